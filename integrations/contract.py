@@ -1,0 +1,154 @@
+"""What a connector is: a manifest, feeds with pure normalisers, and actions.
+
+A connector is one folder under `integrations/connectors/` and one line in `registry`.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from integrations.errors import UnknownFeed
+from tenants.records import Normalised, SourceRecord
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a feed: records in the vendor's order, and the cursor after them.
+
+    The cursor is stored in the same transaction as the records, so a crash never skips one.
+    `is_last` says that there is nothing more now.
+    """
+
+    records: tuple[SourceRecord, ...]
+    cursor: Json
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One stream of a connection.
+
+    `normalise` is pure: one record in, one event, finding or directory item out; it raises
+    `tenants.errors.Quarantine` for a record it can't read. `fetch` yields pages from a cursor
+    ({} at the very start); None where the connector takes the feed only from files.
+    """
+
+    name: str
+    title: str
+    permissions: tuple[str, ...]
+    normalise: Callable[[SourceRecord], Normalised]
+    fetch: Callable[["Client", Json], Iterator[Page]] | None = None
+    interval_seconds: int = 300
+    documentation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an action acts on, as the vendor knows it, and as people read it.
+
+    `id` is the directory row's id; `external_id` the vendor's id; `parent_external_id` that of
+    the owner (the account of an inbox rule).
+    """
+
+    kind: str
+    id: str
+    external_id: str
+    name: str
+    parent_external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """What the vendor showed when asked again. `holds`: whether the intended effect is there."""
+
+    holds: bool
+    observed: Json
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """Everything that an action's methods get to know.
+
+    `since` is when the step was first intended (UTC): a read-back that compares times, such as a
+    session revocation, compares with it. `snapshot` is what `Action.snapshot` returned. `secrets`
+    are values from the vault (a new password), never stored beside the step and never logged.
+    """
+
+    target: Target
+    inputs: Json
+    since: dt.datetime
+    snapshot: Json = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Client(Protocol):
+    """A vendor's API, ready to be called for one connection."""
+
+    def close(self) -> None:
+        """Give back its sockets."""
+
+
+class Action(Protocol):
+    """A connector's implementation of one changing action of the catalog."""
+
+    name: str
+    permissions: tuple[str, ...]
+
+    def snapshot(self, client: Any, intention: Intention) -> Json:
+        """Read the prior state that a reversal needs, before anything is changed."""
+
+    def call(self, client: Any, intention: Intention) -> Json:
+        """Make the change; return the vendor's answer, without secrets.
+
+        Must be safe to call again with the same intention. Raises `integrations.errors`.
+        """
+
+    def read_back(self, client: Any, intention: Intention) -> ReadBack:
+        """Ask the vendor whether the effect is there."""
+
+    def reversal_inputs(self, intention: Intention) -> Json | None:
+        """Return the inputs for the catalog's reversal of this step; None if nothing to undo."""
+
+
+class Gatherer(Protocol):
+    """A connector's implementation of one read-only action of the catalog."""
+
+    name: str
+    permissions: tuple[str, ...]
+
+    def gather(self, client: Any, target: Target, inputs: Json) -> Json:
+        """Ask the vendor and return facts in the shape that the catalog states for the action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A connector: who it speaks to, what it brings and what it can do.
+
+    `settings` names the connection's plain settings, `secrets` those kept in the vault, each with
+    what to enter. `connect(settings, secrets)` makes a client; `canary(client)` makes one read
+    through the whole path and says in a sentence what it saw, or raises.
+    """
+
+    id: str
+    vendor: str
+    title: str
+    documentation: str
+    settings: Mapping[str, str]
+    secrets: Mapping[str, str]
+    feeds: tuple[Feed, ...]
+    actions: tuple[Action, ...]
+    gatherers: tuple[Gatherer, ...]
+    connect: Callable[[Mapping[str, str], Mapping[str, str]], Client]
+    canary: Callable[[Any], str]
+
+    def feed(self, name: str) -> Feed:
+        """Return the feed of that name; UnknownFeed lists those there are."""
+        for feed in self.feeds:
+            if feed.name == name:
+                return feed
+        names = ", ".join(feed.name for feed in self.feeds)
+        raise UnknownFeed(f"{self.id} has no feed {name!r}. Its feeds: {names}.")

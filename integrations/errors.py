@@ -1,0 +1,67 @@
+"""The errors of the integrations room. Nobody branches on message text.
+
+VendorError                    a call to a vendor did not do what it should
+├── Throttled                  the vendor asks to wait; nothing was done
+├── Unauthorised               credentials refused: the connection needs a person
+├── PermissionMissing          the credentials lack a permission; names it
+├── NotFound                   the target does not exist at the vendor
+├── Rejected                   the vendor refused the request as it stands; a retry won't help
+├── Unavailable                the vendor failed or could not be reached; nothing was done
+└── OutcomeUnknown             no answer after sending: it may or may not have been done
+ConnectionMisconfigured        a connection's settings can't work; says which and how
+UnknownConnector, UnknownFeed, UnknownAction
+"""
+
+from tenants.errors import HoldfastError
+
+
+class VendorError(HoldfastError):
+    """A call to a vendor did not do what it should. Carries no secret and no body."""
+
+
+class Throttled(VendorError):
+    """The vendor asks to wait `retry_after` seconds; nothing was done."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unauthorised(VendorError):
+    """The vendor refused the credentials."""
+
+
+class PermissionMissing(VendorError):
+    """The credentials lack a permission that the manifest asks for."""
+
+
+class NotFound(VendorError):
+    """The target does not exist at the vendor."""
+
+
+class Rejected(VendorError):
+    """The vendor refused the request as it stands; a retry won't help."""
+
+
+class Unavailable(VendorError):
+    """The vendor failed or could not be reached, and nothing was done: a retry is safe."""
+
+
+class OutcomeUnknown(VendorError):
+    """The request was sent and no answer came: it is settled by reading back, never by a retry."""
+
+
+class ConnectionMisconfigured(HoldfastError):
+    """A connection's settings can't work."""
+
+
+class UnknownConnector(HoldfastError):
+    """No connector has that id."""
+
+
+class UnknownFeed(HoldfastError):
+    """The connector has no feed of that name."""
+
+
+class UnknownAction(HoldfastError):
+    """The catalog, or this connector, has no action of that name."""

@@ -1,0 +1,39 @@
+"""The explicit list of connectors, frozen at start."""
+
+from functools import cache
+from types import MappingProxyType
+from typing import Final
+
+from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
+from integrations.contract import Action, Gatherer, Manifest
+from integrations.errors import UnknownAction, UnknownConnector
+
+CONNECTORS: Final = MappingProxyType({manifest.id: manifest for manifest in (MICROSOFT365,)})
+
+
+def connector(connector_id: str) -> Manifest:
+    """Return the connector of that id; UnknownConnector lists those there are."""
+    try:
+        return CONNECTORS[connector_id]
+    except KeyError:
+        raise UnknownConnector(
+            f"There is no connector {connector_id!r}. Connectors: {', '.join(CONNECTORS)}."
+        ) from None
+
+
+@cache
+def action(connector_id: str, name: str) -> Action:
+    """Return the connector's implementation of a changing action; UnknownAction if it has none."""
+    for implementation in connector(connector_id).actions:
+        if implementation.name == name:
+            return implementation
+    raise UnknownAction(f"{connector_id} can't do {name}.")
+
+
+@cache
+def gatherer(connector_id: str, name: str) -> Gatherer:
+    """Return the connector's implementation of a read-only action; UnknownAction if none."""
+    for implementation in connector(connector_id).gatherers:
+        if implementation.name == name:
+            return implementation
+    raise UnknownAction(f"{connector_id} can't answer {name}.")

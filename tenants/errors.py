@@ -1,0 +1,42 @@
+"""The errors of the tenants room.
+
+HoldfastError
+├── ScopeError           no tenant scope, or the wrong one
+├── TenantNotFound       no tenant of that slug
+├── Quarantine           a record that can't be normalised: kept and shown, with a reason
+├── IntakeError          a whole file or body that can't be read
+└── VaultError           a secret that can't be opened
+"""
+
+
+class HoldfastError(Exception):
+    """Base of every expected error; its message says what to do next."""
+
+
+class ScopeError(HoldfastError):
+    """Tenant data was touched outside a tenant scope, or in another tenant's."""
+
+
+class TenantNotFound(HoldfastError):
+    """No tenant has that slug."""
+
+
+class IntakeError(HoldfastError):
+    """A file or request body could not be read at all."""
+
+
+class VaultError(HoldfastError):
+    """A secret is missing or can't be decrypted."""
+
+
+class Quarantine(HoldfastError):
+    """A record that no normaliser can read; it is kept raw and shown to a technician.
+
+    `code` is a short stable word to count by (``missing_field``, ``not_an_alert`` …);
+    `reason` is a sentence a technician can act on.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason

@@ -1,0 +1,33 @@
+"""The rows of the tenants room."""
+
+from tenants.models.base import TenantModel, new_id
+from tenants.models.cases import Case, Evidence, Verdict
+from tenants.models.directory import Account, Device, DirectoryObject, Mailbox, Person
+from tenants.models.findings import Event, Finding, RawRecord, Severity
+from tenants.models.ledger import LedgerEntry, LedgerSeal
+from tenants.models.secrets import Secret
+from tenants.models.tenant import Installation, Tenant
+from tenants.models.work import Work
+
+__all__ = [
+    "Account",
+    "Case",
+    "Device",
+    "DirectoryObject",
+    "Event",
+    "Evidence",
+    "Finding",
+    "Installation",
+    "LedgerEntry",
+    "LedgerSeal",
+    "Mailbox",
+    "Person",
+    "RawRecord",
+    "Secret",
+    "Severity",
+    "Tenant",
+    "TenantModel",
+    "Verdict",
+    "Work",
+    "new_id",
+]

@@ -1,0 +1,175 @@
+"""A tenant's directory: who there is, with which accounts, devices and mailboxes."""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from tenants.models.base import TenantModel
+
+
+class Person(TenantModel):
+    """A human being of the client; owns accounts, uses devices, is what a seat is counted by."""
+
+    display_name = models.CharField(max_length=256)
+    primary_email = models.CharField(max_length=320, blank=True)
+    job_title = models.CharField(max_length=256, blank=True)
+    is_vip = models.BooleanField(default=False)
+    criticality = models.PositiveSmallIntegerField(default=2, help_text="1 low … 4 critical")
+
+    class Meta:
+        ordering = ["display_name"]
+        verbose_name_plural = "people"
+
+    def __str__(self) -> str:
+        return self.display_name
+
+
+class Account(TenantModel):
+    """One identity at one provider."""
+
+    class Kind(models.TextChoices):
+        MEMBER = "member"
+        GUEST = "guest"
+        SERVICE = "service"
+        SHARED = "shared", "shared mailbox"
+
+    class Authority(models.TextChoices):
+        CLOUD = "cloud"
+        ACTIVE_DIRECTORY = "active_directory"
+        UNKNOWN = "unknown"
+
+    person = models.ForeignKey(
+        Person, on_delete=models.PROTECT, null=True, blank=True, related_name="accounts"
+    )
+    provider = models.CharField(max_length=64, help_text="the connector it came from")
+    external_id = models.CharField(max_length=256)
+    username = models.CharField(max_length=320, help_text="user principal name or login")
+    email = models.CharField(max_length=320, blank=True)
+    display_name = models.CharField(max_length=256, blank=True)
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.MEMBER)
+    is_enabled = models.BooleanField(null=True, help_text="empty: not known")
+    is_licensed = models.BooleanField(null=True, help_text="empty: not known")
+    roles = models.JSONField(default=list, blank=True, help_text="directory roles held")
+    is_privileged = models.BooleanField(default=False)
+    is_break_glass = models.BooleanField(default=False)
+    is_excluded = models.BooleanField(
+        default=False, help_text="Named exclusion: no action ever touches this account."
+    )
+    source_of_authority = models.CharField(
+        max_length=20, choices=Authority, default=Authority.UNKNOWN
+    )
+    on_premises_sid = models.CharField(max_length=200, blank=True)
+    is_mfa_registered = models.BooleanField(null=True, help_text="empty: not known")
+    risk_level = models.CharField(max_length=16, blank=True, help_text="as the provider says")
+    attributes = models.JSONField(default=dict, blank=True)
+    content_hash = models.CharField(max_length=64, blank=True)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["username"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "provider", "external_id"], name="account_once_per_provider"
+            )
+        ]
+        indexes = [models.Index(fields=["tenant", "username"], name="account_by_username")]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether no action may ever touch it (break-glass or a named exclusion)."""
+        return self.is_break_glass or self.is_excluded
+
+
+class Device(TenantModel):
+    """A computer or phone."""
+
+    owner = models.ForeignKey(
+        Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="devices"
+    )
+    provider = models.CharField(max_length=64)
+    external_id = models.CharField(max_length=256)
+    hostname = models.CharField(max_length=256, blank=True)
+    operating_system = models.CharField(max_length=128, blank=True)
+    is_server = models.BooleanField(default=False)
+    attributes = models.JSONField(default=dict, blank=True)
+    content_hash = models.CharField(max_length=64, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["hostname"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "provider", "external_id"], name="device_once_per_provider"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.hostname or self.external_id
+
+
+class Mailbox(TenantModel):
+    """A mailbox of one account."""
+
+    account = models.OneToOneField(
+        Account, on_delete=models.PROTECT, null=True, blank=True, related_name="mailbox"
+    )
+    provider = models.CharField(max_length=64)
+    external_id = models.CharField(max_length=256)
+    address = models.CharField(max_length=320)
+    purpose = models.CharField(max_length=32, blank=True, help_text="user, shared, room …")
+    attributes = models.JSONField(default=dict, blank=True)
+    content_hash = models.CharField(max_length=64, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["address"]
+        verbose_name_plural = "mailboxes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "provider", "external_id"], name="mailbox_once_per_provider"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class DirectoryObject(TenantModel):
+    """Anything else a provider's directory holds: roles, methods, inbox rules, grants, groups.
+
+    `attributes` is the normalised content, `parent` the external id of the account or object that
+    it belongs to.
+    """
+
+    provider = models.CharField(max_length=64)
+    kind = models.CharField(max_length=32)
+    external_id = models.CharField(max_length=512)
+    parent = models.CharField(max_length=512, blank=True)
+    name = models.CharField(max_length=512, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    content_hash = models.CharField(max_length=64, blank=True)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["kind", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "provider", "kind", "external_id"],
+                name="directory_object_once_per_provider",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "provider", "kind", "parent"], name="object_by_parent"),
+            GinIndex(fields=["attributes"], name="object_attributes", opclasses=["jsonb_path_ops"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name or self.external_id}"
