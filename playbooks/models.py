@@ -1,0 +1,184 @@
+"""Plans, the approvals they need, and the runs that carry them out."""
+
+from django.db import models
+
+from tenants.models import Case, TenantModel
+
+
+class Tier(models.TextChoices):
+    """Who has to allow a step, from nobody to never."""
+
+    AUTOMATIC = "automatic"
+    TECHNICIAN = "technician"
+    SECOND_TECHNICIAN = "second_technician", "second technician"
+    CLIENT = "client"
+    FORBIDDEN = "forbidden"
+
+
+class PlaybookVersion(models.Model):
+    """A playbook as it was when it was used: immutable, hashed, the same for all tenants."""
+
+    playbook_id = models.CharField(max_length=100)
+    version = models.CharField(max_length=32)
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    kind = models.CharField(max_length=16)
+    source = models.TextField()
+    first_used_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["playbook_id", "-first_used_at"]
+
+    def __str__(self) -> str:
+        return f"{self.playbook_id} {self.version}"
+
+
+class RulesOfEngagement(TenantModel):
+    """One version of a tenant's policy. The newest version is in force."""
+
+    version = models.PositiveIntegerField()
+    document = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    author = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-version"]
+        verbose_name_plural = "rules of engagement"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "version"], name="engagement_version_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class Plan(TenantModel):
+    """What a response playbook came to for one case: immutable, approved by its hash."""
+
+    class Status(models.TextChoices):
+        PROPOSED = "proposed"
+        AWAITING_APPROVAL = "awaiting_approval", "awaiting approval"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        REJECTED = "rejected"
+        EXPIRED = "expired"
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="plans")
+    playbook = models.ForeignKey(PlaybookVersion, on_delete=models.PROTECT, related_name="+")
+    engagement_version = models.PositiveIntegerField()
+    facts = models.JSONField()
+    document = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    tier = models.CharField(max_length=20, choices=Tier)
+    status = models.CharField(max_length=20, choices=Status, default=Status.PROPOSED)
+    requested_by = models.CharField(max_length=200, default="engine")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "case", "sha256"], name="plan_once_per_case")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.playbook_id} {self.sha256[:12]}"
+
+
+class Approval(TenantModel):
+    """The demand that somebody at a tier allows a plan, and what came of it."""
+
+    class Decision(models.TextChoices):
+        PENDING = "pending"
+        APPROVED = "approved"
+        REJECTED = "rejected"
+        EXPIRED = "expired"
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="approvals")
+    tier = models.CharField(max_length=20, choices=Tier)
+    decision = models.CharField(max_length=16, choices=Decision, default=Decision.PENDING)
+    requested_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+    decided_sha256 = models.CharField(max_length=64, blank=True)
+    comment = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["requested_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "plan", "tier"], name="approval_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier} {self.decision}"
+
+
+class Run(TenantModel):
+    """A plan being carried out."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+        ROLLED_BACK = "rolled_back", "rolled back"
+
+    plan = models.OneToOneField(Plan, on_delete=models.PROTECT, related_name="run")
+    status = models.CharField(max_length=16, choices=Status, default=Status.RUNNING)
+    note = models.TextField(blank=True, help_text="why it waits or failed, in plain words")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"run {self.status}"
+
+
+class Step(TenantModel):
+    """One action on one target: intended → called → verified (or failed, or rolled back)."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        AWAITING_APPROVAL = "awaiting_approval", "awaiting approval"
+        INTENDED = "intended"
+        CALLED = "called"
+        VERIFIED = "verified"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+        FORBIDDEN = "forbidden"
+        ROLLED_BACK = "rolled_back", "rolled back"
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="steps")
+    position = models.PositiveIntegerField()
+    key = models.CharField(max_length=200, help_text="the step's id in the plan")
+    action = models.CharField(max_length=100)
+    target_kind = models.CharField(max_length=32)
+    target_id = models.CharField(max_length=64, blank=True)
+    target_external_id = models.CharField(max_length=512)
+    target_name = models.CharField(max_length=512)
+    connection_id = models.UUIDField(null=True)
+    tier = models.CharField(max_length=20, choices=Tier)
+    status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
+    snapshot = models.JSONField(default=dict, help_text="the prior state, for the reversal")
+    answer = models.JSONField(default=dict, help_text="what the vendor answered")
+    read_back = models.JSONField(default=dict, help_text="what the vendor showed when asked again")
+    error = models.TextField(blank=True)
+    calls = models.PositiveSmallIntegerField(default=0)
+    intended_at = models.DateTimeField(null=True, blank=True)
+    called_at = models.DateTimeField(null=True, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    reverses = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversals"
+    )
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "run", "key"], name="step_once")]
+        indexes = [
+            models.Index(fields=["tenant", "action", "intended_at"], name="step_budget"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.status}"

@@ -1,0 +1,56 @@
+"""Evidence: what was asked of whom, when, and the answer; hashed and never changed."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from tenants import scope
+from tenants.canonical import jsonable, sha256_of
+from tenants.models import Case, Evidence
+
+
+def record(
+    case: Case,
+    *,
+    gatherer: str,
+    question: str,
+    asked_of: str,
+    asked_at: dt.datetime,
+    answer: Mapping[str, Any],
+    is_available: bool,
+    summary: str = "",
+) -> Evidence:
+    """Keep one answer (or that there was none) as evidence of `case`."""
+    row = Evidence(
+        tenant_id=scope.require_tenant_id(),
+        case=case,
+        gatherer=gatherer,
+        question=question,
+        asked_of=asked_of,
+        asked_at=asked_at,
+        answered_at=timezone.now(),
+        is_available=is_available,
+        answer=jsonable(answer),
+        summary=summary,
+    )
+    row.sha256 = content_hash(row)
+    row.save(force_insert=True)
+    return row
+
+
+def content_hash(row: Evidence) -> str:
+    """Return the SHA-256 over everything the evidence says."""
+    return sha256_of(
+        {
+            "case": row.case_id,
+            "gatherer": row.gatherer,
+            "question": row.question,
+            "asked_of": row.asked_of,
+            "asked_at": row.asked_at,
+            "answered_at": row.answered_at,
+            "is_available": row.is_available,
+            "answer": row.answer,
+        }
+    )

@@ -1,0 +1,337 @@
+"""Raw record → event, finding or directory item → deduplicated, nothing lost.
+
+The raw record is stored in the same transaction as what became of it, and (by the caller) as the
+feed's cursor. A record that can't be normalised is quarantined: kept, counted, and shown with its
+reason; its neighbours go on.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from tenants import directory, scope, work
+from tenants.canonical import jsonable
+from tenants.errors import Quarantine
+from tenants.models import Event, Finding, RawRecord, new_id
+from tenants.records import DirectoryItem, Normalised, SourceRecord
+from tenants.records import Event as NormalisedEvent
+from tenants.records import Finding as NormalisedFinding
+
+# Above this a record is kept but not normalised: no vendor's single record is so large.
+LARGEST_RECORD_BYTES = 4 * 1024 * 1024
+_BATCH = 500
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the records; `records` is the sum of the five counts behind it."""
+
+    records: int = 0
+    events: int = 0
+    findings: int = 0
+    directory: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts, and how many records were quarantined for which reason."""
+        return {
+            "records": self.records,
+            "events": self.events,
+            "findings": self.findings,
+            "directory": self.directory,
+            "duplicates": self.duplicates,
+            "quarantined": self.quarantined,
+            "reasons": dict(self.reasons.most_common()),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Bytes that are no record at all, such as a broken line: kept in quarantine."""
+
+    body: bytes
+    code: str
+    reason: str
+
+
+@dataclass(slots=True)
+class _Item:
+    raw: RawRecord
+    normalised: Normalised | None
+
+
+def take(
+    *,
+    connector: str,
+    feed: str,
+    records: Iterable[SourceRecord | Unreadable],
+    normalise: Callable[[SourceRecord], Normalised],
+) -> Outcome:
+    """Take `records` into the scope's tenant; return what became of each.
+
+    Work for triage is scheduled in the same transaction when a finding is new or changed.
+    """
+    scope.require_tenant_id()
+    _one_at_a_time(connector)
+    outcome = Outcome()
+    batch: list[_Item] = []
+    for record in records:
+        batch.append(_read(connector, feed, record, normalise))
+        if len(batch) >= _BATCH:
+            _keep(connector, batch, outcome)
+            batch = []
+    _keep(connector, batch, outcome)
+    if outcome.findings:
+        work.schedule("triage", scope.require_tenant_id())
+    return outcome
+
+
+def _one_at_a_time(connector: str) -> None:
+    """Make intakes of one tenant and connector follow each other, so that counts are exact."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))",
+            [f"{scope.require_tenant_id()} {connector}"],
+        )
+
+
+def _read(
+    connector: str,
+    feed: str,
+    record: SourceRecord | Unreadable,
+    normalise: Callable[[SourceRecord], Normalised],
+) -> _Item:
+    raw = RawRecord(
+        id=new_id(),
+        tenant_id=scope.require_tenant_id(),
+        connector=connector,
+        feed=feed,
+        received_at=timezone.now(),
+    )
+    if isinstance(record, Unreadable):
+        raw.body, raw.context = record.body, {}
+        raw.content_hash = hashlib.sha256(raw.body).hexdigest()
+        return _quarantined(raw, Quarantine(record.code, record.reason))
+    raw.body = json.dumps(record.body, sort_keys=True, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+    raw.context = storable(dict(record.context))
+    raw.content_hash = hashlib.sha256(
+        raw.body + json.dumps(raw.context, sort_keys=True).encode()
+    ).hexdigest()
+    try:
+        if len(raw.body) > LARGEST_RECORD_BYTES:
+            raise Quarantine(
+                "too_large",
+                f"The record is larger than {LARGEST_RECORD_BYTES // 2**20} MB; it is kept as it "
+                "came. Ask the vendor why one record is so large.",
+            )
+        return _Item(raw, normalise(record))
+    except Quarantine as error:
+        return _quarantined(raw, error)
+    except Exception as error:
+        # A normaliser's own mistake must not lose this record or its neighbours.
+        return _quarantined(
+            raw,
+            Quarantine(
+                "normaliser_error",
+                f"Reading this record failed ({type(error).__name__}); it is kept. "
+                "Report it to Holdfast with the raw record.",
+            ),
+        )
+
+
+def _quarantined(raw: RawRecord, error: Quarantine) -> _Item:
+    raw.outcome = RawRecord.Outcome.QUARANTINED
+    raw.reason_code, raw.reason = error.code, storable(error.reason)
+    return _Item(raw, None)
+
+
+def _keep(connector: str, batch: Sequence[_Item], outcome: Outcome) -> None:
+    if not batch:
+        return
+    outcome.records += len(batch)
+    by_type: dict[type, list[_Item]] = {}
+    for item in batch:
+        by_type.setdefault(type(item.normalised), []).append(item)
+    _keep_quarantined(by_type.get(type(None), []), outcome)
+    _keep_events(connector, by_type.get(NormalisedEvent, []), outcome)
+    _keep_findings(connector, by_type.get(NormalisedFinding, []), outcome)
+    _keep_directory(connector, by_type.get(DirectoryItem, []), outcome)
+
+
+def _keep_quarantined(items: Sequence[_Item], outcome: Outcome) -> None:
+    hashes = [item.raw.content_hash for item in items]
+    known = set(
+        RawRecord.objects.filter(
+            outcome=RawRecord.Outcome.QUARANTINED, content_hash__in=hashes
+        ).values_list("content_hash", flat=True)
+    )
+    fresh = []
+    for item in items:
+        if item.raw.content_hash in known:
+            outcome.duplicates += 1
+            continue
+        known.add(item.raw.content_hash)
+        fresh.append(item.raw)
+        outcome.quarantined += 1
+        outcome.reasons[f"{item.raw.reason_code}: {item.raw.reason}"] += 1
+    RawRecord.objects.bulk_create(fresh)
+
+
+def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
+    keyed = [(item, _event(item)) for item in items if isinstance(item.normalised, NormalisedEvent)]
+    known = set(
+        Event.objects.filter(
+            connector=connector, uid__in=[event.uid for _, event in keyed]
+        ).values_list("class_uid", "uid")
+    )
+    raws, events = [], []
+    for item, event in keyed:
+        if (event.class_uid, event.uid) in known:
+            outcome.duplicates += 1
+            continue
+        known.add((event.class_uid, event.uid))
+        item.raw.outcome = RawRecord.Outcome.EVENT
+        event.connector = connector
+        raws.append(item.raw)
+        events.append(event)
+    RawRecord.objects.bulk_create(raws)
+    Event.objects.bulk_create(events)
+    outcome.events += len(events)
+
+
+def _event(item: _Item) -> Event:
+    told = item.normalised
+    assert isinstance(told, NormalisedEvent)
+    return Event(
+        tenant_id=item.raw.tenant_id,
+        raw=item.raw,
+        uid=_bounded(told.uid, 512),
+        class_uid=told.class_uid,
+        activity=_bounded(told.activity, 128),
+        time=told.time,
+        severity_id=told.severity_id,
+        is_success=told.is_success,
+        actor=_bounded(told.actor, 320),
+        target=_bounded(told.target, 512),
+        source_ip=_bounded(told.source_ip, 64),
+        country=_bounded(told.country, 2),
+        entities=[_bounded(entity, 400) for entity in told.entities],
+        ocsf=storable(jsonable(told.ocsf)),
+    )
+
+
+def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
+    uids = [
+        _bounded(item.normalised.uid, 512)
+        for item in items
+        if isinstance(item.normalised, NormalisedFinding)
+    ]
+    known = {f.uid: f for f in Finding.objects.filter(connector=connector, uid__in=uids)}
+    for item in items:
+        assert isinstance(item.normalised, NormalisedFinding)
+        finding = known.get(_bounded(item.normalised.uid, 512))
+        if finding is not None and finding.content_hash == item.raw.content_hash:
+            outcome.duplicates += 1
+            continue
+        item.raw.outcome = RawRecord.Outcome.FINDING
+        item.raw.save(force_insert=True)
+        if finding is None:
+            finding = Finding(
+                tenant_id=item.raw.tenant_id,
+                connector=connector,
+                uid=_bounded(item.normalised.uid, 512),
+                received_at=item.raw.received_at,
+                times_seen=0,
+            )
+            known[finding.uid] = finding
+        _update_finding(finding, item.normalised, item.raw)
+        finding.save()
+        outcome.findings += 1
+
+
+def _update_finding(finding: Finding, told: NormalisedFinding, raw: RawRecord) -> None:
+    finding.raw = raw
+    finding.content_hash = raw.content_hash
+    finding.times_seen += 1
+    finding.updated_at = timezone.now()
+    finding.class_uid = told.class_uid
+    finding.title = _bounded(told.title, 512)
+    finding.description = storable(told.description)
+    finding.category = _bounded(told.category, 128)
+    finding.time = told.time
+    finding.first_activity_at = told.first_activity_at
+    finding.last_activity_at = told.last_activity_at
+    finding.severity_id = told.severity_id
+    finding.confidence = told.confidence
+    finding.vendor_status = _bounded(told.vendor_status, 64)
+    finding.vendor_verdict = _bounded(told.vendor_verdict, 64)
+    finding.techniques = [_bounded(technique, 16) for technique in told.techniques]
+    finding.actor = _bounded(told.actor, 320)
+    finding.target = _bounded(told.target, 512)
+    finding.entities = [_bounded(entity, 400) for entity in told.entities]
+    finding.link = _bounded(told.link, 2000)
+    finding.ocsf = storable(jsonable(told.ocsf))
+
+
+def _keep_directory(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
+    known = directory.known_hashes(
+        connector, [i.normalised for i in items if isinstance(i.normalised, DirectoryItem)]
+    )
+    for item in items:
+        told = item.normalised
+        assert isinstance(told, DirectoryItem)
+        if known.get((told.kind, told.external_id)) == item.raw.content_hash:
+            outcome.duplicates += 1
+            continue
+        known[told.kind, told.external_id] = item.raw.content_hash
+        item.raw.outcome = RawRecord.Outcome.DIRECTORY
+        item.raw.save(force_insert=True)
+        directory.apply(connector, _storable_item(told), item.raw.content_hash)
+        outcome.directory += 1
+
+
+def _storable_item(told: DirectoryItem) -> DirectoryItem:
+    return DirectoryItem(
+        kind=told.kind,
+        external_id=_bounded(told.external_id, 256),
+        name=_bounded(told.name, 256),
+        parent=_bounded(told.parent, 256),
+        attributes=storable(jsonable(told.attributes)),
+        is_deleted=told.is_deleted,
+    )
+
+
+def storable(value: Any) -> Any:
+    """Return `value` without NUL and lone surrogates, which PostgreSQL's text can't hold.
+
+    The raw record keeps them, byte for byte.
+    """
+    if isinstance(value, str):
+        if "\x00" in value:
+            value = value.replace("\x00", "\ufffd")
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
+
+
+def _bounded(text: str, length: int) -> str:
+    """Return `text` fit for a column; a longer one keeps its start and a hash, so stays unique."""
+    text = storable(text)
+    if len(text) <= length:
+        return text
+    if length < 80:
+        return text[:length]
+    return f"{text[: length - 65]}…{hashlib.sha256(text.encode()).hexdigest()}"

@@ -1,0 +1,210 @@
+"""Due work: scheduling, claiming, finishing. The row is the truth, a message only a hint.
+
+Work is scheduled in the transaction that makes it necessary. A worker claims a row under a lease;
+a dead worker's row is claimed by another when the lease has run out. What is scheduled while the
+row is being worked on raises its generation, so nothing asked for meanwhile is forgotten.
+"""
+
+import datetime as dt
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from tenants import scope
+from tenants.errors import HoldfastError
+from tenants.models import Work, new_id
+
+Sender = Callable[[uuid.UUID, str], None]
+# Called with the tenant's id and the subject's id, outside any transaction: a handler opens its
+# own short tenant scopes, since a vendor call must not happen inside one.
+Handler = Callable[[uuid.UUID, uuid.UUID], None]
+
+_sender: list[Sender] = []
+_inline: ContextVar[list[uuid.UUID] | None] = ContextVar("holdfast_inline_work", default=None)
+_claim: ContextVar["Claim | None"] = ContextVar("holdfast_claim", default=None)
+
+
+class LeaseLost(HoldfastError):
+    """Another worker took this work over; whoever holds the old lease must stop at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row of work held by this worker until its lease runs out."""
+
+    id: uuid.UUID
+    tenant_id: uuid.UUID
+    kind: str
+    subject: uuid.UUID
+    generation: int
+    attempts: int
+    worker: str
+
+
+def on_send(sender: Sender) -> None:
+    """Set what sends the message for a row (`sender(work id, kind)`), once at start."""
+    _sender[:] = [sender]
+
+
+def worker_name() -> str:
+    """Return the name of this worker thread: host, process, thread."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+
+
+def schedule(kind: str, subject: uuid.UUID, *, delay: float = 0) -> None:
+    """Ask for `kind` to be done for `subject` of the scope's tenant in `delay` seconds.
+
+    Asking again before it is done doesn't do it twice; the earlier time wins.
+    """
+    tenant_id = scope.require_tenant_id()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO tenants_work
+                (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
+                 last_error, created_at)
+            VALUES (%s, %s, %s, %s, now() + %s, 1, 0, '', '', now())
+            ON CONFLICT (tenant_id, kind, subject) DO UPDATE
+               SET due_at = CASE WHEN tenants_work.leased_until > now() THEN excluded.due_at
+                                 ELSE LEAST(tenants_work.due_at, excluded.due_at) END,
+                   generation = tenants_work.generation + 1
+            RETURNING id
+            """,
+            [new_id(), tenant_id, kind, subject, dt.timedelta(seconds=delay)],
+        )
+        work_id = cursor.fetchone()[0]
+    if delay <= 0:
+        transaction.on_commit(lambda: _hint(work_id, kind))
+
+
+def _hint(work_id: uuid.UUID, kind: str) -> None:
+    inline = _inline.get()
+    if inline is not None and not inline:
+        # The worker that made it necessary goes on with it: no message needed.
+        inline.append(work_id)
+    elif _sender:
+        _sender[0](work_id, kind)
+
+
+def claim(work_id: uuid.UUID) -> Claim | None:
+    """Take the row if it is due and nobody holds it; None otherwise."""
+    worker = worker_name()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE tenants_work
+               SET leased_by = %s, leased_until = now() + %s, attempts = attempts + 1
+             WHERE id = (SELECT id FROM tenants_work
+                          WHERE id = %s AND due_at <= now()
+                            AND (leased_until IS NULL OR leased_until <= now())
+                            FOR UPDATE SKIP LOCKED)
+            RETURNING id, tenant_id, kind, subject, generation, attempts, leased_by
+            """,
+            [worker, _lease(), work_id],
+        )
+        row = cursor.fetchone()
+    return Claim(*row) if row else None
+
+
+def renew() -> None:
+    """Extend the lease of the work in hand; LeaseLost if another worker has taken it over."""
+    held = _claim.get()
+    if held is None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE tenants_work SET leased_until = clock_timestamp() + %s"
+            " WHERE id = %s AND leased_by = %s AND leased_until > clock_timestamp()",
+            [_lease(), held.id, held.worker],
+        )
+        if cursor.rowcount != 1:
+            raise LeaseLost(f"The lease on {held.kind} {held.subject} has run out.")
+
+
+def complete(held: Claim) -> None:
+    """Remove the row, or free it where more was asked for meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM tenants_work WHERE id = %s AND leased_by = %s AND generation = %s",
+            [held.id, held.worker, held.generation],
+        )
+        if cursor.rowcount == 0:
+            cursor.execute(
+                "UPDATE tenants_work SET leased_by = '', leased_until = NULL, attempts = 0,"
+                " sent_at = NULL WHERE id = %s AND leased_by = %s",
+                [held.id, held.worker],
+            )
+
+
+def postpone(held: Claim, seconds: float, error: str) -> None:
+    """Free the row to be tried again in `seconds`, with what went wrong."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE tenants_work SET leased_by = '', leased_until = NULL, sent_at = NULL,"
+            " due_at = now() + %s, last_error = %s WHERE id = %s AND leased_by = %s",
+            [dt.timedelta(seconds=seconds), error[:2000], held.id, held.worker],
+        )
+
+
+def unsent(limit: int = 200, resend_after: float = 10) -> list[tuple[uuid.UUID, str]]:
+    """Mark due rows that nobody holds as sent, and return them for sending.
+
+    This is the reconciler's question: a row whose message was lost is returned again after
+    `resend_after` seconds.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE tenants_work SET sent_at = now()
+             WHERE id IN (SELECT id FROM tenants_work
+                           WHERE due_at <= now()
+                             AND (leased_until IS NULL OR leased_until <= now())
+                             AND (sent_at IS NULL OR sent_at <= now() - %s)
+                           ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+            RETURNING id, kind
+            """,
+            [dt.timedelta(seconds=resend_after), limit],
+        )
+        return list(cursor.fetchall())
+
+
+def perform(work_id: uuid.UUID, handlers: Mapping[str, Handler]) -> None:
+    """Claim the row, do it, and go on with what it made necessary."""
+    inline: list[uuid.UUID] = [work_id]
+    while inline:
+        held = claim(inline.pop())
+        if held is not None:
+            _perform_one(held, handlers[held.kind], inline)
+
+
+def _perform_one(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
+    claim_token, inline_token = _claim.set(held), _inline.set(inline)
+    try:
+        handler(held.tenant_id, held.subject)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        postpone(held, min(300, 2**held.attempts), f"{type(error).__name__}: {error}")
+        raise
+    else:
+        complete(held)
+    finally:
+        _claim.reset(claim_token)
+        _inline.reset(inline_token)
+
+
+def waiting(kinds: list[str] | None = None) -> int:
+    """Return how many rows are due now or being worked on."""
+    rows = Work.objects.filter(due_at__lte=dt.datetime.now(dt.UTC))
+    return rows.filter(kind__in=kinds).count() if kinds else rows.count()
+
+
+def _lease() -> dt.timedelta:
+    return dt.timedelta(seconds=settings.WORK_LEASE_SECONDS)
