@@ -9,9 +9,10 @@ from django.db import migrations
 
 _TENANT = "(SELECT nullif(current_setting('app.tenant', true), '')::uuid)"
 _ALL = "(SELECT coalesce(current_setting('app.tenants', true), '') = '*')"
+# The outer cast makes PostgreSQL read this as one array and not as a set of rows.
 _LISTED = (
     "(SELECT string_to_array("
-    "nullif(nullif(current_setting('app.tenants', true), ''), '*'), ',')::uuid[])"
+    "nullif(nullif(current_setting('app.tenants', true), ''), '*'), ','))::uuid[]"
 )
 
 

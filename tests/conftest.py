@@ -1,0 +1,114 @@
+"""A real PostgreSQL for the tests, with the product's two roles.
+
+The schema is made by the owner role; tests run as the application's role, which owns nothing and
+can't bypass row-level security. Tests that start processes use `committed_database`.
+"""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+
+from msp.appliance import postgres
+from tenants import scope
+from tenants.models import Tenant
+
+TEST_DATABASE = "holdfast_test"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker, request) -> Iterator[None]:
+    """Make a fresh test database as the owner, migrated, and point both aliases at it."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    name = f"{TEST_DATABASE}_{worker}"
+    cluster = postgres.embedded()
+    with cluster.running(), django_db_blocker.unblock():
+        cluster.drop_database(name)
+        cluster.prepare_database(name)
+        for alias in ("default", "owner"):
+            connections[alias].close()
+            if alias == "default":
+                connections[alias].close_pool()
+            settings.DATABASES[alias]["NAME"] = name
+            connections[alias].settings_dict["NAME"] = name
+        call_command("migrate", database="owner", verbosity=0)
+        yield
+        connections["default"].close_pool()
+        for connection in connections.all():
+            connection.close()
+        cluster.drop_database(name)
+
+
+@pytest.fixture
+def owner_connection(db) -> Iterator[psycopg.Connection]:
+    """A connection as the owner role: for tampering, and for what the application may not do."""
+    database = settings.DATABASES["owner"]
+    with psycopg.connect(
+        dbname=database["NAME"],
+        user=database["USER"],
+        password=database["PASSWORD"],
+        host=database["HOST"],
+        port=database["PORT"] or None,
+        autocommit=True,
+    ) as connection:
+        yield connection
+
+
+@pytest.fixture
+def committed_database(
+    transactional_db_as_owner: None,
+) -> None:
+    """Commits for real, so that other processes see the rows; emptied afterwards."""
+
+
+@pytest.fixture
+def transactional_db_as_owner(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """Let a test commit; afterwards the owner empties every table."""
+    with django_db_blocker.unblock():
+        yield
+        connections["default"].close()
+        connections["default"].close_pool()
+        _empty_all_tables()
+
+
+def _empty_all_tables() -> None:
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            " AND tablename NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
+        )
+        tables = [row[0] for row in cursor.fetchall()]
+        names = sql.SQL(", ").join(sql.Identifier(table) for table in tables)
+        cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(names).as_string(None))
+    connections["owner"].close()
+
+
+def make_tenant(slug: str, **fields: object) -> Tenant:
+    """Register a tenant."""
+    return Tenant.objects.create(
+        slug=slug, name=slug.replace("-", " ").title(), **{"time_zone": "UTC", **fields}
+    )
+
+
+@pytest.fixture
+def tenant(db) -> Tenant:
+    """A tenant."""
+    return make_tenant(f"acme-{uuid.uuid4().hex[:6]}")
+
+
+@pytest.fixture
+def other_tenant(db) -> Tenant:
+    """Another client of the same MSP, whose rows must never show."""
+    return make_tenant(f"beta-{uuid.uuid4().hex[:6]}")
+
+
+@pytest.fixture
+def in_tenant(tenant: Tenant) -> Iterator[Tenant]:
+    """Run the test inside the tenant's scope."""
+    with scope.tenant(tenant.id):
+        yield tenant
