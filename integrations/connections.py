@@ -1,0 +1,143 @@
+"""Connections: making them, opening a client, and their health."""
+
+import hashlib
+import json
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from django.utils import timezone
+
+from integrations import registry
+from integrations.contract import Client
+from integrations.errors import ConnectionMisconfigured, VendorError
+from integrations.models import Connection, FeedState
+from tenants import ledger, scope, vault, work
+
+_CLIENTS_KEPT = 64
+_clients: OrderedDict[str, Client] = OrderedDict()
+_lock = threading.Lock()
+
+
+def create(
+    *,
+    connector: str,
+    name: str,
+    settings: Mapping[str, str],
+    secrets: Mapping[str, str],
+    actor: str,
+) -> Connection:
+    """Connect the scope's tenant to a vendor, and start to poll the feeds that can be polled."""
+    manifest = registry.connector(connector)
+    _check(manifest.settings, settings, "setting")
+    _check(manifest.secrets, secrets, "secret")
+    secret = vault.put(f"connection/{connector}/{name}", secrets)
+    connection = Connection.objects.create(
+        tenant_id=scope.require_tenant_id(),
+        connector=connector,
+        name=name,
+        settings=dict(settings),
+        secret=secret,
+    )
+    for feed in manifest.feeds:
+        if feed.fetch is not None:
+            state = FeedState.objects.create(
+                tenant_id=connection.tenant_id, connection=connection, feed=feed.name
+            )
+            work.schedule("poll", state.id)
+    ledger.append(
+        "connection.created",
+        actor=actor,
+        subject=f"{connector} {name}",
+        body={"settings": sorted(settings)},
+    )
+    return connection
+
+
+def _check(known: Mapping[str, str], given: Mapping[str, str], what: str) -> None:
+    unknown = sorted(set(given) - set(known))
+    missing = sorted(
+        key for key, text in known.items() if not text.startswith("Optional") and not given.get(key)
+    )
+    if unknown or missing:
+        raise ConnectionMisconfigured(
+            f"Unknown {what}s: {', '.join(unknown) or 'none'}; missing: "
+            f"{', '.join(f'{key} ({known[key]})' for key in missing) or 'none'}."
+        )
+
+
+def for_connector(connector: str) -> Connection | None:
+    """Return the scope's first connection of a connector that isn't paused, if there is one."""
+    return (
+        Connection.objects.filter(connector=connector)
+        .exclude(state=Connection.State.PAUSED)
+        .order_by("created_at")
+        .first()
+    )
+
+
+@contextmanager
+def client(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> Iterator[Client]:
+    """Lend the connection's client; never inside a transaction, since calls take long."""
+    with scope.tenant(tenant_id):
+        connection = Connection.objects.select_related("secret").get(id=connection_id)
+        secrets = vault.open_secret(connection.secret) if connection.secret else {}
+    yield _kept(connection, secrets)
+
+
+def _kept(connection: Connection, secrets: Mapping[str, str]) -> Client:
+    """Return a client made for exactly these settings and secrets, made once a process."""
+    content = json.dumps([connection.settings, dict(secrets)], sort_keys=True)
+    key = f"{connection.id} {hashlib.sha256(content.encode()).hexdigest()}"
+    with _lock:
+        if key not in _clients:
+            manifest = registry.connector(connection.connector)
+            _clients[key] = manifest.connect(connection.settings, secrets)
+            while len(_clients) > _CLIENTS_KEPT:
+                _clients.popitem(last=False)[1].close()
+        _clients.move_to_end(key)
+        return _clients[key]
+
+
+def check(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> str:
+    """Read once through the whole path; return what was seen, or raise the vendor's error.
+
+    The connection's health is recorded either way.
+    """
+    with scope.tenant(tenant_id):
+        connector = Connection.objects.get(id=connection_id).connector
+    try:
+        with client(tenant_id, connection_id) as vendor:
+            seen = registry.connector(connector).canary(vendor)
+    except VendorError as error:
+        with scope.tenant(tenant_id):
+            mark_broken(connection_id, str(error))
+        raise
+    with scope.tenant(tenant_id):
+        mark_healthy(connection_id)
+    return seen
+
+
+def mark_broken(connection_id: uuid.UUID, error: str) -> None:
+    """Record that the connection needs a person, and why; say so in the ledger once."""
+    changed = (
+        Connection.objects.filter(id=connection_id)
+        .exclude(state__in=[Connection.State.BROKEN, Connection.State.PAUSED])
+        .update(state=Connection.State.BROKEN, error=error)
+    )
+    if changed:
+        ledger.append(
+            "connection.broken", actor="engine", subject=str(connection_id), body={"error": error}
+        )
+
+
+def mark_healthy(connection_id: uuid.UUID) -> None:
+    """Record that a read through the whole path worked."""
+    Connection.objects.filter(id=connection_id).update(last_healthy_at=timezone.now())
+    recovered = Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).update(
+        state=Connection.State.ACTIVE, error=""
+    )
+    if recovered:
+        ledger.append("connection.recovered", actor="engine", subject=str(connection_id))

@@ -1,0 +1,95 @@
+"""What a playbook gets to see of a case: plain JSON, gathered here and nowhere else."""
+
+import datetime as dt
+import zoneinfo
+from typing import Any
+
+from django.utils import timezone
+
+from tenants.canonical import jsonable
+from tenants.models import Account, Case, Evidence, Finding, Severity
+
+
+def of_case(case: Case) -> dict[str, Any]:
+    """Return the facts of `case` as they are known now."""
+    facts = {
+        "case": _case(case),
+        "tenant": {"slug": case.tenant.slug, "time_zone": case.tenant.time_zone},
+        "hour": _hour(case.tenant.time_zone),
+        "evidence": newest_evidence(case),
+    }
+    if case.account is not None:
+        facts["account"] = _account(case.account)
+        facts["mailbox"] = _mailbox(case.account)
+    if case.verdict:
+        facts["verdict"] = {
+            "value": case.verdict,
+            "confidence": case.verdict_detail.get("confidence", "low"),
+        }
+    return jsonable(facts)
+
+
+def newest_evidence(case: Case) -> dict[str, Any]:
+    """Return the newest answer to each question of the case, by the step that asked it."""
+    answers: dict[str, Any] = {}
+    for row in Evidence.objects.filter(case=case).order_by("answered_at"):
+        step = row.answer.get("step", row.gatherer)
+        answers[step] = {"available": row.is_available, **row.answer.get("facts", {})}
+    return answers
+
+
+def _case(case: Case) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "number": case.number,
+        "title": case.title,
+        "risk": case.risk,
+        "severity": Severity(case.severity_id).label.lower(),
+        "opened_at": case.opened_at,
+        "findings": [_finding(finding) for finding in case.findings.order_by("time", "id")],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "uid": finding.uid,
+        "title": finding.title,
+        "category": finding.category,
+        "severity": Severity(finding.severity_id).label.lower(),
+        "techniques": finding.techniques,
+        "source": finding.connector,
+        "time": finding.time,
+    }
+
+
+def _account(account: Account) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "external_id": account.external_id,
+        "provider": account.provider,
+        "username": account.username,
+        "display_name": account.display_name or account.username,
+        "kind": account.kind,
+        "is_enabled": account.is_enabled,
+        "is_privileged": account.is_privileged,
+        "is_vip": bool(account.person and account.person.is_vip),
+        "is_protected": account.is_protected,
+        "source_of_authority": account.source_of_authority,
+        "roles": account.roles,
+    }
+
+
+def _mailbox(account: Account) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "external_id": account.external_id,
+        "name": account.email or account.username,
+    }
+
+
+def _hour(time_zone: str) -> int:
+    try:
+        zone: dt.tzinfo = zoneinfo.ZoneInfo(time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        zone = dt.UTC
+    return timezone.now().astimezone(zone).hour

@@ -1,0 +1,141 @@
+"""Findings → case: what belongs together, how urgent it is, and what looks into it.
+
+Findings join an open case that shares an account, device, message or incident with them, within
+a window around what the case has seen so far. An address on the internet alone never joins: many
+people share one.
+"""
+
+import datetime as dt
+import uuid
+
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+
+from playbooks import risk
+from tenants import ledger, scope, work
+from tenants.models import Account, Case, Finding
+
+JOINING_KINDS = ("account:", "account_id:", "device:", "message:", "mailbox:", "incident:")
+WINDOW = dt.timedelta(hours=24)
+# What the vendor itself has settled needs no case; the finding stays and is counted.
+SETTLED = ("resolved", "remediated", "dismissed", "confirmedsafe")
+_BATCH = 500
+
+
+def triage(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
+    """Put every finding without a case into one. Handler of work `triage`."""
+    with scope.tenant(tenant_id):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [f"triage {tenant_id}"]
+            )
+        waiting = (
+            Finding.objects.filter(case=None)
+            .exclude(vendor_status__in=SETTLED)
+            .order_by("time", "id")[:_BATCH]
+        )
+        touched: dict[uuid.UUID, Case] = {}
+        for finding in waiting:
+            case = _join(finding)
+            touched[case.id] = case
+        for case in touched.values():
+            _assess(case)
+        if len(waiting) == _BATCH:
+            work.schedule("triage", tenant_id)
+
+
+def _join(finding: Finding) -> Case:
+    case = _open_case_for(finding) or _open(finding)
+    finding.case = case
+    finding.save(update_fields=["case"])
+    case.entities = sorted(set(case.entities) | set(finding.entities))
+    start, end = _span(finding)
+    case.first_activity_at = min(case.first_activity_at, start)
+    case.last_activity_at = max(case.last_activity_at, end)
+    case.save(update_fields=["entities", "first_activity_at", "last_activity_at"])
+    ledger.append(
+        "case.finding_joined",
+        actor="engine",
+        case_id=case.id,
+        subject=finding.title,
+        body={"finding": finding.id, "uid": finding.uid, "severity": finding.severity_id},
+    )
+    return case
+
+
+def _span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:
+    start = finding.first_activity_at or finding.time
+    end = finding.last_activity_at or finding.time
+    return min(start, end), max(start, end)
+
+
+def _open_case_for(finding: Finding) -> Case | None:
+    shared = [entity for entity in finding.entities if entity.startswith(JOINING_KINDS)]
+    if not shared:
+        return None
+    start, end = _span(finding)
+    return (
+        Case.objects.exclude(status=Case.Status.CLOSED)
+        .filter(
+            entities__overlap=shared,
+            first_activity_at__lte=end + WINDOW,
+            last_activity_at__gte=start - WINDOW,
+        )
+        .order_by("opened_at")
+        .first()
+    )
+
+
+def _open(finding: Finding) -> Case:
+    start, end = _span(finding)
+    number = (Case.objects.aggregate(newest=Max("number"))["newest"] or 0) + 1
+    case = Case.objects.create(
+        tenant_id=scope.require_tenant_id(),
+        number=number,
+        title=finding.title,
+        severity_id=finding.severity_id,
+        opened_at=timezone.now(),
+        first_activity_at=start,
+        last_activity_at=end,
+    )
+    ledger.append(
+        "case.opened", actor="engine", case_id=case.id, subject=str(case), body={"number": number}
+    )
+    return case
+
+
+def _assess(case: Case) -> None:
+    """Find whom the case is about, score its risk, and have it looked into."""
+    findings = list(case.findings.all())
+    case.account = case.account or _account(case)
+    parts = risk.terms(findings, case.account)
+    case.risk_terms = list(parts)
+    case.risk = risk.total(parts)
+    worst = max(findings, key=lambda finding: finding.severity_id % 99)
+    case.severity_id = worst.severity_id
+    if case.status == Case.Status.NEW:
+        case.title = worst.title
+    case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
+    if case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN):
+        work.schedule("investigate", case.id)
+
+
+def _account(case: Case) -> Account | None:
+    ids = _values(case, "account_id:")
+    names = _values(case, "account:") + _values(case, "mailbox:")
+    by_id = Account.objects.filter(external_id__in=ids).order_by("-is_privileged").first()
+    return by_id or _by_name(names)
+
+
+def _by_name(names: list[str]) -> Account | None:
+    for name in names:
+        account = Account.objects.filter(username__iexact=name).first()
+        account = account or Account.objects.filter(email__iexact=name).first()
+        if account is not None:
+            return account
+    return None
+
+
+def _values(case: Case, prefix: str) -> list[str]:
+    return [entity.removeprefix(prefix) for entity in case.entities if entity.startswith(prefix)]
