@@ -1,0 +1,317 @@
+"""HTTP to vendors: time limits, careful repetition, bounded answers, no way into our own network.
+
+What may be repeated depends on whether something could have been done. A read is repeated with
+jitter when the vendor is busy or failing. A write is never repeated here: what is certain not to
+have happened raises `Throttled` or `Unavailable`, what may have happened `OutcomeUnknown`.
+No exception carries a header, a body or a query string: they may hold secrets.
+"""
+
+import datetime as dt
+import ipaddress
+import json as jsonlib
+import random
+import re
+import socket
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+
+from integrations.errors import (
+    ConnectionMisconfigured,
+    NotFound,
+    OutcomeUnknown,
+    PermissionMissing,
+    Rejected,
+    Throttled,
+    Unauthorised,
+    Unavailable,
+    VendorError,
+)
+
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BUSY = frozenset({429, 500, 502, 503, 504})
+_ERROR_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,120}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much: seconds and bytes.
+
+    `patience` is the longest single wait before a read is repeated; a vendor that asks for more
+    raises `Throttled`, so that a worker is not held.
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    total: float = 120.0
+    largest_body: int = 32 * 1024 * 1024
+    repeats: int = 3
+    patience: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A vendor's answer. `body` is parsed JSON, None where there is none; names of headers are
+    in lower case."""
+
+    status: int
+    body: Any = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `permission` is what the vendor must have granted, for the error's words.
+
+    `is_read` says that it changes nothing, whatever its method (a query sent by POST).
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: Any = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    permission: str = ""
+    is_read: bool = False
+
+    @property
+    def name(self) -> str:
+        """The request as errors name it: no query, which may hold personal data or tokens."""
+        parts = urlsplit(self.url)
+        return f"{self.method} {parts.hostname}{parts.path}"
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether sending it twice does no harm."""
+        return self.is_read or self.method in READS
+
+
+def private_endpoints_allowed() -> bool:
+    """Return whether this installation lets connections lead into private networks."""
+    return bool(getattr(settings, "HOLDFAST_ALLOW_PRIVATE_ENDPOINTS", False))
+
+
+def check_endpoint(url: str, *, allow_private: bool) -> None:
+    """Refuse an address that leads into our own network; ConnectionMisconfigured says why.
+
+    With `allow_private` plain http and any address are fine (a simulator, a vendor on site).
+    Unavailable when the name can't be resolved now.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
+        raise ConnectionMisconfigured(
+            f"{parts.scheme}://{parts.hostname or ''} is not a usable endpoint: "
+            "give an https address without user name."
+        )
+    if allow_private:
+        return
+    if parts.scheme != "https":
+        raise ConnectionMisconfigured(f"The endpoint {parts.hostname} must be https.")
+    for address in _resolve(parts.hostname, parts.port or 443):
+        if not address.is_global or address.is_multicast:
+            raise ConnectionMisconfigured(
+                f"The endpoint {parts.hostname} leads to the private address {address}. "
+                "Use the vendor's public address, or set HOLDFAST_ALLOW_PRIVATE_ENDPOINTS=1 "
+                "for this installation."
+            )
+
+
+def _resolve(host: str, port: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise Unavailable(
+            f"The name {host} could not be resolved; check the endpoint and the name server."
+        ) from None
+    addresses = (ipaddress.ip_address(str(info[4][0]).split("%")[0]) for info in found)
+    return [getattr(address, "ipv4_mapped", None) or address for address in addresses]
+
+
+class Transport:
+    """Sends requests for one client of one connection. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        limits: Limits | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._allow_private = allow_private
+        self._sleep = sleep
+        self._checked: dict[str, float] = {}
+        timeout = httpx.Timeout(self.limits.read, connect=self.limits.connect)
+        self._http = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False)
+
+    def close(self) -> None:
+        """Give back the sockets."""
+        self._http.close()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, as the vendor asked."""
+        self._sleep(seconds)
+
+    def send(self, call: Call, accept: Collection[int] = ()) -> Answer:
+        """Send one request; return the answer if it is 2xx, or raise one of `integrations.errors`.
+
+        Reads are repeated on 429, 5xx and network failures, at most `Limits.repeats` times.
+        Statuses in `accept` are returned too, for the caller to judge.
+        """
+        attempt = 0
+        while True:
+            try:
+                answer = self._once(call)
+                if 200 <= answer.status < 300 or answer.status in accept:
+                    return answer
+                raise error_for(call, answer)
+            except (Throttled, Unavailable) as error:
+                wait = self._wait(error, attempt)
+                if not call.may_repeat or wait is None:
+                    raise
+            attempt += 1
+            self._sleep(wait)
+
+    def _once(self, call: Call) -> Answer:
+        self._check(call.url)
+        try:
+            return self._stream(call)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            raise Unavailable(
+                f"{call.name}: no connection could be made; nothing was done. It is tried again."
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise self._lost(call, type(error).__name__) from None
+
+    def _wait(self, error: Throttled | Unavailable, attempt: int) -> float | None:
+        """Seconds until a read may be repeated; None when it should not be."""
+        if attempt >= self.limits.repeats:
+            return None
+        # Full jitter: many tenants must not come back in the same moment.
+        wait = random.uniform(0.1, min(0.5 * 2**attempt, 8.0))  # noqa: S311
+        if isinstance(error, Throttled):
+            if error.retry_after > self.limits.patience:
+                return None
+            wait += error.retry_after
+        return wait
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if time.monotonic() - self._checked.get(origin, -1e9) > 60:
+            check_endpoint(url, allow_private=self._allow_private)
+            self._checked[origin] = time.monotonic()
+
+    def _stream(self, call: Call) -> Answer:
+        deadline = time.monotonic() + self.limits.total
+        with self._http.stream(
+            call.method,
+            call.url,
+            headers=dict(call.headers),
+            json=call.json,
+            data=dict(call.form) if call.form is not None else None,
+        ) as response:
+            chunks, size = [], 0
+            for chunk in response.iter_bytes():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self.limits.largest_body:
+                    raise self._lost(
+                        call, f"more than {self.limits.largest_body // 2**20} MB in one answer"
+                    )
+                if time.monotonic() > deadline:
+                    raise self._lost(call, f"no whole answer after {self.limits.total:.0f} s")
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(
+                response.status_code,
+                self._parse(call, response.status_code, b"".join(chunks)),
+                headers,
+            )
+
+    def _parse(self, call: Call, status: int, content: bytes) -> Any:
+        if not content.strip():
+            return None
+        try:
+            return jsonlib.loads(content)
+        except (ValueError, RecursionError):
+            if 200 <= status < 300:
+                raise self._lost(call, "the answer is not whole JSON") from None
+            return None
+
+    def _lost(self, call: Call, why: str) -> VendorError:
+        if call.may_repeat:
+            return Unavailable(f"{call.name}: {why}. Nothing was changed; it is tried again.")
+        return OutcomeUnknown(
+            f"{call.name}: sent, but no usable answer ({why}). It may or may not have been done: "
+            "read back before anything else."
+        )
+
+
+def error_for(call: Call, answer: Answer) -> VendorError:
+    """Return the error that a status other than 2xx means for this request."""
+    said = _said(answer)
+    status = answer.status
+    if status == 401:
+        return Unauthorised(
+            f"{call.name}: the vendor refused the credentials{said}. "
+            "Check the client secret and its expiry date."
+        )
+    if status == 403:
+        need = f" It needs {call.permission}." if call.permission else ""
+        return PermissionMissing(
+            f"{call.name}: not allowed{said}.{need} Grant it with admin consent, "
+            "or check the tenant's licence."
+        )
+    if status in {404, 410}:
+        return NotFound(f"{call.name}: it does not exist at the vendor{said}.")
+    if status == 429 or (status == 503 and "retry-after" in answer.headers):
+        seconds = retry_after(answer.headers.get("retry-after"))
+        return Throttled(f"{call.name}: the vendor asks to wait {seconds:.0f} s.", seconds)
+    if status in _BUSY or status >= 500:
+        if call.may_repeat:
+            return Unavailable(f"{call.name}: the vendor failed with {status}{said}.")
+        return OutcomeUnknown(
+            f"{call.name}: the vendor failed with {status}{said}. It may or may not have been "
+            "done: read back before anything else."
+        )
+    if 300 <= status < 400:
+        return Rejected(f"{call.name}: answered {status}, a redirect, which is not followed.")
+    return Rejected(f"{call.name}: the vendor refused the request with {status}{said}.")
+
+
+def retry_after(value: str | None, default: float = 5.0) -> float:
+    """Return the seconds that a Retry-After header asks for, between 0 and a day.
+
+    Seconds or an HTTP date (RFC 9110 section 10.2.3); `default` where it is missing or unreadable.
+    """
+    if not value:
+        return default
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return default
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=dt.UTC)
+        seconds = (moment - dt.datetime.now(dt.UTC)).total_seconds()
+    if seconds != seconds:
+        return default
+    return min(max(seconds, 0.0), 86_400.0)
+
+
+def _said(answer: Answer) -> str:
+    """The vendor's error code in brackets. Its message is left out: it may quote our input."""
+    body = answer.body
+    error = body.get("error") if isinstance(body, Mapping) else None
+    code = error.get("code") if isinstance(error, Mapping) else error
+    if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
+        return f" ({code})"
+    return ""
