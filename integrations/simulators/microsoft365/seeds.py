@@ -1,0 +1,53 @@
+"""The named seeds: which organisations a simulator starts with, and what befell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from .seed import organisation
+from .store import Store
+
+
+def demo(store: Store, now: datetime, seed: int) -> None:
+    """Three clients: a compromised mailbox, a compromised administrator, and an ordinary month."""
+    dental = organisation(
+        store, "northwind-dental.example", name="Northwind Dental", people=9, now=now, seed=seed
+    )
+    dental.business_email_compromise("priya.shah", at=now - timedelta(hours=3))
+    dental.false_alarm("anna.berg", at=now - timedelta(hours=7))
+    law = organisation(
+        store, "harbour-law.example", name="Harbour Law", people=12, now=now, seed=seed + 1,
+        is_hybrid=True,
+    )  # fmt: skip
+    law.vip_compromise(at=now - timedelta(hours=2))
+    law.false_alarm("omar.haddad", at=now - timedelta(hours=20))
+    law.malformed_records()
+    bakery = organisation(
+        store, "mill-lane-bakery.example", name="Mill Lane Bakery", people=5, now=now, seed=seed + 2
+    )
+    bakery.false_alarm("marta.kowalska", at=now - timedelta(hours=30))
+
+
+def bec(store: Store, now: datetime, seed: int) -> None:
+    """One client with one compromised mailbox."""
+    org = organisation(store, "contoso-clinic.example", name="Contoso Clinic", now=now, seed=seed)
+    org.business_email_compromise("priya.shah", at=now - timedelta(hours=3))
+
+
+def quiet(store: Store, now: datetime, seed: int) -> None:
+    """Two clients, nothing wrong with either."""
+    organisation(store, "contoso-clinic.example", name="Contoso Clinic", now=now, seed=seed)
+    organisation(store, "fabrikam-farm.example", name="Fabrikam Farm", people=4, now=now, seed=seed)
+
+
+def empty(store: Store, now: datetime, seed: int) -> None:
+    """No tenant at all."""
+
+
+SEEDS: dict[str, Callable[[Store, datetime, int], None]] = {
+    "demo": demo,
+    "bec": bec,
+    "quiet": quiet,
+    "empty": empty,
+}
