@@ -1,6 +1,28 @@
+"""The MSP's side."""
+
+import logging
+import uuid
+from importlib import import_module
+
 from django.apps import AppConfig
+
+from tenants import work
+
+logger = logging.getLogger(__name__)
+
+
+def send_hint(work_id: uuid.UUID, kind: str) -> None:
+    """Send the message for a row of work. The row is kept: a lost message only costs seconds."""
+    try:
+        import_module("msp.pipeline").send(work_id, kind)
+    except Exception as error:
+        logger.warning("The hint for %s was not sent (%s); the scheduler will.", kind, error)
 
 
 class MspConfig(AppConfig):
     name = "msp"
     verbose_name = "MSP"
+
+    def ready(self) -> None:
+        """Tell the work table how messages are sent."""
+        work.on_send(send_hint)

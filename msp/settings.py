@@ -25,6 +25,8 @@ HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = os.environ.get("HOLDFAST_ALLOW_PRIVATE_ENDPOI
 # How long a worker may hold work before another takes it over, in seconds.
 WORK_LEASE_SECONDS = float(os.environ.get("HOLDFAST_WORK_LEASE_SECONDS", "30"))
 SECURE_COOKIES = os.environ.get("HOLDFAST_HTTPS") == "1"
+# How long a vendor may show the old state after a change; None: as the catalog says.
+SETTLE_SECONDS = float(os.environ.get("HOLDFAST_SETTLE_SECONDS", "0")) or None
 # How long a plan waits for its approval, in hours, before it expires.
 APPROVAL_HOURS = {"technician": 24, "second_technician": 24, "client": 48}
 

@@ -1,0 +1,67 @@
+"""``manage.py intake FILE``: take a file of a vendor's records into a tenant."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from integrations import files, registry
+from integrations.contract import Feed
+from tenants import intake, scope
+from tenants.errors import HoldfastError, TenantNotFound
+from tenants.models import Tenant
+
+
+class Command(BaseCommand):
+    help = "Take a file of records (JSON, NDJSON or recorded HTTP exchanges) into a tenant."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The file, and whose and what it is."""
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--tenant", required=True, metavar="SLUG")
+        parser.add_argument("--connector", required=True)
+        parser.add_argument("--feed", required=True)
+        parser.add_argument(
+            "--dry-run", action="store_true", help="do everything, then roll it back"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Take the file in; print what became of its records."""
+        try:
+            feed = registry.connector(options["connector"]).feed(options["feed"])
+            tenant = _tenant(options["tenant"])
+            outcome = self._take(tenant, feed, options)
+        except HoldfastError as error:
+            raise CommandError(str(error), returncode=2) from None
+        told = outcome.as_json()
+        if options["json"]:
+            self.stdout.write(json.dumps(told))
+            return
+        for name, count in told.items():
+            if name != "reasons":
+                self.stdout.write(f"{name:12} {count}")
+        for reason, count in told["reasons"].items():
+            self.stdout.write(f"  {count} × {reason}")
+
+    def _take(self, tenant: Tenant, feed: Feed, options: dict[str, Any]) -> intake.Outcome:
+        with scope.tenant(tenant.id):
+            outcome = intake.take(
+                connector=options["connector"],
+                feed=feed.name,
+                records=files.read(options["file"]),
+                normalise=feed.normalise,
+            )
+            if options["dry_run"]:
+                transaction.set_rollback(True)
+        return outcome
+
+
+def _tenant(slug: str) -> Tenant:
+    tenant = Tenant.objects.filter(slug=slug).first()
+    if tenant is None:
+        known = ", ".join(Tenant.objects.values_list("slug", flat=True)[:20]) or "none yet"
+        raise TenantNotFound(f"There is no tenant {slug!r}. Tenants: {known}.")
+    return tenant

@@ -1,0 +1,108 @@
+"""Every stage of the product, in order, each as a Dramatiq actor. Read this file, know the product.
+
+A message carries the id of a row of due work and nothing else; the row is the truth. A stage that
+makes the next one necessary schedules it in its own transaction, and the same worker goes on with
+it, so most stages of a case run without a message. The scheduler re-sends what was lost.
+"""
+
+import uuid
+from collections.abc import Mapping
+
+import dramatiq
+from django.db import connections
+
+from integrations import polling
+from msp.queue import broker
+from playbooks import approvals, closing, investigation, response, runner, triage
+from tenants import work
+
+dramatiq.set_broker(broker)
+
+STAGES: Mapping[str, work.Handler] = {
+    # A vendor's feed is read; records become events, findings and directory.
+    "poll": polling.poll,
+    # Findings that belong together become a case with a risk.
+    "triage": triage.triage,
+    # Evidence is gathered, read-only; the verdict table decides.
+    "investigate": investigation.investigate,
+    # The verdict's responses become plans, each step with its tier; people are asked.
+    "respond": response.respond,
+    # A plan is carried out: intended, called, verified by reading back.
+    "run": runner.advance,
+    # An approval that nobody gave in time ends, and the case says so.
+    "expire": approvals.expire,
+    # The case closes with proof, or says what still needs a person.
+    "close": closing.close,
+    # What was verified is read back again, an hour and a day later.
+    "recheck": runner.recheck,
+}
+
+
+def _perform(work_id: str) -> None:
+    try:
+        work.perform(uuid.UUID(work_id), STAGES)
+    finally:
+        connections.close_all()
+
+
+# Retries are the work row's: with its own back-off, and seen by everyone.
+_OPTIONS = {"max_retries": 0, "time_limit": 300_000}
+
+
+@dramatiq.actor(actor_name="poll", queue_name="polling", **_OPTIONS)
+def poll(work_id: str) -> None:
+    """Read one feed."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="triage", **_OPTIONS)
+def triage_findings(work_id: str) -> None:
+    """Put findings into cases."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="investigate", **_OPTIONS)
+def investigate(work_id: str) -> None:
+    """Gather evidence and reach a verdict."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="respond", **_OPTIONS)
+def respond(work_id: str) -> None:
+    """Plan what follows from a verdict."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="run", **_OPTIONS)
+def run(work_id: str) -> None:
+    """Carry out a plan."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="expire", **_OPTIONS)
+def expire(work_id: str) -> None:
+    """End an approval that nobody gave."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="close", **_OPTIONS)
+def close(work_id: str) -> None:
+    """Close a case with proof."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="recheck", **_OPTIONS)
+def recheck(work_id: str) -> None:
+    """Read a verified step back again."""
+    _perform(work_id)
+
+
+_ACTORS = {
+    actor.actor_name: actor
+    for actor in (poll, triage_findings, investigate, respond, run, expire, close, recheck)
+}
+
+
+def send(work_id: uuid.UUID, kind: str) -> None:
+    """Send the message for a row of work; if it can't be sent, the scheduler will."""
+    _ACTORS[kind].send(str(work_id))

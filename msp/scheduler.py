@@ -1,0 +1,68 @@
+"""The scheduler: re-sends what lost messages forgot, seals ledgers, counts seats.
+
+Any number may run; each claims its rows with SKIP LOCKED or a lock, and none is the leader.
+"""
+
+import datetime as dt
+import logging
+import threading
+import zoneinfo
+
+from django.db import connections
+
+from msp import apps
+from msp.licensing.actions import count_seats
+from msp.licensing.models import SeatCount
+from tenants import ledger, scope, work
+from tenants.models import Tenant
+
+logger = logging.getLogger(__name__)
+_RECONCILE_SECONDS = 0.5
+_SEATS_SECONDS = 300.0
+
+
+def run(stop: threading.Event) -> None:
+    """Go round until `stop` is set. A failing round is logged, and the next one tries again."""
+    seats_due = 0.0
+    elapsed = 0.0
+    while not stop.wait(_RECONCILE_SECONDS):
+        elapsed += _RECONCILE_SECONDS
+        try:
+            reconcile()
+            seal_ledgers()
+            if elapsed >= seats_due:
+                count_todays_seats()
+                seats_due = elapsed + _SEATS_SECONDS
+        except Exception:
+            logger.exception("A round of the scheduler failed; the next one tries again.")
+            connections.close_all()
+
+
+def reconcile() -> int:
+    """Send a message for each row of due work that nobody holds; return how many."""
+    due = work.unsent()
+    for work_id, kind in due:
+        apps.send_hint(work_id, kind)
+    return len(due)
+
+
+def seal_ledgers() -> int:
+    """Give every unsealed ledger entry its place in its tenant's chain; return how many."""
+    with scope.reading(scope.ALL):
+        waiting = ledger.tenants_with_tail()
+    sealed = 0
+    for tenant_id in waiting:
+        with scope.tenant(tenant_id):
+            sealed += ledger.seal()
+    return sealed
+
+
+def count_todays_seats() -> None:
+    """Count the seats of the day that it is at each client, once a day at least."""
+    now = dt.datetime.now(dt.UTC)
+    for tenant in Tenant.objects.filter(is_active=True):
+        day = now.astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
+        with scope.tenant(tenant.id):
+            counted = SeatCount.objects.filter(day=day).exists()
+        if not counted:
+            count_seats(tenant.id, day)

@@ -1,0 +1,87 @@
+"""What no rule of engagement can lift, checked at the moment a step is about to begin."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from integrations import catalog
+from playbooks.models import Approval, Step, Tier
+from tenants.models import Account, Installation, Tenant
+
+# Which decisions free a step of a tier.
+REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
+    Tier.AUTOMATIC: (),
+    Tier.TECHNICIAN: (Tier.TECHNICIAN,),
+    Tier.SECOND_TECHNICIAN: (Tier.TECHNICIAN, Tier.SECOND_TECHNICIAN),
+    Tier.CLIENT: (Tier.CLIENT,),
+}
+_HOUR = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a step may not begin now. `is_final`: it never may; else it is asked again later."""
+
+    reason: str
+    is_final: bool
+
+
+def obstacle(step: Step) -> Obstacle | None:
+    """Return what stands in the way of `step`, or None where nothing does."""
+    return _stopped(step) or _not_allowed(step) or _protected(step) or _over_budget(step)
+
+
+def _stopped(step: Step) -> Obstacle | None:
+    if Installation.objects.filter(actions_stopped=True).exists():
+        return Obstacle("All actions are stopped for every client (kill switch).", is_final=False)
+    if Tenant.objects.filter(id=step.tenant_id, actions_stopped=True).exists():
+        return Obstacle("All actions are stopped for this client (kill switch).", is_final=False)
+    return None
+
+
+def _not_allowed(step: Step) -> Obstacle | None:
+    plan = step.run.plan
+    if step.tier not in REQUIRED_APPROVALS:
+        return Obstacle("The rules of engagement forbid this step.", is_final=True)
+    granted = set(
+        Approval.objects.filter(
+            plan=plan, decision=Approval.Decision.APPROVED, decided_sha256=plan.sha256
+        ).values_list("tier", flat=True)
+    )
+    if not granted.issuperset(REQUIRED_APPROVALS[step.tier]):
+        return Obstacle("This step is not approved.", is_final=False)
+    return None
+
+
+def _protected(step: Step) -> Obstacle | None:
+    """Look at the directory again: the account may have been protected since the plan."""
+    owner = step.run.plan.case.account
+    external_ids = {step.target_external_id, owner.external_id if owner else ""}
+    protected = [
+        account.username
+        for account in Account.objects.filter(external_id__in=external_ids)
+        if account.is_protected
+    ]
+    if protected:
+        return Obstacle(
+            f"{protected[0]} is protected (break-glass or excluded): no action may touch it.",
+            is_final=True,
+        )
+    return None
+
+
+def _over_budget(step: Step) -> Obstacle | None:
+    action = catalog.get(step.action)
+    used = (
+        Step.objects.filter(action=step.action, intended_at__gte=timezone.now() - _HOUR)
+        .exclude(id=step.id)
+        .count()
+    )
+    if used >= action.hourly_limit:
+        return Obstacle(
+            f"The limit of {action.hourly_limit} times “{action.title}” an hour for this client "
+            "is used up. It goes on when the hour has passed.",
+            is_final=False,
+        )
+    return None

@@ -1,0 +1,176 @@
+"""Looking into a case: gather evidence, read-only and in parallel, and let the table decide."""
+
+import datetime as dt
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from integrations import catalog, connections, registry
+from integrations.contract import Client, Json, Target
+from integrations.errors import Throttled, UnknownAction, VendorError
+from integrations.models import Connection
+from playbooks import facts as case_facts
+from playbooks import library, verdicts
+from playbooks.language import Playbook, PlaybookStep
+from playbooks.versions import remember
+from tenants import evidence, ledger, scope, work
+from tenants.models import Account, Case
+
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    step: PlaybookStep
+    target: Target | None
+    inputs: Json
+    connection: Connection | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    question: _Question
+    asked_at: dt.datetime
+    facts: Json
+    reason: str
+
+    @property
+    def is_available(self) -> bool:
+        return not self.reason
+
+
+def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
+    """Reach a verdict on a case. Handler of work `investigate`.
+
+    Everything is written in one transaction at the end, so a killed worker's half is redone.
+    """
+    with scope.tenant(tenant_id):
+        case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
+        if case.status not in (
+            Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.NEEDS_TECHNICIAN
+        ):  # fmt: skip
+            return
+        facts = case_facts.of_case(case)
+        playbook = library.choose_investigation(facts)
+        if playbook is None:
+            _nobody_looks(case)
+            return
+        Case.objects.filter(id=case_id).update(
+            status=Case.Status.INVESTIGATING, acknowledged_at=case.acknowledged_at or timezone.now()
+        )
+        questions = [_question(step, case, facts) for step in playbook.steps]
+    answers = _ask_all(tenant_id, questions)
+    work.renew()
+    with scope.tenant(tenant_id):
+        case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
+        for answer in answers:
+            _keep(case, answer)
+        _decide(case, playbook)
+
+
+def _nobody_looks(case: Case) -> None:
+    case.status = Case.Status.NEEDS_TECHNICIAN
+    case.acknowledged_at = case.acknowledged_at or timezone.now()
+    case.needs = "No investigation playbook knows this kind of alert: look into it by hand."
+    case.save(update_fields=["status", "needs", "acknowledged_at"])
+    ledger.append("case.needs_technician", actor="engine", case_id=case.id, subject=case.needs)
+
+
+def _question(step: PlaybookStep, case: Case, facts: dict[str, Any]) -> _Question:
+    account = case.account
+    if account is None:
+        return _Question(step, None, {}, None, "no account of the directory is known for this case")
+    connection = connections.for_connector(account.provider)
+    if connection is None:
+        return _Question(
+            step, None, {}, None, f"this client has no connection to {account.provider}"
+        )
+    target = _target(account)
+    return _Question(step, target, step.inputs(facts), connection)
+
+
+def _target(account: Account) -> Target:
+    return Target("account", str(account.id), account.external_id, account.username)
+
+
+def _ask_all(tenant_id: uuid.UUID, questions: list[_Question]) -> list[_Answer]:
+    needed = {q.connection.id for q in questions if q.connection is not None}
+    clients: dict[uuid.UUID, Client] = {}
+    for connection_id in needed:
+        with connections.client(tenant_id, connection_id) as client:
+            clients[connection_id] = client
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
+        return list(threads.map(lambda question: _ask(question, clients), questions))
+
+
+def _ask(question: _Question, clients: dict[uuid.UUID, Client]) -> _Answer:
+    """Ask the vendor. Runs in a thread of its own: touches no database."""
+    asked_at = timezone.now()
+    if question.connection is None or question.target is None:
+        return _Answer(question, asked_at, {}, question.why_not)
+    try:
+        gatherer = registry.gatherer(question.connection.connector, question.step.uses)
+        client = clients[question.connection.id]
+        return _Answer(
+            question, asked_at, gatherer.gather(client, question.target, question.inputs), ""
+        )
+    except Throttled:
+        # Waiting is better than deciding without: the whole investigation is tried again.
+        raise
+    except (VendorError, UnknownAction) as error:
+        return _Answer(question, asked_at, {}, str(error))
+
+
+def _keep(case: Case, answer: _Answer) -> None:
+    step = answer.question.step
+    connection = answer.question.connection
+    evidence.record(
+        case,
+        gatherer=step.uses,
+        question=catalog.get(step.uses).title,
+        asked_of=connection.name if connection else "nobody",
+        asked_at=answer.asked_at,
+        answer={"step": step.id, "facts": answer.facts, "reason": answer.reason},
+        is_available=answer.is_available,
+        summary=answer.reason or _summary(answer.facts),
+    )
+
+
+def _summary(facts: Json) -> str:
+    """Say in one line how much was found, such as ``3 rules``."""
+    parts = [
+        f"{len(value)} {name.replace('_', ' ')}"
+        for name, value in facts.items()
+        if isinstance(value, list | tuple)
+    ]
+    return ", ".join(parts)
+
+
+def _decide(case: Case, playbook: Playbook) -> None:
+    version = remember(playbook)
+    result = verdicts.decide(playbook, case_facts.of_case(case))
+    case.verdict = result.verdict
+    case.decided_at = timezone.now()
+    case.verdict_detail = {
+        "playbook": playbook.id,
+        "version": playbook.version,
+        "playbook_sha256": version.sha256,
+        **result.as_json(),
+        "evidence": [
+            {"id": str(row.id), "step": row.answer.get("step"), "sha256": row.sha256}
+            for row in case.evidence.order_by("asked_at")
+        ],
+    }
+    case.save(update_fields=["verdict", "decided_at", "verdict_detail"])
+    ledger.append(
+        "case.verdict",
+        actor="engine",
+        case_id=case.id,
+        subject=f"{result.verdict} ({result.confidence})",
+        body=case.verdict_detail,
+    )
+    work.schedule("respond", case.id)
