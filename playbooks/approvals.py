@@ -56,9 +56,7 @@ def decide(
     Raises ApprovalError where the plan is another than the person saw, the approval was decided
     or has expired, a second person is demanded, or the client's consent is not named.
     """
-    approval = (
-        Approval.objects.select_for_update().select_related("plan__case").get(id=approval_id)
-    )
+    approval = Approval.objects.select_for_update().select_related("plan__case").get(id=approval_id)
     _check(approval, approve, actor, sha256, comment)
     approval.decision = Approval.Decision.APPROVED if approve else Approval.Decision.REJECTED
     approval.decided_at = timezone.now()

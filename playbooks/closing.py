@@ -33,9 +33,10 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
 def _note_containment(case: Case) -> None:
     containing = [action.name for action in catalog.ACTIONS if action.is_containment]
     steps = Step.objects.filter(run__plan__case=case, action__in=containing)
-    if steps.filter(status=Step.Status.VERIFIED).exists() and not steps.exclude(
-        status__in=[Step.Status.VERIFIED, Step.Status.SKIPPED]
-    ).exists():
+    if (
+        steps.filter(status=Step.Status.VERIFIED).exists()
+        and not steps.exclude(status__in=[Step.Status.VERIFIED, Step.Status.SKIPPED]).exists()
+    ):
         case.contained_at = steps.aggregate(last=Max("verified_at"))["last"]
         case.save(update_fields=["contained_at"])
 

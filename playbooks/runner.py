@@ -265,7 +265,9 @@ def _verify(job: _Job) -> None:
     if not seen.holds and waited < catalog.get(job.action.name).verify_within_seconds:
         with scope.tenant(job.tenant_id):
             Step.objects.filter(id=job.step_id).update(read_back=_as_json(seen))
-        raise _Wait(min(60, max(1, waited)), f"Not to be seen at the vendor yet: {seen.explanation}")
+        raise _Wait(
+            min(60, max(1, waited)), f"Not to be seen at the vendor yet: {seen.explanation}"
+        )
     if not seen.holds:
         raise _Failed(f"The vendor accepted it, but reading back shows: {seen.explanation}")
     with scope.tenant(job.tenant_id):

@@ -1,0 +1,128 @@
+"""CEL, the language of conditions, behind one small interface.
+
+Expressions are type-checked when they are compiled, can't loop without bound, and see nothing but
+the facts they are given (https://github.com/cel-expr/cel-spec).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from cel_expr_python import cel
+
+from playbooks.errors import ConditionError
+
+LONGEST_EXPRESSION = 2000
+_DEEPEST_NESTING = 30
+_FACTS = ("case", "tenant", "account", "mailbox", "evidence", "verdict", "target", "item")
+_ENVIRONMENT = cel.NewEnv(
+    variables={
+        **dict.fromkeys(_FACTS, cel.Type.DYN),
+        "hour": cel.Type.INT,
+        "objects": cel.Type.INT,
+        "action": cel.Type.STRING,
+    }
+)
+_STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+_PATHS = re.compile(
+    rf"(?<![\w.])(?:{'|'.join(_FACTS)}|hour|objects|action)(?:\.[A-Za-z_]\w*(?!\w|\s*\())*"
+)
+_EMBEDDED = re.compile(r"\$\{(.*?)\}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A compiled expression. `reads` are the paths of facts that it looks at."""
+
+    text: str
+    reads: tuple[str, ...]
+    _compiled: Any
+
+    def evaluate(self, facts: Mapping[str, Any]) -> Any:
+        """Return the expression's value; ConditionError where a fact it needs is missing."""
+        try:
+            result = self._compiled.eval(data=dict(facts))
+        except Exception as error:
+            raise ConditionError(f"{self.text!r} can't be evaluated: {error}") from None
+        if result.type().name() == "*error*" or result.type() == cel.Type.ERROR:
+            raise ConditionError(f"{self.text!r} can't be evaluated: {result.value()}")
+        return result.plain_value()
+
+    def holds(self, facts: Mapping[str, Any]) -> bool:
+        """Return whether the condition holds; ConditionError where it is no yes or no."""
+        value = self.evaluate(facts)
+        if not isinstance(value, bool):
+            raise ConditionError(f"{self.text!r} is {value!r}, not true or false.")
+        return value
+
+    def facts_read(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that it looked at, by path; what isn't there is left out."""
+        found = {}
+        for path in self.reads:
+            value = _at(facts, path)
+            if value is not None:
+                found[path] = value
+        return found
+
+
+@lru_cache(maxsize=4096)
+def compile_condition(text: str) -> Condition:
+    """Compile an expression; ConditionError says what is wrong with it, and where."""
+    if len(text) > LONGEST_EXPRESSION:
+        raise ConditionError(f"The condition is longer than {LONGEST_EXPRESSION} characters.")
+    bare = _STRINGS.sub('""', text)
+    if _nesting(bare) > _DEEPEST_NESTING:
+        raise ConditionError(f"The condition is nested more than {_DEEPEST_NESTING} deep.")
+    try:
+        compiled = _ENVIRONMENT.compile(text)
+    except Exception as error:
+        first = str(error).removeprefix("INVALID_ARGUMENT: ").splitlines()[0]
+        raise ConditionError(f"{text!r} is not a condition: {first}") from None
+    return Condition(text, tuple(sorted(set(_PATHS.findall(bare)))), compiled)
+
+
+def fill(value: Any, facts: Mapping[str, Any]) -> Any:
+    """Replace ``${ expression }`` in strings: a whole one by its value, others by its text."""
+    if isinstance(value, Mapping):
+        return {key: fill(item, facts) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [fill(item, facts) for item in value]
+    if not isinstance(value, str):
+        return value
+    whole = _EMBEDDED.fullmatch(value.strip())
+    if whole:
+        return compile_condition(whole[1].strip()).evaluate(facts)
+    return _EMBEDDED.sub(
+        lambda found: str(compile_condition(found[1].strip()).evaluate(facts)), value
+    )
+
+
+def expressions_in(value: Any) -> list[str]:
+    """Return every ``${ expression }`` in a value, for checking them beforehand."""
+    if isinstance(value, Mapping):
+        return [found for item in value.values() for found in expressions_in(item)]
+    if isinstance(value, list | tuple):
+        return [found for item in value for found in expressions_in(item)]
+    return [f.strip() for f in _EMBEDDED.findall(value)] if isinstance(value, str) else []
+
+
+def _nesting(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        if character in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]}":
+            depth -= 1
+    return deepest
+
+
+def _at(facts: Mapping[str, Any], path: str) -> Any:
+    value: Any = facts
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return None
+        value = value[name]
+    return value

@@ -1,0 +1,137 @@
+"""Rules of engagement → the tier of a step. All matching rules count, and the strictest wins.
+
+An error in a rule forbids: a policy that can't be read must not let anything through.
+"""
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playbooks import yaml_reader
+from playbooks.conditions import Condition, compile_condition
+from playbooks.errors import ConditionError, PlaybookError
+from tenants.canonical import sha256_of
+
+TIERS = ("automatic", "technician", "second_technician", "client", "forbidden")
+_DEFAULT_FILE = Path(__file__).parent / "engagement.default.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: on which actions, under which condition, which tier."""
+
+    id: str
+    title: str
+    actions: tuple[str, ...]
+    when: Condition
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """A tenant's policy in one version. `document` is what it was read from."""
+
+    version: int
+    default: str
+    rules: tuple[Rule, ...]
+    sha256: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The tier of a step, and by which rule."""
+
+    tier: str
+    rule: str
+    title: str
+
+
+def strictest(*tiers: str) -> str:
+    """Return the strictest of some tiers."""
+    return max(tiers, key=TIERS.index)
+
+
+def load_engagement(document: Mapping[str, Any], name: str = "rules of engagement") -> Engagement:
+    """Check and compile a policy; PlaybookError lists everything that is wrong with it."""
+    problems: list[str] = []
+    rules = []
+    default = document.get("default", "technician")
+    if default not in TIERS:
+        problems.append(f"{name}: default {default!r} is none of: {', '.join(TIERS)}")
+    for i, told in enumerate(document.get("rules") or []):
+        try:
+            rules.append(_rule(told))
+        except (ConditionError, KeyError, TypeError, ValueError) as error:
+            problems.append(f"{name}: rule {i + 1} ({_name(told)}): {error}")
+    if problems:
+        raise PlaybookError(problems)
+    return Engagement(
+        version=int(document.get("version", 1)),
+        default=default,
+        rules=tuple(rules),
+        sha256=sha256_of(document),
+        document=document,
+    )
+
+
+def _name(told: Any) -> str:
+    return str(told.get("id", "no id")) if isinstance(told, Mapping) else "not a mapping"
+
+
+def _rule(told: Mapping[str, Any]) -> Rule:
+    if told["tier"] not in TIERS:
+        raise ValueError(f"tier {told['tier']!r} is none of: {', '.join(TIERS)}")
+    actions = told.get("actions", ["*"])
+    if isinstance(actions, str):
+        actions = [actions]
+    return Rule(
+        id=str(told["id"]),
+        title=str(told["title"]),
+        actions=tuple(str(action) for action in actions),
+        when=compile_condition(str(told.get("when", "true"))),
+        tier=told["tier"],
+    )
+
+
+@cache
+def default() -> Engagement:
+    """Return the MSP-wide default policy that comes with Holdfast."""
+    document = yaml_reader.parse(_DEFAULT_FILE.read_text(), _DEFAULT_FILE.name)
+    return load_engagement(document.data, _DEFAULT_FILE.name)
+
+
+def judge(
+    rules: Engagement,
+    *,
+    action: str,
+    target: Mapping[str, Any],
+    objects: int,
+    facts: Mapping[str, Any],
+) -> Judgement:
+    """Return the tier that the policy demands for an action on a target.
+
+    `objects` is how many targets the whole plan touches with this action.
+    """
+    if facts.get("account", {}).get("is_protected"):
+        return Judgement(
+            "forbidden", "guardrail.protected", "Protected account: no action ever touches it"
+        )
+    known = {**facts, "action": action, "target": dict(target), "objects": objects}
+    matched = [found for rule in rules.rules if (found := _match(rule, action, known))]
+    if not matched:
+        return Judgement(rules.default, "default", "No rule matches: the default")
+    return max(matched, key=lambda found: TIERS.index(found.tier))
+
+
+def _match(rule: Rule, action: str, facts: Mapping[str, Any]) -> Judgement | None:
+    if not any(fnmatch.fnmatchcase(action, pattern) for pattern in rule.actions):
+        return None
+    try:
+        holds = rule.when.holds(facts)
+    except ConditionError as error:
+        return Judgement("forbidden", rule.id, f"The rule “{rule.title}” failed: {error}")
+    return Judgement(rule.tier, rule.id, rule.title) if holds else None

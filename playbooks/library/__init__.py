@@ -1,0 +1,65 @@
+"""The playbooks that come with Holdfast, loaded and checked once."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from playbooks.errors import ConditionError, PlaybookError
+from playbooks.language import Playbook, load
+
+_FOLDER = Path(__file__).parent
+
+
+@cache
+def playbooks() -> Mapping[str, Playbook]:
+    """Return every playbook by id; PlaybookError where a file is wrong."""
+    found: dict[str, Playbook] = {}
+    for path in sorted(_FOLDER.glob("*.yaml")):
+        playbook = load(path.read_text(), path.name)
+        if playbook.id != path.stem:
+            raise PlaybookError([f"{path.name}:1:1: the id is {playbook.id!r}: rename one of them"])
+        found[playbook.id] = playbook
+    missing = [
+        f"{playbook.id}: the response {response!r} is no playbook"
+        for playbook in found.values()
+        for responses in playbook.responses.values()
+        for response in responses
+        if response not in found
+    ]
+    if missing:
+        raise PlaybookError(missing)
+    return MappingProxyType(found)
+
+
+def get(playbook_id: str) -> Playbook:
+    """Return the playbook of that id; PlaybookError lists those there are."""
+    try:
+        return playbooks()[playbook_id]
+    except KeyError:
+        raise PlaybookError(
+            [f"There is no playbook {playbook_id!r}. Playbooks: {', '.join(playbooks())}."]
+        ) from None
+
+
+def choose_investigation(facts: Mapping[str, Any]) -> Playbook | None:
+    """Return the first investigation (by id) whose trigger holds for a case; None if none does."""
+    for playbook in playbooks().values():
+        if playbook.kind == "investigation" and _triggers(playbook, facts):
+            return playbook
+    return None
+
+
+def responses_for(investigation_id: str, facts: Mapping[str, Any]) -> list[str]:
+    """Return the responses that follow an investigation's verdict and whose trigger holds."""
+    named = get(investigation_id).responses.get(facts["verdict"]["value"], ())
+    return [playbook_id for playbook_id in named if _triggers(get(playbook_id), facts)]
+
+
+def _triggers(playbook: Playbook, facts: Mapping[str, Any]) -> bool:
+    try:
+        return playbook.trigger.holds(facts)
+    except ConditionError:
+        # A trigger on facts that this case doesn't have is not for this case.
+        return False

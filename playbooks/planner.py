@@ -1,0 +1,151 @@
+"""Facts → plan → hash. A pure function: the same facts give the same plan, byte for byte."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from integrations import catalog
+from playbooks.conditions import fill
+from playbooks.engagement import Engagement, judge, strictest
+from playbooks.errors import ConditionError, PlaybookError
+from playbooks.language import Playbook, PlaybookStep
+from tenants.canonical import jsonable, sha256_of
+
+FORMAT = 1
+_OF_THE_ACCOUNT = ("mailbox_rule", "auth_method")
+
+
+def plan(playbook: Playbook, facts: Mapping[str, Any], rules: Engagement) -> dict[str, Any]:
+    """Return the plan that `playbook` comes to for `facts` under a tenant's rules.
+
+    PlaybookError names what the facts lack. Forbidden steps stay in the plan, to be seen, and are
+    never carried out.
+    """
+    facts = jsonable(facts)
+    drafts: list[dict[str, Any]] = []
+    skipped: list[dict[str, str]] = []
+    problems: list[str] = []
+    for step in playbook.steps:
+        try:
+            made, why_not = _drafts(step, facts)
+        except ConditionError as error:
+            problems.append(f"{playbook.id}, step {step.id}: {error}")
+            continue
+        drafts.extend(made)
+        if why_not:
+            skipped.append({"step": step.id, "why": why_not})
+    if problems:
+        raise PlaybookError(problems)
+    steps = _judged(drafts, facts, rules)
+    allowed = [step["tier"] for step in steps if step["tier"] != "forbidden"]
+    return {
+        "format": FORMAT,
+        "playbook": {
+            "id": playbook.id,
+            "version": playbook.version,
+            "sha256": playbook.source_sha256,
+            "title": playbook.title,
+        },
+        "engagement": {"version": rules.version, "sha256": rules.sha256},
+        "case": facts.get("case", {}).get("id", ""),
+        "subject": facts.get("account", {}).get("username", ""),
+        "steps": steps,
+        "skipped": skipped,
+        "tier": strictest("automatic", *allowed) if allowed or not steps else "forbidden",
+        "objects": len({step["target"]["external_id"] for step in steps}),
+    }
+
+
+def plan_sha256(document: Mapping[str, Any]) -> str:
+    """Return the hash that people approve a plan by."""
+    return sha256_of(document)
+
+
+def _drafts(step: PlaybookStep, facts: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """Return a step's targets as drafts, or why there are none."""
+    if step.when is not None and not step.when.holds(facts):
+        return [], f"the condition does not hold: {step.when.text}"
+    if step.for_each is None:
+        return [_draft(step, facts, step.id)], ""
+    items = step.for_each.evaluate(facts)
+    if not isinstance(items, list):
+        raise ConditionError(f"{step.for_each.text!r} is no list.")
+    if len(items) > step.at_most:
+        raise ConditionError(
+            f"{len(items)} targets are more than the {step.at_most} that the playbook allows."
+        )
+    if not items:
+        return [], "there is nothing to do it to"
+    made = [_draft(step, {**facts, "item": item}, step.id) for item in items]
+    made.sort(key=lambda draft: draft["target"]["external_id"])
+    for draft in made:
+        draft["id"] = f"{step.id}[{draft['target']['external_id']}]"
+    return made, ""
+
+
+def _draft(step: PlaybookStep, facts: Mapping[str, Any], draft_id: str) -> dict[str, Any]:
+    action = catalog.get(step.uses)
+    condition = step.for_each or step.when
+    return {
+        "id": draft_id,
+        "step": step.id,
+        "action": action.name,
+        "title": action.title,
+        "target": _target(step, action.target, facts),
+        "inputs": step.inputs(facts),
+        "why": {
+            "words": fill(step.why, facts),
+            "condition": condition.text if condition else "always",
+            "facts": condition.facts_read(facts) if condition else {},
+        },
+        "least_tier": step.tier,
+        "needs_steps": list(step.needs),
+        "on_failure": step.on_failure,
+        "reversal": {"action": action.reversal, "reason": action.no_reversal},
+    }
+
+
+def _target(step: PlaybookStep, kind: str, facts: Mapping[str, Any]) -> dict[str, str]:
+    if isinstance(step.target, str):
+        told = facts.get(step.target)
+        if not isinstance(told, Mapping) or not told.get("external_id"):
+            raise ConditionError(f"the facts lack {step.target!r} with an external_id.")
+        name = told.get("username") or told.get("name") or told["external_id"]
+        told = {"id": told.get("id", ""), "external_id": told["external_id"], "name": name}
+    else:
+        told = fill(step.target, facts)
+    owner = facts.get("account", {}).get("external_id", "") if kind in _OF_THE_ACCOUNT else ""
+    return {
+        "kind": kind,
+        "id": str(told.get("id", "")),
+        "external_id": str(told["external_id"]),
+        "name": str(told.get("name") or told["external_id"]),
+        "parent_external_id": owner,
+    }
+
+
+def _judged(
+    drafts: Sequence[dict[str, Any]], facts: Mapping[str, Any], rules: Engagement
+) -> list[dict[str, Any]]:
+    """Give each draft its tier, and turn the needed steps into the ids they became."""
+    ids: dict[str, list[str]] = {}
+    for draft in drafts:
+        ids.setdefault(draft["step"], []).append(draft["id"])
+    counts: dict[str, int] = {}
+    for draft in drafts:
+        counts[draft["action"]] = counts.get(draft["action"], 0) + 1
+    steps = []
+    for draft in drafts:
+        told = judge(
+            rules,
+            action=draft["action"],
+            target=draft["target"],
+            objects=counts[draft["action"]],
+            facts=facts,
+        )
+        step = {key: value for key, value in draft.items() if key not in ("step",)}
+        needed = step.pop("needs_steps")
+        step["needs"] = sorted(one for name in needed for one in ids.get(name, []))
+        step["tier"] = strictest(told.tier, step.pop("least_tier"))
+        step["tier_rule"] = {"id": told.rule, "title": told.title}
+        steps.append(step)
+    return steps

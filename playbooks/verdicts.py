@@ -1,0 +1,112 @@
+"""The verdict table: the first row that holds decides, and everything it read is shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playbooks.conditions import Condition, fill
+from playbooks.errors import ConditionError
+from playbooks.language import Playbook, VerdictRow
+from tenants.canonical import jsonable
+
+_PREFIX = "evidence."
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A verdict with its reasons.
+
+    `missing` is the evidence that could not be had, `untested` the rows that needed it, and
+    `would_change` the rows above the deciding one that did not hold.
+    """
+
+    verdict: str
+    confidence: str
+    rule: str
+    because: str
+    facts: Mapping[str, Any]
+    missing: tuple[Mapping[str, str], ...]
+    untested: tuple[Mapping[str, Any], ...]
+    would_change: tuple[Mapping[str, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON, as it is kept with the case and shown."""
+        return {
+            "verdict": self.verdict,
+            "confidence": self.confidence,
+            "rule": self.rule,
+            "because": self.because,
+            "facts": dict(self.facts),
+            "missing": [dict(item) for item in self.missing],
+            "untested": [dict(item) for item in self.untested],
+            "would_change": [dict(item) for item in self.would_change],
+        }
+
+
+def decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
+    """Return the verdict of an investigation's table on the facts. Pure."""
+    facts = jsonable(facts)
+    missing = _missing(playbook, facts)
+    lacking = {item["step"] for item in missing}
+    untested: list[dict[str, Any]] = []
+    would_change: list[dict[str, str]] = []
+    for row in playbook.verdicts:
+        needed = sorted(_evidence_read(row.when) & lacking)
+        if needed:
+            untested.append({"rule": row.id, "verdict": row.verdict, "needs": needed})
+            continue
+        try:
+            holds = row.when.holds(facts)
+        except ConditionError as error:
+            untested.append({"rule": row.id, "verdict": row.verdict, "needs": [str(error)]})
+            continue
+        if holds:
+            return _result(row, facts, missing, untested, would_change)
+        would_change.append({"rule": row.id, "verdict": row.verdict, "when": row.when.text})
+    raise ConditionError(f"{playbook.id}: no row of the verdict table holds.")
+
+
+def _result(
+    row: VerdictRow,
+    facts: Mapping[str, Any],
+    missing: list[dict[str, str]],
+    untested: list[dict[str, Any]],
+    would_change: list[dict[str, str]],
+) -> Result:
+    return Result(
+        verdict=row.verdict,
+        confidence=row.confidence,
+        rule=row.id,
+        because=str(fill(row.because, facts)),
+        facts=_short(row.when.facts_read(facts)),
+        missing=tuple(missing),
+        untested=tuple(untested),
+        would_change=tuple(would_change),
+    )
+
+
+def _missing(playbook: Playbook, facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    answers = facts.get("evidence", {})
+    found = []
+    for step in playbook.steps:
+        answer = answers.get(step.id, {})
+        if not answer.get("available"):
+            reason = str(answer.get("reason") or "it was not asked")
+            found.append({"step": step.id, "reason": reason})
+    return found
+
+
+def _evidence_read(condition: Condition) -> set[str]:
+    return {
+        path.removeprefix(_PREFIX).split(".")[0]
+        for path in condition.reads
+        if path.startswith(_PREFIX)
+    }
+
+
+def _short(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave long lists out: the evidence itself is kept beside the verdict."""
+    return {
+        path: f"{len(value)} items" if isinstance(value, list) and len(value) > 10 else value
+        for path, value in facts.items()
+    }
