@@ -1,4 +1,4 @@
-"""HTTP: an ASGI application around a simulator, including how an answer can go wrong on the wire."""
+"""HTTP: an ASGI application around a simulator, and how an answer goes wrong on the wire."""
 
 from __future__ import annotations
 

@@ -72,7 +72,8 @@ def _items(request: Request) -> list[Record]:
 
 def _ordered(items: list[Record]) -> list[Record]:
     """Requests after those that they depend on; 400 where that is not possible."""
-    waiting, done, ordered = list(items), set(), []
+    waiting, ordered = list(items), []
+    done: set[str] = set()
     while waiting:
         ready = [item for item in waiting if set(item.get("dependsOn", [])) <= done]
         if not ready:

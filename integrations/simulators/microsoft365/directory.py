@@ -256,7 +256,19 @@ def get_policy(request: Request) -> Answer:
 
 
 _SUBSCRIPTION = frozenset(
-    ["changeType", "notificationUrl", "lifecycleNotificationUrl", "resource", "expirationDateTime", "clientState", "latestSupportedTlsVersion", "includeResourceData", "encryptionCertificate", "encryptionCertificateId", "notificationQueryOptions"]
+    [
+        "changeType",
+        "notificationUrl",
+        "lifecycleNotificationUrl",
+        "resource",
+        "expirationDateTime",
+        "clientState",
+        "latestSupportedTlsVersion",
+        "includeResourceData",
+        "encryptionCertificate",
+        "encryptionCertificateId",
+        "notificationQueryOptions",
+    ]
 )
 _LONGEST_SUBSCRIPTION = timedelta(minutes=42_300)
 

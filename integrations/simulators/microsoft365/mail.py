@@ -14,12 +14,31 @@ from .store import Record
 from .users import user_id
 
 _RULE_PROPERTIES = frozenset(
-    ["id", "displayName", "sequence", "isEnabled", "hasError", "isReadOnly", "conditions", "actions", "exceptions"]
+    [
+        "id",
+        "displayName",
+        "sequence",
+        "isEnabled",
+        "hasError",
+        "isReadOnly",
+        "conditions",
+        "actions",
+        "exceptions",
+    ]
 )
 _READ = ("MailboxSettings.Read", "MailboxSettings.ReadWrite")
 _WRITE = ("MailboxSettings.ReadWrite",)
 _SETTINGS = frozenset(
-    ["archiveFolder", "automaticRepliesSetting", "dateFormat", "delegateMeetingMessageDeliveryOptions", "language", "timeFormat", "timeZone", "workingHours"]
+    [
+        "archiveFolder",
+        "automaticRepliesSetting",
+        "dateFormat",
+        "delegateMeetingMessageDeliveryOptions",
+        "language",
+        "timeFormat",
+        "timeZone",
+        "workingHours",
+    ]
 )
 
 

@@ -21,6 +21,7 @@ from .alerts import (
     user_evidence,
 )
 from .graph import instant
+from .mail import folder_id
 from .people import (
     ANONYMISER,
     ATTACKER,
@@ -48,7 +49,7 @@ class Scenarios:
         self.office = office
 
     def user(self, name: str) -> Record:
-        """A user by id, userPrincipalName or the part before the @; KeyError where there is none."""
+        """A user by id, userPrincipalName or the part before the @; else KeyError."""
         wanted = name.casefold()
         for user in self.tenant.true_all("users"):
             upn = str(user["userPrincipalName"]).casefold()
@@ -131,7 +132,7 @@ class Scenarios:
             person, name, 1 + len(self.tenant.true_all(collection)),
             conditions={"bodyOrSubjectContains": ["invoice", "payment", "bank", "wire"]},
             actions={
-                "moveToFolder": "AAMkfolderRSS",
+                "moveToFolder": folder_id("RSS Feeds"),
                 "markAsRead": True,
                 "delete": True,
                 "forwardTo": [recipient(to)],

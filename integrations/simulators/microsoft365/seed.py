@@ -29,7 +29,28 @@ from .store import App, Record, Store, stable_id
 BASELINE_DAYS = 30
 APP_NAME = "Holdfast"
 # What the product's connector may need, all application permissions.
-DEFAULT_PERMISSIONS = ["AuditLog.Read.All", "Application.Read.All", "DelegatedPermissionGrant.ReadWrite.All", "Directory.Read.All", "Domain.Read.All", "Exchange.ManageAsApp", "GroupMember.ReadWrite.All", "IdentityRiskEvent.Read.All", "IdentityRiskyUser.ReadWrite.All", "MailboxSettings.ReadWrite", "Organization.Read.All", "Policy.Read.All", "RoleManagement.Read.Directory", "SecurityAlert.ReadWrite.All", "SecurityIncident.ReadWrite.All", "User.Read.All", "User.EnableDisableAccount.All", "User.RevokeSessions.All", "User-PasswordProfile.ReadWrite.All", "UserAuthenticationMethod.ReadWrite.All"]
+DEFAULT_PERMISSIONS = [
+    "AuditLog.Read.All",
+    "Application.Read.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+    "Directory.Read.All",
+    "Domain.Read.All",
+    "Exchange.ManageAsApp",
+    "GroupMember.ReadWrite.All",
+    "IdentityRiskEvent.Read.All",
+    "IdentityRiskyUser.ReadWrite.All",
+    "MailboxSettings.ReadWrite",
+    "Organization.Read.All",
+    "Policy.Read.All",
+    "RoleManagement.Read.Directory",
+    "SecurityAlert.ReadWrite.All",
+    "SecurityIncident.ReadWrite.All",
+    "User.Read.All",
+    "User.EnableDisableAccount.All",
+    "User.RevokeSessions.All",
+    "User-PasswordProfile.ReadWrite.All",
+    "UserAuthenticationMethod.ReadWrite.All",
+]
 
 
 class Organisation(Scenarios):
@@ -133,7 +154,7 @@ def _work_things(org: Organisation, user: Record, number: int) -> None:
         rule = inbox_rule(user, "Newsletters", 1, conditions=conditions, actions=folder)
         tenant.put(f"rules:{user['id']}", rule)
     device = usual_device(user, number)
-    tenant.put("devices", tenant_wide.device(device, org.now), str(device["deviceId"]))
+    tenant.put("devices", tenant_wide.device(device, org.now))
     tenant_wide.join_groups(tenant, user)
 
 

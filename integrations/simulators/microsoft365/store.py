@@ -135,7 +135,7 @@ class Tenant:
 
     def newest_visible_change(self) -> int:
         """The change number up to which readers see everything."""
-        hidden = [s.sequence for key, s in self._shadows.items() if self._shadow(*key)]
+        hidden = [s.sequence for key, s in list(self._shadows.items()) if self._shadow(*key)]
         return min(hidden) - 1 if hidden else self.store.counters.get("change", 0)
 
     def end_request(self) -> None:

@@ -153,7 +153,7 @@ def running_simulator(
     if not simulator.store.tenants:
         SEEDS[seed](simulator.store, now or simulator.now(), 1)
     config = uvicorn.Config(
-        App(simulator), host="127.0.0.1", port=port, log_level="critical",
+        App(simulator), host="127.0.0.1", port=port, log_level="error",
         access_log=False, proxy_headers=False, lifespan="off", timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
@@ -166,6 +166,6 @@ def running_simulator(
     try:
         yield RunningSimulator(base_url, Control(base_url), simulator)
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         thread.join(timeout=10)
         simulator.store.close()
