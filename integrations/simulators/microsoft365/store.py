@@ -172,11 +172,13 @@ class Tenant:
 
     def _changed(self, collection: str, record_id: str, *, is_deleted: bool) -> None:
         number = self.store.next("change")
+        self.store.touch(self.id, collection, record_id)
+        if collection != "users":  # the only collection with a delta
+            return
         key = f"{collection}/{record_id}"
         self.changes.pop(key, None)
         self.deleted.pop(key, None)
         (self.deleted if is_deleted else self.changes)[key] = number
-        self.store.touch(self.id, collection, record_id)
 
     def snapshot(self) -> dict[str, dict[str, Record]]:
         """Every collection as it really is; a copy."""
@@ -196,6 +198,7 @@ class Store:
         self.counters: dict[str, int] = {}
         self.signing_key = secrets.token_hex(32)
         self._touched: set[tuple[str, str, str]] = set()
+        self._saved_meta = ""
         self._database = self._open(path) if path else None
         if self._database:
             self._read()
@@ -235,7 +238,8 @@ class Store:
 
     def save(self) -> None:
         """Write what changed to the file, if there is one, in one transaction."""
-        if not self._database:
+        meta = json.dumps(self._meta()) if self._database else ""
+        if not self._database or (not self._touched and meta == self._saved_meta):
             self._touched.clear()
             return
         for tenant_id, collection, record_id in self._touched:
@@ -251,7 +255,7 @@ class Store:
                     (*key, json.dumps(record)),
                 )
         self._touched.clear()
-        meta = json.dumps(self._meta())
+        self._saved_meta = meta
         self._database.execute("INSERT OR REPLACE INTO meta VALUES (1, ?)", (meta,))
         self._database.commit()
 
@@ -266,6 +270,7 @@ class Store:
     def _open(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(path, check_same_thread=False)
+        database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute(
             "CREATE TABLE IF NOT EXISTS record "
