@@ -1,0 +1,52 @@
+# Holdfast. Each target may be the first command in a fresh clone, and may be run again any time.
+
+PYTHON ?= python3
+BOOTSTRAP = $(PYTHON) -B -m bootstrap
+VENV = .venv/bin/python
+
+.PHONY: help setup demo test lint format lock clean distclean
+
+help:
+	@echo "make demo          see it work: clients, an attack, containment, proof, reports"
+	@echo "make demo ONCE=1   the same work once, with a summary; for machines"
+	@echo "make setup         prepare everything, start nothing"
+	@echo "make test          every check and test"
+	@echo "make lint          the checks without the tests; make format puts right what it can"
+	@echo "make lock          resolve requirements*.in anew (needs uv)"
+	@echo "make clean         remove var/, all state with it; make distclean removes .venv/ too"
+
+setup:
+	@$(BOOTSTRAP) setup
+	@$(VENV) manage.py setup
+
+# Ends with make, even when make is killed.
+demo: setup
+	@setpriv --pdeathsig TERM $(VENV) manage.py demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: lint
+	$(VENV) -m pytest $(PYTEST)
+
+lint:
+	@$(BOOTSTRAP) test
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy
+	.venv/bin/lint-imports
+	$(VENV) manage.py makemigrations --check --dry-run
+
+format:
+	@$(BOOTSTRAP) test
+	$(VENV) -m ruff check --fix .
+	$(VENV) -m ruff format .
+
+COMPILE = uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.11 \
+	--custom-compile-command 'make lock'
+lock:
+	$(COMPILE) requirements.in -o requirements.lock
+	$(COMPILE) -c requirements.lock requirements-dev.in -o requirements-dev.lock
+
+clean:
+	@$(BOOTSTRAP) clean
+
+distclean:
+	@$(BOOTSTRAP) distclean
