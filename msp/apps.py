@@ -6,8 +6,6 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
-from tenants import work
-
 logger = logging.getLogger(__name__)
 
 
@@ -25,4 +23,5 @@ class MspConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the work table how messages are sent."""
-        work.on_send(send_hint)
+        # Models can be imported only now.
+        import_module("tenants.work").on_send(send_hint)

@@ -5,7 +5,7 @@ can't bypass row-level security. Tests that start processes use `committed_datab
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -15,7 +15,8 @@ from django.db import connections
 from psycopg import sql
 
 from msp.appliance import postgres
-from tenants import scope
+from msp.apps import send_hint
+from tenants import scope, work
 from tenants.models import Tenant
 
 TEST_DATABASE = "holdfast_test"
@@ -26,8 +27,7 @@ def django_db_setup(django_db_blocker, request) -> Iterator[None]:
     """Make a fresh test database as the owner, migrated, and point both aliases at it."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
     name = f"{TEST_DATABASE}_{worker}"
-    cluster = postgres.embedded()
-    with cluster.running(), django_db_blocker.unblock():
+    with postgres.embedded().running() as cluster, django_db_blocker.unblock():
         cluster.drop_database(name)
         cluster.prepare_database(name)
         for alias in ("default", "owner"):
@@ -44,8 +44,16 @@ def django_db_setup(django_db_blocker, request) -> Iterator[None]:
         cluster.drop_database(name)
 
 
+@pytest.fixture(autouse=True)
+def _no_messages() -> Iterator[None]:
+    """Tests in one process do the work themselves; see `tests.pipeline.drain`."""
+    work.on_send(lambda work_id, kind: None)
+    yield
+    work.on_send(send_hint)
+
+
 @pytest.fixture
-def owner_connection(db) -> Iterator[psycopg.Connection]:
+def owner_connection(django_db_setup) -> Iterator[psycopg.Connection]:
     """A connection as the owner role: for tampering, and for what the application may not do."""
     database = settings.DATABASES["owner"]
     with psycopg.connect(
@@ -60,15 +68,8 @@ def owner_connection(db) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def committed_database(
-    transactional_db_as_owner: None,
-) -> None:
-    """Commits for real, so that other processes see the rows; emptied afterwards."""
-
-
-@pytest.fixture
-def transactional_db_as_owner(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """Let a test commit; afterwards the owner empties every table."""
+def committed_database(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """Let a test commit, so that other processes see its rows; emptied afterwards."""
     with django_db_blocker.unblock():
         yield
         connections["default"].close()
@@ -88,7 +89,7 @@ def _empty_all_tables() -> None:
     connections["owner"].close()
 
 
-def make_tenant(slug: str, **fields: object) -> Tenant:
+def new_tenant(slug: str, **fields: object) -> Tenant:
     """Register a tenant."""
     return Tenant.objects.create(
         slug=slug, name=slug.replace("-", " ").title(), **{"time_zone": "UTC", **fields}
@@ -96,15 +97,21 @@ def make_tenant(slug: str, **fields: object) -> Tenant:
 
 
 @pytest.fixture
+def make_tenant() -> Callable[..., Tenant]:
+    """Registers tenants by slug, for tests that choose their own database fixture."""
+    return new_tenant
+
+
+@pytest.fixture
 def tenant(db) -> Tenant:
     """A tenant."""
-    return make_tenant(f"acme-{uuid.uuid4().hex[:6]}")
+    return new_tenant(f"acme-{uuid.uuid4().hex[:6]}")
 
 
 @pytest.fixture
 def other_tenant(db) -> Tenant:
     """Another client of the same MSP, whose rows must never show."""
-    return make_tenant(f"beta-{uuid.uuid4().hex[:6]}")
+    return new_tenant(f"beta-{uuid.uuid4().hex[:6]}")
 
 
 @pytest.fixture

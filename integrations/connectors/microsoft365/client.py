@@ -86,7 +86,7 @@ class GraphClient:
     def get(self, path: str, permission: str, headers: Mapping[str, str] | None = None) -> Any:
         """Read one resource; `path` is relative to v1.0, or a full link of the same host."""
         call = Call("GET", self._url(path), headers or {}, permission=permission)
-        return self._send(call, self._endpoints.graph).body
+        return self._send(call, GRAPH).body
 
     def page(self, path: str, permission: str) -> tuple[list[JsonObject], str, str]:
         """Read one page of a collection: its objects, the next page's link, the delta link."""
@@ -119,7 +119,7 @@ class GraphClient:
     def write(self, method: str, path: str, permission: str, body: Any = None) -> Any:
         """Change something; return the answer's body. Never repeated, save once after a 401."""
         call = Call(method, self._url(path), json=body, permission=permission)
-        return self._send(call, self._endpoints.graph).body
+        return self._send(call, GRAPH).body
 
     def batch(self, paths: Mapping[str, str], permission: str) -> dict[str, Answer]:
         """Read many resources, 20 in one request; return each key's own answer.
@@ -160,7 +160,7 @@ class GraphClient:
             permission="Exchange.ManageAsApp and an Exchange role such as Mail Recipients",
             is_read=is_read,
         )
-        body = self._send(call, base).body
+        body = self._send(call, EXCHANGE).body
         value = body.get("value") if isinstance(body, Mapping) else None
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -182,7 +182,7 @@ class GraphClient:
             permission=permission,
             is_read=True,
         )
-        body = self._send(call, self._endpoints.graph).body
+        body = self._send(call, GRAPH).body
         responses = body.get("responses") if isinstance(body, Mapping) else None
         found = {}
         for response in responses if isinstance(responses, list) else []:
@@ -195,8 +195,8 @@ class GraphClient:
             raise Unavailable(f"$batch: {len(missing)} of {len(paths)} answers are missing.")
         return found
 
-    def _send(self, call: Call, resource: str) -> Answer:
-        scope = _scope(resource, self._endpoints)
+    def _send(self, call: Call, service: str) -> Answer:
+        scope = _scope(service, self._endpoints)
         answer = self._authorised(call, scope)
         if answer.status == 401:
             # Refused at the door, so nothing was done: once more with a new token.
@@ -240,10 +240,10 @@ def _origin(url: str) -> tuple[str, str, int]:
         return "", "", 0
 
 
-def _scope(resource: str, endpoints: Endpoints) -> str:
-    """The OAuth scope of a resource. A simulator on http stands for the public cloud."""
-    public = GRAPH if resource == endpoints.graph else EXCHANGE
-    return f"{resource if resource.startswith('https://') else public}/.default"
+def _scope(service: str, endpoints: Endpoints) -> str:
+    """The OAuth scope of Graph or Exchange. A simulator on http stands for the public cloud."""
+    endpoint = endpoints.graph if service == GRAPH else endpoints.exchange
+    return f"{endpoint if endpoint.startswith('https://') else service}/.default"
 
 
 def _chunks(items: Mapping[str, str], size: int) -> Iterable[dict[str, str]]:

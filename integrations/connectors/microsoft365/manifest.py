@@ -1,6 +1,8 @@
 """What the Microsoft 365 connector brings and what it can do."""
 
+from integrations.connectors.microsoft365.actions import ACTIONS
 from integrations.connectors.microsoft365.client import canary, connect
+from integrations.connectors.microsoft365.gatherers import GATHERERS
 from integrations.contract import Manifest
 
 MANIFEST = Manifest(
@@ -17,8 +19,8 @@ MANIFEST = Manifest(
     },
     secrets={"client_secret": "A client secret of the app registration (its Value, not its ID)."},
     feeds=(),
-    actions=(),
-    gatherers=(),
+    actions=ACTIONS,
+    gatherers=GATHERERS,
     connect=connect,
     canary=canary,
 )
