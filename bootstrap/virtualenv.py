@@ -45,7 +45,8 @@ def _stamp_path(venv: Path, lock: str) -> Path:
 
 def _stamp(root: Path, lock: str) -> str:
     content = hashlib.sha256((root / lock).read_bytes()).hexdigest()
-    return f"{content}\n{sys.version}\n{root}\n"
+    # Without the third number: a security update of Python leaves a virtualenv valid.
+    return f"{content}\npython {sys.version_info.major}.{sys.version_info.minor}\n{root}\n"
 
 
 def _is_stamped(root: Path, venv: Path, lock: str) -> bool:
@@ -65,8 +66,10 @@ def _create(root: Path, venv: Path) -> None:
         venv.unlink()
     shutil.rmtree(venv, ignore_errors=True)
     print("Creating .venv …", flush=True)
+    # Not sys.executable: typed in an activated .venv, that is the one just removed.
+    python = getattr(sys, "_base_executable", sys.executable)
     made = subprocess.run(
-        [sys.executable, "-m", "venv", str(venv)], capture_output=True, text=True, check=False
+        [python, "-m", "venv", str(venv)], capture_output=True, text=True, check=False
     )
     if made.returncode != 0:
         raise SetupError(f"cannot create {venv}:\n{(made.stderr or made.stdout).strip()}")

@@ -93,7 +93,12 @@ def _program(name: str) -> str:
 
 
 def _lend(capability: str) -> tuple[str, ...]:
-    return (f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}")
+    return (
+        f"--inh-caps=+{capability}",
+        f"--ambient-caps=+{capability}",
+        # Without it access(2), by which PostgreSQL looks for its own program, ignores capabilities.
+        "--securebits=+no_setuid_fixup",
+    )
 
 
 def _reaches(prefix: tuple[str, ...], binaries: Path, home: Path) -> bool:
