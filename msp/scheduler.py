@@ -12,13 +12,12 @@ from django.db import connections
 
 from msp import apps
 from msp.licensing.actions import count_seats
-from msp.licensing.models import SeatCount
 from tenants import ledger, scope, work
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 _RECONCILE_SECONDS = 0.5
-_SEATS_SECONDS = 300.0
+_SEATS_SECONDS = 3600.0
 
 
 def run(stop: threading.Event) -> None:
@@ -58,11 +57,8 @@ def seal_ledgers() -> int:
 
 
 def count_todays_seats() -> None:
-    """Count the seats of the day that it is at each client, once a day at least."""
+    """Count the seats of the day that it is at each client; who came later that day is added."""
     now = dt.datetime.now(dt.UTC)
     for tenant in Tenant.objects.filter(is_active=True):
         day = now.astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
-        with scope.tenant(tenant.id):
-            counted = SeatCount.objects.filter(day=day).exists()
-        if not counted:
-            count_seats(tenant.id, day)
+        count_seats(tenant.id, day)

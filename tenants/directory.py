@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from tenants import scope
+from tenants import ledger, scope
 from tenants.canonical import jsonable
 from tenants.models import Account, Device, DirectoryObject, Mailbox, Person
 from tenants.records import DirectoryItem
@@ -25,6 +25,18 @@ _ACCOUNT_FIELDS = frozenset(
         "risk_level",
     }
 )  # fmt: skip
+
+
+def protect(account: Account, *, is_break_glass: bool, actor: str, reason: str) -> None:
+    """Name an account that no action may ever touch; say who did it and why in the ledger."""
+    if is_break_glass:
+        account.is_break_glass = True
+    else:
+        account.is_excluded = True
+    account.save(update_fields=["is_break_glass", "is_excluded"])
+    ledger.append(
+        "account.protected", actor=actor, subject=account.username, body={"reason": reason}
+    )
 
 
 def known_hashes(provider: str, items: Iterable[DirectoryItem]) -> dict[tuple[str, str], str]:

@@ -1,0 +1,80 @@
+"""The demo's clients: registered and connected as a technician would, once."""
+
+import secrets
+
+import httpx
+
+from integrations import connections
+from integrations.models import Connection
+from msp.staff.models import Role, Technician
+from tenants import directory, ledger, scope
+from tenants.models import Account, Installation, Tenant
+
+ACTOR = "demo"
+USERNAME = "demo"
+_TIME_ZONE = "Europe/London"
+
+
+def connect_all(simulator: str) -> list[Tenant]:
+    """Register and connect every organisation that the simulator has; return the tenants."""
+    Installation.objects.get_or_create(
+        id=1, defaults={"msp_name": "Lighthouse IT", "msp_contact": "help@lighthouse-it.example"}
+    )
+    found = httpx.get(f"{simulator}/_simulator/tenants", timeout=30).raise_for_status().json()
+    return [_connect(told, simulator) for told in found]
+
+
+def _connect(told: dict, simulator: str) -> Tenant:
+    slug = told["domain"].split(".")[0]
+    tenant, created = Tenant.objects.get_or_create(
+        slug=slug,
+        defaults={"name": told["name"], "time_zone": _TIME_ZONE, "country": "GB"},
+    )
+    app = told["apps"][0]
+    settings = {
+        "tenant_id": told["id"],
+        "client_id": app["client_id"],
+        "login_endpoint": simulator,
+        "graph_endpoint": simulator,
+        "exchange_endpoint": simulator,
+    }
+    with scope.tenant(tenant.id):
+        if created:
+            ledger.append("tenant.created", actor=ACTOR, subject=tenant.name)
+        existing = Connection.objects.filter(connector="microsoft365").first()
+        if existing is None:
+            connections.create(
+                connector="microsoft365",
+                name="Microsoft 365",
+                settings=settings,
+                secrets={"client_secret": app["secret"]},
+                actor=ACTOR,
+            )
+        else:
+            # The simulator may listen on another port than the last time.
+            existing.settings = settings
+            existing.save(update_fields=["settings"])
+    return tenant
+
+
+def protect_emergency_accounts(tenants: list[Tenant]) -> None:
+    """Name each client's break-glass account, as the MSP does when a client is taken on."""
+    for tenant in tenants:
+        with scope.tenant(tenant.id):
+            for account in Account.objects.filter(
+                username__startswith="emergency.access@", is_break_glass=False
+            ):
+                directory.protect(
+                    account, is_break_glass=True, actor=ACTOR, reason="break-glass account"
+                )
+
+
+def technician() -> str:
+    """Give the demo's technician a new password, and return it."""
+    password = secrets.token_urlsafe(9)
+    user, _ = Technician.objects.get_or_create(username=USERNAME)
+    user.role = Role.ADMIN
+    user.is_staff = True
+    user.set_password(password)
+    user.save()
+    return password
