@@ -86,7 +86,8 @@ class _Wire:
         if self._endpoint.scheme == "https":
             return url
         parts = urlsplit(url)
-        return urlunsplit((self._endpoint.scheme, self._endpoint.netloc, parts.path, parts.query, ""))
+        scheme, host = self._endpoint.scheme, self._endpoint.netloc
+        return urlunsplit((scheme, host, parts.path, parts.query, ""))
 
     def _send(self, call: Call) -> _Response:
         # A refusal is msal's to read; what is busy or failing is repeated and raised by us.

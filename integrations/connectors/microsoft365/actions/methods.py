@@ -80,9 +80,7 @@ class RemoveAuthMethod:
             return {"accepted": True, "was_gone": True}
         name = str(method.get("@odata.type", "")).rsplit(".", 1)[-1].lower()
         if name not in COLLECTIONS:
-            raise Rejected(
-                f"A sign-in method of the kind {name!r} can't be removed: do it by hand."
-            )
+            raise Rejected(f"A method of the kind {name!r} can't be removed: do it by hand.")
         path = address(
             f"/users/{{}}/authentication/{COLLECTIONS[name][0]}/{{}}",
             intention.target.parent_external_id,
