@@ -1,74 +1,44 @@
-"""Shapes of what goes in and out, for checking and for the OpenAPI document."""
+"""The shapes that the API speaks."""
 
 from rest_framework import serializers
 
-from msp.licensing.periods import Period
-
-
-class UsageQuery(serializers.Serializer):
-    """What can be asked of the usage."""
-
-    period = serializers.CharField(
-        max_length=40,
-        help_text="A calendar month, such as `2026-11`.",
-        error_messages={"required": "Say which month, such as ?period=2026-11."},
-    )
-    tenant = serializers.SlugField(
-        required=False, max_length=63, help_text="Only the client of this slug."
-    )
-
-    def validate_period(self, text: str) -> Period:
-        """Return the month; PeriodError for what is none."""
-        return Period.parse(text)
-
 
 class DaySerializer(serializers.Serializer):
-    """One day that was counted."""
+    """One counted day."""
 
     day = serializers.DateField()
-    seats = serializers.IntegerField(min_value=0, help_text="Persons protected on this day.")
+    seats = serializers.IntegerField(min_value=0)
 
 
 class TenantUsageSerializer(serializers.Serializer):
-    """The usage of one client."""
+    """One client's usage."""
 
-    slug = serializers.SlugField()
+    tenant = serializers.SlugField()
     name = serializers.CharField()
-    seats = serializers.IntegerField(
-        min_value=0,
-        help_text="What is billed: distinct persons protected on at least one day of the period.",
-    )
-    seat_days = serializers.IntegerField(
-        min_value=0, help_text="The sum over all days of the persons protected on each."
-    )
-    peak_seats = serializers.IntegerField(min_value=0, help_text="The most persons on one day.")
-    average_seats = serializers.FloatField(
-        min_value=0, help_text="Persons on an average counted day."
-    )
-    days_counted = serializers.IntegerField(min_value=0, max_value=31)
+    period = serializers.RegexField(r"^\d{4}-\d{2}$")
+    seats = serializers.IntegerField(min_value=0, help_text="people billed")
+    peak = serializers.IntegerField(min_value=0, help_text="most people on one day")
+    seat_days = serializers.IntegerField(min_value=0)
+    days_counted = serializers.IntegerField(min_value=0)
     not_counted = serializers.DictField(
-        child=serializers.IntegerField(min_value=0),
-        help_text="Accounts that gave no seat on the newest counted day, by reason.",
+        child=serializers.IntegerField(min_value=0), help_text="why → accounts, on the last day"
     )
-    daily = DaySerializer(many=True)
+    days = DaySerializer(many=True)
 
 
 class UsageSerializer(serializers.Serializer):
-    """The usage of a period, with the sums over the clients in it."""
+    """Usage of a period."""
 
-    period = serializers.CharField()
-    first_day = serializers.DateField()
-    last_day = serializers.DateField()
-    seats = serializers.IntegerField(min_value=0)
-    seat_days = serializers.IntegerField(min_value=0)
+    period = serializers.RegexField(r"^\d{4}-\d{2}$")
+    total_seats = serializers.IntegerField(min_value=0)
     tenants = TenantUsageSerializer(many=True)
 
 
 class ProblemSerializer(serializers.Serializer):
-    """An error (RFC 9457)."""
+    """Problem details, RFC 9457."""
 
-    type = serializers.CharField(help_text="`about:blank`: the status says what kind it is.")
+    type = serializers.CharField()
     title = serializers.CharField()
-    status = serializers.IntegerField(min_value=400, max_value=599)
-    detail = serializers.CharField(help_text="What went wrong and what to do next.")
-    instance = serializers.CharField(help_text="The path that was asked for.")
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()

@@ -1,11 +1,17 @@
-"""Every address under /api/."""
+"""The API's addresses."""
 
 from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView
 
-from msp.api.views import SchemaView, UnknownView, UsageView
+from msp.api.problems import not_found
+from msp.api.views import LicensingUsageView
 
 urlpatterns = [
-    path("v1/licensing/usage", UsageView.as_view(), name="api-licensing-usage"),
-    path("v1/schema/", SchemaView.as_view(), name="api-schema"),
-    re_path(r"", UnknownView.as_view(), name="api-unknown"),
+    path("licensing/usage", LicensingUsageView.as_view(), name="licensing-usage"),
+    path(
+        "schema/",
+        SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]),
+        name="schema",
+    ),
+    re_path(r"^.*$", not_found, name="api-not-found"),
 ]

@@ -1,8 +1,8 @@
 """Starting, watching and stopping the demo."""
 
 import datetime as dt
+import io
 import json
-import os
 import socket
 import sys
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def run(*, once: bool, say: Say) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder / "demo.lock"), Supervisor() as supervisor:
         say("Preparing the database …")
-        call_command("setup", stdout=open(os.devnull, "w"))
+        call_command("setup", stdout=io.StringIO())
         simulator = _start_simulator(supervisor, folder, say)
         tenants = clients.connect_all(simulator)
         password = clients.technician()
@@ -140,8 +140,8 @@ def _greet(address: str, password: str, say: Say) -> None:
     say(
         f"\n  Open      {address}\n"
         f"  Sign in   {clients.USERNAME} / {password}\n"
-        "  Look at   the work queue, the closed case of Northwind Dental (what was found, done and\n"
-        "            read back), and the plan for Harbour Law that waits for your approval.\n"
+        "  Look at   the work queue; the closed case of Northwind Dental: what was found, done\n"
+        "            and read back; the plan for Harbour Law that waits for your approval.\n"
         "  Reports   var/demo/*.pdf\n"
         "  Stop      Ctrl-C\n"
     )
