@@ -1,8 +1,7 @@
-"""What an API key may do."""
+"""What a caller may do: an API key has scopes, and each view names the one that it needs."""
 
 from typing import Any
 
-from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -10,12 +9,15 @@ from msp.staff.models import ApiKey
 
 
 class HasScope(BasePermission):
-    """Lets a key in that has the view's `required_scope`; a view without one is shut."""
+    """Lets a caller in whose key has the view's `required_scope`; nobody where it names none."""
+
+    message = "This API key lacks the scope for it. Ask your MSP for a key that has it."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the request's key has the scope."""
-        if not isinstance(request.auth, ApiKey):
-            raise NotAuthenticated("Send an API key as `Authorization: Bearer hf_…`.")
+        """Return whether the caller's key has the scope that the view needs."""
         required = getattr(view, "required_scope", None)
-        self.message = f"This API key lacks the scope {required!r}."
-        return required is not None and required in request.auth.scopes
+        if required is not None:
+            self.message = (
+                f"This API key lacks the scope {required}. Ask your MSP for a key that has it."
+            )
+        return isinstance(request.auth, ApiKey) and required in request.auth.scopes

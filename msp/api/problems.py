@@ -1,56 +1,68 @@
-"""Errors in one shape: problem details, RFC 9457."""
+"""Errors of the API, all in one shape: RFC 9457 problem details."""
 
-from http import HTTPStatus
+import http
+import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from tenants.errors import HoldfastError, TenantNotFound
+from msp.licensing.errors import PeriodError
+from tenants.errors import TenantNotFound
 
-CONTENT_TYPE = "application/problem+json"
-
-
-def problem(status: int, detail: str, instance: str) -> dict[str, Any]:
-    """Return a problem details object."""
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "instance": instance,
-    }
+_log = logging.getLogger(__name__)
 
 
-def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn an error of an API view into problem details (DRF's EXCEPTION_HANDLER)."""
-    path = context["request"].path
-    if isinstance(error, HoldfastError):
-        status = 404 if isinstance(error, TenantNotFound) else 400
-        return _respond(Response(status=status), problem(status, str(error), path))
-    response = exception_handler(error, context)
+class ProblemRenderer(JSONRenderer):
+    """Renders a problem, whatever the caller accepts (RFC 9457 section 3)."""
+
+    media_type = "application/problem+json"
+    format = "problem"
+
+
+def problem_details(error: Exception, context: dict[str, Any]) -> Response:
+    """Return the problem that stands for `error`. Named in the settings as the API's handler.
+
+    An error that nobody expected is logged with its traceback and answered without it.
+    """
+    response = exception_handler(_as_api_error(error), context)
+    request: Request = context["request"]
     if response is None:
-        return None
-    detail = "There is nothing here." if isinstance(error, Http404) else _detail(error)
-    return _respond(response, problem(response.status_code, detail, path))
-
-
-def _detail(error: Exception) -> str:
-    if isinstance(error, PermissionDenied):
-        return "This is not allowed."
-    return str(getattr(error, "detail", error))
-
-
-def _respond(response: Response, body: dict[str, Any]) -> Response:
-    # Not rendered by the negotiated renderer: an error in CSV would help nobody.
-    response.data = body
-    response.content_type = CONTENT_TYPE
+        _log.error("%s %s failed", request.method, request.path, exc_info=error)
+        response = Response(status=500)
+        detail = "Something went wrong here. It was logged; try again, then tell your MSP."
+    else:
+        detail = _sentence(response.data)
+    status = http.HTTPStatus(response.status_code)
+    response.data = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "instance": request.path,
+    }
+    request.accepted_renderer = ProblemRenderer()
+    request.accepted_media_type = ProblemRenderer.media_type
     return response
 
 
-def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
-    """Answer every unknown address under /api/."""
-    body = problem(404, "There is nothing at this address; see /api/v1/schema/.", request.path)
-    return JsonResponse(body, status=404, content_type=CONTENT_TYPE)
+def _as_api_error(error: Exception) -> Exception:
+    if isinstance(error, PeriodError):
+        return exceptions.ValidationError({"period": [str(error)]})
+    if isinstance(error, TenantNotFound):
+        return exceptions.NotFound(str(error))
+    return error
+
+
+def _sentence(data: Any) -> str:
+    """Return the API's nested error texts as one text that names the fields."""
+    if isinstance(data, dict):
+        if set(data) == {"detail"}:
+            return _sentence(data["detail"])
+        return " ".join(f"{field}: {_sentence(told)}" for field, told in data.items())
+    if isinstance(data, list | tuple):
+        return " ".join(_sentence(item) for item in data)
+    return str(data)

@@ -1,44 +1,74 @@
-"""The shapes that the API speaks."""
+"""Shapes of what goes in and out, for checking and for the OpenAPI document."""
 
 from rest_framework import serializers
 
+from msp.licensing.periods import Period
+
+
+class UsageQuery(serializers.Serializer):
+    """What can be asked of the usage."""
+
+    period = serializers.CharField(
+        max_length=40,
+        help_text="A calendar month, such as `2026-11`.",
+        error_messages={"required": "Say which month, such as ?period=2026-11."},
+    )
+    tenant = serializers.SlugField(
+        required=False, max_length=63, help_text="Only the client of this slug."
+    )
+
+    def validate_period(self, text: str) -> Period:
+        """Return the month; PeriodError for what is none."""
+        return Period.parse(text)
+
 
 class DaySerializer(serializers.Serializer):
-    """One counted day."""
+    """One day that was counted."""
 
     day = serializers.DateField()
-    seats = serializers.IntegerField(min_value=0)
+    seats = serializers.IntegerField(min_value=0, help_text="Persons protected on this day.")
 
 
 class TenantUsageSerializer(serializers.Serializer):
-    """One client's usage."""
+    """The usage of one client."""
 
-    tenant = serializers.SlugField()
+    slug = serializers.SlugField()
     name = serializers.CharField()
-    period = serializers.RegexField(r"^\d{4}-\d{2}$")
-    seats = serializers.IntegerField(min_value=0, help_text="people billed")
-    peak = serializers.IntegerField(min_value=0, help_text="most people on one day")
-    seat_days = serializers.IntegerField(min_value=0)
-    days_counted = serializers.IntegerField(min_value=0)
-    not_counted = serializers.DictField(
-        child=serializers.IntegerField(min_value=0), help_text="why → accounts, on the last day"
+    seats = serializers.IntegerField(
+        min_value=0,
+        help_text="What is billed: distinct persons protected on at least one day of the period.",
     )
-    days = DaySerializer(many=True)
+    seat_days = serializers.IntegerField(
+        min_value=0, help_text="The sum over all days of the persons protected on each."
+    )
+    peak_seats = serializers.IntegerField(min_value=0, help_text="The most persons on one day.")
+    average_seats = serializers.FloatField(
+        min_value=0, help_text="Persons on an average counted day."
+    )
+    days_counted = serializers.IntegerField(min_value=0, max_value=31)
+    not_counted = serializers.DictField(
+        child=serializers.IntegerField(min_value=0),
+        help_text="Accounts that gave no seat on the newest counted day, by reason.",
+    )
+    daily = DaySerializer(many=True)
 
 
 class UsageSerializer(serializers.Serializer):
-    """Usage of a period."""
+    """The usage of a period, with the sums over the clients in it."""
 
-    period = serializers.RegexField(r"^\d{4}-\d{2}$")
-    total_seats = serializers.IntegerField(min_value=0)
+    period = serializers.CharField()
+    first_day = serializers.DateField()
+    last_day = serializers.DateField()
+    seats = serializers.IntegerField(min_value=0)
+    seat_days = serializers.IntegerField(min_value=0)
     tenants = TenantUsageSerializer(many=True)
 
 
 class ProblemSerializer(serializers.Serializer):
-    """Problem details, RFC 9457."""
+    """An error (RFC 9457)."""
 
-    type = serializers.CharField()
+    type = serializers.CharField(help_text="`about:blank`: the status says what kind it is.")
     title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    instance = serializers.CharField()
+    status = serializers.IntegerField(min_value=400, max_value=599)
+    detail = serializers.CharField(help_text="What went wrong and what to do next.")
+    instance = serializers.CharField(help_text="The path that was asked for.")

@@ -1,17 +1,11 @@
-"""The API's addresses."""
+"""Every address under /api/."""
 
 from django.urls import path, re_path
-from drf_spectacular.views import SpectacularAPIView
 
-from msp.api.problems import not_found
-from msp.api.views import LicensingUsageView
+from msp.api.views import SchemaView, UnknownView, UsageView
 
 urlpatterns = [
-    path("licensing/usage", LicensingUsageView.as_view(), name="licensing-usage"),
-    path(
-        "schema/",
-        SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]),
-        name="schema",
-    ),
-    re_path(r"^.*$", not_found, name="api-not-found"),
+    path("v1/licensing/usage", UsageView.as_view(), name="api-licensing-usage"),
+    path("v1/schema/", SchemaView.as_view(), name="api-schema"),
+    re_path(r"", UnknownView.as_view(), name="api-unknown"),
 ]

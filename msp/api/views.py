@@ -1,71 +1,97 @@
-"""The API's views."""
+"""The API's views. They read inside a scope, and change nothing."""
 
-from typing import Any
-
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from msp.api.renderers import CsvRenderer
-from msp.api.serializers import ProblemSerializer, UsageSerializer
-from msp.licensing.errors import WrongPeriod
-from msp.licensing.selectors import usage
+from msp.api import schema as schema  # registers the security schemes of the OpenAPI document
+from msp.api.negotiation import Negotiation
+from msp.api.renderers import UsageCsvRenderer
+from msp.api.serializers import ProblemSerializer, UsageQuery, UsageSerializer
+from msp.licensing import exports, selectors
 from msp.staff.models import ApiKey
 from tenants import scope
-from tenants.errors import TenantNotFound
-from tenants.models import Tenant
+from tenants.selectors import tenant_by_slug
 
+_PROBLEM = "application/problem+json"
 _PROBLEMS = {
-    (status, "application/problem+json"): OpenApiResponse(ProblemSerializer, description=words)
-    for status, words in (
-        (400, "The period is no month."),
-        (401, "No API key, or one that does not count."),
-        (403, "The key lacks the scope."),
-        (404, "There is no such tenant."),
-    )
+    400: "The period is missing or not a month.",
+    401: "No API key, or one that is unknown, revoked or expired.",
+    403: "The API key lacks the scope.",
+    404: "There is no such client.",
+    405: "This address only answers GET.",
+    406: "There is no such format.",
 }
+_CSV_EXAMPLE = (
+    ",".join(exports.COLUMNS) + "\r\n2026-11,contoso-clinic,Contoso Clinic,42,1218,42,40.6,30\r\n"
+)
 
 
-class LicensingUsageView(APIView):
-    """Seats of a month, for billing."""
+class UsageView(APIView):
+    """The seats of every client in a period, as they are billed."""
 
     required_scope = ApiKey.Scope.LICENSING_READ
-    renderer_classes = [JSONRenderer, CsvRenderer]
+    renderer_classes = [JSONRenderer, UsageCsvRenderer]
+    content_negotiation_class = Negotiation
 
     @extend_schema(
         operation_id="licensing_usage",
-        parameters=[
-            OpenApiParameter("period", str, required=True, description="a month, as 2026-11"),
-            OpenApiParameter("tenant", str, description="only this client, by slug"),
-            OpenApiParameter("format", str, enum=["json", "csv"], description="instead of Accept"),
-        ],
+        summary="Seats of a month, by client",
+        description=(
+            "One seat is one protected person, however many accounts the person has. `seats` is "
+            "the billable number: distinct persons protected on at least one day of the period. "
+            "Days that were not counted are not in `daily`."
+        ),
+        tags=["licensing"],
+        parameters=[UsageQuery],
         responses={
             (200, "application/json"): UsageSerializer,
-            (200, "text/csv"): str,
-            **_PROBLEMS,
+            (200, "text/csv"): OpenApiResponse(
+                OpenApiTypes.STR,
+                "One line for each client.",
+                [OpenApiExample("usage", value=_CSV_EXAMPLE, media_type="text/csv")],
+            ),
+            **{
+                (status, _PROBLEM): OpenApiResponse(ProblemSerializer, told)
+                for status, told in _PROBLEMS.items()
+            },
         },
     )
     def get(self, request: Request) -> Response:
-        """Return each client's seats in a month."""
-        period = request.query_params.get("period")
-        if period is None:
-            raise WrongPeriod("Which month? Add ?period=2026-11.")
+        """Answer with the usage; the MSP's own bill, so it reads every client."""
+        query = UsageQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        period = query.validated_data["period"]
+        slug = query.validated_data.get("tenant")
+        ids = [tenant_by_slug(slug).id] if slug else None
         with scope.reading(scope.ALL):
-            rows = usage(period, _chosen(request.query_params.get("tenant")))
-        told: dict[str, Any] = {
-            "period": period,
-            "total_seats": sum(row.seats for row in rows),
-            "tenants": [row.as_json() for row in rows],
-        }
-        return Response(told)
+            told = exports.as_json(period, selectors.usage(period, ids))
+        response = Response(told, headers={"Cache-Control": "no-store"})
+        if isinstance(request.accepted_renderer, UsageCsvRenderer):
+            response["Content-Disposition"] = f'attachment; filename="usage-{period}.csv"'
+        return response
 
 
-def _chosen(slug: str | None) -> list[Any] | None:
-    if slug is None:
-        return None
-    tenant = Tenant.objects.filter(slug=slug).first()
-    if tenant is None:
-        raise TenantNotFound(f"There is no tenant {slug!r}.")
-    return [tenant.id]
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI document; public."""
+
+    authentication_classes = []
+    permission_classes = []
+    content_negotiation_class = Negotiation
+
+
+@extend_schema(exclude=True)
+class UnknownView(APIView):
+    """Every address that the API doesn't have."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Answer 404 to every method, before anything else is asked."""
+        raise NotFound("There is nothing here. /api/v1/schema/ describes what there is.")

@@ -1,103 +1,95 @@
-"""Counting seats: one protected person on one day, however many accounts."""
+"""Counting seats."""
 
 import datetime as dt
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+import zoneinfo
+from collections import Counter
 
 from django.db import connection
 from django.utils import timezone
 
+from msp.licensing.errors import DayError
 from msp.licensing.models import Seat, SeatCount
+from msp.licensing.rules import why_not_counted
 from tenants import ledger, scope
-from tenants.models import Account
+from tenants.models import Account, Tenant
 
-GUEST = "guest accounts"
-SHARED = "shared mailboxes"
-SERVICE = "service accounts"
-DISABLED = "blocked accounts"
-DELETED = "deleted accounts"
-NOT_KNOWN = "accounts whose state is not known"
-NO_PERSON = "accounts without a person"
+_BATCH = 1000
 
 
 def count_seats(tenant_id: uuid.UUID, day: dt.date) -> SeatCount:
-    """Count the people of a tenant who are protected on `day`.
+    """Count the tenant's protected persons on one day, from the directory as it is now.
 
-    A person counts when at least one member account is enabled at the time of counting. Counting
-    again the same day adds who is new; who was counted stays counted, since the person was
-    protected that day.
+    Seats are evidence and stay: counting the same day again keeps those there are and adds the
+    persons who have come since, so a person protected for a part of the day counts for the day.
+    A day is counted while it lasts; one that was missed can be made up for, and `counted_at` then
+    says that it was counted later. DayError for a day that has not begun at the client.
     """
+    now = timezone.now()
+    tenant = Tenant.objects.get(id=tenant_id)
+    today = now.astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
+    if day > today:
+        raise DayError(f"{day} has not begun at {tenant.name} yet: count it on the day itself.")
     with scope.tenant(tenant_id):
-        _one_at_a_time(tenant_id)
-        by_person, not_counted = sort_accounts(Account.objects.select_related("person"))
+        _lock(tenant_id, day)
+        basis, not_counted = _persons()
         known = set(Seat.objects.filter(day=day).values_list("person_id", flat=True))
-        now = timezone.now()
-        new = [
-            Seat(tenant_id=tenant_id, day=day, person_id=person, basis=names, counted_at=now)
-            for person, names in by_person.items()
+        seats = [
+            Seat(tenant_id=tenant_id, day=day, person_id=person, basis=accounts, counted_at=now)
+            for person, accounts in basis.items()
             if person not in known
         ]
-        Seat.objects.bulk_create(new)
-        seats = len(known) + len(new)
-        count, created = SeatCount.objects.update_or_create(
-            day=day,
-            defaults={"seats": seats, "not_counted": dict(not_counted), "counted_at": now},
-            create_defaults={
-                "tenant_id": tenant_id,
-                "seats": seats,
-                "not_counted": dict(not_counted),
-                "counted_at": now,
-            },
-        )
-        if new or created:
-            ledger.append(
-                "seats.counted",
-                actor="engine",
-                subject=f"{day}: {seats}",
-                body={"day": day, "seats": seats, "not_counted": dict(not_counted)},
-            )
-    return count
+        Seat.objects.bulk_create(seats, batch_size=_BATCH)
+        return _note(day, len(known) + len(seats), len(seats), not_counted, now)
 
 
-def _one_at_a_time(tenant_id: uuid.UUID) -> None:
+def _lock(tenant_id: uuid.UUID, day: dt.date) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4))", [f"seats {tenant_id}"]
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [f"seats {tenant_id} {day}"]
         )
 
 
-def sort_accounts(
-    accounts: Iterable[Account],
-) -> tuple[dict[uuid.UUID, list[str]], Counter[str]]:
-    """Return whom the accounts make count (with the accounts' names), and what doesn't count."""
-    by_person: dict[uuid.UUID, list[str]] = defaultdict(list)
+def _persons() -> tuple[dict[uuid.UUID, list[dict[str, str]]], dict[str, int]]:
+    """Return person → the accounts that make them count, and reason → accounts that don't."""
+    basis: dict[uuid.UUID, list[dict[str, str]]] = {}
     not_counted: Counter[str] = Counter()
-    for account in accounts:
-        reason = why_not(account)
-        if reason:
+    for account in Account.objects.order_by("id").iterator(chunk_size=_BATCH):
+        reason = why_not_counted(account)
+        if reason or account.person_id is None:
             not_counted[reason] += 1
-        elif account.person_id is not None:
-            by_person[account.person_id].append(account.username)
-    return {person: sorted(names) for person, names in by_person.items()}, not_counted
+            continue
+        basis.setdefault(account.person_id, []).append(
+            {
+                "account": str(account.id),
+                "provider": account.provider,
+                "username": account.username,
+            }
+        )
+    return basis, dict(sorted(not_counted.items()))
 
 
-def why_not(account: Account) -> str:
-    """Return why an account makes nobody count; empty where it does."""
-    if account.deleted_upstream_at is not None:
-        return DELETED
-    by_kind = {
-        Account.Kind.GUEST: GUEST,
-        Account.Kind.SHARED: SHARED,
-        Account.Kind.SERVICE: SERVICE,
-    }
-    if account.kind in by_kind:
-        return by_kind[Account.Kind(account.kind)]
-    if account.is_break_glass:
-        # It is nobody's: it lies in a safe for emergencies.
-        return SERVICE
-    if account.is_enabled is None:
-        return NOT_KNOWN
-    if not account.is_enabled:
-        return DISABLED
-    return "" if account.person_id is not None else NO_PERSON
+def _note(
+    day: dt.date, seats: int, added: int, not_counted: dict[str, int], now: dt.datetime
+) -> SeatCount:
+    count = SeatCount.objects.filter(day=day).first()
+    if count is not None and not added and count.not_counted == not_counted:
+        return count
+    is_first = count is None
+    if count is None:
+        count = SeatCount(day=day)
+    count.seats, count.not_counted, count.counted_at = seats, not_counted, now
+    count.save()
+    ledger.append(
+        "seats.counted",
+        actor="engine",
+        subject=f"{seats} on {day}",
+        body={
+            "day": day,
+            "seats": seats,
+            "added": added,
+            "not_counted": not_counted,
+            "first_count": is_first,
+        },
+    )
+    return count

@@ -1,21 +1,22 @@
-"""Usage of a period: the one place from which the bill, the report and the API read seats."""
+"""What was used: the one reading of seats that the bill, the API and the report share."""
 
 import datetime as dt
 import uuid
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from django.db.models import Count
 
 from msp.licensing.models import Seat, SeatCount
-from msp.licensing.periods import month
+from msp.licensing.periods import Period
+from tenants import scope
 from tenants.models import Tenant
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """The seats of one counted day."""
+class DailySeats:
+    """The protected persons of one day that was counted."""
 
     day: dt.date
     seats: int
@@ -23,63 +24,87 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class TenantUsage:
-    """A tenant's usage in a period.
+    """The seats of one tenant in one period.
 
-    `seats` is what is billed: the different people who were protected on at least one day.
-    `peak` is the most on one day, `seat_days` the sum over the days that were counted.
+    `seats` is what is billed: the distinct persons who were protected on at least one day.
+    `seat_days` adds up the days' persons, `daily` has every day that was counted (also those with
+    none), and `not_counted` says how many accounts didn't count on the newest of them, by reason.
     """
 
-    tenant: str
+    tenant_id: uuid.UUID
+    slug: str
     name: str
-    period: str
+    period: Period
     seats: int
-    peak: int
-    seat_days: int
-    days_counted: int
-    not_counted: dict[str, int]
-    days: tuple[Day, ...]
+    daily: tuple[DailySeats, ...]
+    not_counted: Mapping[str, int]
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON types."""
-        told = asdict(self)
-        told["days"] = [{"day": day.day.isoformat(), "seats": day.seats} for day in self.days]
-        return told
+    @property
+    def seat_days(self) -> int:
+        """The sum over all days of the persons protected on each."""
+        return sum(day.seats for day in self.daily)
+
+    @property
+    def peak_seats(self) -> int:
+        """The most persons protected on one day."""
+        return max((day.seats for day in self.daily), default=0)
+
+    @property
+    def days_counted(self) -> int:
+        """On how many days of the period seats were counted."""
+        return len(self.daily)
+
+    @property
+    def average_seats(self) -> float:
+        """Persons protected on an average counted day, to two decimals; 0 where none was."""
+        return round(self.seat_days / self.days_counted, 2) if self.daily else 0.0
 
 
-def usage(period: str, tenant_ids: Collection[uuid.UUID] | None = None) -> list[TenantUsage]:
-    """Return each tenant's usage of a month, by slug; WrongPeriod where it is no month.
+def usage(
+    period: str | Period, tenant_ids: Iterable[uuid.UUID] | None = None
+) -> list[TenantUsage]:
+    """Return each tenant's usage in the period, by slug, in a scope that can read the tenants.
 
-    Runs in a scope that can read the tenants (`scope.reading`, or one tenant's).
+    `tenant_ids` limits it; without it all tenants of the register are told, or the one of a
+    tenant scope. A tenant without seats is told with 0. PeriodError for what is not a month.
     """
-    first, after = month(period)
-    tenants = Tenant.objects.order_by("slug")
-    if tenant_ids is not None:
-        tenants = tenants.filter(id__in=tenant_ids)
-    seats = Seat.objects.filter(day__gte=first, day__lt=after)
-    people = {
-        row["tenant_id"]: row["people"]
-        for row in seats.values("tenant_id")
-        .annotate(people=Count("person_id", distinct=True))
+    if isinstance(period, str):
+        period = Period.parse(period)
+    tenants = _tenants(tenant_ids)
+    span = {"day__range": (period.first_day, period.last_day)}
+    ids = [tenant.id for tenant in tenants]
+    persons = dict(
+        Seat.objects.filter(tenant_id__in=ids, **span)
         .order_by()
-    }
-    counts: dict[uuid.UUID, list[SeatCount]] = {}
-    for count in SeatCount.objects.filter(day__gte=first, day__lt=after).order_by("day"):
-        counts.setdefault(count.tenant_id, []).append(count)
+        .values_list("tenant_id")
+        .annotate(Count("person", distinct=True))
+    )
+    seats: dict[uuid.UUID, dict[dt.date, int]] = defaultdict(dict)
+    not_counted: dict[uuid.UUID, Mapping[str, int]] = {}
+    for count in SeatCount.objects.filter(tenant_id__in=ids, **span).order_by("day"):
+        seats[count.tenant_id].setdefault(count.day, 0)
+        not_counted[count.tenant_id] = count.not_counted
+    days = Seat.objects.filter(tenant_id__in=ids, **span).order_by()
+    # The rows of the persons are the truth; a day's count only says that it was counted.
+    for tenant_id, day, number in days.values_list("tenant_id", "day").annotate(Count("id")):
+        seats[tenant_id][day] = number
     return [
-        _usage(tenant, period, people.get(tenant.id, 0), counts.get(tenant.id, []))
+        TenantUsage(
+            tenant_id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.name,
+            period=period,
+            seats=persons.get(tenant.id, 0),
+            daily=tuple(DailySeats(day, n) for day, n in sorted(seats[tenant.id].items())),
+            not_counted=not_counted.get(tenant.id, {}),
+        )
         for tenant in tenants
     ]
 
 
-def _usage(tenant: Tenant, period: str, people: int, counts: list[SeatCount]) -> TenantUsage:
-    return TenantUsage(
-        tenant=tenant.slug,
-        name=tenant.name,
-        period=period,
-        seats=people,
-        peak=max((count.seats for count in counts), default=0),
-        seat_days=sum(count.seats for count in counts),
-        days_counted=len(counts),
-        not_counted=counts[-1].not_counted if counts else {},
-        days=tuple(Day(count.day, count.seats) for count in counts),
-    )
+def _tenants(tenant_ids: Iterable[uuid.UUID] | None) -> list[Tenant]:
+    tenants = Tenant.objects.order_by("slug")
+    current = scope.current_tenant_id()
+    if tenant_ids is None and current is not None:
+        tenant_ids = [current]
+    return list(tenants if tenant_ids is None else tenants.filter(id__in=list(tenant_ids)))
