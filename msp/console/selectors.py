@@ -1,0 +1,202 @@
+"""What the console's lists show. Everything here reads in the technician's reading scope."""
+
+import datetime as dt
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from integrations.models import Connection
+from msp.console import words
+from msp.console.words import Word
+from msp.staff.models import Technician
+from msp.staff.selectors import tenants_of
+from playbooks.models import Approval, Tier
+from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
+
+FOR_A_PERSON = (Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL)
+BY_ITSELF = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.RESPONDING)
+QUEUE_LENGTH = 200
+# What is shown of a quarantined record: enough to see what is wrong with it, and no more.
+BODY_SHOWN_BYTES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One case that needs a person now."""
+
+    case: Case
+    risk: Word
+    verdict: Word
+    confidence: str
+    status: Word
+    who: str
+    needs: str
+    approval: Approval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What goes on beside the queue."""
+
+    waiting: int
+    closed_with_proof: int
+    running: int
+    quarantined: int
+    broken: list[Connection]
+    stopped: list[Tenant]
+    everything_stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """One client, with what stands out about it."""
+
+    tenant: Tenant
+    waiting: int
+    running: int
+    broken: int
+    connections: int
+
+
+def queue() -> list[QueueRow]:
+    """Return the cases that need a person: approvals first, then by risk, then the oldest."""
+    cases = list(
+        Case.in_scope()
+        .filter(status__in=FOR_A_PERSON)
+        .select_related("tenant", "account__person")
+        .order_by("-risk", "opened_at")[:QUEUE_LENGTH]
+    )
+    approvals = {row.plan.case_id: row for row in reversed(pending_approvals(cases))}
+    rows = [_queue_row(case, approvals.get(case.id)) for case in cases]
+    return sorted(rows, key=lambda row: row.approval is None)
+
+
+def _queue_row(case: Case, approval: Approval | None) -> QueueRow:
+    return QueueRow(
+        case=case,
+        risk=words.risk(case.risk),
+        verdict=words.verdict(case),
+        confidence=str(case.verdict_detail.get("confidence", "")),
+        status=words.CASES[Case.Status(case.status)],
+        who=who(case),
+        needs=_needs(case, approval),
+        approval=approval,
+    )
+
+
+def _needs(case: Case, approval: Approval | None) -> str:
+    if approval is not None:
+        return f"Approve or reject: {words.ASKED.get(Tier(approval.tier), 'somebody')} is asked."
+    return case.needs or "Look into it."
+
+
+def pending_approvals(cases: list[Case] | None = None) -> list[Approval]:
+    """Return the approvals that somebody has to give, the riskiest case first."""
+    rows = Approval.in_scope().filter(decision=Approval.Decision.PENDING)
+    if cases is not None:
+        rows = rows.filter(plan__case__in=cases)
+    return list(
+        rows.select_related("tenant", "plan__case__account__person", "plan__playbook").order_by(
+            "-plan__case__risk", "expires_at"
+        )
+    )
+
+
+def decided_approvals(limit: int = 20) -> list[Approval]:
+    """Return what was decided last, the newest first."""
+    return list(
+        Approval.in_scope()
+        .exclude(decision=Approval.Decision.PENDING)
+        .select_related("tenant", "plan__case")
+        .order_by("-decided_at")[:limit]
+    )
+
+
+def who(case: Case) -> str:
+    """Return whom the case is about: the person, or the account, or the first entity named."""
+    account = case.account
+    if account is not None:
+        name = account.person.display_name if account.person else account.display_name
+        return f"{name} ({account.username})" if name else account.username
+    return case.entities[0].partition(":")[2] if case.entities else "not known"
+
+
+def totals(technician: Technician) -> Totals:
+    """Return the counts beside the queue."""
+    day_ago = timezone.now() - dt.timedelta(days=1)
+    cases = Case.in_scope().aggregate(
+        waiting=Count("id", filter=Q(status__in=FOR_A_PERSON)),
+        closed=Count("id", filter=Q(closed_with_proof=True, closed_at__gte=day_ago)),
+        running=Count("id", filter=Q(status__in=BY_ITSELF)),
+    )
+    broken = Connection.in_scope().filter(state=Connection.State.BROKEN).select_related("tenant")
+    return Totals(
+        waiting=cases["waiting"],
+        closed_with_proof=cases["closed"],
+        running=cases["running"],
+        quarantined=quarantined().count(),
+        broken=list(broken),
+        stopped=list(tenants_of(technician).filter(actions_stopped=True)),
+        everything_stopped=everything_stopped(),
+    )
+
+
+def everything_stopped() -> bool:
+    """Whether the kill switch of the whole installation is on."""
+    return Installation.objects.filter(actions_stopped=True).exists()
+
+
+def tenant_rows(technician: Technician) -> list[TenantRow]:
+    """Return the technician's clients by name, with what stands out."""
+    waiting = _by_tenant(Case.in_scope().filter(status__in=FOR_A_PERSON))
+    running = _by_tenant(Case.in_scope().filter(status__in=BY_ITSELF))
+    connections = _by_tenant(Connection.in_scope())
+    broken = _by_tenant(Connection.in_scope().filter(state=Connection.State.BROKEN))
+    return [
+        TenantRow(
+            tenant, waiting[tenant.id], running[tenant.id], broken[tenant.id],
+            connections[tenant.id],
+        )
+        for tenant in tenants_of(technician)
+    ]  # fmt: skip
+
+
+def _by_tenant(rows: QuerySet) -> Counter[uuid.UUID]:
+    counted = rows.order_by().values_list("tenant_id").annotate(number=Count("id"))
+    return Counter(dict(counted))
+
+
+def ledger_entries(tenant: Tenant) -> QuerySet[LedgerEntry]:
+    """Return a client's ledger with the seals, the newest entry first."""
+    return LedgerEntry.in_scope().filter(tenant=tenant).select_related("seal").order_by("-id")
+
+
+def quarantined() -> QuerySet[RawRecord]:
+    """Return the records that could not be read, the newest first, without their bodies."""
+    return (
+        RawRecord.in_scope()
+        .filter(outcome=RawRecord.Outcome.QUARANTINED)
+        .select_related("tenant")
+        .defer("body")
+        .order_by("-received_at")
+    )
+
+
+def quarantine_reasons() -> list[tuple[str, int]]:
+    """Return how many records are quarantined for which reason, the most frequent first."""
+    rows = quarantined().order_by().values_list("reason_code").annotate(number=Count("id"))
+    return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
+def shown_body(record: RawRecord) -> tuple[str, int]:
+    """Return the start of a raw body as text, and how many bytes are left out."""
+    body = bytes(record.body)
+    text = (
+        body[:BODY_SHOWN_BYTES]
+        .decode("utf-8", "replace")
+        .replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    )
+    return text, max(0, len(body) - BODY_SHOWN_BYTES)

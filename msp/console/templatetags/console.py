@@ -1,0 +1,52 @@
+"""How times, hashes and tones are written in the console."""
+
+import datetime as dt
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from msp.console import words
+
+register = template.Library()
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+
+
+@register.filter
+def ago(at: dt.datetime | None) -> str:
+    """Return how long ago (or in how long) a time is: ``5 min``, ``3 h``, ``2 d``."""
+    if at is None:
+        return ""
+    seconds = abs(int((timezone.now() - at).total_seconds()))
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return "now" if seconds < 5 else f"{seconds} s"
+
+
+@register.filter
+def moment(at: dt.datetime | None) -> SafeString | str:
+    """Return a time in UTC, to the second, with its age beside the pointer."""
+    if at is None:
+        return ""
+    utc = at.astimezone(dt.UTC)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        utc.isoformat(timespec="seconds"),
+        f"{ago(at)} {'ago' if at <= timezone.now() else 'from now'}",
+        f"{utc.day} {utc:%b %H:%M:%S}",
+    )
+
+
+@register.filter
+def short(sha256: str) -> str:
+    """Return the start of a hash, enough to compare by eye."""
+    return sha256[:12]
+
+
+@register.simple_tag
+def chip(word: words.Word) -> SafeString:
+    """Return a label in its tone."""
+    return format_html('<span class="hf-chip hf-{}">{}</span>', word.tone, word.label)

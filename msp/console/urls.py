@@ -1,0 +1,40 @@
+"""The console's own pages, under /admin/ beside the model lists."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+
+from msp.console.sites import site
+from msp.console.views import cases, clients, queue, reports
+
+app_name = "console"
+
+
+def _page(route: str, view: Callable[..., Any], name: str) -> URLPattern:
+    """Return an address that only a signed-in technician reaches."""
+    guarded: Callable[..., HttpResponseBase] = site.admin_view(view)
+    return path(route, guarded, name=name)
+
+
+urlpatterns = [
+    _page("queue/", queue.queue, "queue"),
+    _page("approvals/", queue.approvals, "approvals"),
+    _page("approvals/<uuid:approval_id>/decide/", queue.decide, "decide"),
+    _page("cases/<uuid:case_id>/", cases.case, "case"),
+    _page("cases/<uuid:case_id>/take/", cases.take, "take"),
+    _page("cases/<uuid:case_id>/close/", cases.close, "close"),
+    _page("evidence/<uuid:evidence_id>/", cases.evidence, "evidence"),
+    _page("clients/", clients.tenants, "tenants"),
+    _page("clients/stop/", clients.stop_everything, "stop_everything"),
+    _page("clients/start/", clients.start_everything, "start_everything"),
+    _page("clients/<slug:slug>/", clients.tenant, "tenant"),
+    _page("clients/<slug:slug>/stop/", clients.stop_tenant, "stop_tenant"),
+    _page("clients/<slug:slug>/start/", clients.start_tenant, "start_tenant"),
+    _page("ledger/", clients.ledgers, "ledgers"),
+    _page("ledger/<slug:slug>/", clients.ledger, "ledger"),
+    _page("quarantine/", clients.quarantine, "quarantine"),
+    _page("quarantine/<uuid:record_id>/", clients.quarantined_record, "quarantined_record"),
+    _page("reports/<uuid:report_id>/", reports.report, "report"),
+]

@@ -1,0 +1,1 @@
+"""The console's pages: thin, over selectors and actions."""

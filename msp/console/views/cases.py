@@ -1,0 +1,91 @@
+"""The page of one case, its evidence, and what a technician does with it."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from msp.console import actions, case_page
+from msp.console.sites import page
+from msp.staff.access import mfa_satisfied, needs_role, technician_of
+from msp.staff.models import Role
+from tenants.errors import HoldfastError
+from tenants.models import Case, Evidence, Verdict
+
+
+@require_safe
+def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """Show one case."""
+    technician = technician_of(request)
+    found = _case(case_id)
+    return page(
+        request,
+        "case.html",
+        f"Case #{found.number}",
+        page=case_page.read(found),
+        verdicts=Verdict.choices,
+        may_work=technician.has_role(Role.TECHNICIAN),
+        may_approve=technician.has_role(Role.APPROVER),
+        has_mfa=mfa_satisfied(request),
+        is_mine=found.assignee == technician.username,
+        can_be_closed=found.status == Case.Status.NEEDS_TECHNICIAN,
+    )
+
+
+@require_safe
+def evidence(request: HttpRequest, evidence_id: uuid.UUID) -> HttpResponse:
+    """Return one piece of evidence as JSON, with the hash it was kept with."""
+    row = get_object_or_404(Evidence.in_scope(), id=evidence_id)
+    return JsonResponse(
+        {
+            "id": row.id,
+            "case": row.case_id,
+            "gatherer": row.gatherer,
+            "question": row.question,
+            "asked_of": row.asked_of,
+            "asked_at": row.asked_at,
+            "answered_at": row.answered_at,
+            "is_available": row.is_available,
+            "answer": row.answer,
+            "sha256": row.sha256,
+        },
+        json_dumps_params={"indent": 2, "ensure_ascii": False},
+    )
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+def take(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """Make the technician responsible for the case."""
+    found = _case(case_id)
+    actions.take_case(technician_of(request), found)
+    messages.success(request, "This case is yours now.")
+    return redirect("console:case", found.id)
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+def close(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """Close the case with the technician's verdict and note."""
+    found = _case(case_id)
+    try:
+        actions.close_case(
+            technician_of(request),
+            found,
+            verdict=request.POST.get("verdict", ""),
+            note=request.POST.get("note", "")[:4000],
+        )
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Closed.")
+    return redirect("console:case", found.id)
+
+
+def _case(case_id: uuid.UUID) -> Case:
+    found = case_page.find(case_id)
+    if found is None:
+        raise Http404("There is no such case.")
+    return found

@@ -1,0 +1,178 @@
+"""Clients, their kill switches, their ledgers, and what could not be read."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from integrations.models import Connection
+from msp.console import actions, case_page, selectors
+from msp.console.errors import ConsoleError
+from msp.console.sites import page
+from msp.staff.access import needs_role, technician_of, writing
+from msp.staff.models import Role
+from msp.staff.selectors import tenants_of
+from playbooks.models import RulesOfEngagement
+from tenants import ledger as ledgers_of
+from tenants.models import RawRecord, Tenant
+
+_PAGE = 100
+
+
+@require_safe
+def tenants(request: HttpRequest) -> HttpResponse:
+    """List the technician's clients."""
+    technician = technician_of(request)
+    return page(
+        request,
+        "tenants.html",
+        "Tenants",
+        rows=selectors.tenant_rows(technician),
+        everything_stopped=selectors.everything_stopped(),
+        may_turn_all=technician.has_role(Role.ADMIN) and technician.sees_all_tenants,
+    )
+
+
+@require_safe
+def tenant(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show one client: connections, rules in force, kill switch."""
+    technician = technician_of(request)
+    found = _tenant(request, slug)
+    return page(
+        request,
+        "tenant.html",
+        found.name,
+        tenant=found,
+        connections=Connection.in_scope().filter(tenant=found).prefetch_related("feeds"),
+        rules=RulesOfEngagement.in_scope().filter(tenant=found).order_by("-version").first(),
+        rows=[row for row in selectors.queue() if row.case.tenant_id == found.id],
+        may_stop=technician.has_role(Role.TECHNICIAN),
+        may_start=technician.has_role(Role.ADMIN),
+        everything_stopped=selectors.everything_stopped(),
+    )
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+def stop_tenant(request: HttpRequest, slug: str) -> HttpResponse:
+    """Stop all actions of one client."""
+    found = _tenant(request, slug)
+    actions.set_tenant_stopped(technician_of(request), found, stopped=True, reason=_reason(request))
+    messages.warning(request, f"All actions for {found.name} are stopped.")
+    return redirect("console:tenant", found.slug)
+
+
+@require_POST
+@needs_role(Role.ADMIN)
+def start_tenant(request: HttpRequest, slug: str) -> HttpResponse:
+    """Allow actions of one client again."""
+    found = _tenant(request, slug)
+    actions.set_tenant_stopped(
+        technician_of(request), found, stopped=False, reason=_reason(request)
+    )
+    messages.success(request, f"Actions for {found.name} are allowed again.")
+    return redirect("console:tenant", found.slug)
+
+
+@require_POST
+@needs_role(Role.ADMIN)
+def stop_everything(request: HttpRequest) -> HttpResponse:
+    """Stop all actions of every client."""
+    return _turn_everything(request, stopped=True)
+
+
+@require_POST
+@needs_role(Role.ADMIN)
+def start_everything(request: HttpRequest) -> HttpResponse:
+    """Allow actions of every client again."""
+    return _turn_everything(request, stopped=False)
+
+
+def _turn_everything(request: HttpRequest, *, stopped: bool) -> HttpResponse:
+    try:
+        actions.set_everything_stopped(
+            technician_of(request), stopped=stopped, reason=_reason(request)
+        )
+    except ConsoleError as error:
+        messages.error(request, str(error))
+    else:
+        messages.warning(
+            request,
+            "All actions for every client are stopped."
+            if stopped
+            else "Actions are allowed again.",
+        )
+    return redirect("console:tenants")
+
+
+@require_safe
+def ledgers(request: HttpRequest) -> HttpResponse:
+    """List the clients' ledgers."""
+    return page(request, "ledgers.html", "Ledger", tenants=tenants_of(technician_of(request)))
+
+
+@require_safe
+def ledger(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show one client's ledger; with ?verify=1 recompute its whole chain."""
+    found = _tenant(request, slug)
+    verification = None
+    if request.GET.get("verify"):
+        with writing(technician_of(request), found.id):
+            verification = ledgers_of.verify()
+    entries = Paginator(selectors.ledger_entries(found), _PAGE).get_page(request.GET.get("page"))
+    return page(
+        request,
+        "ledger.html",
+        f"Ledger of {found.name}",
+        tenant=found,
+        verification=verification,
+        entries=entries,
+        rows=[(row, case_page.timeline_entry(row)) for row in entries],
+    )
+
+
+@require_safe
+def quarantine(request: HttpRequest) -> HttpResponse:
+    """List the records that could not be read, with the reason of each."""
+    code = request.GET.get("reason", "")
+    rows = selectors.quarantined()
+    if code:
+        rows = rows.filter(reason_code=code)
+    return page(
+        request,
+        "quarantine.html",
+        "Quarantine",
+        records=Paginator(rows, _PAGE).get_page(request.GET.get("page")),
+        reasons=selectors.quarantine_reasons(),
+        chosen=code,
+    )
+
+
+@require_safe
+def quarantined_record(request: HttpRequest, record_id: uuid.UUID) -> HttpResponse:
+    """Show one quarantined record, its body as harmless text."""
+    record = get_object_or_404(
+        RawRecord.in_scope().select_related("tenant"),
+        id=record_id,
+        outcome=RawRecord.Outcome.QUARANTINED,
+    )
+    body, left_out = selectors.shown_body(record)
+    return page(
+        request,
+        "quarantined_record.html",
+        "Quarantined record",
+        record=record,
+        body=body,
+        left_out=left_out,
+    )
+
+
+def _tenant(request: HttpRequest, slug: str) -> Tenant:
+    return get_object_or_404(tenants_of(technician_of(request)), slug=slug)
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:500]

@@ -1,0 +1,157 @@
+"""Plain words for what the rows hold, and the tone in which each is shown."""
+
+from typing import NamedTuple
+
+from integrations import catalog
+from integrations.errors import UnknownAction
+from playbooks.models import Approval, Plan, Step, Tier
+from tenants.models import Case, Severity, Verdict
+
+
+class Word(NamedTuple):
+    """A label, and its tone: ``bad``, ``warn``, ``good``, ``info`` or ``quiet``."""
+
+    label: str
+    tone: str
+
+
+VERDICTS = {
+    Verdict.TRUE_POSITIVE: Word("True positive: a real attack", "bad"),
+    Verdict.SUSPICIOUS: Word("Suspicious: not proven", "warn"),
+    Verdict.BENIGN: Word("Benign: expected behaviour", "good"),
+    Verdict.FALSE_POSITIVE: Word("False positive: nothing happened", "good"),
+    Verdict.INSUFFICIENT_DATA: Word("Insufficient data: could not be decided", "warn"),
+}
+CASES = {
+    Case.Status.NEW: Word("New", "info"),
+    Case.Status.INVESTIGATING: Word("Being investigated", "info"),
+    Case.Status.NEEDS_TECHNICIAN: Word("Needs a technician", "warn"),
+    Case.Status.AWAITING_APPROVAL: Word("Awaiting approval", "warn"),
+    Case.Status.RESPONDING: Word("Actions running", "info"),
+    Case.Status.CLOSED: Word("Closed", "good"),
+}
+STEPS = {
+    Step.Status.PENDING: Word("Next", "quiet"),
+    Step.Status.AWAITING_APPROVAL: Word("Awaiting approval", "warn"),
+    Step.Status.INTENDED: Word("Starting", "info"),
+    Step.Status.CALLED: Word("Asked for, not yet seen", "info"),
+    Step.Status.VERIFIED: Word("Done and read back", "good"),
+    Step.Status.FAILED: Word("Failed", "bad"),
+    Step.Status.SKIPPED: Word("Not done", "quiet"),
+    Step.Status.FORBIDDEN: Word("Forbidden by the rules", "bad"),
+    Step.Status.ROLLED_BACK: Word("Rolled back", "quiet"),
+}
+PLANS = {
+    Plan.Status.PROPOSED: Word("Proposed", "info"),
+    Plan.Status.AWAITING_APPROVAL: Word("Awaiting approval", "warn"),
+    Plan.Status.RUNNING: Word("Running", "info"),
+    Plan.Status.DONE: Word("Done", "good"),
+    Plan.Status.FAILED: Word("Failed", "bad"),
+    Plan.Status.REJECTED: Word("Rejected", "quiet"),
+    Plan.Status.EXPIRED: Word("Expired", "quiet"),
+}
+DECISIONS = {
+    Approval.Decision.PENDING: Word("Waiting", "warn"),
+    Approval.Decision.APPROVED: Word("Approved", "good"),
+    Approval.Decision.REJECTED: Word("Rejected", "bad"),
+    Approval.Decision.EXPIRED: Word("Expired", "quiet"),
+}
+TIERS = {
+    Tier.AUTOMATIC: "automatic",
+    Tier.TECHNICIAN: "a technician approves",
+    Tier.SECOND_TECHNICIAN: "two technicians approve",
+    Tier.CLIENT: "the client approves",
+    Tier.FORBIDDEN: "forbidden",
+}
+ASKED = {
+    Tier.TECHNICIAN: "a technician",
+    Tier.SECOND_TECHNICIAN: "a second technician",
+    Tier.CLIENT: "the client",
+}
+SEVERITIES = {
+    Severity.INFORMATIONAL: Word("Informational", "quiet"),
+    Severity.LOW: Word("Low", "quiet"),
+    Severity.MEDIUM: Word("Medium", "warn"),
+    Severity.HIGH: Word("High", "bad"),
+    Severity.CRITICAL: Word("Critical", "bad"),
+    Severity.FATAL: Word("Fatal", "bad"),
+}
+_LEDGER = {
+    "case.opened": Word("Case opened", "info"),
+    "case.finding_joined": Word("Alert joined the case", "quiet"),
+    "case.verdict": Word("Verdict", "info"),
+    "case.needs_technician": Word("Put before a technician", "warn"),
+    "case.taken": Word("Taken by a technician", "quiet"),
+    "case.closed": Word("Case closed", "good"),
+    "case.reopened": Word("Case reopened", "bad"),
+    "plan.proposed": Word("Plan made", "info"),
+    "plan.empty": Word("Nothing to do", "quiet"),
+    "plan.done": Word("Plan carried out", "good"),
+    "plan.failed": Word("Plan failed", "bad"),
+    "plan.rejected": Word("Plan rejected", "quiet"),
+    "plan.expired": Word("Plan expired", "warn"),
+    "approval.requested": Word("Approval asked for", "warn"),
+    "approval.approved": Word("Approved", "good"),
+    "approval.rejected": Word("Rejected", "bad"),
+    "approval.expired": Word("Approval expired", "warn"),
+    "step.intended": Word("About to", "quiet"),
+    "step.called": Word("Asked the vendor", "quiet"),
+    "step.verified": Word("Read back: it worked", "good"),
+    "step.failed": Word("Failed", "bad"),
+    "step.skipped": Word("Not done", "quiet"),
+    "step.postponed": Word("Put off", "quiet"),
+    "step.rolled_back": Word("Rolled back", "quiet"),
+    "step.read_back_again": Word("Read back again", "quiet"),
+    "tenant.actions_stopped": Word("Actions stopped (kill switch)", "bad"),
+    "tenant.actions_started": Word("Actions allowed again", "good"),
+    "installation.actions_stopped": Word("All actions stopped (kill switch)", "bad"),
+    "installation.actions_started": Word("All actions allowed again", "good"),
+}
+
+
+def verdict(case: Case) -> Word:
+    """Return the case's verdict in words."""
+    if not case.verdict:
+        return Word("No verdict yet", "quiet")
+    return VERDICTS[Verdict(case.verdict)]
+
+
+def severity(severity_id: int) -> Word:
+    """Return a severity in words; unknown ids are said to be unknown."""
+    return SEVERITIES.get(Severity(severity_id), Word(Severity(severity_id).label, "quiet"))
+
+
+def risk(points: int) -> Word:
+    """Return how urgent a risk of 0 … 100 is."""
+    for floor, word in ((80, Word("Very high", "bad")), (60, Word("High", "bad"))):
+        if points >= floor:
+            return word
+    return Word("Medium", "warn") if points >= 30 else Word("Low", "quiet")
+
+
+def ledger_kind(kind: str) -> Word:
+    """Return what kind of ledger entry this is, in words."""
+    return _LEDGER.get(kind, Word(kind.replace(".", " ").replace("_", " ").capitalize(), "quiet"))
+
+
+def ledger_subject(subject: str) -> str:
+    """Return an entry's subject with the title of the action in place of its name."""
+    name, _, rest = subject.partition(" ")
+    title = action_title(name)
+    return subject if title == name else f"{title}: {rest}"
+
+
+def action_title(name: str) -> str:
+    """Return an action's title; its name where the catalog no longer has it."""
+    try:
+        return catalog.get(name).title
+    except UnknownAction:
+        return name
+
+
+def actor(name: str) -> str:
+    """Return who did it: ``Holdfast`` for the engine, a person's name without its prefix."""
+    if name == "engine":
+        return "Holdfast"
+    kind, _, who = name.partition(":")
+    return {"technician": who, "client": f"{who} (client)"}.get(kind, name) if who else name

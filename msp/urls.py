@@ -1,0 +1,16 @@
+"""Every address of this installation."""
+
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from msp.console.sites import site
+from msp.console.views.health import healthz
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("healthz", healthz, name="healthz"),
+    path("admin/", include("msp.console.urls")),
+    path("admin/", site.urls),
+    path("accounts/", include("msp.staff.urls")),
+    path("api/", include("msp.api.urls")),
+]
