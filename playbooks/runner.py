@@ -276,6 +276,22 @@ def _verify(job: _Job) -> None:
         step.verified_at = timezone.now()
         _change(step, Step.Status.VERIFIED, case_id=job.case_id, body={"read_back": step.read_back})
         work.schedule("recheck", step.id, delay=_LATER_CHECKS[0].total_seconds())
+        _mark_undone(step)
+
+
+def _mark_undone(step: Step) -> None:
+    """Mark the step that this one has undone, so that it is not expected to hold any more."""
+    undone = step.run.plan.document.get("reverses")
+    if undone is None:
+        return
+    original = Step.objects.select_for_update().get(
+        run__plan__sha256=undone,
+        run__plan__case_id=step.run.plan.case_id,
+        key=step.key.removeprefix("undo "),
+    )
+    step.reverses = original
+    step.save(update_fields=["reverses"])
+    _change(original, Step.Status.ROLLED_BACK, body={"by": step.key})
 
 
 def _as_json(seen: ReadBack) -> dict[str, Any]:
