@@ -56,14 +56,11 @@ def parse(text: str, name: str) -> Document:
 
 def _refuse_aliases(text: str, name: str) -> None:
     """Look at the events first: an alias bomb must not even be composed."""
-    depth = nodes = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        nodes += 1
+    depth = 0
+    for nodes, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         place = f"{name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
         if isinstance(event, yaml.AliasEvent):
-            raise PlaybookError(
-                [f"{place}: aliases (*{event.anchor}) are not allowed: write it out"]
-            )
+            raise PlaybookError([f"{place}: no aliases: write out *{event.anchor}"])
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             depth += 1
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
