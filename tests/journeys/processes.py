@@ -1,0 +1,85 @@
+"""Real workers and a real scheduler on the test's database."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from django.conf import settings
+
+from msp.appliance import postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE_SECONDS = "2"
+
+
+class Processes:
+    """Starts and kills the product's own processes; `close` ends what is left."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """Start one worker process with one thread."""
+        return self._start(
+            "worker",
+            "-m", "dramatiq", "msp.worker", "--processes", "1", "--threads", "1",
+        )  # fmt: skip
+
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        """Start the scheduler."""
+        return self._start("scheduler", "manage.py", "scheduler")
+
+    def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self._logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env=os.environ | self._environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._running.append(process)
+        return process
+
+    def _environment(self) -> dict[str, str]:
+        cluster = postgres.embedded()
+        name = settings.DATABASES["default"]["NAME"]
+        return {
+            "HOLDFAST_APP_DATABASE_URL": cluster.app_url(name),
+            "HOLDFAST_OWNER_DATABASE_URL": cluster.owner_url(name),
+            "HOLDFAST_ALLOW_PRIVATE_ENDPOINTS": "1",
+            "HOLDFAST_WORK_LEASE_SECONDS": LEASE_SECONDS,
+            "HOLDFAST_SETTLE_SECONDS": "1",
+        }
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill -9 the process and everything that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._running.remove(process)
+
+    def close(self) -> None:
+        """End everything that still runs."""
+        for process in list(self._running):
+            self.kill(process)
+
+    def log(self, name: str) -> str:
+        """Return what a process wrote."""
+        path = self._logs / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
+    """Wait on a condition; AssertionError says how things stood when time ran out."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.02)
