@@ -95,8 +95,13 @@ class Client(Protocol):
 class Action(Protocol):
     """A connector's implementation of one changing action of the catalog."""
 
-    name: str
-    permissions: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """The action's name in the catalog."""
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The vendor's permissions that it needs, and no more."""
 
     def snapshot(self, client: Any, intention: Intention) -> Json:
         """Read the prior state that a reversal needs, before anything is changed."""
@@ -117,8 +122,13 @@ class Action(Protocol):
 class Gatherer(Protocol):
     """A connector's implementation of one read-only action of the catalog."""
 
-    name: str
-    permissions: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """The action's name in the catalog."""
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The vendor's permissions that it needs, and no more."""
 
     def gather(self, client: Any, target: Target, inputs: Json) -> Json:
         """Ask the vendor and return facts in the shape that the catalog states for the action."""

@@ -58,7 +58,7 @@ def _refuse_aliases(text: str, name: str) -> None:
     """Look at the events first: an alias bomb must not even be composed."""
     depth = 0
     for nodes, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
-        place = f"{name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
+        place = _place(name, event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             raise PlaybookError([f"{place}: no aliases: write out *{event.anchor}"])
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
@@ -69,6 +69,10 @@ def _refuse_aliases(text: str, name: str) -> None:
             raise PlaybookError([f"{place}: nested more than {_DEEPEST} levels deep"])
         if nodes > _MOST_NODES:
             raise PlaybookError([f"{place}: more than {_MOST_NODES} values in one file"])
+
+
+def _place(name: str, mark: Any) -> str:
+    return f"{name}:{mark.line + 1}:{mark.column + 1}"
 
 
 def _plain(node: yaml.Node, path: tuple[str | int, ...], document: Document) -> Any:

@@ -70,14 +70,14 @@ def schedule(kind: str, subject: uuid.UUID, *, delay: float = 0) -> None:
             INSERT INTO tenants_work
                 (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
                  last_error, created_at)
-            VALUES (%s, %s, %s, %s, now() + %s, 1, 0, '', '', now())
+            VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s), 1, 0, '', '', now())
             ON CONFLICT (tenant_id, kind, subject) DO UPDATE
                SET due_at = CASE WHEN tenants_work.leased_until > now() THEN excluded.due_at
                                  ELSE LEAST(tenants_work.due_at, excluded.due_at) END,
                    generation = tenants_work.generation + 1
             RETURNING id
             """,
-            [new_id(), tenant_id, kind, subject, dt.timedelta(seconds=delay)],
+            [new_id(), tenant_id, kind, subject, delay],
         )
         work_id = cursor.fetchone()[0]
     if delay <= 0:
@@ -100,7 +100,7 @@ def claim(work_id: uuid.UUID) -> Claim | None:
         cursor.execute(
             """
             UPDATE tenants_work
-               SET leased_by = %s, leased_until = now() + %s, attempts = attempts + 1
+               SET leased_by = %s, leased_until = now() + make_interval(secs => %s), attempts = attempts + 1
              WHERE id = (SELECT id FROM tenants_work
                           WHERE id = %s AND due_at <= now()
                             AND (leased_until IS NULL OR leased_until <= now())
@@ -120,7 +120,7 @@ def renew() -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE tenants_work SET leased_until = clock_timestamp() + %s"
+            "UPDATE tenants_work SET leased_until = clock_timestamp() + make_interval(secs => %s)"
             " WHERE id = %s AND leased_by = %s AND leased_until > clock_timestamp()",
             [_lease(), held.id, held.worker],
         )
@@ -148,8 +148,8 @@ def postpone(held: Claim, seconds: float, error: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tenants_work SET leased_by = '', leased_until = NULL, sent_at = NULL,"
-            " due_at = now() + %s, last_error = %s WHERE id = %s AND leased_by = %s",
-            [dt.timedelta(seconds=seconds), error[:2000], held.id, held.worker],
+            " due_at = now() + make_interval(secs => %s), last_error = %s WHERE id = %s AND leased_by = %s",
+            [seconds, error[:2000], held.id, held.worker],
         )
 
 
@@ -166,11 +166,11 @@ def unsent(limit: int = 200, resend_after: float = 10) -> list[tuple[uuid.UUID, 
              WHERE id IN (SELECT id FROM tenants_work
                            WHERE due_at <= now()
                              AND (leased_until IS NULL OR leased_until <= now())
-                             AND (sent_at IS NULL OR sent_at <= now() - %s)
+                             AND (sent_at IS NULL OR sent_at <= now() - make_interval(secs => %s))
                            ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
             RETURNING id, kind
             """,
-            [dt.timedelta(seconds=resend_after), limit],
+            [resend_after, limit],
         )
         return list(cursor.fetchall())
 
@@ -206,5 +206,5 @@ def waiting(kinds: list[str] | None = None) -> int:
     return rows.filter(kind__in=kinds).count() if kinds else rows.count()
 
 
-def _lease() -> dt.timedelta:
-    return dt.timedelta(seconds=settings.WORK_LEASE_SECONDS)
+def _lease() -> float:
+    return float(settings.WORK_LEASE_SECONDS)

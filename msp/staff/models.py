@@ -33,7 +33,7 @@ class Technician(AbstractUser):
     sees_all_tenants = models.BooleanField(default=True)
     tenants = models.ManyToManyField(Tenant, blank=True, related_name="+")
 
-    objects: ClassVar[UserManager["Technician"]] = UserManager()
+    objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
         verbose_name = "technician"

@@ -1,7 +1,7 @@
 """What every row that belongs to a client has."""
 
 import uuid
-from typing import Any, Self
+from typing import Any
 
 import uuid_utils.compat
 from django.db import models
@@ -44,8 +44,3 @@ class TenantModel(models.Model):
         if not args and "tenant" not in kwargs and "tenant_id" not in kwargs:
             kwargs["tenant_id"] = scope.current_tenant_id()
         super().__init__(*args, **kwargs)
-
-    @classmethod
-    def in_scope(cls) -> "models.QuerySet[Self]":
-        """Return this model's rows in the current scope (typed shorthand for `objects.all()`)."""
-        return cls._default_manager.all()

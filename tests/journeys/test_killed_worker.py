@@ -54,12 +54,14 @@ def test_killed_at_every_transition(clinic, processes) -> None:
     worker = processes.worker()
     handled: set[tuple[str, str]] = set()
     kills = 0
+    def is_new() -> bool:
+        return bool(_seen(clinic) - handled) or _is_over(clinic)
+
+    def stuck() -> str:
+        return f"stuck after {sorted(handled)}\n{processes.log('worker')[-3000:]}"
+
     while not _is_over(clinic):
-        wait_until(
-            lambda: bool(_seen(clinic) - handled) or _is_over(clinic),
-            60,
-            lambda: f"stuck after {sorted(handled)}\n{processes.log('worker')[-3000:]}",
-        )
+        wait_until(is_new, 60, stuck)
         new = _seen(clinic) - handled
         handled |= new
         if new and not _is_over(clinic):

@@ -96,7 +96,7 @@ class _SetEnabled:
         """Read whether sign-in is allowed."""
         now = _user(client, intention, "accountEnabled")
         enabled = now.get("accountEnabled")
-        words = {True: "allowed", False: "blocked"}.get(enabled, "unknown")
+        words = {True: "allowed", False: "blocked"}.get(bool(enabled), "unknown")
         return ReadBack(
             enabled is self._enabled,
             {"accountEnabled": enabled},
