@@ -51,7 +51,10 @@ def server_processes(data: Path) -> list[int]:
         except OSError:
             continue
         program = words.split(b"\0", 1)[0]
-        is_server = program.startswith(b"postgres:") or program.endswith(b"/postgres")
+        # setpriv is a postmaster that is about to start.
+        is_server = program.startswith(b"postgres:") or program.endswith(
+            (b"/postgres", b"/setpriv")
+        )
         if is_server and name in words:
             found.append(int(entry.name))
     return sorted(found)

@@ -15,10 +15,8 @@ def var_dir() -> Path:
 
 
 def log_dir() -> Path:
-    """Where every process of the installation writes its log; made when missing."""
-    path = var_dir() / "log"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    """Where every process of the installation writes its log; made by who writes there."""
+    return var_dir() / "log"
 
 
 def postgres_home() -> Path:

