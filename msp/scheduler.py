@@ -18,17 +18,22 @@ from tenants.models import Tenant
 logger = logging.getLogger(__name__)
 _RECONCILE_SECONDS = 0.5
 _SEATS_SECONDS = 3600.0
+# An entry is seen when its transaction ends, and no transaction is open for longer.
+_LONGEST_TRANSACTION = dt.timedelta(hours=1)
 
 
 def run(stop: threading.Event) -> None:
     """Go round until `stop` is set. A failing round is logged, and the next one tries again."""
     seats_due = 0.0
+    # The first round looks at everything: no scheduler may have run for long.
+    since: dt.datetime | None = None
     elapsed = 0.0
     while not stop.wait(_RECONCILE_SECONDS):
         elapsed += _RECONCILE_SECONDS
         try:
             reconcile()
-            seal_ledgers()
+            seal_ledgers(since)
+            since = dt.datetime.now(dt.UTC) - _LONGEST_TRANSACTION
             if elapsed >= seats_due:
                 count_todays_seats()
                 seats_due = elapsed + _SEATS_SECONDS
@@ -45,10 +50,13 @@ def reconcile() -> int:
     return len(due)
 
 
-def seal_ledgers() -> int:
-    """Give every unsealed ledger entry its place in its tenant's chain; return how many."""
+def seal_ledgers(since: dt.datetime | None = None) -> int:
+    """Give every unsealed ledger entry its place in its tenant's chain; return how many.
+
+    With `since`, only tenants with a newer unsealed entry are looked at.
+    """
     with scope.reading(scope.ALL):
-        waiting = ledger.tenants_with_tail()
+        waiting = ledger.tenants_with_tail(since)
     sealed = 0
     for tenant_id in waiting:
         with scope.tenant(tenant_id):

@@ -5,6 +5,7 @@ never wait for each other; `seal` gives each its place in the chain within about
 not sealed yet is shown by `verify` as the tail.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,14 +92,16 @@ def seal() -> int:
     return len(seals)
 
 
-def tenants_with_tail() -> list[uuid.UUID]:
-    """Return the tenants that have unsealed entries (in a reading scope)."""
-    return list(
-        LedgerEntry.objects.filter(seal=None)
-        .order_by("tenant_id")
-        .values_list("tenant_id", flat=True)
-        .distinct()
-    )
+def tenants_with_tail(since: dt.datetime | None = None) -> list[uuid.UUID]:
+    """Return the tenants that have unsealed entries (in a reading scope).
+
+    With `since`, only entries made after it are looked at: the whole ledger grows for ever.
+    """
+    entries = LedgerEntry.objects.filter(seal=None)
+    if since is not None:
+        # A UUIDv7 begins with its milliseconds, so the primary key finds the newest.
+        entries = entries.filter(id__gte=uuid.UUID(int=int(since.timestamp() * 1000) << 80))
+    return list(entries.order_by("tenant_id").values_list("tenant_id", flat=True).distinct())
 
 
 def head() -> str:
