@@ -34,10 +34,27 @@ def _cluster(home: Path) -> Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def untouched(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster that nobody has used yet: its first start makes it."""
     cluster = _cluster(tmp_path / "var" / "postgres")
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cluster = _cluster(tmp_path_factory.mktemp("template") / "postgres")
+    with cluster.running():
+        pass
+    return cluster.home
+
+
+@pytest.fixture
+def cluster(template: Path, untouched: Cluster) -> Cluster:
+    """A cluster that was used before and doesn't run."""
+    untouched.home.parent.mkdir()
+    subprocess.run(["cp", "-a", template, untouched.home], check=True)
+    return untouched
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +94,14 @@ def _kill_postmaster(cluster: Cluster) -> int:
 # --- start and stop ---
 
 
-def test_keeps_its_rows_from_use_to_use_and_runs_only_while_used(cluster: Cluster) -> None:
-    with cluster.running():
-        assert cluster.is_running()
-        _ask(cluster.owner_url(), "CREATE TABLE kept AS SELECT 7 AS n")
-    assert not cluster.is_running()
-    assert engine.server_processes(cluster.data) == []
-    with cluster.running():
-        assert _ask(cluster.app_url(), "SELECT n FROM kept") == 7
+def test_keeps_its_rows_from_use_to_use_and_runs_only_while_used(untouched: Cluster) -> None:
+    with untouched.running():
+        assert untouched.is_running()
+        _ask(untouched.owner_url(), "CREATE TABLE kept AS SELECT 7 AS n")
+    assert not untouched.is_running()
+    assert engine.server_processes(untouched.data) == []
+    with untouched.running():
+        assert _ask(untouched.app_url(), "SELECT n FROM kept") == 7
 
 
 def test_stops_only_behind_its_last_user(cluster: Cluster) -> None:
@@ -98,13 +115,13 @@ def test_stops_only_behind_its_last_user(cluster: Cluster) -> None:
     assert not cluster.is_running()
 
 
-def test_many_processes_may_be_the_first(cluster: Cluster) -> None:
-    holders = [python(HOLD, cluster.home) for _ in range(4)]
+def test_many_processes_may_be_the_first(untouched: Cluster) -> None:
+    holders = [python(HOLD, untouched.home) for _ in range(4)]
     assert [read_line(holder) for holder in holders] == ["in"] * 4
-    assert _ask(cluster.app_url(), "SELECT 1") == 1
+    assert _ask(untouched.app_url(), "SELECT 1") == 1
     for holder in holders:
         _end(holder)
-    assert not cluster.is_running()
+    assert not untouched.is_running()
 
 
 def test_ensure_started_leaves_it_running_and_stop_stops_it(cluster: Cluster) -> None:
@@ -153,14 +170,14 @@ def test_the_next_user_goes_on_where_one_was_killed(cluster: Cluster) -> None:
     assert not cluster.is_running(), "the killed user still counted"
 
 
-def test_begins_again_when_killed_while_the_cluster_was_made(cluster: Cluster) -> None:
-    holder = python(HOLD, cluster.home)
-    wait_for(lambda: any(cluster.home.glob("data.new-*/base")), "a half-made cluster")
+def test_begins_again_when_killed_while_the_cluster_was_made(untouched: Cluster) -> None:
+    holder = python(HOLD, untouched.home)
+    wait_for(lambda: any(untouched.home.glob("data.new-*/base")), "a half-made cluster")
     holder.kill()
     holder.wait()
-    assert not cluster.data.exists()
-    with cluster.running():
-        assert _ask(cluster.app_url(), "SELECT 1") == 1
+    assert not untouched.data.exists()
+    with untouched.running():
+        assert _ask(untouched.app_url(), "SELECT 1") == 1
 
 
 def test_sets_up_the_rest_when_killed_before_the_roles_were_made(cluster: Cluster) -> None:
@@ -195,12 +212,12 @@ def test_takes_another_port_when_its_own_is_in_use(cluster: Cluster) -> None:
             assert _ask(cluster.app_url(), "SELECT 1") == 1
 
 
-def test_refuses_files_it_did_not_make(cluster: Cluster) -> None:
-    cluster.data.mkdir(parents=True)
-    (cluster.data / "letter.txt").write_text("mine")
-    with pytest.raises(EmbeddedDatabaseError, match="Move it away"), cluster.running():
+def test_refuses_files_it_did_not_make(untouched: Cluster) -> None:
+    untouched.data.mkdir(parents=True)
+    (untouched.data / "letter.txt").write_text("mine")
+    with pytest.raises(EmbeddedDatabaseError, match="Move it away"), untouched.running():
         pass
-    assert (cluster.data / "letter.txt").read_text() == "mine"
+    assert (untouched.data / "letter.txt").read_text() == "mine"
 
 
 def test_says_what_to_do_when_its_passwords_are_lost(cluster: Cluster) -> None:
