@@ -34,9 +34,10 @@ def ensure_packages(*, for_tests: bool) -> None:
         )
     become_root = _become_root()
     if become_root is None:
+        as_root = "sudo sh -c" if shutil.which("sudo") else "su -c"
         raise SetupError(
             "Debian packages are missing, and installing them takes root. Run this line, then "
-            f"the same command again:\n\n    sudo sh -c '{line}'\n"
+            f"the same command again:\n\n    {as_root} '{line}'\n"
         )
     print(f"Installing Debian packages: {' '.join(missing)} …", flush=True)
     _run([*become_root, *_APT, "update"], check=False)

@@ -84,7 +84,7 @@ def test_names_the_line_to_type_where_it_may_not_install(open_place: Path) -> No
         check=False,
     )
     assert told.returncode == 1, told.stderr
-    line = "sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends "
+    line = "su -c 'apt-get update && apt-get install -y --no-install-recommends "
     assert line in told.stderr
     for package in ("libpango-1.0-0", "libharfbuzz-subset0", "fonts-inter", "poppler-utils"):
         assert package in told.stderr
