@@ -73,7 +73,7 @@ class GraphClient:
         self._endpoints = endpoints
         self._transport = transport
         self._tokens = Tokens(tenant_id, client_id, client_secret, endpoints.login, transport)
-        self._domains: frozenset[str] | None = None
+        self._organisation: JsonObject | None = None
 
     def __repr__(self) -> str:
         return f"<GraphClient {self.tenant_id}>"
@@ -96,8 +96,16 @@ class GraphClient:
                 f"GET {urlsplit(path).path}: the answer is no collection; it is tried again."
             )
         records = [r if isinstance(r, dict) else {"_value": r} for r in body["value"]]
-        following = self._link(body.get("@odata.nextLink"))
-        return records, following, self._link(body.get("@odata.deltaLink"))
+        return records, self.link(body), self._link(body.get("@odata.deltaLink"))
+
+    def link(self, body: Mapping[str, Any]) -> str:
+        """Return the address of the page after this one, "" where there is none."""
+        return self._link(body.get("@odata.nextLink"))
+
+    def raise_for(self, answer: Answer, path: str, permission: str) -> None:
+        """Raise what a batch's answer means, unless it is a success."""
+        if not 200 <= answer.status < 300:
+            raise error_for(Call("GET", self._url(path), permission=permission), answer)
 
     def all(self, path: str, permission: str, most: int = 10_000) -> list[JsonObject]:
         """Read a whole collection, at most `most` objects."""
@@ -164,14 +172,24 @@ class GraphClient:
         value = body.get("value") if isinstance(body, Mapping) else None
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
+    def organisation(self) -> JsonObject:
+        """Return the tenant itself, with its verified domains. Read once for a client."""
+        if self._organisation is None:
+            path = address("/organization", select="id,displayName,verifiedDomains")
+            found = self.all(path, "Organization.Read.All")
+            if not found:
+                raise Unavailable("Microsoft Graph answered, but showed no organisation.")
+            self._organisation = found[0]
+        return self._organisation
+
+    def forget_organisation(self) -> None:
+        """Read the organisation again when it is asked for next."""
+        self._organisation = None
+
     def domains(self) -> frozenset[str]:
-        """Return the tenant's verified mail domains, in lower case. Read once for a client."""
-        if self._domains is None:
-            found = self.all(address("/domains"), "Domain.Read.All")
-            self._domains = frozenset(
-                str(d["id"]).lower() for d in found if d.get("id") and d.get("isVerified", True)
-            )
-        return self._domains
+        """Return the tenant's verified domains, in lower case."""
+        told = self.organisation().get("verifiedDomains") or []
+        return frozenset(str(d["name"]).lower() for d in told if d.get("name"))
 
     def _batch_once(self, paths: Mapping[str, str], permission: str) -> dict[str, Answer]:
         requests = [{"id": k, "method": "GET", "url": path} for k, path in paths.items()]
@@ -295,12 +313,8 @@ def _needed(values: Mapping[str, str], name: str) -> str:
 
 def canary(client: GraphClient) -> str:
     """Read the organisation through the whole path; say in a sentence what it saw."""
-    found = client.all(
-        address("/organization", select="id,displayName,verifiedDomains"), "Organization.Read.All"
-    )
-    if not found:
-        raise Unavailable("Microsoft Graph answered, but showed no organisation.")
-    organisation = found[0]
+    client.forget_organisation()
+    organisation = client.organisation()
     domains = organisation.get("verifiedDomains") or []
     names = [d.get("name") for d in domains if isinstance(d, Mapping) and d.get("isDefault")]
     domain = f" ({names[0]})" if names else ""

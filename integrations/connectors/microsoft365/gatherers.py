@@ -1,339 +1,419 @@
-"""Evidence from Microsoft 365, read-only: what an investigation asks."""
+"""The questions that an investigation asks: one class for each read-only action of the catalog."""
 
 import datetime as dt
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from integrations.connectors.microsoft365 import suspicion
-from integrations.connectors.microsoft365.actions.identity import instant
-from integrations.connectors.microsoft365.actions.mailbox import forwarding
+from integrations.connectors.microsoft365.actions.forwarding import read_forwarding
 from integrations.connectors.microsoft365.actions.methods import (
-    all_methods,
-    is_restorable,
-    kind_of,
+    COLLECTIONS,
+    RESTORABLE,
+    read_methods,
 )
-from integrations.connectors.microsoft365.actions.rules import settable
+from integrations.connectors.microsoft365.actions.rules import writable
 from integrations.connectors.microsoft365.client import GraphClient, address
-from integrations.contract import Json, Target
-from integrations.errors import NotFound
+from integrations.connectors.microsoft365.normalise.mail import deletes, forwarding_addresses
+from integrations.connectors.microsoft365.normalise.objects import method_kind
+from integrations.connectors.microsoft365.normalise.places import country_of
+from integrations.connectors.microsoft365.normalise.privileged import is_privileged
+from integrations.connectors.microsoft365.normalise.values import Fields
+from integrations.contract import Gatherer, Json, Target
+from integrations.errors import NotFound, PermissionMissing
 
+_AUDIT = "AuditLog.Read.All"
+_USER = "User.Read.All"
 _RECENT = dt.timedelta(hours=48)
-_MOST = 2000
-_DEFAULT_DAYS = 14
-_SUSPICIOUS_RISK = {"medium", "high"}
-_SUSPICIOUS_EVENTS = {
-    "anonymizedipaddress", "maliciousipaddress", "maliciousipaddressvalidcredentialsblockedip",
-    "unlikelytravel", "impossibletravel", "mcasimpossibletravel", "newcountry", "riskyipaddress",
-    "tokenissueranomaly", "anomaloustoken", "leakedcredentials", "nationstateip",
-    "attackerinthemiddle", "suspiciousapitraffic", "passwordspray",
-}  # fmt: skip
+_MOST_SIGN_INS = 1000
+_MOST_CHANGES = 500
+_USER_PROPERTIES = (
+    "id", "userPrincipalName", "displayName", "accountEnabled", "onPremisesSyncEnabled",
+    "signInSessionsValidFromDateTime", "lastPasswordChangeDateTime", "userType",
+)  # fmt: skip
+# riskEventTypes that mean an anonymiser, and those that mean an unfamiliar way of signing in.
+_ANONYMISED = frozenset({"anonymizedipaddress", "riskyipaddress"})
+_UNFAMILIAR = frozenset({"unfamiliarfeatures", "newcountry", "unlikelytravel",
+                         "mcasimpossibletravel", "anomaloustoken"})  # fmt: skip
+_SETTLED = frozenset({"dismissed", "confirmedsafe"})
 
 
-def _since(inputs: Json) -> str:
-    days = int(inputs.get("days", _DEFAULT_DAYS))
-    start = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
-    return start.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
-def _sign_ins(client: GraphClient, target: Target, since: str) -> list[dict[str, Any]]:
-    path = address(
-        "/auditLogs/signIns",
-        filter=f"userId eq '{target.external_id}' and createdDateTime ge {since}",
-        top=200,
-    )
-    return client.all(path, "AuditLog.Read.All", _MOST)
+def _odata(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def is_suspicious_sign_in(record: Json) -> bool:
-    """Whether Microsoft rates a sign-in as risky, or names a kind of attack with it."""
-    levels = {
-        str(record.get(key) or "").lower()
-        for key in ("riskLevelDuringSignIn", "riskLevelAggregated")
-    }
-    if str(record.get("riskState") or "").lower() in ("dismissed", "confirmedsafe"):
-        return False
-    events = {str(e).lower() for e in record.get("riskEventTypes_v2") or []}
-    return bool(levels & _SUSPICIOUS_RISK or events & _SUSPICIOUS_EVENTS)
+def _days_ago(inputs: Json, default: int, most: int = 90) -> str:
+    days = inputs.get("days")
+    wanted = days if isinstance(days, int) and not isinstance(days, bool) else default
+    return _odata(_now() - dt.timedelta(days=min(max(wanted, 1), most)))
 
 
-def _succeeded(record: Json) -> bool:
-    return (record.get("status") or {}).get("errorCode") == 0
+def _iso(fields: Fields, *names: str) -> str | None:
+    found = fields.time(*names)
+    return found.isoformat().replace("+00:00", "Z") if found else None
 
 
+def _quoted(text: str) -> str:
+    """A text inside an OData filter."""
+    return text.replace("'", "''")
+
+
+@dataclass(frozen=True, slots=True)
 class GetAccount:
-    """The account itself, with its directory roles."""
+    """The account, its directory roles and its state."""
 
-    name = "identity.get_account"
-    permissions = ("User.Read.All", "RoleManagement.Read.Directory")
-    _fields = (
-        "id", "userPrincipalName", "displayName", "accountEnabled", "userType",
-        "onPremisesSyncEnabled", "signInSessionsValidFromDateTime", "lastPasswordChangeDateTime",
-    )  # fmt: skip
+    name: str = "identity.get_account"
+    permissions: tuple[str, ...] = (_USER, "RoleManagement.Read.Directory")
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Read the user and the roles it holds."""
-        path = address("/users/{}", target.external_id, select=",".join(self._fields))
-        user = client.get(path, self.permissions[0])
-        held = client.all(address("/users/{}/transitiveMemberOf", target.external_id),
-                          self.permissions[1])  # fmt: skip
-        roles = sorted(
-            str(item.get("displayName"))
-            for item in held
-            if str(item.get("@odata.type", "")).lower().endswith("directoryrole")
+        """Return ``account`` as the catalog states. Roles are those assigned to the user."""
+        path = address("/users/{}", target.external_id, select=",".join(_USER_PROPERTIES))
+        user = Fields(client.get(path, _USER))
+        assignments = client.all(
+            address(
+                "/roleManagement/directory/roleAssignments",
+                filter=f"principalId eq '{_quoted(user.text('id'))}'",
+                expand="roleDefinition",
+            ),
+            "RoleManagement.Read.Directory",
         )
+        roles = [Fields(a).nested("roleDefinition") for a in assignments]
+        synced = user.truth("onPremisesSyncEnabled") is True
         return {
             "account": {
-                "id": user["id"],
-                "username": user.get("userPrincipalName"),
-                "display_name": user.get("displayName"),
-                "is_enabled": user.get("accountEnabled"),
-                "is_privileged": bool(roles),
-                "roles": roles,
-                "source_of_authority": (
-                    "active_directory" if user.get("onPremisesSyncEnabled") else "cloud"
+                "id": user.text("id"),
+                "username": user.text("userPrincipalName"),
+                "display_name": user.text("displayName"),
+                "is_enabled": user.truth("accountEnabled"),
+                "is_privileged": any(
+                    is_privileged(
+                        role.text("templateId", "id") or str(a.get("roleDefinitionId") or ""),
+                        role.text("displayName"),
+                    )
+                    for role, a in zip(roles, assignments, strict=True)
                 ),
-                "sessions_valid_from": user.get("signInSessionsValidFromDateTime"),
-                "last_password_change": user.get("lastPasswordChangeDateTime"),
+                "roles": sorted({r.text("displayName") for r in roles if r.text("displayName")}),
+                "source_of_authority": "active_directory" if synced else "cloud",
+                "sessions_valid_from": _iso(user, "signInSessionsValidFromDateTime"),
+                "last_password_change": _iso(user, "lastPasswordChangeDateTime"),
+                "is_guest": user.word("userType") == "guest",
             }
         }
 
 
+@dataclass(frozen=True, slots=True)
 class ListSignIns:
-    """Sign-ins, with the usual countries of the calm ones as a baseline."""
+    """The account's sign-ins, with the usual countries and what stands out."""
 
-    name = "identity.list_sign_ins"
-    permissions = ("AuditLog.Read.All",)
+    name: str = "identity.list_sign_ins"
+    permissions: tuple[str, ...] = (_AUDIT,)
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Read the sign-ins of the last days, newest first."""
-        records = _sign_ins(client, target, _since(inputs))
-        signs = sorted((_sign_in(r) for r in records), key=lambda s: str(s["time"]), reverse=True)
-        border = dt.datetime.now(dt.UTC) - _RECENT
-        usual = _countries(s for s in signs if not s["is_suspicious"] and _before(s, border))
-        recent = _countries(s for s in signs if not _before(s, border))
-        suspicious = [s for s in signs if s["is_suspicious"] and s["is_success"]]
+        """Return sign-ins of the last `days` (14), newest first, at most 1,000."""
+        since = _days_ago(inputs, 14, most=30)
+        path = address(
+            "/auditLogs/signIns",
+            filter=f"userId eq '{_quoted(target.external_id)}' and createdDateTime ge {since}",
+            top=100,
+        )
+        seen = [_sign_in(Fields(r)) for r in client.all(path, _AUDIT, _MOST_SIGN_INS)]
+        seen.sort(key=lambda s: s["time"] or "", reverse=True)
+        recent = (_now() - _RECENT).isoformat()
+        good = [s for s in seen if s["is_success"] and s["country"]]
+        usual = {
+            s["country"]
+            for s in good
+            if (s["time"] or "") < recent and s["risk_level"] in {"", "none", "low", "hidden"}
+        }
+        lately = {s["country"] for s in good if (s["time"] or "") >= recent}
+        suspicious = [s for s in seen if s["is_suspicious"]]
         return {
-            "sign_ins": signs[:200],
-            "count": len(signs),
-            "countries": usual,
-            "unusual_countries": [c for c in recent if usual and c not in usual],
-            "suspicious_successes": len(suspicious),
-            "first_suspicious_at": min((str(s["time"]) for s in suspicious), default=None),
+            "sign_ins": seen,
+            "countries": sorted(usual),
+            "unusual_countries": sorted(lately - usual),
+            "count": len(seen),
+            "suspicious_successes": sum(1 for s in suspicious if s["is_success"]),
+            "first_suspicious_at": min((s["time"] for s in suspicious if s["time"]), default=None),
+            "is_complete": len(seen) < _MOST_SIGN_INS,
         }
 
 
-def _before(sign_in: Json, border: dt.datetime) -> bool:
-    when = instant(sign_in["time"])
-    return when is not None and when < border
-
-
-def _countries(signs: Iterable[Json]) -> list[str]:
-    return sorted({str(s["country"]) for s in signs if s["is_success"] and s["country"]})
-
-
-def _sign_in(record: Json) -> dict[str, Any]:
-    location, device = record.get("location") or {}, record.get("deviceDetail") or {}
+def _sign_in(record: Fields) -> dict[str, Any]:
+    """One sign-in. Suspicious: risk medium or high, anonymised, or unfamiliar; unless settled."""
+    device, place = record.nested("deviceDetail"), record.nested("location")
+    level = record.word("riskLevelDuringSignIn")
+    aggregated = record.word("riskLevelAggregated")
+    kinds = {k.lower() for k in record.texts("riskEventTypes_v2", "riskEventTypes")}
+    is_anonymised = bool(kinds & _ANONYMISED)
+    is_risky = bool({"medium", "high"} & {level, aggregated})
+    is_settled = record.word("riskState") in _SETTLED
+    device_name = device.text("displayName")
     return {
-        "id": record.get("id"),
-        "time": record.get("createdDateTime"),
-        "ip": record.get("ipAddress"),
-        "country": location.get("countryOrRegion"),
-        "city": location.get("city"),
-        "app": record.get("appDisplayName"),
-        "client": record.get("clientAppUsed"),
-        "device": device.get("displayName") or device.get("operatingSystem"),
-        "is_success": _succeeded(record),
-        "risk_level": record.get("riskLevelDuringSignIn"),
-        "is_anonymised": "anonymizedipaddress"
-        in {str(e).lower() for e in record.get("riskEventTypes_v2") or []},
-        "is_suspicious": is_suspicious_sign_in(record),
-    }
+        "id": record.text("id"),
+        "time": _iso(record, "createdDateTime"),
+        "ip": record.text("ipAddress"),
+        "country": country_of(record),
+        "city": place.text("city"),
+        "app": record.text("appDisplayName"),
+        "client": record.text("clientAppUsed"),
+        "device": device_name or " ".join(
+            part for part in (device.text("operatingSystem"), device.text("browser")) if part
+        ),
+        "is_success": record.nested("status").number("errorCode") == 0,
+        "risk_level": level or aggregated,
+        "is_anonymised": is_anonymised,
+        "is_suspicious": not is_settled
+        and (is_risky or is_anonymised or bool(kinds & _UNFAMILIAR)),
+        "mfa": record.text("authenticationRequirement"),
+    }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
 class ListAuthMethods:
-    """Registered sign-in methods; recent ones are those that an intruder may have added."""
+    """The registered sign-in methods, and which were added lately."""
 
-    name = "identity.list_auth_methods"
-    permissions = ("UserAuthenticationMethod.Read.All", "AuditLog.Read.All")
-
-    def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Read the methods, and mark those that came with or after a suspicious sign-in."""
-        since = _since(inputs)
-        suspicious = [
-            str(r.get("createdDateTime"))
-            for r in _sign_ins(client, target, since)
-            if is_suspicious_sign_in(r) and _succeeded(r)
-        ]
-        first = instant(min(suspicious)) if suspicious else None
-        border = first or dt.datetime.now(dt.UTC) - _RECENT
-        methods = [_method(m, border) for m in all_methods(client, target.external_id)]
-        return {"methods": methods, "recent_from": border.isoformat()}
-
-
-def _method(method: Json, border: dt.datetime) -> dict[str, Any]:
-    kind = kind_of(method)
-    created = instant(method.get("createdDateTime"))
-    name = (
-        method.get("phoneNumber") or method.get("emailAddress") or method.get("displayName") or kind
-    )
-    return {
-        "id": method.get("id"),
-        "external_id": method.get("id"),
-        "kind": kind,
-        "name": f"{kind.replace('_', ' ')} {name}" if name != kind else kind.replace("_", " "),
-        "created_at": method.get("createdDateTime"),
-        "is_removable": kind not in ("password", "other"),
-        "is_restorable": is_restorable(method),
-        "is_recent": created is not None and created >= border,
-    }
-
-
-class ListRiskDetections:
-    """What Entra ID Protection thinks of the user."""
-
-    name = "identity.list_risk_detections"
-    permissions = ("IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All")
+    name: str = "identity.list_auth_methods"
+    permissions: tuple[str, ...] = ("UserAuthenticationMethod.Read.All",)
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Read the user's detections of the last days and the user's own risk."""
-        path = address(
-            "/identityProtection/riskDetections", filter=f"userId eq '{target.external_id}'"
-        )
-        since = instant(_since(inputs))
-        found = client.all(path, self.permissions[0], _MOST)
-        recent = [
-            r for r in found if since and (instant(r.get("detectedDateTime")) or since) >= since
-        ]
+        """Return ``methods``. Recent: created since ``inputs.since`` (ISO), else in 48 hours.
+
+        Where Microsoft doesn't say when a method was created, the directory audit may.
+        """
+        since = Fields(inputs).time("since") or _now() - _RECENT
+        methods = [Fields(m) for m in read_methods(client, target.external_id)]
+        registered = ""
+        if any(m.time("createdDateTime", "creationDateTime") is None for m in methods):
+            registered = self._registered(client, target, since)
+        return {"methods": [_method(m, target, since, registered) for m in methods]}
+
+    def _registered(self, client: GraphClient, target: Target, since: dt.datetime) -> str:
         try:
-            risky = client.get(
-                address("/identityProtection/riskyUsers/{}", target.external_id),
-                self.permissions[1],
-            )
-        except NotFound:
-            # Entra lists only users that ever had a risk.
-            risky = {}
-        return {
-            "detections": [_detection(r) for r in recent],
-            "user_risk_level": str(risky.get("riskLevel") or "none").lower(),
-            "user_risk_state": str(risky.get("riskState") or "none"),
-        }
+            entries = _changes_of(client, target.external_id, _odata(since))
+        except PermissionMissing:
+            return ""
+        return " ".join(
+            f"{e.text('resultReason')} " for e in entries if _is_registration(e)
+        ).lower()
 
 
-def _detection(record: Json) -> dict[str, Any]:
+# Words of the audit's resultReason for each kind of method.
+_REASON_WORDS = {
+    "phone": ("phone", "sms", "mobile"), "email": ("email",), "authenticator": ("authenticator",),
+    "fido2": ("fido", "passkey", "security key"), "software_oath": ("oath", "software token"),
+    "temporary_access_pass": ("temporary access pass",), "windows_hello": ("windows hello",),
+}  # fmt: skip
+
+
+def _method(record: Fields, target: Target, since: dt.datetime, registered: str) -> dict[str, Any]:
+    kind = method_kind(record)
+    created = record.time("createdDateTime", "creationDateTime")
+    by_audit = any(word in registered for word in _REASON_WORDS.get(kind, ()))
+    name = record.text("displayName", "phoneNumber", "emailAddress", "model")
     return {
-        "id": record.get("id"),
-        "kind": record.get("riskEventType"),
-        "level": record.get("riskLevel"),
-        "state": record.get("riskState"),
-        "time": record.get("activityDateTime") or record.get("detectedDateTime"),
-        "ip": record.get("ipAddress"),
-        "country": (record.get("location") or {}).get("countryOrRegion"),
+        "id": record.text("id"),
+        "external_id": f"{target.external_id}/{record.text('id')}",
+        "kind": kind,
+        "name": name or kind.replace("_", " "),
+        "created_at": _iso(record, "createdDateTime", "creationDateTime"),
+        "is_removable": kind in COLLECTIONS,
+        "is_restorable": kind in RESTORABLE,
+        "is_recent": created >= since if created is not None else by_audit,
     }
 
 
-class ListDirectoryChanges:
-    """What was changed in the directory by the user or for it."""
+@dataclass(frozen=True, slots=True)
+class ListRiskDetections:
+    """What Microsoft's own risk engine says of the account."""
 
-    name = "identity.list_directory_changes"
-    permissions = ("AuditLog.Read.All",)
+    name: str = "identity.list_risk_detections"
+    permissions: tuple[str, ...] = ("IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All")
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Read the directory audit of the last days, and keep what concerns the user."""
+        """Return the detections of the last `days` (30) and the user's risk now."""
+        since = _days_ago(inputs, 30)
+        user_id = _quoted(target.external_id)
         path = address(
-            "/auditLogs/directoryAudits", filter=f"activityDateTime ge {_since(inputs)}", top=200
+            "/identityProtection/riskDetections",
+            filter=f"userId eq '{user_id}' and detectedDateTime ge {since}",
+            top=100,
         )
-        changes = [
-            _change(record)
-            for record in client.all(path, self.permissions[0], _MOST)
-            if _concerns(record, target.external_id)
+        found = [Fields(r) for r in client.all(path, self.permissions[0], 500)]
+        try:
+            path = address("/identityProtection/riskyUsers/{}", target.external_id)
+            user = Fields(client.get(path, self.permissions[1]))
+        except NotFound:
+            # A user who never was at risk isn't listed.
+            user = Fields({})
+        detections = [
+            {
+                "id": r.text("id"),
+                "kind": r.text("riskEventType"),
+                "level": r.word("riskLevel"),
+                "state": r.text("riskState"),
+                "time": _iso(r, "detectedDateTime", "activityDateTime"),
+                "ip": r.text("ipAddress"),
+                "country": country_of(r),
+            }
+            for r in found
         ]
-        registered = [
-            {"time": c["time"], "method": c["activity"], "initiated_by": c["initiated_by"]}
-            for c in changes
-            if "registered" in str(c["activity"]).lower() and c["is_success"]
-        ]
-        return {"changes": changes, "methods_registered": registered}
-
-
-def _concerns(record: Json, user_id: str) -> bool:
-    by = ((record.get("initiatedBy") or {}).get("user") or {}).get("id")
-    targets = [item.get("id") for item in record.get("targetResources") or []]
-    return user_id == by or user_id in targets
-
-
-def _change(record: Json) -> dict[str, Any]:
-    by = record.get("initiatedBy") or {}
-    who = (by.get("user") or {}).get("userPrincipalName") or (by.get("app") or {}).get(
-        "displayName"
-    )
-    targets = record.get("targetResources") or [{}]
-    return {
-        "id": record.get("id"),
-        "time": record.get("activityDateTime"),
-        "activity": record.get("activityDisplayName"),
-        "initiated_by": who,
-        "target": targets[0].get("userPrincipalName") or targets[0].get("displayName"),
-        "is_success": str(record.get("result")).lower() == "success",
-        "category": record.get("category"),
-    }
-
-
-class ListInboxRules:
-    """The mailbox's rules, each with what makes it suspicious."""
-
-    name = "mailbox.list_inbox_rules"
-    permissions = ("MailboxSettings.Read", "Domain.Read.All")
-
-    def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Read and assess the rules."""
-        domains = client.domains()
-        rules = client.all(
-            address("/users/{}/mailFolders/inbox/messageRules", target.external_id),
-            self.permissions[0],
-        )
-        return {"rules": [_rule(rule, domains) for rule in rules]}
-
-
-def _rule(rule: dict[str, Any], domains: frozenset[str]) -> dict[str, Any]:
-    found = suspicion.assess(rule, domains, {})
-    return {
-        "external_id": rule["id"],
-        "name": rule.get("displayName") or "(no name)",
-        "is_enabled": bool(rule.get("isEnabled")),
-        "is_suspicious": found.is_suspicious,
-        "why": list(found.why),
-        "forwards_to": list(found.forwards_to),
-        "forwards_outside": found.forwards_outside,
-        "deletes": found.deletes,
-        "moves_to": found.moves_to,
-        "rule": settable(rule),
-    }
-
-
-class GetForwarding:
-    """Whether the mailbox sends mail on."""
-
-    name = "mailbox.get_forwarding"
-    permissions = ("Exchange.ManageAsApp", "Domain.Read.All")
-
-    def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Read the mailbox's forwarding."""
-        told = forwarding(client, target.external_id)
-        smtp = str(told["ForwardingSmtpAddress"] or "").lower().removeprefix("smtp:")
-        recipient = told["ForwardingAddress"]
-        outside = bool(smtp) and smtp.rsplit("@", 1)[-1] not in client.domains()
         return {
-            "forwarding": {
-                "smtp_address": smtp or None,
-                "recipient": recipient,
-                "keeps_copy": told["DeliverToMailboxAndForward"],
-            },
-            "is_forwarding": bool(smtp or recipient),
-            "forwards_outside": outside,
+            "detections": detections,
+            "user_risk_level": user.word("riskLevel") or "none",
+            "user_risk_state": user.text("riskState") or "none",
         }
 
 
-GATHERERS = (
+@dataclass(frozen=True, slots=True)
+class ListDirectoryChanges:
+    """Changes made to the account, or by it."""
+
+    name: str = "identity.list_directory_changes"
+    permissions: tuple[str, ...] = (_AUDIT,)
+
+    def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
+        """Return the changes of the last `days` (14), newest first, at most 500 of each kind."""
+        entries = _changes_of(client, target.external_id, _days_ago(inputs, 14, most=30))
+        changes = [_change(entry) for entry in entries]
+        return {
+            "changes": changes,
+            "methods_registered": [
+                {
+                    "time": change["time"],
+                    "method": entry.text("resultReason") or change["activity"],
+                    "initiated_by": change["initiated_by"],
+                }
+                for entry, change in zip(entries, changes, strict=True)
+                if _is_registration(entry) and change["is_success"]
+            ],
+        }
+
+
+def _changes_of(client: GraphClient, user_id: str, since: str) -> list[Fields]:
+    quoted = _quoted(user_id)
+    found: dict[str, Fields] = {}
+    for condition in (
+        f"targetResources/any(t:t/id eq '{quoted}')",
+        f"initiatedBy/user/id eq '{quoted}'",
+    ):
+        path = address(
+            "/auditLogs/directoryAudits",
+            filter=f"activityDateTime ge {since} and {condition}",
+            top=100,
+        )
+        for record in client.all(path, _AUDIT, _MOST_CHANGES):
+            found[str(record.get("id"))] = Fields(record)
+    return sorted(found.values(), key=lambda e: e.text("activityDateTime"), reverse=True)
+
+
+def _is_registration(entry: Fields) -> bool:
+    activity = entry.word("activityDisplayName")
+    return "registered" in activity and "security info" in activity and "delete" not in activity
+
+
+def _change(entry: Fields) -> dict[str, Any]:
+    by = entry.nested("initiatedBy")
+    targets = entry.objects("targetResources")
+    target = targets[0] if targets else Fields({})
+    return {
+        "id": entry.text("id"),
+        "time": _iso(entry, "activityDateTime"),
+        "activity": entry.text("activityDisplayName"),
+        "initiated_by": by.nested("user").text("userPrincipalName", "displayName", "id")
+        or by.nested("app").text("displayName", "servicePrincipalName", "appId"),
+        "target": target.text("userPrincipalName", "displayName", "id"),
+        "is_success": entry.word("result") == "success",
+        "category": entry.text("category"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ListInboxRules:
+    """The mailbox's rules, each judged by `suspicion.of_rule`."""
+
+    name: str = "mailbox.list_inbox_rules"
+    permissions: tuple[str, ...] = (
+        "MailboxSettings.Read",
+        "Mail.ReadBasic.All",
+        "Organization.Read.All",
+    )
+
+    def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
+        """Return ``rules``, with reasons. An account without mailbox has none."""
+        path = address("/users/{}/mailFolders/inbox/messageRules", target.external_id)
+        try:
+            rules = client.all(path, self.permissions[0])
+        except NotFound:
+            return {"rules": [], "has_mailbox": False}
+        folders = self._folders(client, target) if rules else {}
+        domains = client.domains() if rules else frozenset()
+        return {
+            "rules": [_rule(rule, target, domains, folders) for rule in rules],
+            "has_mailbox": True,
+        }
+
+    def _folders(self, client: GraphClient, target: Target) -> dict[str, str]:
+        """Folder names by id. Without the permission a folder's name stays unknown."""
+        path = address("/users/{}/mailFolders", target.external_id, select="id,displayName",
+                       top=100)  # fmt: skip
+        try:
+            found = client.all(path, self.permissions[1], 500)
+        except (PermissionMissing, NotFound):
+            return {}
+        return {str(f.get("id")): str(f.get("displayName")) for f in found}
+
+
+def _rule(
+    rule: dict[str, Any], target: Target, domains: frozenset[str], folders: dict[str, str]
+) -> dict[str, Any]:
+    actions = rule.get("actions") or {}
+    folder_id = str(actions.get("moveToFolder") or "")
+    folder = folders.get(folder_id, folder_id)
+    judged = suspicion.of_rule(rule, domains, folder_name=folder)
+    forwards_to = forwarding_addresses(actions)
+    return {
+        "id": str(rule.get("id")),
+        "external_id": f"{target.external_id}/{rule.get('id')}",
+        "name": str(rule.get("displayName") or ""),
+        "is_enabled": rule.get("isEnabled") is True,
+        "is_suspicious": judged.is_suspicious and rule.get("isEnabled") is True,
+        "score": judged.score,
+        "why": list(judged.why),
+        "forwards_to": forwards_to,
+        "forwards_outside": any(suspicion.is_outside(a, domains) for a in forwards_to),
+        "deletes": deletes(actions),
+        "moves_to": folder,
+        "rule": writable(rule),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class GetForwarding:
+    """Whether the whole mailbox is forwarded."""
+
+    name: str = "mailbox.get_forwarding"
+    permissions: tuple[str, ...] = ("Exchange.ManageAsApp", "Organization.Read.All")
+
+    def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
+        """Return ``forwarding``. An account without mailbox forwards nothing."""
+        try:
+            seen = read_forwarding(client, target.external_id)
+        except NotFound:
+            seen = {"smtp_address": None, "recipient": None, "keeps_copy": False}
+        is_forwarding = bool(seen["smtp_address"] or seen["recipient"])
+        to = [seen["smtp_address"] or "", seen["recipient"] or ""]
+        return {
+            "forwarding": seen,
+            "is_forwarding": is_forwarding,
+            "forwards_outside": is_forwarding
+            and any(suspicion.is_outside(a, client.domains()) for a in to),
+        }
+
+
+GATHERERS: tuple[Gatherer, ...] = (
     GetAccount(),
     ListSignIns(),
     ListAuthMethods(),

@@ -1,15 +1,186 @@
-"""What the Microsoft 365 connector brings and what it can do."""
+"""What the Microsoft 365 connector brings and what it can do, with the least permission for each.
 
+Permissions are Graph's application permissions; `Exchange.ManageAsApp` is Exchange Online's, and
+needs an Exchange role for the app besides (Mail Recipients).
+Source: https://learn.microsoft.com/graph/permissions-reference.
+"""
+
+import datetime as dt
+from typing import Any
+
+from integrations.connectors.microsoft365 import feeds, user_feed
 from integrations.connectors.microsoft365.actions import ACTIONS
 from integrations.connectors.microsoft365.client import canary, connect
 from integrations.connectors.microsoft365.gatherers import GATHERERS
-from integrations.contract import Manifest
+from integrations.connectors.microsoft365.normalise.dispatch import normaliser
+from integrations.contract import Feed, Manifest
+from tenants.records import SourceRecord
+
+_API = "https://learn.microsoft.com/graph/api"
+_HOUR = dt.timedelta(hours=1)
+_POLICIES = (
+    "/identity/conditionalAccess/policies",
+    "/identity/conditionalAccess/namedLocations",
+    "/policies/authorizationPolicy",
+    "/policies/identitySecurityDefaultsEnforcementPolicy",
+    "/policies/authenticationMethodsPolicy",
+    "/policies/adminConsentRequestPolicy",
+)
+
+
+def _feed(
+    name: str,
+    title: str,
+    *permissions: str,
+    fetch: feeds.Fetch | None = None,
+    every: int = 300,
+    page: str,
+) -> Feed:
+    return Feed(
+        name=name,
+        title=title,
+        permissions=permissions,
+        normalise=normaliser(name),
+        fetch=fetch,
+        interval_seconds=every,
+        documentation=page,
+    )
+
+
+def _rules(user: dict[str, Any], body: Any) -> list[SourceRecord]:
+    path = f"users/{user['id']}/mailFolders/inbox/messageRules"
+    return [feeds.record(r, path, user_id=user["id"]) for r in _values(body)]
+
+
+def _methods(user: dict[str, Any], body: Any) -> list[SourceRecord]:
+    path = f"users/{user['id']}/authentication/methods"
+    return [feeds.record(m, path, user_id=user["id"]) for m in _values(body)]
+
+
+def _settings(user: dict[str, Any], body: Any) -> list[SourceRecord]:
+    """The settings, and the mailbox that they show to exist."""
+    if not isinstance(body, dict):
+        return []
+    path, owner = f"users/{user['id']}/mailboxSettings", user["id"]
+    mail = user.get("mail") or user.get("userPrincipalName") or ""
+    return [
+        feeds.record(body, path, user_id=owner),
+        feeds.record(body, path, user_id=owner, address=mail, **{"as": "mailbox"}),
+    ]
+
+
+def _values(body: Any) -> list[dict[str, Any]]:
+    values = body.get("value") if isinstance(body, dict) else None
+    return [v for v in values if isinstance(v, dict)] if isinstance(values, list) else []
+
+
+FEEDS: tuple[Feed, ...] = (
+    _feed(
+        "alerts", "Security alerts", "SecurityAlert.Read.All",
+        fetch=feeds.windowed("/security/alerts_v2", "lastUpdateDateTime",
+                             "SecurityAlert.Read.All", first_days=30,
+                             overlap=dt.timedelta(minutes=10), top=100),
+        every=60, page=f"{_API}/security-list-alerts_v2",
+    ),
+    _feed(
+        "incidents", "Security incidents", "SecurityIncident.Read.All",
+        fetch=feeds.windowed("/security/incidents", "lastUpdateDateTime",
+                             "SecurityIncident.Read.All", first_days=30,
+                             overlap=dt.timedelta(minutes=10), top=50, expand="alerts"),
+        page=f"{_API}/security-list-incidents",
+    ),
+    _feed(
+        "sign_ins", "Sign-ins", "AuditLog.Read.All",
+        fetch=feeds.windowed("/auditLogs/signIns", "createdDateTime", "AuditLog.Read.All",
+                             first_days=7, overlap=_HOUR, top=250),
+        page=f"{_API}/signin-list",
+    ),
+    _feed(
+        "risk_detections", "Risk detections", "IdentityRiskEvent.Read.All",
+        fetch=feeds.windowed("/identityProtection/riskDetections", "detectedDateTime",
+                             "IdentityRiskEvent.Read.All", first_days=30, overlap=_HOUR, top=250),
+        page=f"{_API}/riskdetection-list",
+    ),
+    _feed(
+        "risky_users", "Risky users", "IdentityRiskyUser.Read.All",
+        fetch=feeds.risky_users, page=f"{_API}/riskyuser-list",
+    ),
+    _feed(
+        "directory_audit", "Directory audit", "AuditLog.Read.All",
+        fetch=feeds.windowed("/auditLogs/directoryAudits", "activityDateTime",
+                             "AuditLog.Read.All", first_days=7, overlap=_HOUR, top=250),
+        page=f"{_API}/directoryaudit-list",
+    ),
+    _feed(
+        "unified_audit", "Unified audit log", "ActivityFeed.Read",
+        page="https://learn.microsoft.com/office/office-365-management-api/"
+             "office-365-management-activity-api-reference",
+    ),
+    _feed(
+        "users", "Users with roles and kind of mailbox", "User.Read.All",
+        "RoleManagement.Read.Directory", "GroupMember.Read.All", "MailboxSettings.Read",
+        fetch=user_feed.fetch, page=f"{_API}/user-delta",
+    ),
+    _feed(
+        "roles", "Directory roles and their assignments", "RoleManagement.Read.Directory",
+        fetch=feeds.listed(
+            "/directoryRoles", "/roleManagement/directory/roleAssignments?$expand=roleDefinition",
+            permission="RoleManagement.Read.Directory",
+            gone={"/roleManagement/directory/roleAssignments": "principalId roleDefinitionId"},
+        ),
+        every=1800, page=f"{_API}/rbacapplication-list-roleassignments",
+    ),
+    _feed(
+        "groups", "Groups", "GroupMember.Read.All",
+        fetch=feeds.listed("/groups?$top=200", permission="GroupMember.Read.All"),
+        every=3600, page=f"{_API}/group-list",
+    ),
+    _feed(
+        "auth_methods", "Registered sign-in methods", "UserAuthenticationMethod.Read.All",
+        "User.Read.All",
+        fetch=feeds.of_each_user(_methods, "/users/{}/authentication/methods",
+                                 "UserAuthenticationMethod.Read.All"),
+        every=3600, page=f"{_API}/authentication-list-methods",
+    ),
+    _feed(
+        "inbox_rules", "Inbox rules", "MailboxSettings.Read", "User.Read.All",
+        fetch=feeds.of_each_user(_rules, "/users/{}/mailFolders/inbox/messageRules",
+                                 "MailboxSettings.Read"),
+        every=3600, page=f"{_API}/mailfolder-list-messagerules",
+    ),
+    _feed(
+        "mailbox_settings", "Mailbox settings", "MailboxSettings.Read", "User.Read.All",
+        fetch=feeds.of_each_user(_settings, "/users/{}/mailboxSettings", "MailboxSettings.Read"),
+        every=21600, page=f"{_API}/user-get-mailboxsettings",
+    ),
+    _feed(
+        "oauth_grants", "Permissions granted to applications",
+        "DelegatedPermissionGrant.Read.All",
+        fetch=feeds.listed("/oauth2PermissionGrants",
+                           permission="DelegatedPermissionGrant.Read.All"),
+        every=3600, page=f"{_API}/oauth2permissiongrant-list",
+    ),
+    _feed(
+        "service_principals", "Applications in the tenant", "Application.Read.All",
+        fetch=feeds.listed("/servicePrincipals?$top=100", permission="Application.Read.All"),
+        every=21600, page=f"{_API}/serviceprincipal-list",
+    ),
+    _feed(
+        "policies", "Conditional Access and other policies", "Policy.Read.All",
+        fetch=feeds.listed(*_POLICIES, permission="Policy.Read.All"),
+        every=3600, page=f"{_API}/conditionalaccessroot-list-policies",
+    ),
+    _feed(
+        "message_trace", "Message trace", "Exchange.ManageAsApp",
+        page="https://learn.microsoft.com/powershell/module/exchange/get-messagetracev2",
+    ),
+)  # fmt: skip
 
 MANIFEST = Manifest(
     id="microsoft365",
     vendor="Microsoft",
     title="Microsoft 365",
-    documentation="https://learn.microsoft.com/graph/api/overview?view=graph-rest-1.0",
+    documentation="https://learn.microsoft.com/graph/auth-register-app-v2",
     settings={
         "tenant_id": "Directory (tenant) ID of the client, from the app registration's overview.",
         "client_id": "Application (client) ID of the app registration.",
@@ -18,7 +189,7 @@ MANIFEST = Manifest(
         "exchange_endpoint": "Optional: Exchange admin API, default https://outlook.office365.com.",
     },
     secrets={"client_secret": "A client secret of the app registration (its Value, not its ID)."},
-    feeds=(),
+    feeds=FEEDS,
     actions=ACTIONS,
     gatherers=GATHERERS,
     connect=connect,

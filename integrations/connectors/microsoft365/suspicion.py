@@ -1,7 +1,6 @@
-"""What makes an inbox rule suspicious: a documented score, each point with its reason.
+"""How suspicious an inbox rule is: a sum of terms, each with its reason. Pure.
 
-The signs are those of Microsoft's grading playbook
-(https://learn.microsoft.com/defender-xdr/alert-grading-playbook-inbox-manipulation-rules).
+Source of the signs: https://learn.microsoft.com/defender-xdr/alert-grading-playbook-inbox-manipulation-rules
 """
 
 import re
@@ -9,89 +8,96 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SUSPICIOUS_FROM = 3
-_HIDING_FOLDERS = re.compile(
-    r"rss|archive|conversation history|junk|deleted|notes|outbox|sync issues", re.IGNORECASE
-)
-_MONEY_AND_ALARM = re.compile(
-    r"invoice|payment|bank|wire|iban|swift|payroll|salary|hacked|phish|password|docusign|"
-    r"security alert|undeliverable|helpdesk",
+from integrations.connectors.microsoft365.normalise.mail import deletes, forwarding_addresses
+from integrations.connectors.microsoft365.normalise.values import Fields
+
+# From this sum on a rule is suspicious: sending mail outside alone is enough, anything else only
+# together with another sign.
+THRESHOLD = 4
+_OUTSIDE, _DELETES, _HIDES_IN_FOLDER, _KEYWORDS, _NAME = 4, 2, 2, 2, 2
+_EVERYTHING, _MARKS_READ, _RECENT = 1, 1, 1
+
+# Folders that nobody looks into, as Outlook names them in English, German, French and Spanish.
+_UNREAD_FOLDERS = (
+    "rss", "archive", "archiv", "conversation history", "junk", "spam", "deleted items",
+    "deleteditems", "gelöschte", "éléments supprimés", "eliminados", "trash", "sync issues",
+    "notes", "history", "unterhaltung",
+)  # fmt: skip
+_WORDS = re.compile(
+    r"invoice|payment|\bpay\b|\bbank|wire|transfer|iban|swift|remit|purchase order|payroll|salary"
+    r"|direct deposit|\bach\b|statement|overdue|rechnung|zahlung|überweisung|facture|virement"
+    r"|hack|phish|suspicious|malware|password|compromis|security alert|unusual sign|helpdesk"
+    r"|docusign|quarantine|spoof|fraud",
     re.IGNORECASE,
 )
-_FORWARDS = ("forwardTo", "forwardAsAttachmentTo", "redirectTo")
+_CONDITION_TEXTS = (
+    "subjectContains", "bodyContains", "bodyOrSubjectContains", "headerContains",
+    "senderContains", "recipientContains",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
-    """How suspicious a rule is, and why."""
+class Suspicion:
+    """The sum, and the reasons in words that a technician reads."""
 
-    points: int
+    score: int
     why: tuple[str, ...]
-    forwards_to: tuple[str, ...]
-    forwards_outside: bool
-    deletes: bool
-    moves_to: str
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether the points reach the threshold."""
-        return self.points >= SUSPICIOUS_FROM
+        """Whether the sum reaches the threshold."""
+        return self.score >= THRESHOLD
 
 
-def assess(
-    rule: Mapping[str, Any], domains: Collection[str], folders: Mapping[str, str]
-) -> Assessment:
-    """Assess one Graph messageRule. Pure.
+def of_rule(
+    rule: Mapping[str, Any],
+    domains: Collection[str],
+    *,
+    folder_name: str = "",
+    is_recent: bool = False,
+) -> Suspicion:
+    """Judge a rule in Graph's words.
 
-    `domains` are the organisation's own, `folders` maps folder ids to names.
+    `domains` are the tenant's own mail domains, `folder_name` the name of the folder that it moves
+    mail to (rules hold only its id), `is_recent` whether it was made lately.
     """
-    actions = rule.get("actions") or {}
-    forwards = tuple(_addresses(actions))
-    outside = [a for a in forwards if a.rsplit("@", 1)[-1] not in domains]
-    deletes = bool(actions.get("delete") or actions.get("permanentDelete"))
-    moves_to = str(actions.get("moveToFolder") or "")
-    moves_to = folders.get(moves_to, moves_to)
-    found: list[tuple[int, str]] = []
+    told = Fields(rule)
+    actions, conditions = told.nested("actions"), told.nested("conditions")
+    terms: list[tuple[int, str]] = []
+    outside = [a for a in forwarding_addresses(actions.body) if is_outside(a, domains)]
     if outside:
-        found.append((3, f"sends mail outside the organisation: {', '.join(outside)}"))
-    if deletes:
-        found.append((2, "deletes mail"))
-    if moves_to and _HIDING_FOLDERS.search(moves_to):
-        found.append((2, f"moves mail to {moves_to}, where nobody looks"))
-    if actions.get("markAsRead") and (deletes or moves_to):
-        found.append((1, "marks mail as read, so that it goes unnoticed"))
-    words = sorted({w.lower() for w in _MONEY_AND_ALARM.findall(" ".join(_conditions(rule)))})
+        terms.append((_OUTSIDE, f"sends mail outside the organisation ({', '.join(outside)})"))
+    removes = deletes(actions.body)
+    if removes:
+        terms.append((_DELETES, "deletes the mail"))
+    folder = folder_name or actions.text("moveToFolder")
+    hides = any(word in folder.lower() for word in _UNREAD_FOLDERS) if folder else False
+    if hides:
+        terms.append((_HIDES_IN_FOLDER, f"moves mail to a folder that nobody reads ({folder})"))
+    words = sorted(_keywords(conditions))
     if words:
-        found.append((2, f"picks out mail about {', '.join(words)}"))
-    name = str(rule.get("displayName") or "")
-    if not re.search(r"\w", name):
-        found.append((1, "has a name without a letter"))
-    return Assessment(
-        points=sum(points for points, _ in found),
-        why=tuple(reason for _, reason in found),
-        forwards_to=forwards,
-        forwards_outside=bool(outside),
-        deletes=deletes,
-        moves_to=moves_to,
-    )
+        terms.append((_KEYWORDS, f"picks out mail about {', '.join(words)}"))
+    if not re.search(r"\w{2}", told.text("displayName")):
+        terms.append((_NAME, f'has a name that says nothing ("{told.text("displayName")}")'))
+    if not conditions.body and (removes or hides or outside):
+        terms.append((_EVERYTHING, "applies to all mail"))
+    if actions.truth("markAsRead") and (
+        removes or hides or outside or actions.has_any("moveToFolder")
+    ):
+        terms.append((_MARKS_READ, "marks the mail as read"))
+    if is_recent:
+        terms.append((_RECENT, "was made lately"))
+    return Suspicion(sum(points for points, _ in terms), tuple(reason for _, reason in terms))
 
 
-def _addresses(actions: Mapping[str, Any]) -> list[str]:
-    found = []
-    for key in _FORWARDS:
-        for recipient in actions.get(key) or []:
-            told = (recipient.get("emailAddress") or {}) if isinstance(recipient, Mapping) else {}
-            if told.get("address"):
-                found.append(str(told["address"]).lower())
-    return found
+def is_outside(mail: str, domains: Collection[str]) -> bool:
+    """Whether an address is outside these domains and their subdomains."""
+    domain = mail.lower().removeprefix("smtp:").rpartition("@")[2].strip("<> ")
+    if not domain or "@" not in mail:
+        return False
+    return not any(domain == own or domain.endswith(f".{own}") for own in domains)
 
 
-def _conditions(rule: Mapping[str, Any]) -> list[str]:
-    """Return the words that a rule looks for."""
-    return [
-        str(word)
-        for value in (rule.get("conditions") or {}).values()
-        if isinstance(value, list)
-        for word in value
-        if isinstance(word, str)
-    ]
+def _keywords(conditions: Fields) -> set[str]:
+    texts = [text for name in _CONDITION_TEXTS for text in conditions.texts(name)]
+    return {found.lower() for text in texts for found in _WORDS.findall(text)}

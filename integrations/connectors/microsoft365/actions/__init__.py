@@ -1,12 +1,11 @@
-"""What Holdfast can do in Microsoft 365, each action with its snapshot, read-back and reversal."""
+"""What the connector can do: one class for each changing action of the catalog."""
 
-from integrations.connectors.microsoft365.actions.identity import (
-    DisableSignIn,
-    EnableSignIn,
+from integrations.connectors.microsoft365.actions.accounts import (
     ResetPassword,
     RevokeSessions,
+    SwitchSignIn,
 )
-from integrations.connectors.microsoft365.actions.mailbox import (
+from integrations.connectors.microsoft365.actions.forwarding import (
     RemoveForwarding,
     RestoreForwarding,
 )
@@ -16,20 +15,20 @@ from integrations.connectors.microsoft365.actions.methods import (
 )
 from integrations.connectors.microsoft365.actions.rules import (
     DeleteInboxRule,
-    DisableInboxRule,
-    EnableInboxRule,
     RestoreInboxRule,
+    SwitchInboxRule,
 )
+from integrations.contract import Action
 
-ACTIONS = (
+ACTIONS: tuple[Action, ...] = (
     RevokeSessions(),
-    DisableSignIn(),
-    EnableSignIn(),
+    SwitchSignIn("identity.disable_sign_in", is_enabled=False),
+    SwitchSignIn("identity.enable_sign_in", is_enabled=True),
     ResetPassword(),
     RemoveAuthMethod(),
     RestoreAuthMethod(),
-    DisableInboxRule(),
-    EnableInboxRule(),
+    SwitchInboxRule("mailbox.disable_inbox_rule", is_enabled=False),
+    SwitchInboxRule("mailbox.enable_inbox_rule", is_enabled=True),
     DeleteInboxRule(),
     RestoreInboxRule(),
     RemoveForwarding(),

@@ -1,154 +1,161 @@
-"""Registered sign-in methods.
+"""Actions on registered sign-in methods.
 
-https://learn.microsoft.com/graph/api/resources/authenticationmethods-overview
+Source: https://learn.microsoft.com/graph/api/resources/authenticationmethods-overview
 """
 
+from dataclasses import dataclass
 from typing import Any
 
+from integrations.connectors.microsoft365.actions.ids import owner_and_id
 from integrations.connectors.microsoft365.client import GraphClient, address
+from integrations.connectors.microsoft365.normalise.objects import method_kind
+from integrations.connectors.microsoft365.normalise.values import Fields
 from integrations.contract import Intention, Json, ReadBack
 from integrations.errors import NotFound, Rejected
 
+_READ = "UserAuthenticationMethod.Read.All"
 _WRITE = "UserAuthenticationMethod.ReadWrite.All"
-# Graph's type → the collection that it is deleted from, and our word for it.
+# The collection that a kind is deleted from. A password is no method that can be removed.
 COLLECTIONS = {
-    "phoneauthenticationmethod": ("phoneMethods", "phone"),
-    "microsoftauthenticatorauthenticationmethod": (
-        "microsoftAuthenticatorMethods",
-        "authenticator",
-    ),
-    "fido2authenticationmethod": ("fido2Methods", "fido2"),
-    "softwareoathauthenticationmethod": ("softwareOathMethods", "software_oath"),
-    "emailauthenticationmethod": ("emailMethods", "email"),
-    "temporaryaccesspassauthenticationmethod": (
-        "temporaryAccessPassMethods",
-        "temporary_access_pass",
-    ),
-    "windowshelloforbusinessauthenticationmethod": (
-        "windowsHelloForBusinessMethods",
-        "windows_hello",
-    ),
-    "platformcredentialauthenticationmethod": (
-        "platformCredentialMethods",
-        "platform_credential",
-    ),
-    "externalauthenticationmethod": ("externalAuthenticationMethods", "external"),
+    "phone": "phoneMethods",
+    "email": "emailMethods",
+    "authenticator": "microsoftAuthenticatorMethods",
+    "fido2": "fido2Methods",
+    "software_oath": "softwareOathMethods",
+    "temporary_access_pass": "temporaryAccessPassMethods",
+    "windows_hello": "windowsHelloForBusinessMethods",
+    "platform_credential": "platformCredentialMethods",
+    "external": "externalAuthenticationMethods",
 }
-_RESTORABLE = {"phone": ("phoneNumber", "phoneType"), "email": ("emailAddress",)}
+RESTORABLE = frozenset({"phone", "email"})
+_WHY_NOT = "Only the user can register this kind of method again: its secret is on the device."
+_KEPT = ("id", "phoneNumber", "phoneType", "emailAddress", "displayName", "createdDateTime")
 
 
-def kind_of(method: Json) -> str:
-    """Return our word for a method's kind; ``password`` and unknown ones can't be removed."""
-    name = str(method.get("@odata.type", "")).rsplit(".", 1)[-1].lower()
-    if name == "passwordauthenticationmethod":
-        return "password"
-    return COLLECTIONS[name][1] if name in COLLECTIONS else "other"
+def read_methods(client: GraphClient, user_id: str) -> list[dict[str, Any]]:
+    """All methods of a user."""
+    return client.all(address("/users/{}/authentication/methods", user_id), _READ)
 
 
-def is_restorable(method: Json) -> bool:
-    """Whether a removed method of this kind can be registered again without the user."""
-    return kind_of(method) in _RESTORABLE
+def _method(client: GraphClient, intention: Intention) -> dict[str, Any] | None:
+    owner, own = owner_and_id(intention.target)
+    # The list, not the single method: a method of a kind that Graph doesn't give singly is in it.
+    try:
+        found = read_methods(client, owner)
+    except NotFound:
+        return None
+    return next((method for method in found if method.get("id") == own), None)
 
 
-def all_methods(client: GraphClient, user: str) -> list[dict[str, Any]]:
-    """Return a user's methods, as Graph shows them."""
-    return client.all(address("/users/{}/authentication/methods", user), _WRITE)
-
-
-def _find(client: GraphClient, intention: Intention) -> dict[str, Any] | None:
-    wanted = intention.target.external_id
-    for method in all_methods(client, intention.target.parent_external_id):
-        if method.get("id") == wanted:
-            return method
-    return None
-
-
+@dataclass(frozen=True, slots=True)
 class RemoveAuthMethod:
-    """Removes one method, so that it can't be used to sign in or to prove who one is."""
+    """Remove a method in the collection of its kind."""
 
-    name = "identity.remove_auth_method"
-    permissions = (_WRITE,)
+    name: str = "identity.remove_auth_method"
+    permissions: tuple[str, ...] = (_WRITE,)
 
     def snapshot(self, client: GraphClient, intention: Intention) -> Json:
-        """Keep the method; a phone or an address can be registered again from it."""
-        return {"method": _find(client, intention)}
+        """The method without secrets, and whether it can be restored, else why not."""
+        method = _method(client, intention)
+        if method is None:
+            return {"method": None, "is_restorable": False, "reason": "It was gone already."}
+        kind = method_kind(Fields(method))
+        kept = {name: method[name] for name in _KEPT if method.get(name) is not None}
+        is_restorable = kind in RESTORABLE
+        return {
+            "method": {"kind": kind, **kept},
+            "is_restorable": is_restorable,
+            "reason": "" if is_restorable else _WHY_NOT,
+        }
 
     def call(self, client: GraphClient, intention: Intention) -> Json:
-        """Delete it from the collection of its kind; one that is gone already is fine."""
-        method = intention.snapshot.get("method")
-        if method is None:
-            return {"accepted": True, "was_gone": True}
-        name = str(method.get("@odata.type", "")).rsplit(".", 1)[-1].lower()
-        if name not in COLLECTIONS:
-            raise Rejected(f"A method of the kind {name!r} can't be removed: do it by hand.")
-        path = address(
-            f"/users/{{}}/authentication/{COLLECTIONS[name][0]}/{{}}",
-            intention.target.parent_external_id,
-            intention.target.external_id,
-        )
+        """Remove it. One that is gone already is fine."""
+        owner, own = owner_and_id(intention.target)
+        kind = (intention.snapshot.get("method") or {}).get("kind")
+        if kind is None:
+            method = _method(client, intention)
+            if method is None:
+                return {"was_gone": True}
+            kind = method_kind(Fields(method))
+        if kind not in COLLECTIONS:
+            raise Rejected(f"A sign-in method of the kind {kind} can't be removed through Graph.")
+        path = address(f"/users/{{}}/authentication/{COLLECTIONS[kind]}/{{}}", owner, own)
         try:
             client.write("DELETE", path, _WRITE)
         except NotFound:
-            return {"accepted": True, "was_gone": True}
-        return {"accepted": True}
+            return {"was_gone": True}
+        return {"was_gone": False}
 
     def read_back(self, client: GraphClient, intention: Intention) -> ReadBack:
-        """Look for the method among the user's."""
-        found = _find(client, intention)
-        words = "still registered" if found else "no longer registered"
-        return ReadBack(
-            found is None, {"exists": found is not None}, f"Microsoft shows it as {words}."
-        )
+        """It must no longer be among the user's methods."""
+        is_gone = _method(client, intention) is None
+        words = "is no longer registered" if is_gone else "is still registered"
+        return ReadBack(is_gone, {"exists": not is_gone}, f"Microsoft shows that it {words}.")
 
     def reversal_inputs(self, intention: Intention) -> Json | None:
-        """Register a phone or address again; other kinds only the user can."""
+        """The method, where Graph can register it again; else None (`reason` in the snapshot)."""
         method = intention.snapshot.get("method")
-        return {"method": method} if method and is_restorable(method) else None
+        return {"method": method} if method and intention.snapshot.get("is_restorable") else None
 
 
+@dataclass(frozen=True, slots=True)
 class RestoreAuthMethod:
-    """Registers a removed phone or mail address again.
+    """Register a removed phone or mail address again."""
 
-    https://learn.microsoft.com/graph/api/authentication-post-phonemethods
-    """
-
-    name = "identity.restore_auth_method"
-    permissions = (_WRITE,)
+    name: str = "identity.restore_auth_method"
+    permissions: tuple[str, ...] = (_WRITE,)
 
     def snapshot(self, client: GraphClient, intention: Intention) -> Json:
-        """Keep whether it is there already."""
-        return {"method": self._same(client, intention)}
+        """Whether it is registered already."""
+        return {"was_there": self._is_there(client, intention)}
 
     def call(self, client: GraphClient, intention: Intention) -> Json:
         """Register it, unless it is there."""
-        method = intention.inputs["method"]
-        kind = kind_of(method)
-        if kind not in _RESTORABLE:
-            raise Rejected(f"Only the user can register a {kind} method again.")
-        if self._same(client, intention) is None:
-            path = address(
-                f"/users/{{}}/authentication/{kind}Methods", intention.target.parent_external_id
-            )
-            body = {field: method[field] for field in _RESTORABLE[kind] if method.get(field)}
-            client.write("POST", path, _WRITE, body)
-        return {"accepted": True}
+        if self._is_there(client, intention):
+            return {"was_there": True}
+        method = _wanted(intention)
+        owner = owner_and_id(intention.target)[0]
+        if method.get("phoneNumber"):
+            path = address("/users/{}/authentication/phoneMethods", owner)
+            body = {
+                "phoneNumber": method["phoneNumber"],
+                "phoneType": method.get("phoneType") or "mobile",
+            }
+        else:
+            path = address("/users/{}/authentication/emailMethods", owner)
+            body = {"emailAddress": method["emailAddress"]}
+        created = client.write("POST", path, _WRITE, body)
+        return {"method_id": created.get("id") if isinstance(created, dict) else None}
 
     def read_back(self, client: GraphClient, intention: Intention) -> ReadBack:
-        """Look for a method with the same number or address."""
-        found = self._same(client, intention)
-        words = "registered again" if found else "not registered"
-        return ReadBack(
-            found is not None, {"exists": found is not None}, f"Microsoft shows it as {words}."
-        )
+        """It must be among the user's methods."""
+        found = self._is_there(client, intention)
+        words = "registered" if found else "not registered"
+        return ReadBack(found, {"exists": found}, f"Microsoft shows that it is {words}.")
 
     def reversal_inputs(self, intention: Intention) -> Json | None:
-        """Remove it again."""
-        return {}
+        """Undo only what was changed."""
+        return None if intention.snapshot.get("was_there") else {}
 
-    def _same(self, client: GraphClient, intention: Intention) -> dict[str, Any] | None:
-        wanted = intention.inputs["method"]
-        fields = _RESTORABLE.get(kind_of(wanted), ("id",))
-        for method in all_methods(client, intention.target.parent_external_id):
-            if all(method.get(field) == wanted.get(field) for field in fields):
-                return method
-        return None
+    def _is_there(self, client: GraphClient, intention: Intention) -> bool:
+        method = _wanted(intention)
+        names = ("phoneNumber", "emailAddress")
+        wanted = {_plain(method[name]) for name in names if method.get(name)}
+        owner = owner_and_id(intention.target)[0]
+        found = {
+            _plain(m[name]) for m in read_methods(client, owner) for name in names if m.get(name)
+        }
+        return bool(wanted & found)
+
+
+def _plain(text: Any) -> str:
+    return str(text).replace(" ", "").lower()
+
+
+def _wanted(intention: Intention) -> dict[str, Any]:
+    method = intention.inputs.get("method")
+    if not isinstance(method, dict) or not (
+        method.get("phoneNumber") or method.get("emailAddress")
+    ):
+        raise Rejected(f"The method can't be registered again. {_WHY_NOT}")
+    return method

@@ -1,158 +1,167 @@
-"""Inbox rules: https://learn.microsoft.com/graph/api/resources/messagerule"""
+"""Actions on inbox rules (https://learn.microsoft.com/graph/api/resources/messagerule)."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from integrations.connectors.microsoft365.actions.ids import owner_and_id
 from integrations.connectors.microsoft365.client import GraphClient, address
-from integrations.contract import Intention, Json, ReadBack
-from integrations.errors import NotFound
+from integrations.contract import Intention, Json, ReadBack, Target
+from integrations.errors import NotFound, Rejected
 
+_READ = "MailboxSettings.Read"
 _WRITE = "MailboxSettings.ReadWrite"
 _RULES = "/users/{}/mailFolders/inbox/messageRules"
-_RULE = _RULES + "/{}"
-_NOT_SETTABLE = {"id", "hasError", "isReadOnly"}
+# What Graph lets a client write; it gives ids and states itself.
+_WRITABLE = ("displayName", "sequence", "isEnabled", "conditions", "actions", "exceptions")
 
 
-def settable(rule: Json) -> dict[str, Any]:
-    """Return a rule without what Graph sets by itself, fit to be created again."""
-    return {
-        key: value
-        for key, value in rule.items()
-        if key not in _NOT_SETTABLE and not key.startswith("@") and value is not None
-    }
+def _path(target: Target) -> str:
+    return address(_RULES + "/{}", *owner_and_id(target))
 
 
-def _path(intention: Intention) -> str:
-    return address(_RULE, intention.target.parent_external_id, intention.target.external_id)
-
-
-def _rule(client: GraphClient, intention: Intention) -> dict[str, Any] | None:
+def read_rule(client: GraphClient, target: Target) -> dict[str, Any] | None:
+    """The rule as Graph has it; None where it is gone."""
     try:
-        return dict(client.get(_path(intention), _WRITE))
+        rule = client.get(_path(target), _READ)
     except NotFound:
         return None
+    return {k: v for k, v in rule.items() if not k.startswith("@")}
 
 
-def _same(client: GraphClient, intention: Intention, wanted: Json) -> dict[str, Any] | None:
-    """Return the mailbox's rule with exactly this content, if there is one."""
-    path = address(_RULES, intention.target.parent_external_id)
-    # The place in the order moves when other rules come and go.
-    content = {k: v for k, v in settable(wanted).items() if k not in ("sequence", "isEnabled")}
-    for rule in client.all(path, _WRITE):
-        found = {k: v for k, v in settable(rule).items() if k not in ("sequence", "isEnabled")}
-        if found == content:
-            return rule
-    return None
+def writable(rule: Json) -> dict[str, Any]:
+    """What of a rule can be written, without what is empty."""
+    return {name: rule[name] for name in _WRITABLE if rule.get(name) is not None}
 
 
-class _RuleAction:
-    """What all actions on one rule share."""
+@dataclass(frozen=True, slots=True)
+class SwitchInboxRule:
+    """Switch a rule on or off."""
 
-    name = ""
-    permissions = (_WRITE,)
+    name: str
+    is_enabled: bool
+    permissions: tuple[str, ...] = (_WRITE,)
 
     def snapshot(self, client: GraphClient, intention: Intention) -> Json:
-        """Keep the whole rule."""
-        return {"rule": _rule(client, intention)}
-
-
-class _SetRuleEnabled(_RuleAction):
-    _enabled: bool
+        """The whole rule."""
+        return {"rule": read_rule(client, intention.target)}
 
     def call(self, client: GraphClient, intention: Intention) -> Json:
-        """Switch it; a rule that is gone is off already."""
+        """Set isEnabled. A rule that is gone needs no switching off."""
         try:
-            client.write("PATCH", _path(intention), _WRITE, {"isEnabled": self._enabled})
+            client.write("PATCH", _path(intention.target), _WRITE, {"isEnabled": self.is_enabled})
         except NotFound:
-            if self._enabled:
+            if self.is_enabled:
                 raise
-        return {"accepted": True}
+            return {"is_gone": True}
+        return {"is_enabled": self.is_enabled}
 
     def read_back(self, client: GraphClient, intention: Intention) -> ReadBack:
-        """Read whether the rule is on."""
-        rule = _rule(client, intention)
-        enabled = bool(rule and rule.get("isEnabled"))
-        words = "is gone" if rule is None else f"is {'on' if enabled else 'off'}"
+        """Off means: gone, or not enabled."""
+        rule = read_rule(client, intention.target)
+        if rule is None:
+            return ReadBack(not self.is_enabled, {"rule": None}, "The rule no longer exists.")
+        seen = rule.get("isEnabled")
         return ReadBack(
-            enabled is self._enabled,
-            {"isEnabled": rule.get("isEnabled") if rule else None, "exists": rule is not None},
-            f"Microsoft shows that the rule {words}.",
+            holds=seen is self.is_enabled,
+            observed={"is_enabled": seen},
+            explanation=f"Microsoft shows the rule switched {'on' if seen else 'off'}.",
         )
 
     def reversal_inputs(self, intention: Intention) -> Json | None:
-        """Undo only what this step changed."""
-        before = intention.snapshot.get("rule")
-        return None if not before or before.get("isEnabled") is self._enabled else {}
-
-
-class DisableInboxRule(_SetRuleEnabled):
-    """Switches a rule off."""
-
-    name = "mailbox.disable_inbox_rule"
-    _enabled = False
-
-
-class EnableInboxRule(_SetRuleEnabled):
-    """Switches a rule on."""
-
-    name = "mailbox.enable_inbox_rule"
-    _enabled = True
-
-
-class DeleteInboxRule(_RuleAction):
-    """Deletes a rule. https://learn.microsoft.com/graph/api/messagerule-delete"""
-
-    name = "mailbox.delete_inbox_rule"
-
-    def call(self, client: GraphClient, intention: Intention) -> Json:
-        """Delete it; one that is gone already is fine."""
-        try:
-            client.write("DELETE", _path(intention), _WRITE)
-        except NotFound:
-            return {"accepted": True, "was_gone": True}
-        return {"accepted": True}
-
-    def read_back(self, client: GraphClient, intention: Intention) -> ReadBack:
-        """Look for the rule."""
-        rule = _rule(client, intention)
-        words = "gone" if rule is None else "still there"
-        return ReadBack(
-            rule is None, {"exists": rule is not None}, f"Microsoft shows that the rule is {words}."
-        )
-
-    def reversal_inputs(self, intention: Intention) -> Json | None:
-        """Create the same rule again."""
+        """Undo only what was changed."""
         rule = intention.snapshot.get("rule")
-        return {"rule": settable(rule)} if rule else None
+        if not rule or rule.get("isEnabled") is self.is_enabled:
+            return None
+        return {}
 
 
-class RestoreInboxRule:
-    """Creates a deleted rule again, with a new id: Graph gives ids by itself."""
+@dataclass(frozen=True, slots=True)
+class DeleteInboxRule:
+    """Delete a rule; what it was is kept, so that it can be created again."""
 
-    name = "mailbox.restore_inbox_rule"
-    permissions = (_WRITE,)
+    name: str = "mailbox.delete_inbox_rule"
+    permissions: tuple[str, ...] = (_WRITE,)
 
     def snapshot(self, client: GraphClient, intention: Intention) -> Json:
-        """Keep whether the rule is there already."""
-        return {"rule": _same(client, intention, intention.inputs["rule"])}
+        """The whole rule."""
+        return {"rule": read_rule(client, intention.target)}
 
     def call(self, client: GraphClient, intention: Intention) -> Json:
-        """Create it, unless it is there."""
-        rule = _same(client, intention, intention.inputs["rule"])
-        if rule is None:
-            path = address(_RULES, intention.target.parent_external_id)
-            rule = client.write("POST", path, _WRITE, settable(intention.inputs["rule"]))
-        return {"accepted": True, "id": rule.get("id") if isinstance(rule, dict) else None}
+        """Delete. A rule that is gone already is fine."""
+        try:
+            client.write("DELETE", _path(intention.target), _WRITE)
+        except NotFound:
+            return {"was_gone": True}
+        return {"was_gone": False}
 
     def read_back(self, client: GraphClient, intention: Intention) -> ReadBack:
-        """Look for a rule with the same content."""
-        rule = _same(client, intention, intention.inputs["rule"])
-        words = "is there again" if rule else "is not there"
-        return ReadBack(
-            rule is not None,
-            {"id": rule.get("id") if rule else None},
-            f"Microsoft shows that the rule {words}.",
-        )
+        """It must no longer be found."""
+        is_gone = read_rule(client, intention.target) is None
+        words = "The rule no longer exists." if is_gone else "Microsoft still shows the rule."
+        return ReadBack(is_gone, {"exists": not is_gone}, words)
 
     def reversal_inputs(self, intention: Intention) -> Json | None:
-        """Delete it again by hand: its new id is not this step's target."""
+        """The rule as it was; None where there was none."""
+        rule = intention.snapshot.get("rule")
+        return {"rule": writable(rule)} if rule else None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreInboxRule:
+    """Create a deleted rule again; Graph gives it a new id."""
+
+    name: str = "mailbox.restore_inbox_rule"
+    permissions: tuple[str, ...] = (_WRITE,)
+
+    def snapshot(self, client: GraphClient, intention: Intention) -> Json:
+        """Whether an equal rule is there already."""
+        return {"existing_rule_id": self._equal(client, intention)}
+
+    def call(self, client: GraphClient, intention: Intention) -> Json:
+        """Create it, unless an equal rule is there: the same intention makes one rule."""
+        existing = self._equal(client, intention)
+        if existing:
+            return {"rule_id": existing, "was_there": True}
+        path = address(_RULES, owner_and_id(intention.target)[0])
+        created = client.write("POST", path, _WRITE, _wanted(intention))
+        return {"rule_id": created.get("id") if isinstance(created, dict) else None}
+
+    def read_back(self, client: GraphClient, intention: Intention) -> ReadBack:
+        """An equal rule must be there."""
+        found = self._equal(client, intention)
+        words = "The rule is there again." if found else "Microsoft doesn't show the rule."
+        return ReadBack(bool(found), {"rule_id": found}, words)
+
+    def reversal_inputs(self, intention: Intention) -> Json | None:
+        """None: the restored rule has a new id, so the old target can't name it."""
         return None
+
+    def _equal(self, client: GraphClient, intention: Intention) -> str | None:
+        wanted = _essence(_wanted(intention))
+        path = address(_RULES, owner_and_id(intention.target)[0])
+        for rule in client.all(path, _READ):
+            if _essence(rule) == wanted:
+                return str(rule.get("id"))
+        return None
+
+
+def _wanted(intention: Intention) -> dict[str, Any]:
+    rule = intention.inputs.get("rule")
+    if not isinstance(rule, dict) or not rule.get("displayName"):
+        raise Rejected("The rule to restore is missing or has no displayName.")
+    return writable(rule)
+
+
+def _essence(rule: Json) -> dict[str, Any]:
+    """What makes two rules equal: all that they do, not where they stand in the list."""
+    parts = {name: _told(rule.get(name)) for name in _WRITABLE if name != "sequence"}
+    return {name: value for name, value in parts.items() if value not in (None, {}, [])}
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, dict):
+        found = {k: _told(v) for k, v in value.items() if not k.startswith("@")}
+        return {k: v for k, v in found.items() if v not in (None, {}, [], False)}
+    if isinstance(value, list):
+        return [_told(item) for item in value]
+    return value

@@ -44,7 +44,7 @@ _READERS: Mapping[str, Read] = {
     "groups": lambda r, at, c: objects.group(r),
     "auth_methods": lambda r, at, c: objects.auth_method(r, _owner(at, c), at.path),
     "inbox_rules": lambda r, at, c: mail.inbox_rule(r, _owner(at, c)),
-    "mailbox_settings": lambda r, at, c: mail.mailbox_settings(r, _owner(at, c)),
+    "mailbox_settings": lambda r, at, c: _settings(r, _owner(at, c), c),
     "oauth_grants": lambda r, at, c: objects.oauth_grant(r),
     "service_principals": lambda r, at, c: objects.service_principal(r),
     "policies": lambda r, at, c: objects.policy(r, at.path),
@@ -136,7 +136,7 @@ def _kind(feed: str, shape: shapes.Shape, at: Resource) -> str:
             f"The query's row ({_hint(shape.fields)}) tells no activity: add ActionType and "
             "ReportId to the query's columns.",
         )
-    if at.feed == MEMBERS and feed != "users":
+    if at.feed == MEMBERS:
         raise Quarantine(
             "untyped_member", "The member doesn't say whether it is a user, a group or a device."
         )
@@ -168,6 +168,12 @@ def _refuse_error(body: Mapping[str, Any]) -> None:
         )
     if "access_token" in body or {"error", "error_description"} <= set(body):
         raise Quarantine("token_answer", "An answer of the sign-in service, not a record.")
+
+
+def _settings(record: Fields, owner: str, context: Mapping[str, Any]) -> Normalised:
+    if context.get("as") == "mailbox":
+        return mail.mailbox_of_settings(record, owner, str(context.get("address") or ""))
+    return mail.mailbox_settings(record, owner)
 
 
 def _owner(at: Resource, context: Mapping[str, Any]) -> str:

@@ -204,6 +204,14 @@ def mailbox_settings(record: Fields, user_id: str) -> DirectoryItem:
     )
 
 
+def mailbox_of_settings(record: Fields, owner: str, mail: str) -> DirectoryItem:
+    """Return the mailbox that its settings show to exist, with its address and purpose."""
+    settings = mailbox_settings(record, owner)
+    purpose = settings.attributes.get("purpose", "")
+    attributes = {"purpose": purpose} if purpose else {}
+    return DirectoryItem("mailbox", owner, name=mail, parent=owner, attributes=attributes)
+
+
 def mailbox(record: Fields) -> DirectoryItem:
     """Return one mailbox as Get-Mailbox tells it, or as our client puts it together.
 

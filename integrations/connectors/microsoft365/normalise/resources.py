@@ -53,7 +53,7 @@ _FUNCTIONS = frozenset({"delta", "delta()", "microsoft.graph.delta()", "$count",
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A place in Graph: `feed` is one of ours or MEMBERS, REGISTRATIONS, ROWS, OTHER; "" unknown."""
+    """A place in Graph: `feed` is one of ours, one of the words above, or "" where unknown."""
 
     feed: str
     path: str = ""

@@ -79,6 +79,18 @@ _TYPES = {
     "ipnamedlocation": "policies",
     "namedlocation": "policies",
 }
+# Policies of the identity service; Intune's and others' have the same ending.
+_POLICIES = frozenset(
+    f"{name}policy"
+    for name in (
+        "conditionalaccess", "authorization", "identitysecuritydefaultsenforcement",
+        "authenticationmethods", "authenticationstrength", "adminconsentrequest",
+        "crosstenantaccess", "claimsmapping", "homerealmdiscovery", "tokenlifetime",
+        "tokenissuance", "activitybasedtimeout", "permissiongrant", "featurerollout",
+        "unifiedrolemanagement", "appmanagement", "tenantappmanagement", "authenticationflows",
+        "externalidentities", "deviceregistration", "accessreview",
+    )
+)  # fmt: skip
 _ENVELOPE = ("properties", "Properties")
 # What tells a kind apart where nothing names it: all of the first names, one of the second, none
 # of the third. The order is part of the rule.
@@ -182,7 +194,7 @@ def _by_type(record: Fields) -> str:
         return "auth_methods"
     if name in _TYPES:
         return _TYPES[name]
-    return "policies" if name.endswith("policy") else FOREIGN
+    return "policies" if name in _POLICIES else FOREIGN
 
 
 def _by_signs(record: Fields) -> str:

@@ -1,0 +1,144 @@
+"""The users feed: delta, with what delta leaves out: roles and the mailbox's purpose.
+
+Sources: https://learn.microsoft.com/graph/delta-query-users,
+/graph/api/rbacapplication-list-roleassignments.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from integrations.connectors.microsoft365.client import GraphClient, address
+from integrations.connectors.microsoft365.feeds import record
+from integrations.contract import Json, Page
+from integrations.errors import NotFound, Rejected
+from tenants.records import SourceRecord
+
+_ROLES = "RoleManagement.Read.Directory"
+_USERS = "User.Read.All"
+_PROPERTIES = (
+    "id", "userPrincipalName", "displayName", "mail", "userType", "accountEnabled", "jobTitle",
+    "department", "companyName", "mobilePhone", "usageLocation", "employeeType", "creationType",
+    "externalUserState", "createdDateTime", "lastPasswordChangeDateTime",
+    "signInSessionsValidFromDateTime", "assignedLicenses", "onPremisesSyncEnabled",
+    "onPremisesSecurityIdentifier", "onPremisesSamAccountName", "onPremisesDomainName",
+    "onPremisesDistinguishedName", "onPremisesLastSyncDateTime",
+)  # fmt: skip
+
+Roles = dict[str, list[dict[str, str]]]
+
+
+def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
+    """Give every user the first time, then those that changed, or whose roles changed.
+
+    The cursor holds the delta link and the roles that were known, because delta doesn't tell of
+    roles. A link that Microsoft no longer knows starts from the beginning.
+    """
+    roles = _roles(client)
+    link = str(cursor.get("link") or "")
+    known: dict[str, list[str]] = dict(cursor.get("roles") or {})
+    is_first = not cursor.get("roles_known")
+    start = address("/users/delta", select=",".join(_PROPERTIES))
+    told: set[str] = set()
+    while True:
+        try:
+            bodies, following, delta = client.page(link or start, _USERS)
+        except (NotFound, Rejected):
+            if not link:
+                raise
+            link = ""
+            continue
+        told |= {str(b.get("id")) for b in bodies}
+        if not following and not is_first:
+            changed = _changed(known, roles) - told
+            bodies += _read(client, sorted(changed))
+        state: dict[str, Any] = {"link": following or delta}
+        if following:
+            # Roles count as known only when the sweep is through.
+            state |= {"roles": known, "roles_known": not is_first}
+        else:
+            state |= {"roles": _names(roles), "roles_known": True}
+        yield Page(_records(client, bodies, roles), state, is_last=not following)
+        if not following:
+            return
+        link = following
+
+
+def _roles(client: GraphClient) -> Roles:
+    """The directory roles by user, also those that come from a group."""
+    path = address("/roleManagement/directory/roleDefinitions", select="id,displayName,templateId")
+    names = {str(d.get("id")): d for d in client.all(path, _ROLES)}
+    path = address("/roleManagement/directory/roleAssignments", expand="principal")
+    held: Roles = {}
+    for assignment in client.all(path, _ROLES):
+        definition_id = str(assignment.get("roleDefinitionId"))
+        definition = names.get(definition_id, {})
+        role = {
+            "@odata.type": "#microsoft.graph.directoryRole",
+            "displayName": str(definition.get("displayName") or definition_id),
+            "roleTemplateId": str(definition.get("templateId") or definition_id),
+        }
+        for holder in _holders(client, assignment):
+            held.setdefault(holder, []).append(role)
+    return held
+
+
+def _holders(client: GraphClient, assignment: dict[str, Any]) -> list[str]:
+    principal = assignment.get("principal")
+    kind = principal.get("@odata.type", "") if isinstance(principal, dict) else ""
+    principal_id = str(assignment.get("principalId"))
+    if not str(kind).lower().endswith("group"):
+        return [principal_id]
+    path = address("/groups/{}/transitiveMembers", principal_id, select="id")
+    return [str(m.get("id")) for m in client.all(path, "GroupMember.Read.All")]
+
+
+def _names(roles: Roles) -> dict[str, list[str]]:
+    return {who: sorted(r["roleTemplateId"] for r in held) for who, held in roles.items()}
+
+
+def _changed(known: dict[str, list[str]], roles: Roles) -> set[str]:
+    now = _names(roles)
+    return {who for who in known.keys() | now.keys() if known.get(who) != now.get(who)}
+
+
+def _read(client: GraphClient, ids: list[str]) -> list[dict[str, Any]]:
+    if not ids:
+        return []
+    select = ",".join(_PROPERTIES)
+    paths = {i: address("/users/{}", i, select=select) for i in ids}
+    answers = client.batch(paths, _USERS)
+    found = []
+    for uid, answer in answers.items():
+        # A service principal can hold a role too; it is no user.
+        if answer.status not in {404, 410}:
+            client.raise_for(answer, paths[uid], _USERS)
+            found.append(answer.body)
+    return found
+
+
+def _records(
+    client: GraphClient, bodies: list[dict[str, Any]], roles: Roles
+) -> tuple[SourceRecord, ...]:
+    present = [str(b["id"]) for b in bodies if b.get("id") and "@removed" not in b]
+    purposes = _purposes(client, present)
+    records = []
+    for body in bodies:
+        uid = str(body.get("id"))
+        if "@removed" not in body:
+            body = {**body, "memberOf": roles.get(uid, [])}
+            if purposes.get(uid):
+                body["mailboxSettings"] = {"userPurpose": purposes[uid]}
+        records.append(record(body, "users"))
+    return tuple(records)
+
+
+def _purposes(client: GraphClient, ids: list[str]) -> dict[str, str]:
+    """What each mailbox is for; a user without a mailbox, or without the permission, has none."""
+    paths = {uid: address("/users/{}/mailboxSettings", uid) for uid in ids}
+    found = {}
+    for uid, answer in client.batch(paths, "MailboxSettings.Read").items() if paths else ():
+        told = answer.body.get("userPurpose") if isinstance(answer.body, dict) else None
+        purpose = told.get("value") if isinstance(told, dict) else told
+        if answer.status == 200 and isinstance(purpose, str):
+            found[uid] = purpose
+    return found
