@@ -29,6 +29,7 @@ _STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 _PATHS = re.compile(
     rf"(?<![\w.])(?:{'|'.join(_FACTS)}|hour|objects|action)(?:\.[A-Za-z_]\w*(?!\w|\s*\())*"
 )
+_INDEXED = re.compile(r"""\[\s*["']([A-Za-z_]\w*)["']\s*\]""")
 _EMBEDDED = re.compile(r"\$\{(.*?)\}", re.DOTALL)
 
 
@@ -72,7 +73,8 @@ def compile_condition(text: str) -> Condition:
     """Compile an expression; ConditionError says what is wrong with it, and where."""
     if len(text) > LONGEST_EXPRESSION:
         raise ConditionError(f"The condition is longer than {LONGEST_EXPRESSION} characters.")
-    bare = _STRINGS.sub('""', text)
+    # evidence["sign_ins"] reads the same as evidence.sign_ins.
+    bare = _STRINGS.sub('""', _INDEXED.sub(r".\1", text))
     if _nesting(bare) > _DEEPEST_NESTING:
         raise ConditionError(f"The condition is nested more than {_DEEPEST_NESTING} deep.")
     try:
@@ -81,6 +83,15 @@ def compile_condition(text: str) -> Condition:
         first = str(error).removeprefix("INVALID_ARGUMENT: ").splitlines()[0]
         raise ConditionError(f"{text!r} is not a condition: {first}") from None
     return Condition(text, tuple(sorted(set(_PATHS.findall(bare)))), compiled)
+
+
+def compile_yes_or_no(text: str) -> Condition:
+    """Compile a condition; ConditionError where it can be nothing but a number or a text."""
+    condition = compile_condition(text)
+    found = condition._compiled.return_type()
+    if found not in (cel.Type.BOOL, cel.Type.DYN):
+        raise ConditionError(f"{text!r} gives a {found.name()}, not true or false.")
+    return condition
 
 
 def fill(value: Any, facts: Mapping[str, Any]) -> Any:

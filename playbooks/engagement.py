@@ -10,12 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from integrations import catalog
 from playbooks import yaml_reader
-from playbooks.conditions import Condition, compile_condition
+from playbooks.conditions import Condition, compile_yes_or_no
 from playbooks.errors import ConditionError, PlaybookError
 from tenants.canonical import sha256_of
 
 TIERS = ("automatic", "technician", "second_technician", "client", "forbidden")
+_KEYS = ("version", "default", "rules")
+_RULE_KEYS = ("id", "title", "actions", "when", "tier")
 _DEFAULT_FILE = Path(__file__).parent / "engagement.default.yaml"
 
 
@@ -57,7 +60,15 @@ def strictest(*tiers: str) -> str:
 
 def load_engagement(document: Mapping[str, Any], name: str = "rules of engagement") -> Engagement:
     """Check and compile a policy; PlaybookError lists everything that is wrong with it."""
-    problems: list[str] = []
+    if not isinstance(document, Mapping):
+        raise PlaybookError([f"{name}: a policy is a mapping with `default:` and `rules:`"])
+    problems = [
+        f"{name}: unknown key {key!r}; known: {', '.join(_KEYS)}"
+        for key in document
+        if key not in _KEYS
+    ]
+    if not isinstance(document.get("version", 1), int):
+        problems.append(f"{name}: version {document['version']!r} is no whole number")
     rules = []
     default = document.get("default", "technician")
     if default not in TIERS:
@@ -83,16 +94,22 @@ def _name(told: Any) -> str:
 
 
 def _rule(told: Mapping[str, Any]) -> Rule:
+    unknown = sorted(set(told) - set(_RULE_KEYS))
+    if unknown:
+        raise ValueError(f"unknown keys {unknown}; known: {', '.join(_RULE_KEYS)}")
     if told["tier"] not in TIERS:
         raise ValueError(f"tier {told['tier']!r} is none of: {', '.join(TIERS)}")
     actions = told.get("actions", ["*"])
     if isinstance(actions, str):
         actions = [actions]
+    for pattern in actions:
+        if not fnmatch.filter([action.name for action in catalog.ACTIONS], str(pattern)):
+            raise ValueError(f"{pattern!r} is no action of the catalog, and matches none")
     return Rule(
         id=str(told["id"]),
         title=str(told["title"]),
         actions=tuple(str(action) for action in actions),
-        when=compile_condition(str(told.get("when", "true"))),
+        when=compile_yes_or_no(str(told.get("when", "true"))),
         tier=told["tier"],
     )
 
@@ -116,7 +133,8 @@ def judge(
 
     `objects` is how many targets the whole plan touches with this action.
     """
-    if facts.get("account", {}).get("is_protected"):
+    # What isn't known to be unprotected is protected.
+    if facts.get("account", {}).get("is_protected") is not False:
         return Judgement(
             "forbidden", "guardrail.protected", "Protected account: no action ever touches it"
         )

@@ -8,7 +8,13 @@ from typing import Any
 from integrations import catalog
 from integrations.errors import UnknownAction
 from playbooks import yaml_reader
-from playbooks.conditions import Condition, compile_condition, expressions_in, fill
+from playbooks.conditions import (
+    Condition,
+    compile_condition,
+    compile_yes_or_no,
+    expressions_in,
+    fill,
+)
 from playbooks.engagement import TIERS
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.yaml_reader import Document
@@ -17,7 +23,6 @@ KINDS = ("investigation", "response", "routine")
 VERDICTS = ("true_positive", "suspicious", "benign", "false_positive", "insufficient_data")
 CONFIDENCES = ("high", "medium", "low")
 FAILURES = ("stop", "continue", "roll_back")
-_OWN_TARGETS = {"account": ("account",), "mailbox": ("mailbox",)}
 _KEYS = {
     "id", "version", "kind", "title", "summary", "trigger", "inputs", "steps", "verdicts",
     "responses", "attack", "sources", "example", "tests",
@@ -92,14 +97,14 @@ class _Problems:
     def add(self, message: str, *path: str | int) -> None:
         self.found.append(f"{self.document.at(*path)}: {message}")
 
-    def condition(self, text: Any, *path: str | int) -> Condition | None:
+    def condition(self, text: Any, *path: str | int, is_yes_or_no: bool = True) -> Condition | None:
         if isinstance(text, bool):
             text = "true" if text else "false"
         if not isinstance(text, str):
             self.add("a condition is written as text", *path)
             return None
         try:
-            return compile_condition(text.strip())
+            return compile_yes_or_no(text.strip()) if is_yes_or_no else compile_condition(text)
         except ConditionError as error:
             self.add(str(error), *path)
             return None
@@ -112,6 +117,18 @@ class _Problems:
             self.add(f"{key!r} is missing or no text", *path, key)
             return ""
         return value.strip()
+
+    def mapping(self, value: Any, what: str, *path: str | int) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            self.add(f"{what} is a mapping, not {value!r}", *path)
+            return {}
+        return value
+
+    def texts(self, value: Any, what: str, *path: str | int) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.add(f"{what} is a list of names, not {value!r}", *path)
+            return ()
+        return tuple(value)
 
     def one_of(self, value: Any, allowed: tuple[str, ...], what: str, *path: str | int) -> str:
         if value not in allowed:
@@ -133,11 +150,16 @@ def load(text: str, name: str = "playbook") -> Playbook:
     verdicts = _verdicts(data, kind, problems)
     trigger = problems.condition(data.get("trigger", "false"), "trigger")
     tests = data.get("tests") or []
-    if not tests:
+    if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
+        problems.add("golden cases are a list of mappings under `tests:`", "tests")
+    elif not tests:
         problems.add("no golden case: give at least one under `tests:`", "tests")
     playbook_id = problems.text(data, "id")
     head = {key: problems.text(data, key) for key in ("version", "title", "summary")}
     responses = _responses(data, problems)
+    attack = problems.texts(data.get("attack") or [], "attack", "attack")
+    sources = problems.texts(data.get("sources") or [], "sources", "sources")
+    example = problems.mapping(data.get("example") or {}, "example", "example")
     if problems.found or trigger is None:
         raise PlaybookError(problems.found)
     return Playbook(
@@ -147,9 +169,9 @@ def load(text: str, name: str = "playbook") -> Playbook:
         steps=steps,
         verdicts=verdicts,
         responses=responses,
-        attack=tuple(data.get("attack") or ()),
-        sources=tuple(data.get("sources") or ()),
-        example=data.get("example") or {},
+        attack=attack,
+        sources=sources,
+        example=example,
         tests=tuple(tests),
         source=text,
         source_sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -184,14 +206,18 @@ def _step(told: Any, i: int, kind: str, problems: _Problems) -> PlaybookStep:
         told = {}
     for key in told.keys() - _STEP_KEYS:
         problems.add(f"unknown key {key!r}; known: {', '.join(sorted(_STEP_KEYS))}", *here, key)
-    given = told.get("with") or {}
+    given = problems.mapping(told.get("with") or {}, "with", *here, "with")
     uses = problems.text(told, "uses", *here)
     target = told.get("target", "account")
     _check_action(uses, target, given, kind, "for_each" in told, problems, i)
-    for expression in expressions_in([given, target]):
-        problems.condition(expression, *here)
+    for expression in expressions_in([given, target, told.get("why", "")]):
+        problems.condition(expression, *here, is_yes_or_no=False)
     at_most = told.get("at_most", 20 if "for_each" in told else 1)
-    if not isinstance(at_most, int) or not 1 <= at_most <= _MOST_OBJECTS:
+    if (
+        not isinstance(at_most, int)
+        or isinstance(at_most, bool)
+        or not 1 <= at_most <= _MOST_OBJECTS
+    ):
         problems.add(f"at_most is a number from 1 to {_MOST_OBJECTS}", *here, "at_most")
     return PlaybookStep(
         id=problems.text(told, "id", *here),
@@ -199,9 +225,11 @@ def _step(told: Any, i: int, kind: str, problems: _Problems) -> PlaybookStep:
         target=target,
         given=given,
         when=problems.condition(told["when"], *here, "when") if "when" in told else None,
-        needs=tuple(told.get("needs") or ()),
+        needs=problems.texts(told.get("needs") or [], "needs", *here, "needs"),
         for_each=(
-            problems.condition(told["for_each"], *here, "for_each") if "for_each" in told else None
+            problems.condition(told["for_each"], *here, "for_each", is_yes_or_no=False)
+            if "for_each" in told
+            else None
         ),
         at_most=at_most if isinstance(at_most, int) else 1,
         on_failure=problems.one_of(
@@ -233,6 +261,10 @@ def _check_action(
         problems.add(f"{uses} changes nothing: a response acts, an investigation asks", *here)
     if not action.is_read_only and not action.reversal and not action.no_reversal:
         problems.add(f"{uses} has neither a reversal nor a reason why there is none", *here)
+    if isinstance(target, dict) and not target.get("external_id"):
+        problems.add("a target has an `external_id:`", "steps", i, "target")
+    elif not isinstance(target, str | dict):
+        problems.add("a target is `account`, `mailbox`, or a mapping", "steps", i, "target")
     if isinstance(target, str) and target != action.target:
         problems.add(
             f"{uses} acts on a {action.target}, not on {target!r}"
@@ -251,8 +283,12 @@ def _verdicts(data: Mapping[str, Any], kind: str, problems: _Problems) -> tuple[
     if kind != "investigation":
         return ()
     rows = []
+    if not isinstance(told, list):
+        problems.add("the verdict table is a list of rows", "verdicts")
+        told = []
     for i, row in enumerate(told):
         here = ("verdicts", i)
+        row = problems.mapping(row, "a row of the verdict table", *here)
         when = problems.condition(row.get("when", ""), *here, "when")
         verdict = problems.one_of(row.get("verdict"), VERDICTS, "verdict", *here, "verdict")
         confidence = problems.one_of(
@@ -260,7 +296,7 @@ def _verdicts(data: Mapping[str, Any], kind: str, problems: _Problems) -> tuple[
         )
         because = problems.text(row, "because", *here)
         for expression in expressions_in(because):
-            problems.condition(expression, *here, "because")
+            problems.condition(expression, *here, "because", is_yes_or_no=False)
         if when is not None:
             rows.append(
                 VerdictRow(problems.text(row, "id", *here), when, verdict, confidence, because)
@@ -274,7 +310,9 @@ def _verdicts(data: Mapping[str, Any], kind: str, problems: _Problems) -> tuple[
 
 
 def _responses(data: Mapping[str, Any], problems: _Problems) -> dict[str, tuple[str, ...]]:
-    told = data.get("responses") or {}
-    for verdict in told:
+    told = problems.mapping(data.get("responses") or {}, "responses", "responses")
+    found = {}
+    for verdict, ids in told.items():
         problems.one_of(verdict, VERDICTS, "verdict", "responses", verdict)
-    return {verdict: tuple(ids or ()) for verdict, ids in told.items()}
+        found[verdict] = problems.texts(ids or [], "responses", "responses", verdict)
+    return found

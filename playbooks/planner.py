@@ -4,35 +4,41 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations import catalog
+from playbooks import given
 from playbooks.conditions import fill
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.language import Playbook, PlaybookStep
-from tenants.canonical import jsonable, sha256_of
+from tenants.canonical import sha256_of
 
 FORMAT = 1
+_LONGEST_ID = 120
 _OF_THE_ACCOUNT = ("mailbox_rule", "auth_method")
 
 
-def plan(playbook: Playbook, facts: Mapping[str, Any], rules: Engagement) -> dict[str, Any]:
+def plan(
+    playbook: Playbook,
+    facts: Mapping[str, Any],
+    rules: Engagement,
+    at_least: str = "automatic",
+) -> dict[str, Any]:
     """Return the plan that `playbook` comes to for `facts` under a tenant's rules.
 
-    PlaybookError names what the facts lack. Forbidden steps stay in the plan, to be seen, and are
+    No step gets a tier below `at_least`. PlaybookError names what the facts lack. Forbidden steps stay in the plan, to be seen, and are
     never carried out.
     """
-    facts = jsonable(facts)
+    facts = given.clean(facts)
     drafts: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     problems: list[str] = []
     for step in playbook.steps:
         try:
-            made, why_not = _drafts(step, facts)
+            made, why_not = _drafts(step, facts, at_least)
         except ConditionError as error:
             problems.append(f"{playbook.id}, step {step.id}: {error}")
             continue
         drafts.extend(made)
-        if why_not:
-            skipped.append({"step": step.id, "why": why_not})
+        skipped.extend({"step": step.id, "why": why} for why in why_not)
     if problems:
         raise PlaybookError(problems)
     steps = _judged(drafts, facts, rules)
@@ -60,29 +66,58 @@ def plan_sha256(document: Mapping[str, Any]) -> str:
     return sha256_of(document)
 
 
-def _drafts(step: PlaybookStep, facts: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
-    """Return a step's targets as drafts, or why there are none."""
+def _drafts(
+    step: PlaybookStep, facts: Mapping[str, Any], at_least: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a step's targets as drafts, and why others have none."""
     if step.when is not None and not step.when.holds(facts):
-        return [], f"the condition does not hold: {step.when.text}"
+        return [], [f"the condition does not hold: {step.when.text}"]
     if step.for_each is None:
-        return [_draft(step, facts, step.id)], ""
+        return [_draft(step, facts, step.id, strictest(step.tier, at_least))], []
     items = step.for_each.evaluate(facts)
     if not isinstance(items, list):
         raise ConditionError(f"{step.for_each.text!r} is no list.")
-    if len(items) > step.at_most:
-        raise ConditionError(
-            f"{len(items)} targets are more than the {step.at_most} that the playbook allows."
-        )
     if not items:
-        return [], "there is nothing to do it to"
-    made = [_draft(step, {**facts, "item": item}, step.id) for item in items]
-    made.sort(key=lambda draft: draft["target"]["external_id"])
-    for draft in made:
-        draft["id"] = f"{step.id}[{draft['target']['external_id']}]"
-    return made, ""
+        return [], ["there is nothing to do it to"]
+    return _drafts_of_items(step, facts, items, at_least)
 
 
-def _draft(step: PlaybookStep, facts: Mapping[str, Any], draft_id: str) -> dict[str, Any]:
+def _drafts_of_items(
+    step: PlaybookStep, facts: Mapping[str, Any], items: list[Any], at_least: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return one draft for each different target, at most as many as the step allows.
+
+    Many targets must not keep the first ones from being dealt with: the rest is named, and a
+    technician looks.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    why_not = []
+    for item in items:
+        try:
+            draft = _draft(step, {**facts, "item": item}, step.id, strictest(step.tier, at_least))
+        except ConditionError as error:
+            why_not.append(f"one item can't be used: {error}")
+            continue
+        external_id = draft["target"]["external_id"]
+        draft["id"] = f"{step.id}[{_short(external_id)}]"
+        made.setdefault(external_id, draft)
+    kept = [made[external_id] for external_id in sorted(made)[: step.at_most]]
+    for external_id in sorted(made)[step.at_most :]:
+        name = made[external_id]["target"]["name"]
+        why_not.append(f"more than {step.at_most} targets, by hand: {name} ({external_id})")
+    if why_not:
+        for draft in kept:
+            draft["least_tier"] = strictest(draft["least_tier"], "technician")
+    return kept, why_not
+
+
+def _short(external_id: str) -> str:
+    return external_id if len(external_id) <= _LONGEST_ID else sha256_of(external_id)[:32]
+
+
+def _draft(
+    step: PlaybookStep, facts: Mapping[str, Any], draft_id: str, least_tier: str
+) -> dict[str, Any]:
     action = catalog.get(step.uses)
     condition = step.for_each or step.when
     return {
@@ -97,7 +132,7 @@ def _draft(step: PlaybookStep, facts: Mapping[str, Any], draft_id: str) -> dict[
             "condition": condition.text if condition else "always",
             "facts": condition.facts_read(facts) if condition else {},
         },
-        "least_tier": step.tier,
+        "least_tier": least_tier,
         "needs_steps": list(step.needs),
         "on_failure": step.on_failure,
         "reversal": {"action": action.reversal, "reason": action.no_reversal},
@@ -112,7 +147,7 @@ def _target(step: PlaybookStep, kind: str, facts: Mapping[str, Any]) -> dict[str
         name = told.get("username") or told.get("name") or told["external_id"]
         told = {"id": told.get("id", ""), "external_id": told["external_id"], "name": name}
     else:
-        told = fill(step.target, facts)
+        told = _filled_target(step.target, facts)
     owner = facts.get("account", {}).get("external_id", "") if kind in _OF_THE_ACCOUNT else ""
     return {
         "kind": kind,
@@ -121,6 +156,18 @@ def _target(step: PlaybookStep, kind: str, facts: Mapping[str, Any]) -> dict[str
         "name": str(told.get("name") or told["external_id"]),
         "parent_external_id": owner,
     }
+
+
+def _filled_target(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill a target in; one without a usable name is still a target."""
+    told = {"external_id": fill(target["external_id"], facts)}
+    if not told["external_id"]:
+        raise ConditionError("the target has an empty external_id.")
+    try:
+        told["name"] = fill(target.get("name", ""), facts)
+    except ConditionError:
+        told["name"] = told["external_id"]
+    return told
 
 
 def _judged(

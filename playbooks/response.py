@@ -61,7 +61,9 @@ def needs_technician(case: Case, needs: str) -> None:
 def _plan(case: Case, playbook_id: str, facts: dict[str, Any]) -> Plan | None:
     playbook = library.get(playbook_id)
     rules = rules_in_force()
-    document = planner.plan(playbook, facts, rules)
+    # Without proof nothing happens by itself, whatever the rules say.
+    at_least = "automatic" if case.verdict == Verdict.TRUE_POSITIVE else "technician"
+    document = planner.plan(playbook, facts, rules, at_least)
     if not document["steps"]:
         ledger.append(
             "plan.empty", actor="engine", case_id=case.id, subject=playbook.title,

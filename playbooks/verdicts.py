@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from playbooks import given
 from playbooks.conditions import Condition, fill
 from playbooks.errors import ConditionError
 from playbooks.language import Playbook, VerdictRow
-from tenants.canonical import jsonable
 
+_HARMLESS = ("benign", "false_positive")
+_HARMFUL = ("true_positive", "suspicious")
 _PREFIX = "evidence."
 
 
@@ -45,7 +47,7 @@ class Result:
 
 def decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     """Return the verdict of an investigation's table on the facts. Pure."""
-    facts = jsonable(facts)
+    facts = given.clean(facts)
     missing = _missing(playbook, facts)
     lacking = {item["step"] for item in missing}
     untested: list[dict[str, Any]] = []
@@ -59,6 +61,10 @@ def decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
             holds = row.when.holds(facts)
         except ConditionError as error:
             untested.append({"rule": row.id, "verdict": row.verdict, "needs": [str(error)]})
+            continue
+        if holds and row.verdict in _HARMLESS and any(r["verdict"] in _HARMFUL for r in untested):
+            # What could not be looked at might have shown an attack.
+            untested.append({"rule": row.id, "verdict": row.verdict, "needs": ["the rows above"]})
             continue
         if holds:
             return _result(row, facts, missing, untested, would_change)

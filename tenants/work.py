@@ -100,7 +100,8 @@ def claim(work_id: uuid.UUID) -> Claim | None:
         cursor.execute(
             """
             UPDATE tenants_work
-               SET leased_by = %s, leased_until = now() + make_interval(secs => %s), attempts = attempts + 1
+               SET leased_by = %s, leased_until = now() + make_interval(secs => %s),
+                   attempts = attempts + 1
              WHERE id = (SELECT id FROM tenants_work
                           WHERE id = %s AND due_at <= now()
                             AND (leased_until IS NULL OR leased_until <= now())
@@ -148,7 +149,8 @@ def postpone(held: Claim, seconds: float, error: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tenants_work SET leased_by = '', leased_until = NULL, sent_at = NULL,"
-            " due_at = now() + make_interval(secs => %s), last_error = %s WHERE id = %s AND leased_by = %s",
+            " due_at = now() + make_interval(secs => %s), last_error = %s"
+            " WHERE id = %s AND leased_by = %s",
             [seconds, error[:2000], held.id, held.worker],
         )
 
