@@ -1,0 +1,184 @@
+"""What an outcome report says: plain data between the selectors and the template."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from msp.licensing.selectors import TenantUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The instants of a month in the tenant's time zone; `end` is not in it.
+
+    `made_at` is when the report is made; before `end` the report is a preliminary one.
+    """
+
+    start: dt.datetime
+    end: dt.datetime
+    made_at: dt.datetime
+
+    @property
+    def until(self) -> dt.datetime:
+        """How far the report can know: the month's end, or the moment it is made at."""
+        return min(self.end, self.made_at)
+
+    @property
+    def is_preliminary(self) -> bool:
+        """Whether the month isn't over."""
+        return self.made_at < self.end
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        """The tenant's time zone."""
+        assert self.start.tzinfo is not None
+        return self.start.tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of an incident's course."""
+
+    at: dt.datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One thing that was done, and how it was checked afterwards."""
+
+    text: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left to do, and whether it is the client who has to (else the MSP)."""
+
+    text: str
+    is_for_client: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A real attack, told in plain words.
+
+    `to_containment` is the time from the first alert that reached us to the last containment step
+    that was checked; `of_it_waiting` the part of it in which an approval was waited for. None
+    where it isn't contained.
+    """
+
+    number: int
+    headline: str
+    who: str
+    first_alert_at: dt.datetime
+    contained_at: dt.datetime | None
+    to_containment: dt.timedelta | None
+    of_it_waiting: dt.timedelta | None
+    speed: str
+    state: str
+    happened: tuple[str, ...]
+    course: tuple[Moment, ...]
+    done: tuple[Done, ...]
+    left: tuple[Left, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A case without a clear answer, and what that means."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The month's counts.
+
+    `signals` are records that told of something happening (sign-ins, changes, alerts); `alerts`
+    those by which a vendor warned; `false_alarms` cases that turned out to be none, `asked` of
+    which the client was asked about. The medians are over contained incidents; None without one.
+    """
+
+    signals: int
+    alerts: int
+    cases: int
+    real: int
+    contained: int
+    false_alarms: int
+    asked: int
+    undecided: int
+    checked_actions: int
+    evidence: int
+    median: dt.timedelta | None
+    median_without_waiting: dt.timedelta | None
+
+    @property
+    def quiet_false_alarms(self) -> int:
+        """The false alarms that were sorted out without bothering the client."""
+        return self.false_alarms - self.asked
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that only the client can settle."""
+
+    title: str
+    detail: str
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """Something that this report can't speak about, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotCounted:
+    """Accounts that gave no seat, for one reason."""
+
+    accounts: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Where the ledger stood when the report was made. `broken` is empty where it holds."""
+
+    head: str
+    entries: int
+    unsealed: int
+    broken: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that the monthly outcome report of one tenant says."""
+
+    tenant: str
+    slug: str
+    time_zone: str
+    msp: str
+    msp_contact: str
+    period: str
+    month: str
+    span: Span
+    summary: tuple[str, ...]
+    numbers: Numbers
+    alerts_by_day: tuple[tuple[dt.date, int], ...]
+    incidents: tuple[Incident, ...]
+    untold: int
+    undecided: tuple[Undecided, ...]
+    needs: tuple[Need, ...]
+    people: TenantUsage
+    not_counted: tuple[NotCounted, ...]
+    unmeasured: tuple[Unmeasured, ...]
+    proof: Proof
+
+    @property
+    def attack_days(self) -> frozenset[dt.date]:
+        """The days on which the first alert of a real attack came."""
+        zone = self.span.zone
+        return frozenset(i.first_alert_at.astimezone(zone).date() for i in self.incidents)

@@ -1,0 +1,283 @@
+"""The month's real attacks, each as a short story from the rows of its case."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from integrations import catalog, registry
+from integrations.errors import UnknownAction, UnknownConnector
+from integrations.models import Connection
+from msp.reports import evidence, words
+from msp.reports.content import Done, Incident, Left, Moment, Span
+from playbooks.models import Approval, Plan, Step, Tier
+from tenants.models import Account, Case, Verdict
+
+_QUOTED = ("mailbox_rule", "auth_method")
+_BLOCK, _UNBLOCK = "identity.disable_sign_in", "identity.enable_sign_in"
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """How people and vendors are called: by external id of an account, by id of a connection."""
+
+    people: Mapping[str, str]
+    vendors: Mapping[object, str]
+
+    def target(self, step: Step) -> str:
+        if step.target_kind in _QUOTED:
+            return f"“{step.target_name}”"
+        return self.people.get(step.target_external_id) or step.target_name
+
+    def vendor(self, step: Step) -> str:
+        return self.vendors.get(step.connection_id, "the provider")
+
+
+def real_cases(span: Span) -> QuerySet[Case]:
+    """Return the cases opened in the span that were real attacks."""
+    return Case.objects.filter(
+        opened_at__gte=span.start, opened_at__lt=span.until, verdict=Verdict.TRUE_POSITIVE
+    )
+
+
+def incidents(span: Span) -> list[Incident]:
+    """Return the span's real attacks as stories, in the order in which they came."""
+    cases = list(
+        real_cases(span)
+        .select_related("account__person")
+        .prefetch_related("findings", "evidence", "plans__approvals", "plans__run__steps")
+        .order_by("opened_at", "number")
+    )
+    names = _names(cases)
+    return [_incident(case, names, span) for case in cases]
+
+
+def person_of(account: Account | None) -> str:
+    """Return how the account's owner is called."""
+    if account is None:
+        return ""
+    if account.person is not None:
+        return account.person.display_name
+    return account.display_name or account.username
+
+
+def plans_of(case: Case) -> list[Plan]:
+    """Return the case's plans, oldest first."""
+    return sorted(case.plans.all(), key=lambda plan: (plan.created_at, plan.id))
+
+
+def steps_of(plans: Iterable[Plan]) -> list[Step]:
+    """Return the steps of the plans' runs, in order."""
+    runs = [run for run in (getattr(plan, "run", None) for plan in plans) if run is not None]
+    return [
+        step for run in runs for step in sorted(run.steps.all(), key=lambda step: step.position)
+    ]
+
+
+def _names(cases: list[Case]) -> _Names:
+    ids = {step.target_external_id for case in cases for step in steps_of(plans_of(case))}
+    accounts = Account.objects.filter(external_id__in=ids).select_related("person")
+    return _Names(
+        people={account.external_id: person_of(account) for account in accounts},
+        vendors={row.id: vendor_of(row.connector) for row in Connection.objects.all()},
+    )
+
+
+def vendor_of(connector: str) -> str:
+    """Return the vendor's name behind a connector."""
+    try:
+        return registry.connector(connector).vendor
+    except UnknownConnector:
+        return connector
+
+
+def _incident(case: Case, names: _Names, span: Span) -> Incident:
+    who = person_of(case.account)
+    traces = evidence.read(case.evidence.all())
+    plans = plans_of(case)
+    steps = steps_of(plans)
+    findings = sorted(case.findings.all(), key=lambda finding: (finding.received_at, finding.id))
+    first_alert = findings[0].received_at if findings else case.opened_at
+    waiting = _waited(plans, first_alert, case.contained_at)
+    taken = max(case.contained_at - first_alert, dt.timedelta()) if case.contained_at else None
+    told = evidence.sentences(traces, who)
+    reason = str(case.verdict_detail.get("because") or "")
+    alerts = words.listed(list(dict.fromkeys(f"“{f.title}”" for f in findings)), 2)
+    sources = words.listed(list(dict.fromkeys(vendor_of(f.connector) for f in findings)), 3)
+    if alerts:
+        told.append(f"We learned of it from {sources}: {alerts}.")
+    return Incident(
+        number=case.number,
+        headline=evidence.headline(traces, who, case.title),
+        who=who,
+        first_alert_at=first_alert,
+        contained_at=case.contained_at,
+        to_containment=taken,
+        of_it_waiting=waiting,
+        speed=_speed(taken, waiting),
+        state=_state(case),
+        happened=tuple(told if len(told) > 1 or not reason else [reason, *told]),
+        course=tuple(_course(case, plans, first_alert, traces, span)),
+        done=tuple(_done(steps, names, first_alert, span)),
+        left=tuple(_left(case, steps, names)),
+    )
+
+
+def _waited(
+    plans: Iterable[Plan], start: dt.datetime, end: dt.datetime | None
+) -> dt.timedelta | None:
+    """Return how long, between start and end, at least one approval was waited for."""
+    if end is None:
+        return None
+    spans = sorted(
+        (max(approval.requested_at, start), min(approval.decided_at or end, end))
+        for plan in plans
+        for approval in plan.approvals.all()
+    )
+    total, reached = dt.timedelta(), start
+    for begins, ends in spans:
+        total += max(ends - max(begins, reached), dt.timedelta())
+        reached = max(reached, ends)
+    return total
+
+
+def _speed(taken: dt.timedelta | None, waiting: dt.timedelta | None) -> str:
+    if taken is None:
+        return "not contained yet"
+    told = f"contained within {words.duration(taken)} of the first alert"
+    if waiting:
+        told += f", {words.duration(waiting)} of it waiting for an approval"
+    return told
+
+
+def _state(case: Case) -> str:
+    if case.status == Case.Status.CLOSED and case.closed_with_proof:
+        return "Closed with proof"
+    if case.status == Case.Status.CLOSED:
+        return "Closed"
+    return "Contained, not closed yet" if case.contained_at else "Not contained yet"
+
+
+def _course(
+    case: Case,
+    plans: list[Plan],
+    first_alert: dt.datetime,
+    traces: evidence.Traces,
+    span: Span,
+) -> list[Moment]:
+    moments = [Moment(first_alert, "The first alert reached us.")]
+    began = _first_sign(case, traces)
+    if began < first_alert - dt.timedelta(minutes=1):
+        moments.append(Moment(began, "First sign of the intruder, as seen afterwards."))
+    if case.decided_at:
+        asked = len(case.evidence.all())
+        from_what = f", after {words.count(asked, 'check')}" if asked else ""
+        moments.append(Moment(case.decided_at, f"We were sure that it was real{from_what}."))
+    moments += [moment for plan in plans for moment in _asked(plan)]
+    if case.contained_at:
+        moments.append(Moment(case.contained_at, "Contained: every step had been checked."))
+    if case.closed_at:
+        moments.append(Moment(case.closed_at, f"{_state(case)}."))
+    return sorted((m for m in moments if m.at <= span.made_at), key=lambda moment: moment.at)
+
+
+def _first_sign(case: Case, traces: evidence.Traces) -> dt.datetime:
+    text = traces.sign_ins.get("first_suspicious_at")
+    try:
+        seen = dt.datetime.fromisoformat(str(text)) if text else case.first_activity_at
+    except ValueError:
+        seen = case.first_activity_at
+    return seen if seen.tzinfo else seen.replace(tzinfo=dt.UTC)
+
+
+def _asked(plan: Plan) -> Iterable[Moment]:
+    decided = {
+        Approval.Decision.APPROVED: "agreed to it",
+        Approval.Decision.REJECTED: "decided against it",
+    }
+    for approval in plan.approvals.all():
+        person = "You" if approval.tier == Tier.CLIENT else "Our technician"
+        if approval.tier == Tier.CLIENT:
+            yield Moment(approval.requested_at, "We asked you whether we may act.")
+        if approval.decided_at is None:
+            continue
+        if approval.decision in decided:
+            told = decided[Approval.Decision(approval.decision)]
+            yield Moment(approval.decided_at, f"{person} {told}.")
+        elif approval.decision == Approval.Decision.EXPIRED:
+            yield Moment(approval.decided_at, "Nobody had agreed in time, so it was not done.")
+
+
+def _done(steps: list[Step], names: _Names, beside: dt.datetime, span: Span) -> Iterable[Done]:
+    for step in steps:
+        if step.verified_at is None or step.status not in (
+            Step.Status.VERIFIED, Step.Status.ROLLED_BACK
+        ):  # fmt: skip
+            continue
+        when = words.moment(step.verified_at, span.zone, beside)
+        check = f"Checked afterwards with {names.vendor(step)} at {when}."
+        if step.status == Step.Status.ROLLED_BACK:
+            check += " Undone again later, on purpose."
+        elif step.read_back.get("holds") is False:
+            check += " A later check showed that it no longer holds."
+        yield Done(_owner_words(step, names), check)
+
+
+def _owner_words(step: Step, names: _Names) -> str:
+    try:
+        return catalog.get(step.action).owner_words.format(target=names.target(step))
+    except UnknownAction:
+        return f"{step.action} for {names.target(step)}."
+
+
+def _title(step: Step, names: _Names) -> str:
+    try:
+        title = catalog.get(step.action).title
+    except UnknownAction:
+        title = step.action
+    return f"“{title}” for {names.target(step)}"
+
+
+def _left(case: Case, steps: list[Step], names: _Names) -> Iterable[Left]:
+    for step in steps:
+        told = _not_done(step, names)
+        if told is not None:
+            yield told
+        elif step.status == Step.Status.VERIFIED and step.read_back.get("holds") is False:
+            yield Left(f"{_title(step, names)} was undone by somebody. We look into it.", False)
+    for who in _blocked(steps, names):
+        yield Left(
+            f"Sign-in for {who} is still blocked. Call us together with {who}: when we know that "
+            "it is the right person, we open it again.",
+            True,
+        )
+    if case.status == Case.Status.NEEDS_TECHNICIAN:
+        yield Left("Our technician still has to finish this case.", False)
+
+
+def _not_done(step: Step, names: _Names) -> Left | None:
+    title = _title(step, names)
+    status = Step.Status(step.status)
+    if status == Step.Status.AWAITING_APPROVAL:
+        if step.tier == Tier.CLIENT:
+            return Left(f"{title} waits for your agreement.", True)
+        return Left(f"{title} waits for our technician’s release.", False)
+    if status == Step.Status.FAILED:
+        return Left(f"{title} did not work. We see to it by hand.", False)
+    if status == Step.Status.FORBIDDEN:
+        return Left(f"{title} is not allowed to us by your rules. We talk to you about it.", False)
+    if status == Step.Status.SKIPPED:
+        return Left(f"{title} was not done. We talk to you about whether it should be.", False)
+    if status in (Step.Status.PENDING, Step.Status.INTENDED, Step.Status.CALLED):
+        return Left(f"{title} is under way, and not proven yet.", False)
+    return None
+
+
+def _blocked(steps: list[Step], names: _Names) -> list[str]:
+    """Return whose sign-in was blocked and not opened again since."""
+    newest: dict[str, Step] = {}
+    for step in steps:
+        if step.action in (_BLOCK, _UNBLOCK) and step.status == Step.Status.VERIFIED:
+            newest[step.target_external_id] = step
+    return [names.target(step) for step in newest.values() if step.action == _BLOCK]
