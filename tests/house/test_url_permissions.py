@@ -1,0 +1,228 @@
+"""Every address of the installation for every role: who gets in, and that nobody leaks a client."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from msp.staff import actions
+from msp.staff.models import Role, Technician
+from tests.msp.console.rows import Rows, fill
+
+pytestmark = pytest.mark.django_db
+
+SIGN_IN = "sign in"
+ROLES = ("anonymous", *Role.values)
+
+
+class Rule(NamedTuple):
+    """What an address answers to anonymous, viewer, technician, approver, admin (by status).
+
+    `of_client`: whether it names something of one client, and is 404 for who doesn't see that.
+    """
+
+    answers: tuple[int | str, int, int, int, int]
+    path: Callable[[Rows], str] | str
+    method: str = "get"
+    of_client: bool = False
+
+
+READ = (SIGN_IN, 200, 200, 200, 200)
+ADMIN = (SIGN_IN, 403, 403, 403, 200)
+MOVED = (SIGN_IN, 302, 302, 302, 302)
+FROM_TECHNICIAN = (SIGN_IN, 403, 302, 302, 302)
+FROM_APPROVER = (SIGN_IN, 403, 403, 302, 302)
+FROM_ADMIN = (SIGN_IN, 403, 403, 403, 302)
+ANYBODY = (200, 200, 200, 200, 200)
+
+
+@pytest.fixture(autouse=True)
+def _without_second_factor(settings) -> None:
+    """Second factors are tried in tests/msp/console; here it is about roles."""
+    settings.REQUIRE_MFA = False
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def _own(row: str, route: str) -> Callable[[Rows], str]:
+    return lambda rows: route.format(getattr(rows, row).id)
+
+
+def _slug(route: str) -> Callable[[Rows], str]:
+    return lambda rows: route.format(rows.tenant.slug)
+
+
+RULES: dict[str, Rule] = {
+    "home": Rule((302, 302, 302, 302, 302), "/"),
+    "healthz": Rule(ANYBODY, "/healthz"),
+    # The console.
+    "console:queue": Rule(READ, "/admin/queue/"),
+    "console:approvals": Rule(READ, "/admin/approvals/"),
+    "console:decide": Rule(
+        FROM_APPROVER, _own("approval", "/admin/approvals/{}/decide/"), "post", of_client=True
+    ),
+    "console:case": Rule(READ, _own("case", "/admin/cases/{}/"), of_client=True),
+    "console:take": Rule(
+        FROM_TECHNICIAN, _own("case", "/admin/cases/{}/take/"), "post", of_client=True
+    ),
+    "console:close": Rule(
+        FROM_TECHNICIAN, _own("case", "/admin/cases/{}/close/"), "post", of_client=True
+    ),
+    "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
+    "console:tenants": Rule(READ, "/admin/clients/"),
+    "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
+    "console:stop_tenant": Rule(
+        FROM_TECHNICIAN, _slug("/admin/clients/{}/stop/"), "post", of_client=True
+    ),
+    "console:start_tenant": Rule(
+        FROM_ADMIN, _slug("/admin/clients/{}/start/"), "post", of_client=True
+    ),
+    "console:stop_everything": Rule(FROM_ADMIN, "/admin/clients/stop/", "post"),
+    "console:start_everything": Rule(FROM_ADMIN, "/admin/clients/start/", "post"),
+    "console:ledgers": Rule(READ, "/admin/ledger/"),
+    "console:ledger": Rule(READ, _slug("/admin/ledger/{}/?verify=1"), of_client=True),
+    "console:quarantine": Rule(READ, "/admin/quarantine/"),
+    "console:quarantined_record": Rule(
+        READ, _own("quarantined", "/admin/quarantine/{}/"), of_client=True
+    ),
+    "console:report": Rule(READ, _own("report", "/admin/reports/{}/"), of_client=True),
+    # The admin site's lists.
+    "admin:index": Rule(MOVED, "/admin/"),
+    "admin:app_list": Rule(MOVED, "/admin/tenants/"),
+    "admin:login": Rule((302, 302, 302, 302, 302), "/admin/login/"),
+    "admin:logout": Rule((302, 302, 302, 302, 302), "/admin/logout/", "post"),
+    "admin:password_change": Rule(MOVED, "/admin/password_change/"),
+    "admin:search": Rule(READ, "/admin/search/?s=case"),
+    "admin:jsi18n": Rule(READ, "/admin/jsi18n/"),
+    "admin:tenants_case_changelist": Rule(READ, "/admin/tenants/case/"),
+    # Sends on to the case's page, which is the one that knows.
+    "admin:tenants_case_change": Rule(MOVED, _own("case", "/admin/tenants/case/{}/")),
+    "admin:tenants_finding_changelist": Rule(READ, "/admin/tenants/finding/"),
+    "admin:tenants_finding_change": Rule(
+        READ, _own("finding", "/admin/tenants/finding/{}/"), of_client=True
+    ),
+    "admin:tenants_account_changelist": Rule(READ, "/admin/tenants/account/"),
+    "admin:tenants_account_change": Rule(
+        READ, _own("account", "/admin/tenants/account/{}/"), of_client=True
+    ),
+    "admin:integrations_connection_changelist": Rule(READ, "/admin/integrations/connection/"),
+    "admin:integrations_connection_change": Rule(
+        READ, _own("connection", "/admin/integrations/connection/{}/"), of_client=True
+    ),
+    "admin:reports_report_changelist": Rule(READ, "/admin/reports/report/"),
+    "admin:reports_report_change": Rule(MOVED, _own("report", "/admin/reports/report/{}/")),
+    "admin:staff_technician_changelist": Rule(ADMIN, "/admin/staff/technician/"),
+    "admin:staff_technician_change": Rule(
+        ADMIN, lambda rows: f"/admin/staff/technician/{_somebody()}/"
+    ),
+    "admin:staff_apikey_changelist": Rule(ADMIN, "/admin/staff/apikey/"),
+    "admin:staff_apikey_change": Rule(ADMIN, lambda rows: f"/admin/staff/apikey/{_a_key()}/"),
+    # Sign-in. Who is signed in already is sent on.
+    "account_login": Rule((200, 302, 302, 302, 302), "/accounts/login/"),
+    "account_logout": Rule((302, 200, 200, 200, 200), "/accounts/logout/"),
+    "account_inactive": Rule(ANYBODY, "/accounts/inactive/"),
+    "account_reauthenticate": Rule(READ, "/accounts/reauthenticate/"),
+    "account_change_password": Rule(READ, "/accounts/password/change/"),
+    "mfa_index": Rule(READ, "/accounts/2fa/"),
+    "mfa_authenticate": Rule(MOVED, "/accounts/2fa/authenticate/"),
+    "mfa_reauthenticate": Rule(MOVED, "/accounts/2fa/reauthenticate/"),
+    "mfa_activate_totp": Rule(READ, "/accounts/2fa/totp/activate/"),
+    "mfa_deactivate_totp": Rule((SIGN_IN, 404, 404, 404, 404), "/accounts/2fa/totp/deactivate/"),
+    "mfa_view_recovery_codes": Rule((SIGN_IN, 404, 404, 404, 404), "/accounts/2fa/recovery-codes/"),
+    "mfa_generate_recovery_codes": Rule(READ, "/accounts/2fa/recovery-codes/generate/"),
+    "mfa_download_recovery_codes": Rule(
+        (SIGN_IN, 404, 404, 404, 404), "/accounts/2fa/recovery-codes/download/"
+    ),
+    # The API knows no technicians: its keys are tried in tests/msp/api.
+    "api-licensing-usage": Rule((401, 401, 401, 401, 401), "/api/v1/licensing/usage"),
+    "api-schema": Rule(ANYBODY, "/api/v1/schema/"),
+    "api-unknown": Rule((404, 404, 404, 404, 404), "/api/v9/"),
+}
+
+
+def _somebody() -> str:
+    return str(actions.create_technician("sam", role=Role.VIEWER, password="x" * 20 + "!7").id)
+
+
+def _a_key() -> str:
+    return str(actions.create_api_key("billing", scopes=["licensing:read"])[0].id)
+
+
+def _names(patterns: list, prefix: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            namespace = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from _names(pattern.url_patterns, prefix + namespace)
+        elif isinstance(pattern, URLPattern):
+            yield f"{prefix}{pattern.name or pattern.pattern}"
+
+
+def test_every_address_is_in_the_table() -> None:
+    existing = set(_names(get_resolver().url_patterns))
+    assert sorted(existing - set(RULES)) == [], "name these addresses in RULES, with who gets in"
+    assert sorted(set(RULES) - existing) == [], "these addresses no longer exist"
+
+
+def _browser(role: str, tenants: list | None = None) -> Client:
+    client = Client()
+    if role != "anonymous":
+        technician = actions.create_technician(
+            f"{role}.of.the.matrix", role=Role(role), password="x" * 20 + "!7", tenants=tenants
+        )
+        client.force_login(
+            technician, backend="allauth.account.auth_backends.AuthenticationBackend"
+        )
+        _has_just_signed_in(client, technician)
+    return client
+
+
+def _has_just_signed_in(client: Client, technician: Technician) -> None:
+    """Note the sign-in as allauth does, so that it doesn't ask for the password again."""
+    session = client.session
+    session["account_authentication_methods"] = [
+        {"method": "password", "at": time.time(), "reauthenticated": True}
+    ]
+    session["account_authentication_methods_user"] = str(technician.pk)
+    session.save()
+
+
+def _ask(client: Client, rule: Rule, rows: Rows):
+    path = rule.path if isinstance(rule.path, str) else rule.path(rows)
+    return getattr(client, rule.method)(path)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", RULES)
+def test_who_gets_in(tenant, name: str, role: str) -> None:
+    rule = RULES[name]
+    expected = rule.answers[ROLES.index(role)]
+    response = _ask(_browser(role), rule, fill(tenant))
+    if expected == SIGN_IN:
+        assert response.status_code == 302
+        assert "login" in response.url
+    else:
+        assert response.status_code == expected
+        assert not (expected == 302 and role != "anonymous" and "login/?next" in response.url)
+
+
+@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.of_client])
+def test_another_clients_objects_do_not_exist(tenant, other_tenant, name: str) -> None:
+    rows = fill(other_tenant)
+    assert _ask(_browser("admin", tenants=[tenant]), RULES[name], rows).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, rule in RULES.items() if not rule.of_client and rule.method == "get"],
+)
+def test_no_page_shows_another_clients_data(tenant, other_tenant, name: str) -> None:
+    fill(tenant)
+    theirs = fill(other_tenant)
+    path = RULES[name].path
+    path = path if isinstance(path, str) else path(theirs)
+    answer = _browser("admin", tenants=[tenant]).get(path, follow=True)
+    page = b"" if answer.status_code == 404 else answer.content
+    for secret in (theirs.tenant.name, theirs.tenant.slug, str(theirs.case.id)):
+        assert secret.encode() not in page, f"{name} shows {secret}"

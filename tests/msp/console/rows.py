@@ -1,0 +1,320 @@
+"""Rows of one client as the pipeline leaves them: a case that waits for an approval, and more."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from integrations.models import Connection, FeedState
+from msp.reports.models import Report
+from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
+from playbooks.planner import plan_sha256
+from tenants import evidence, ledger, scope, vault, work
+from tenants.models import (
+    Account,
+    Case,
+    Evidence,
+    Finding,
+    Person,
+    RawRecord,
+    Severity,
+    Tenant,
+    Verdict,
+)
+
+HOSTILE = "<script>alert('case')</script>"
+
+
+@dataclass
+class Rows:
+    """What `fill` made."""
+
+    tenant: Tenant
+    account: Account
+    case: Case
+    quiet_case: Case
+    evidence: Evidence
+    finding: Finding
+    approval: Approval
+    plan: Plan
+    connection: Connection
+    quarantined: RawRecord
+    report: Report
+    secret: str = "connection/northwind/secret-name"
+
+
+def fill(tenant: Tenant) -> Rows:
+    """Give `tenant` one of everything that the console shows."""
+    with scope.tenant(tenant.id):
+        account = _account()
+        raw = _raw()
+        case = _case(tenant, account)
+        finding = _finding(raw, case)
+        proof = _evidence(case)
+        plan, approval = _plan(case, account)
+        connection = _connection()
+        quarantined = _quarantined()
+        report = Report.objects.create(
+            kind="outcome",
+            period="2026-11",
+            made_at=timezone.now(),
+            sha256="0" * 64,
+            pdf=b"%PDF-1.7 " + tenant.slug.encode(),
+        )
+        ledger.append("case.opened", actor="engine", case_id=case.id, subject=str(case))
+        ledger.append(
+            "step.verified",
+            actor="engine",
+            case_id=case.id,
+            subject=f"identity.revoke_sessions {account.username}",
+            body={"read_back": {"holds": True, "explanation": "No session is older than 09:14."}},
+        )
+        ledger.seal()
+        ledger.append("approval.requested", actor="engine", case_id=case.id, subject="technician")
+        quiet = _quiet_case(account)
+    return Rows(
+        tenant, account, case, quiet, proof, finding, approval, plan, connection, quarantined,
+        report,
+    )  # fmt: skip
+
+
+def _account() -> Account:
+    person = Person.objects.create(
+        display_name="Priya Shah", job_title="Practice manager", is_vip=True, criticality=4
+    )
+    return Account.objects.create(
+        person=person,
+        provider="microsoft365",
+        external_id="5b1c9d1e-0000-4000-8000-000000000001",
+        username="priya.shah@northwind-dental.example",
+        display_name="Priya Shah",
+        is_enabled=True,
+        is_mfa_registered=False,
+        risk_level="high",
+    )
+
+
+def _raw() -> RawRecord:
+    return RawRecord.objects.create(
+        connector="microsoft365",
+        feed="alerts",
+        received_at=timezone.now(),
+        body=b"{}",
+        content_hash="1" * 64,
+        outcome=RawRecord.Outcome.FINDING,
+    )
+
+
+def _case(tenant: Tenant, account: Account) -> Case:
+    now = timezone.now()
+    return Case.objects.create(
+        number=1,
+        title="Suspicious inbox manipulation rule after sign-in from an unfamiliar country",
+        status=Case.Status.AWAITING_APPROVAL,
+        severity_id=Severity.HIGH,
+        risk=85,
+        risk_terms=[
+            {"name": "severity", "points": 40, "reason": "“Suspicious inbox rule” is High"},
+            {"name": "several signals", "points": 10, "reason": "3 different alerts agree"},
+            {"name": "criticality", "points": 20, "reason": "Priya Shah is marked as important"},
+            {"name": "provider's own risk", "points": 15, "reason": "rated as high"},
+        ],
+        account=account,
+        entities=[f"account:{account.username}"],
+        verdict=Verdict.TRUE_POSITIVE,
+        verdict_detail={
+            "playbook": "investigate-account-takeover",
+            "version": 1,
+            "rule": "foreign-sign-in-then-hidden-rule",
+            "confidence": "high",
+            "because": "A sign-in from a country never seen before was followed within 12 minutes "
+            f"by an inbox rule that hides mail about invoices. {HOSTILE}",
+            "missing": [{"step": "risk_detections", "reason": "the permission is missing"}],
+        },
+        needs="Approve or reject 1 plan.",
+        opened_at=now - dt.timedelta(minutes=42),
+        first_activity_at=now - dt.timedelta(minutes=71),
+        last_activity_at=now - dt.timedelta(minutes=44),
+    )
+
+
+def _quiet_case(account: Account) -> Case:
+    now = timezone.now()
+    return Case.objects.create(
+        number=2,
+        title="Impossible travel",
+        status=Case.Status.NEEDS_TECHNICIAN,
+        severity_id=Severity.MEDIUM,
+        risk=95,
+        account=account,
+        verdict=Verdict.INSUFFICIENT_DATA,
+        verdict_detail={},
+        needs="The evidence was not enough to decide: see what was missing.",
+        opened_at=now - dt.timedelta(hours=3),
+        first_activity_at=now - dt.timedelta(hours=4),
+        last_activity_at=now - dt.timedelta(hours=3),
+    )
+
+
+def _finding(raw: RawRecord, case: Case) -> Finding:
+    now = timezone.now()
+    return Finding.objects.create(
+        raw=raw,
+        case=case,
+        connector="microsoft365",
+        uid=f"alert-{case.id}",
+        class_uid=2004,
+        title="Suspicious inbox manipulation rule",
+        description="A rule was set that moves messages with the word “invoice” to RSS Feeds.",
+        time=now - dt.timedelta(minutes=50),
+        severity_id=Severity.HIGH,
+        techniques=["T1564.008", "T1114.003"],
+        ocsf={},
+        content_hash="2" * 64,
+        received_at=now,
+        updated_at=now,
+    )
+
+
+def _evidence(case: Case) -> Evidence:
+    now = timezone.now()
+    evidence.record(
+        case,
+        gatherer="identity.list_risk_detections",
+        question="Risk detections of the provider",
+        asked_of="Microsoft 365",
+        asked_at=now,
+        answer={"step": "risk_detections", "facts": {}, "reason": "the permission is missing"},
+        is_available=False,
+        summary="The permission IdentityRiskEvent.Read.All is missing.",
+    )
+    return evidence.record(
+        case,
+        gatherer="mailbox.list_inbox_rules",
+        question="Inbox rules",
+        asked_of="Microsoft 365",
+        asked_at=now,
+        answer={"step": "rules", "facts": {"rules": [{"name": "..", "deletes": False}]}},
+        is_available=True,
+        summary="3 rules, 1 of them hides mail",
+    )
+
+
+def _told(key: str, action: str, target: dict[str, str], tier: str, why: str) -> dict[str, Any]:
+    return {
+        "id": key,
+        "action": action,
+        "title": action,
+        "target": target,
+        "inputs": {},
+        "why": {"words": why, "condition": "always", "facts": {}},
+        "on_failure": "stop",
+        "needs": [],
+        "reversal": {"action": "", "reason": ""},
+        "tier": tier,
+        "tier_rule": {"id": "rule", "title": "Important people are touched only with consent"},
+    }
+
+
+def _plan(case: Case, account: Account) -> tuple[Plan, Approval]:
+    target = {
+        "kind": "account",
+        "id": str(account.id),
+        "external_id": account.external_id,
+        "name": account.username,
+    }
+    document = {
+        "format": 1,
+        "playbook": {"id": "contain-cloud-account", "title": "Contain a cloud account"},
+        "case": str(case.id),
+        "steps": [
+            _told("revoke", "identity.revoke_sessions", target, "automatic", "Ends the session."),
+            _told("disable", "identity.disable_sign_in", target, "technician", "Keeps them out."),
+            _told("reset", "identity.reset_password", target, "technician", "It may be known."),
+        ],
+        "skipped": [{"step": "methods", "why": "there is nothing to do it to"}],
+        "tier": "technician",
+        "objects": 1,
+    }
+    version, _ = PlaybookVersion.objects.get_or_create(
+        sha256="3" * 64,
+        defaults={
+            "playbook_id": "contain-cloud-account",
+            "version": "1",
+            "kind": "response",
+            "source": "",
+        },
+    )
+    plan = Plan.objects.create(
+        case=case,
+        playbook=version,
+        engagement_version=1,
+        facts={},
+        document=document,
+        sha256=plan_sha256(document),
+        tier=Tier.TECHNICIAN,
+        status=Plan.Status.AWAITING_APPROVAL,
+    )
+    _run(plan, account)
+    approval = Approval.objects.create(
+        plan=plan,
+        tier=Tier.TECHNICIAN,
+        requested_at=timezone.now(),
+        expires_at=timezone.now() + dt.timedelta(hours=24),
+    )
+    work.schedule("expire", approval.id, delay=24 * 3600)
+    return plan, approval
+
+
+def _run(plan: Plan, account: Account) -> None:
+    now = timezone.now()
+    run = Run.objects.create(
+        plan=plan, status=Run.Status.WAITING, note="Waiting for an approval.", started_at=now
+    )
+    for position, told in enumerate(plan.document["steps"]):
+        is_done = told["tier"] == Tier.AUTOMATIC
+        Step.objects.create(
+            run=run,
+            position=position,
+            key=told["id"],
+            action=told["action"],
+            target_kind="account",
+            target_id=str(account.id),
+            target_external_id=account.external_id,
+            target_name=account.username,
+            tier=told["tier"],
+            status=Step.Status.VERIFIED if is_done else Step.Status.AWAITING_APPROVAL,
+            read_back={"holds": True, "explanation": "No session is older than 09:14."}
+            if is_done
+            else {},
+            intended_at=now if is_done else None,
+            called_at=now if is_done else None,
+            verified_at=now if is_done else None,
+            finished_at=now if is_done else None,
+        )
+
+
+def _connection() -> Connection:
+    connection = Connection.objects.create(
+        connector="microsoft365",
+        name="Microsoft 365",
+        secret=vault.put(Rows.secret, {"client_secret": "nobody may read this"}),
+        state=Connection.State.BROKEN,
+        error="The client secret has expired: make a new one in Entra and enter it.",
+    )
+    FeedState.objects.create(connection=connection, feed="alerts", records=12)
+    return connection
+
+
+def _quarantined() -> RawRecord:
+    return RawRecord.objects.create(
+        connector="microsoft365",
+        feed="alerts",
+        received_at=timezone.now(),
+        body=b'{"title": "' + HOSTILE.encode() + b'", "broken": \x00\xff' + b"x" * 30_000,
+        content_hash="4" * 64,
+        outcome=RawRecord.Outcome.QUARANTINED,
+        reason_code="not_json",
+        reason="The line is no JSON: it ends in the middle. Ask for the export again.",
+    )

@@ -1,0 +1,156 @@
+"""The pages in a real browser, on a wide and on a narrow screen.
+
+Screenshots are written to `var/screenshots`, to be looked at.
+"""
+
+import shutil
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from msp.staff import actions
+from msp.staff.models import Role
+from tenants.models import Tenant
+from tests.msp.console import rows as seeded
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PASSWORD = "correct horse battery staple"
+SCREENS = {"wide": (1280, 900), "narrow": (390, 844)}
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
+]
+
+# Elements that stick out of the window, and texts with too little contrast (WCAG 2.2, 1.4.3).
+OUTSIDE = """() => [...document.querySelectorAll('.hf *')]
+  .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1
+      && e.getBoundingClientRect().width > 0 && !e.closest('pre') && !e.closest('.hf-cards thead'))
+  .map(e => e.tagName + '.' + e.className + ': ' + e.textContent.trim().slice(0, 60))"""
+PALE = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgba = text => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const light = c => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => { const v = c[i] / 255;
+    return sum + weight * (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
+  const behind = e => { for (; e; e = e.parentElement) {
+    const c = rgba(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; }
+    return [255, 255, 255, 255]; };
+  return [...document.querySelectorAll('.hf *, nav *')]
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())
+        && e.getClientRects().length && getComputedStyle(e).visibility === 'visible')
+    .map(e => { const a = light(rgba(getComputedStyle(e).color)), b = light(behind(e));
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e]; })
+    .filter(([ratio]) => ratio < 4.5)
+    .map(([ratio, e]) => ratio.toFixed(2) + ' ' + e.className + ': '
+        + e.textContent.trim().slice(0, 40)); }"""
+
+
+@pytest.fixture
+def server(committed_database, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
+    """The product's web side in a thread, on the committed rows."""
+    monkeypatch.setattr(settings, "ALLOWED_HOSTS", ["*"])
+    live = LiveServer("127.0.0.1")
+    yield live
+    live.stop()
+
+
+@pytest.fixture
+def rows(server: LiveServer, make_tenant: Callable[..., Tenant]) -> seeded.Rows:
+    """Two clients with one of everything, and an approver."""
+    seeded.fill(make_tenant("harbour-law"))
+    actions.create_technician("mira", role=Role.ADMIN, password=PASSWORD)
+    return seeded.fill(make_tenant("northwind-dental"))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, in which Django would refuse to work.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _looks_right(page: Page, name: str, screen: str) -> None:
+    folder = Path(settings.VAR_DIR) / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.evaluate("document.fonts.ready")
+    page.screenshot(path=folder / f"{name}-{screen}.png", full_page=True)
+    assert page.evaluate(OUTSIDE) == [], f"{name}, {screen}: sticks out"
+    assert page.evaluate(PALE) == [], f"{name}, {screen}: too little contrast"
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= SCREENS[screen][0], f"{name}, {screen}: the page scrolls sideways"
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_and_can_be_read(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings, screen: str, scheme: str
+) -> None:
+    settings.REQUIRE_MFA = False
+    width, height = SCREENS[screen]
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "response",
+        lambda answer: (
+            errors.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None
+        ),
+    )
+    page.goto(f"{server.url}/")
+    _looks_right(page, f"login-{scheme}", screen)
+    page.fill("[name=login]", "mira")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/admin/queue/")
+    for name, address in {
+        "queue": "queue/",
+        "case": f"cases/{rows.case.id}/",
+        "case-needs": f"cases/{rows.quiet_case.id}/",
+        "approvals": "approvals/",
+        "ledger": f"ledger/{rows.tenant.slug}/?verify=1",
+        "tenants": "clients/",
+        "tenant": f"clients/{rows.tenant.slug}/",
+        "quarantine": "quarantine/",
+        "quarantined": f"quarantine/{rows.quarantined.id}/",
+        "cases": "tenants/case/",
+        "connections": "integrations/connection/",
+        "connection": f"integrations/connection/{rows.connection.id}/",
+    }.items():
+        page.goto(f"{server.url}/admin/{address}")
+        _looks_right(page, f"{name}-{scheme}", screen)
+    page.goto(f"{server.url}/accounts/2fa/")
+    _looks_right(page, f"second-factor-{scheme}", screen)
+    assert errors == []
+    context.close()
+
+
+def test_a_technician_approves_a_plan_with_two_clicks(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings
+) -> None:
+    settings.REQUIRE_MFA = False
+    page = chromium.new_page()
+    page.goto(f"{server.url}/admin/queue/")
+    page.fill("[name=login]", "mira")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.click(f"tr:has-text('{rows.tenant.name}') a.hf-strong >> nth=0")
+    page.click("button:has-text('Approve')")
+    page.wait_for_selector("text=Approved. The plan goes on now.")
+    assert page.locator("text=technician:").count() == 0
+    assert page.locator("text=by mira").count() == 1
+
+
+def test_health_answers_over_http(server: LiveServer) -> None:
+    with urllib.request.urlopen(f"{server.url}/healthz") as answer:
+        assert answer.read() == b'{"status": "ok"}'
