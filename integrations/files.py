@@ -15,6 +15,7 @@ from tenants.records import SourceRecord
 
 _LARGEST_FILE_BYTES = 512 * 1024 * 1024
 _DEEPEST = 100
+_DEEPEST_DOCUMENT = 400
 
 
 def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
@@ -23,6 +24,9 @@ def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
     document, is_one = _as_one_document(content)
     if is_one:
         yield from records_of(document)
+        return
+    if not any(_is_json_object(line) for line in content.splitlines()):
+        yield _unreadable(content, "The file")
         return
     for number, line in enumerate(content.splitlines(), start=1):
         if line.strip():
@@ -51,41 +55,60 @@ def _as_one_document(content: bytes) -> tuple[Any, bool]:
 
 
 def _parse(content: bytes) -> Any:
+    """Parse JSON; ValueError where it is none, or nested deeper than Python can handle later."""
     try:
-        return json.loads(content.decode("utf-8"))
+        document = json.loads(content.decode("utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if _is_deeper(document, _DEEPEST_DOCUMENT):
+        raise ValueError("nested too deeply")
+    return document
+
+
+def _is_json_object(line: bytes) -> bool:
+    if not line.lstrip().startswith((b"{", b"[")):
+        return False
+    try:
+        _parse(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _unreadable(content: bytes, what: str) -> Unreadable:
+    try:
+        _parse(content)
+    except UnicodeDecodeError:
+        reason = f"{what} is not UTF-8 text. Export it again as UTF-8."
+        return Unreadable(content, "not_utf8", reason)
+    except ValueError as error:
+        reason = f"{what} is not JSON ({str(error)[:80]}). It may be cut off: export it again."
+        return Unreadable(content, "not_json", reason)
+    raise AssertionError("It can be read.")
 
 
 def _of_line(line: bytes, number: int) -> Iterator[SourceRecord | Unreadable]:
     try:
         document = _parse(line)
-    except UnicodeDecodeError:
-        yield Unreadable(
-            line, "not_utf8", f"Line {number} is not UTF-8 text. Export it again as UTF-8."
-        )
-    except ValueError as error:
-        yield Unreadable(
-            line,
-            "not_json",
-            f"Line {number} is not JSON ({str(error)[:80]}). It may be cut off: export it again.",
-        )
+    except ValueError:
+        yield _unreadable(line, f"Line {number}")
     else:
         yield from records_of(document)
 
 
-def records_of(document: Any, url: str = "") -> Iterator[SourceRecord | Unreadable]:
-    """Yield the records in a parsed document: a list, an OData page, an exchange, or a record."""
-    if isinstance(document, list):
-        for item in document:
-            yield from _record(item, url)
-    elif isinstance(document, dict) and {"url", "status", "body"} <= document.keys():
-        yield from _of_exchange(document)
-    elif isinstance(document, dict) and _is_page(document):
-        value = document["value"]
-        yield from records_of(value if isinstance(value, list) else [value], url)
-    else:
-        yield from _record(document, url)
+def records_of(document: Any) -> Iterator[SourceRecord | Unreadable]:
+    """Yield the records in a parsed document: exchanges, OData pages, records, or lists."""
+    for item in document if isinstance(document, list) else [document]:
+        if isinstance(item, dict) and {"url", "status", "body"} <= item.keys():
+            yield from _of_exchange(item)
+        else:
+            yield from _of_page(item, "")
+
+
+def _of_page(item: Any, url: str) -> Iterator[SourceRecord | Unreadable]:
+    value = item["value"] if isinstance(item, dict) and _is_page(item) else item
+    for record in value if isinstance(value, list) and value is not item else [value]:
+        yield from _record(record, url)
 
 
 def _is_page(document: dict[str, Any]) -> bool:
@@ -116,7 +139,8 @@ def _of_exchange(exchange: dict[str, Any]) -> Iterator[SourceRecord | Unreadable
             whole, "not_a_record", f"The answer of {_path(url)} is a plain value, not a record."
         )
     else:
-        yield from records_of(body, url)
+        for item in body if isinstance(body, list) else [body]:
+            yield from _of_page(item, url)
 
 
 def _path(url: str) -> str:
@@ -130,7 +154,7 @@ def _record(item: Any, url: str) -> Iterator[SourceRecord | Unreadable]:
             "not_an_object",
             f"A record is a JSON object, and this is a {type(item).__name__}.",
         )
-    elif _depth(item) > _DEEPEST:
+    elif _is_deeper(item, _DEEPEST):
         yield Unreadable(
             json.dumps(item).encode("utf-8", "surrogatepass"),
             "too_deep",
@@ -140,14 +164,16 @@ def _record(item: Any, url: str) -> Iterator[SourceRecord | Unreadable]:
         yield SourceRecord(item, {"url": url} if url else {})
 
 
-def _depth(value: Any) -> int:
-    deepest, level = 0, [value]
-    while level and deepest <= _DEEPEST:
-        deepest += 1
-        level = [
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Say whether containers are nested more than `levels` deep; without recursion."""
+    containers = [value] if isinstance(value, dict | list) else []
+    depth = 0
+    while containers and depth <= levels:
+        depth += 1
+        containers = [
             child
-            for item in level
-            if isinstance(item, dict | list)
+            for item in containers
             for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, dict | list)
         ]
-    return deepest
+    return depth > levels

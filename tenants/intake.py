@@ -5,19 +5,21 @@ feed's cursor. A record that can't be normalised is quarantined: kept, counted, 
 reason; its neighbours go on.
 """
 
+import datetime as dt
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from tenants import directory, scope, work
 from tenants.canonical import jsonable
-from tenants.errors import Quarantine
+from tenants.errors import HoldfastError, Quarantine
 from tenants.models import Event, Finding, RawRecord, new_id
 from tenants.records import DirectoryItem, Normalised, SourceRecord
 from tenants.records import Event as NormalisedEvent
@@ -25,6 +27,7 @@ from tenants.records import Finding as NormalisedFinding
 
 # Above this a record is kept but not normalised: no vendor's single record is so large.
 LARGEST_RECORD_BYTES = 4 * 1024 * 1024
+_DEEPEST = 100
 _BATCH = 500
 
 
@@ -39,6 +42,12 @@ class Outcome:
     duplicates: int = 0
     quarantined: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Outcome") -> None:
+        """Count in what became of more records."""
+        for name in ("records", "events", "findings", "directory", "duplicates", "quarantined"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.reasons += other.reasons
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts, and how many records were quarantined for which reason."""
@@ -120,14 +129,10 @@ def _read(
         raw.body, raw.context = record.body, {}
         raw.content_hash = hashlib.sha256(raw.body).hexdigest()
         return _quarantined(raw, Quarantine(record.code, record.reason))
-    raw.body = json.dumps(record.body, sort_keys=True, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )
     raw.context = storable(dict(record.context))
-    raw.content_hash = hashlib.sha256(
-        raw.body + json.dumps(raw.context, sort_keys=True).encode()
-    ).hexdigest()
     try:
+        raw.body = _bytes_of(record.body)
+        raw.content_hash = _hash_of(raw)
         if len(raw.body) > LARGEST_RECORD_BYTES:
             raise Quarantine(
                 "too_large",
@@ -137,6 +142,11 @@ def _read(
         return _Item(raw, normalise(record))
     except Quarantine as error:
         return _quarantined(raw, error)
+    except RecursionError:
+        raw.body = raw.body or _bytes_of(_cut(dict(record.body), _DEEPEST))
+        raw.content_hash = _hash_of(raw)
+        reason = f"The record is nested so deeply that only {_DEEPEST} levels of it are kept."
+        return _quarantined(raw, Quarantine("too_deep", reason))
     except Exception as error:
         # A normaliser's own mistake must not lose this record or its neighbours.
         return _quarantined(
@@ -149,6 +159,25 @@ def _read(
         )
 
 
+def _bytes_of(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _hash_of(raw: RawRecord) -> str:
+    context = json.dumps(raw.context, sort_keys=True).encode()
+    return hashlib.sha256(bytes(raw.body) + context).hexdigest()
+
+
+def _cut(value: Any, levels: int) -> Any:
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return "(nested deeper)"
+    if isinstance(value, dict):
+        return {key: _cut(item, levels - 1) for key, item in value.items()}
+    return [_cut(item, levels - 1) for item in value]
+
+
 def _quarantined(raw: RawRecord, error: Quarantine) -> _Item:
     raw.outcome = RawRecord.Outcome.QUARANTINED
     raw.reason_code, raw.reason = error.code, storable(error.reason)
@@ -156,9 +185,37 @@ def _quarantined(raw: RawRecord, error: Quarantine) -> _Item:
 
 
 def _keep(connector: str, batch: Sequence[_Item], outcome: Outcome) -> None:
+    """Store a batch; where one of its records can't be stored, all but that one."""
     if not batch:
         return
-    outcome.records += len(batch)
+    try:
+        with transaction.atomic():
+            kept = Outcome(records=len(batch))
+            _keep_each_kind(connector, batch, kept)
+    except (OperationalError, InterfaceError, HoldfastError):
+        raise
+    except Exception as error:
+        if len(batch) > 1:
+            for item in batch:
+                _keep(connector, [item], outcome)
+        elif batch[0].normalised is None:
+            raise
+        else:
+            _keep(connector, [_quarantined(batch[0].raw, _unstorable(error))], outcome)
+        return
+    outcome.add(kept)
+
+
+def _unstorable(error: Exception) -> Quarantine:
+    told = str(error).strip().splitlines() or [""]
+    return Quarantine(
+        "unstorable",
+        f"A value of this record can't be stored ({type(error).__name__}: {told[0][:200]}). "
+        "It is kept as it came; correct it at the vendor, or report it to Holdfast.",
+    )
+
+
+def _keep_each_kind(connector: str, batch: Sequence[_Item], outcome: Outcome) -> None:
     by_type: dict[type, list[_Item]] = {}
     for item in batch:
         by_type.setdefault(type(item.normalised), []).append(item)
@@ -218,7 +275,7 @@ def _event(item: _Item) -> Event:
         uid=_bounded(told.uid, 512),
         class_uid=told.class_uid,
         activity=_bounded(told.activity, 128),
-        time=told.time,
+        time=_in_utc(told.time),
         severity_id=told.severity_id,
         is_success=told.is_success,
         actor=_bounded(told.actor, 320),
@@ -268,9 +325,9 @@ def _update_finding(finding: Finding, told: NormalisedFinding, raw: RawRecord) -
     finding.title = _bounded(told.title, 512)
     finding.description = storable(told.description)
     finding.category = _bounded(told.category, 128)
-    finding.time = told.time
-    finding.first_activity_at = told.first_activity_at
-    finding.last_activity_at = told.last_activity_at
+    finding.time = _in_utc(told.time)
+    finding.first_activity_at = told.first_activity_at and _in_utc(told.first_activity_at)
+    finding.last_activity_at = told.last_activity_at and _in_utc(told.last_activity_at)
     finding.severity_id = told.severity_id
     finding.confidence = told.confidence
     finding.vendor_status = _bounded(told.vendor_status, 64)
@@ -284,19 +341,20 @@ def _update_finding(finding: Finding, told: NormalisedFinding, raw: RawRecord) -
 
 
 def _keep_directory(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
-    known = directory.known_hashes(
-        connector, [i.normalised for i in items if isinstance(i.normalised, DirectoryItem)]
-    )
-    for item in items:
-        told = item.normalised
-        assert isinstance(told, DirectoryItem)
+    keyed = [
+        (item, _storable_item(item.normalised))
+        for item in items
+        if isinstance(item.normalised, DirectoryItem)
+    ]
+    known = directory.known_hashes(connector, [told for _, told in keyed])
+    for item, told in keyed:
         if known.get((told.kind, told.external_id)) == item.raw.content_hash:
             outcome.duplicates += 1
             continue
         known[told.kind, told.external_id] = item.raw.content_hash
         item.raw.outcome = RawRecord.Outcome.DIRECTORY
         item.raw.save(force_insert=True)
-        directory.apply(connector, _storable_item(told), item.raw.content_hash)
+        directory.apply(connector, told, item.raw.content_hash)
         outcome.directory += 1
 
 
@@ -312,10 +370,12 @@ def _storable_item(told: DirectoryItem) -> DirectoryItem:
 
 
 def storable(value: Any) -> Any:
-    """Return `value` without NUL and lone surrogates, which PostgreSQL's text can't hold.
+    """Return `value` without what PostgreSQL can't hold: NUL, lone surrogates, NaN and infinity.
 
     The raw record keeps them, byte for byte.
     """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, str):
         if "\x00" in value:
             value = value.replace("\x00", "\ufffd")
@@ -325,6 +385,11 @@ def storable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
     return value
+
+
+def _in_utc(time: dt.datetime) -> dt.datetime:
+    """Return `time` in UTC; OverflowError for one before year 1 there, which can't be read back."""
+    return time.astimezone(dt.UTC)
 
 
 def _bounded(text: str, length: int) -> str:

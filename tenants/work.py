@@ -72,7 +72,9 @@ def schedule(kind: str, subject: uuid.UUID, *, delay: float = 0) -> None:
                  last_error, created_at)
             VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s), 1, 0, '', '', now())
             ON CONFLICT (tenant_id, kind, subject) DO UPDATE
-               SET due_at = CASE WHEN tenants_work.leased_until > now() THEN excluded.due_at
+               SET due_at = CASE WHEN tenants_work.leased_until > now()
+                                  AND tenants_work.due_at = tenants_work.created_at
+                                 THEN excluded.due_at
                                  ELSE LEAST(tenants_work.due_at, excluded.due_at) END,
                    generation = tenants_work.generation + 1
             RETURNING id
@@ -94,14 +96,18 @@ def _hint(work_id: uuid.UUID, kind: str) -> None:
 
 
 def claim(work_id: uuid.UUID) -> Claim | None:
-    """Take the row if it is due and nobody holds it; None otherwise."""
+    """Take the row if it is due and nobody holds it; None otherwise.
+
+    `due_at` goes back to when the row was made: what is asked for from now on has a later time.
+    """
     worker = worker_name()
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE tenants_work
                SET leased_by = %s, leased_until = now() + make_interval(secs => %s),
-                   attempts = attempts + 1
+                   attempts = attempts + 1,
+                   due_at = created_at
              WHERE id = (SELECT id FROM tenants_work
                           WHERE id = %s AND due_at <= now()
                             AND (leased_until IS NULL OR leased_until <= now())

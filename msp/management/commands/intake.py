@@ -47,7 +47,8 @@ class Command(BaseCommand):
             self.stdout.write(f"  {count} × {reason}")
 
     def _take(self, tenant: Tenant, feed: Feed, options: dict[str, Any]) -> intake.Outcome:
-        with scope.tenant(tenant.id):
+        # A block of its own inside the scope's, so that the scope can still end after a rollback.
+        with scope.tenant(tenant.id), transaction.atomic():
             outcome = intake.take(
                 connector=options["connector"],
                 feed=feed.name,
