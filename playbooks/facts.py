@@ -19,7 +19,7 @@ def of_case(case: Case) -> dict[str, Any]:
         "evidence": newest_evidence(case),
     }
     if case.account is not None:
-        facts["account"] = _account(case.account)
+        facts["account"] = _account(case.account, facts["evidence"])
         facts["mailbox"] = _mailbox(case.account)
     if case.verdict:
         facts["verdict"] = {
@@ -62,7 +62,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _account(account: Account) -> dict[str, Any]:
+def _account(account: Account, evidence: dict[str, Any]) -> dict[str, Any]:
+    privileged, roles = _privilege(account, evidence)
     return {
         "id": account.id,
         "external_id": account.external_id,
@@ -71,12 +72,28 @@ def _account(account: Account) -> dict[str, Any]:
         "display_name": account.display_name or account.username,
         "kind": account.kind,
         "is_enabled": account.is_enabled,
-        "is_privileged": account.is_privileged,
+        "is_privileged": privileged,
         "is_vip": bool(account.person and account.person.is_vip),
         "is_protected": account.is_protected,
         "source_of_authority": account.source_of_authority,
-        "roles": account.roles,
+        "roles": roles,
     }
+
+
+def _privilege(account: Account, evidence: dict[str, Any]) -> tuple[bool, list[str]]:
+    """Whether the account is privileged, and by which roles.
+
+    The directory may not have been read since a role was given, so what the vendor said when the
+    case was investigated counts as well; where it could not say, the account is privileged.
+    """
+    roles = set(account.roles)
+    if not evidence:
+        return account.is_privileged, sorted(roles)
+    asked = [answer for answer in evidence.values() if "account" in answer]
+    for answer in asked:
+        roles |= set(answer["account"].get("roles") or [])
+    said = {answer["account"].get("is_privileged") for answer in asked}
+    return account.is_privileged or said != {False}, sorted(roles)
 
 
 def _mailbox(account: Account) -> dict[str, Any]:

@@ -13,13 +13,16 @@ from integrations.contract import Client, Json, Target
 from integrations.errors import Throttled, UnknownAction, VendorError
 from integrations.models import Connection
 from playbooks import facts as case_facts
-from playbooks import library, verdicts
+from playbooks import library, triage, verdicts
 from playbooks.language import Playbook, PlaybookStep
 from playbooks.versions import remember
 from tenants import evidence, ledger, scope, work
 from tenants.models import Account, Case
 
 _AT_ONCE = 4
+# A new client's alerts may come before its directory has been read.
+_DIRECTORY_SECONDS = 5.0
+_DIRECTORY_PATIENCE = dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.NEEDS_TECHNICIAN
         ):  # fmt: skip
             return
+        if _directory_lags(case):
+            work.schedule("investigate", case_id, delay=_DIRECTORY_SECONDS)
+            return
         facts = case_facts.of_case(case)
         playbook = library.choose_investigation(facts)
         if playbook is None:
@@ -70,6 +76,15 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         for answer in answers:
             _keep(case, answer)
         _decide(case, playbook)
+
+
+def _directory_lags(case: Case) -> bool:
+    """Look again for the account; True where the directory may only not have been read yet."""
+    if case.account is None:
+        case.account = triage.find_account(case)
+        case.save(update_fields=["account"])
+    waited = timezone.now() - case.opened_at
+    return case.account is None and triage.names_an_account(case) and waited < _DIRECTORY_PATIENCE
 
 
 def _nobody_looks(case: Case) -> None:

@@ -213,11 +213,7 @@ def _step(told: Any, i: int, kind: str, problems: _Problems) -> PlaybookStep:
     for expression in expressions_in([given, target, told.get("why", "")]):
         problems.condition(expression, *here, is_yes_or_no=False)
     at_most = told.get("at_most", 20 if "for_each" in told else 1)
-    if (
-        not isinstance(at_most, int)
-        or isinstance(at_most, bool)
-        or not 1 <= at_most <= _MOST_OBJECTS
-    ):
+    if type(at_most) is not int or not 1 <= at_most <= _MOST_OBJECTS:
         problems.add(f"at_most is a number from 1 to {_MOST_OBJECTS}", *here, "at_most")
     return PlaybookStep(
         id=problems.text(told, "id", *here),

@@ -24,8 +24,8 @@ def plan(
 ) -> dict[str, Any]:
     """Return the plan that `playbook` comes to for `facts` under a tenant's rules.
 
-    No step gets a tier below `at_least`. PlaybookError names what the facts lack. Forbidden steps stay in the plan, to be seen, and are
-    never carried out.
+    No step gets a tier below `at_least`. PlaybookError names what the facts lack. Forbidden steps
+    stay in the plan, to be seen, and are never carried out.
     """
     facts = given.clean(facts)
     drafts: list[dict[str, Any]] = []

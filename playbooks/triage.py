@@ -108,7 +108,7 @@ def _open(finding: Finding) -> Case:
 def _assess(case: Case) -> None:
     """Find whom the case is about, score its risk, and have it looked into."""
     findings = list(case.findings.all())
-    case.account = case.account or _account(case)
+    case.account = case.account or find_account(case)
     parts = risk.terms(findings, case.account)
     case.risk_terms = list(parts)
     case.risk = risk.total(parts)
@@ -121,7 +121,13 @@ def _assess(case: Case) -> None:
         work.schedule("investigate", case.id)
 
 
-def _account(case: Case) -> Account | None:
+def names_an_account(case: Case) -> bool:
+    """Whether the findings say whom the case is about, known to the directory or not."""
+    return any(e.startswith(("account_id:", "account:", "mailbox:")) for e in case.entities)
+
+
+def find_account(case: Case) -> Account | None:
+    """Return whom the case is about, as far as the directory knows the account by now."""
     ids = _values(case, "account_id:")
     names = _values(case, "account:") + _values(case, "mailbox:")
     by_id = Account.objects.filter(external_id__in=ids).order_by("-is_privileged").first()

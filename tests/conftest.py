@@ -4,8 +4,10 @@ The schema is made by the owner role; tests run as the application's role, which
 can't bypass row-level security. Tests that start processes use `committed_database`.
 """
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -23,12 +25,12 @@ TEST_DATABASE = "holdfast_test"
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker, request) -> Iterator[None]:
+def django_db_setup(django_db_blocker) -> Iterator[None]:
     """Make a fresh test database as the owner, migrated, and point both aliases at it."""
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    name = f"{TEST_DATABASE}_{worker}"
+    name = f"{TEST_DATABASE}_{os.getpid()}"
     with postgres.embedded().running() as cluster, django_db_blocker.unblock():
-        cluster.drop_database(name)
+        for leftover in _left_by_killed_runs(cluster):
+            cluster.drop_database(leftover)
         cluster.prepare_database(name)
         for alias in ("default", "owner"):
             connections[alias].close()
@@ -42,6 +44,16 @@ def django_db_setup(django_db_blocker, request) -> Iterator[None]:
         for connection in connections.all():
             connection.close()
         cluster.drop_database(name)
+
+
+def _left_by_killed_runs(cluster: postgres.Cluster) -> list[str]:
+    """Return the test databases whose test process is gone."""
+    with psycopg.connect(cluster.owner_url()) as connection:
+        found = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{TEST_DATABASE}_%"]
+        ).fetchall()
+    names = [str(row[0]) for row in found]
+    return [name for name in names if not Path(f"/proc/{name.rsplit('_', 1)[1]}").exists()]
 
 
 @pytest.fixture(autouse=True)

@@ -54,6 +54,7 @@ def test_killed_at_every_transition(clinic, processes) -> None:
     worker = processes.worker()
     handled: set[tuple[str, str]] = set()
     kills = 0
+
     def is_new() -> bool:
         return bool(_seen(clinic) - handled) or _is_over(clinic)
 
