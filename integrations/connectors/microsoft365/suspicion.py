@@ -70,10 +70,11 @@ def of_rule(
     removes = deletes(actions.body)
     if removes:
         terms.append((_DELETES, "deletes the mail"))
-    folder = folder_name or actions.text("moveToFolder")
-    hides = any(word in folder.lower() for word in _UNREAD_FOLDERS) if folder else False
+    hides = any(word in folder_name.lower() for word in _UNREAD_FOLDERS)
     if hides:
-        terms.append((_HIDES_IN_FOLDER, f"moves mail to a folder that nobody reads ({folder})"))
+        terms.append(
+            (_HIDES_IN_FOLDER, f"moves mail to a folder that nobody reads ({folder_name})")
+        )
     words = sorted(_keywords(conditions))
     if words:
         terms.append((_KEYWORDS, f"picks out mail about {', '.join(words)}"))
