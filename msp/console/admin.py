@@ -43,7 +43,6 @@ class ReadOnlyAdmin(ModelAdmin):
     least_role = Role.VIEWER
     actions = None
     list_per_page = 50
-    show_full_result_count = False
 
     def get_urls(self) -> list[URLPattern]:
         """Return the list and the page of one row; the admin's other addresses don't exist."""

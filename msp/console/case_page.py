@@ -223,7 +223,10 @@ def _plan(plan: Plan) -> PlanView:
         tier=words.TIERS.get(Tier(plan.tier), plan.tier),
         note=run.note if run else "",
         steps=steps,
-        not_needed=[f"{item['step']}: {item['why']}" for item in plan.document.get("skipped", [])],
+        not_needed=[
+            f"{item['step'].replace('_', ' ').replace('-', ' ').capitalize()}: {item['why']}"
+            for item in plan.document.get("skipped", [])
+        ],
         approvals=[_approval(row) for row in plan.approvals.all()],
         done=sum(row.status == Step.Status.VERIFIED for row in rows),
         counted=len(rows),

@@ -23,7 +23,7 @@ def ago(at: dt.datetime | None) -> str:
     for size, unit in _UNITS:
         if seconds >= size:
             return f"{seconds // size} {unit}"
-    return "now" if seconds < 5 else f"{seconds} s"
+    return f"{seconds} s"
 
 
 @register.filter
@@ -44,6 +44,12 @@ def moment(at: dt.datetime | None) -> SafeString | str:
 def short(sha256: str) -> str:
     """Return the start of a hash, enough to compare by eye."""
     return sha256[:12]
+
+
+@register.filter
+def words_of(name: str) -> str:
+    """Return a name of the machine's as words: ``risk_detections`` as ``risk detections``."""
+    return name.replace("_", " ").replace("-", " ")
 
 
 @register.simple_tag

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations import catalog
 from integrations.models import Connection, FeedState
 from msp.reports.models import Report
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
@@ -205,7 +206,7 @@ def _told(key: str, action: str, target: dict[str, str], tier: str, why: str) ->
     return {
         "id": key,
         "action": action,
-        "title": action,
+        "title": catalog.get(action).title,
         "target": target,
         "inputs": {},
         "why": {"words": why, "condition": "always", "facts": {}},
