@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -294,10 +294,17 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
         if isinstance(item.normalised, NormalisedFinding)
     ]
     known = {f.uid: f for f in Finding.objects.filter(connector=connector, uid__in=uids)}
-    for item in items:
+    replayed = _replayed(
+        connector,
+        RawRecord.Outcome.FINDING,
+        [(uid, item.raw.content_hash) for uid, item in zip(uids, items, strict=True)],
+        {uid: finding.content_hash for uid, finding in known.items()},
+    )
+    for uid, item in zip(uids, items, strict=True):
         assert isinstance(item.normalised, NormalisedFinding)
-        finding = known.get(_bounded(item.normalised.uid, 512))
-        if finding is not None and finding.content_hash == item.raw.content_hash:
+        finding = known.get(uid)
+        is_known = finding is not None and finding.content_hash == item.raw.content_hash
+        if uid in replayed or is_known:
             outcome.duplicates += 1
             continue
         item.raw.outcome = RawRecord.Outcome.FINDING
@@ -306,14 +313,42 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
             finding = Finding(
                 tenant_id=item.raw.tenant_id,
                 connector=connector,
-                uid=_bounded(item.normalised.uid, 512),
+                uid=uid,
                 received_at=item.raw.received_at,
                 times_seen=0,
             )
-            known[finding.uid] = finding
+            known[uid] = finding
         _update_finding(finding, item.normalised, item.raw)
         finding.save()
         outcome.findings += 1
+
+
+def _replayed(
+    connector: str,
+    outcome: RawRecord.Outcome,
+    told: Sequence[tuple[Hashable, str]],
+    known: Mapping[Any, str],
+) -> set[Hashable]:
+    """Return what stands in a batch in several versions that all came before, in that order.
+
+    The last of them is the version that is known, so a file taken in again changes nothing.
+    """
+    versions: dict[Hashable, list[str]] = {}
+    for key, content_hash in told:
+        versions.setdefault(key, []).append(content_hash)
+    several = {
+        key: set(hashes)
+        for key, hashes in versions.items()
+        if len(set(hashes)) > 1 and known.get(key) == hashes[-1]
+    }
+    if not several:
+        return set()
+    seen = set(
+        RawRecord.objects.filter(
+            connector=connector, outcome=outcome, content_hash__in=set().union(*several.values())
+        ).values_list("content_hash", flat=True)
+    )
+    return {key for key, hashes in several.items() if hashes <= seen}
 
 
 def _update_finding(finding: Finding, told: NormalisedFinding, raw: RawRecord) -> None:
@@ -347,8 +382,15 @@ def _keep_directory(connector: str, items: Sequence[_Item], outcome: Outcome) ->
         if isinstance(item.normalised, DirectoryItem)
     ]
     known = directory.known_hashes(connector, [told for _, told in keyed])
+    replayed = _replayed(
+        connector,
+        RawRecord.Outcome.DIRECTORY,
+        [((told.kind, told.external_id), item.raw.content_hash) for item, told in keyed],
+        known,
+    )
     for item, told in keyed:
-        if known.get((told.kind, told.external_id)) == item.raw.content_hash:
+        key = told.kind, told.external_id
+        if key in replayed or known.get(key) == item.raw.content_hash:
             outcome.duplicates += 1
             continue
         known[told.kind, told.external_id] = item.raw.content_hash

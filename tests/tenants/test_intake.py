@@ -142,6 +142,22 @@ def test_a_directory_object_that_changes_and_changes_back_is_updated_each_time(i
     assert _counts(_take(_account("u", is_enabled=True))) == {"duplicates": 1}
 
 
+def test_a_file_with_several_versions_is_all_duplicates_the_second_time(in_tenant) -> None:
+    records = [_account("u", is_enabled=True), _account("u", is_enabled=False), _account("v")]
+    records += [_alert("a", severity=2), _alert("a", severity=4)]
+    assert _counts(_take(*records)) == {"directory": 3, "findings": 2}
+    assert _counts(_take(*records)) == {"duplicates": 5}
+    assert Account.objects.get(external_id="u").is_enabled is False
+    assert (Finding.objects.get().severity_id, Finding.objects.get().times_seen) == (4, 2)
+
+
+def test_an_old_version_that_never_came_before_is_kept(in_tenant) -> None:
+    _take(_account("u", is_enabled=False))
+    late = [_account("u", is_enabled=True), _account("u", is_enabled=False)]
+    assert _counts(_take(*late)) == {"directory": 2}
+    assert RawRecord.objects.count() == 3
+
+
 def test_without_a_tenant_nothing_is_taken(db) -> None:
     with pytest.raises(ScopeError):
         _take(_alert("a"))
