@@ -39,6 +39,14 @@ def protect(account: Account, *, is_break_glass: bool, actor: str, reason: str) 
     )
 
 
+def set_kind(account: Account, kind: Account.Kind, *, actor: str) -> None:
+    """Decide what kind of account it is, such as a service account, which no provider says."""
+    account.kind = kind
+    account.kind_set_by = actor
+    account.save(update_fields=["kind", "kind_set_by"])
+    ledger.append("account.kind_set", actor=actor, subject=account.username, body={"kind": kind})
+
+
 def known_hashes(provider: str, items: Iterable[DirectoryItem]) -> dict[tuple[str, str], str]:
     """Return (kind, external id) → content hash of what is in the directory already."""
     wanted: dict[str, set[str]] = {}
@@ -86,6 +94,8 @@ def _apply_account(provider: str, item: DirectoryItem, content_hash: str) -> Non
         external_id=item.external_id,
         defaults={"tenant_id": scope.require_tenant_id(), "username": item.name},
     )
+    if account.kind_set_by:
+        fields.pop("kind", None)
     for name, value in fields.items():
         setattr(account, name, value)
     if not account.username:

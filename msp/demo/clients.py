@@ -57,8 +57,8 @@ def _connect(told: dict, simulator: str) -> Tenant:
     return tenant
 
 
-def protect_emergency_accounts(tenants: list[Tenant]) -> None:
-    """Name each client's break-glass account, as the MSP does when a client is taken on."""
+def name_special_accounts(tenants: list[Tenant]) -> None:
+    """Name each client's break-glass and service accounts, as an MSP does with a new client."""
     for tenant in tenants:
         with scope.tenant(tenant.id):
             for account in Account.objects.filter(
@@ -67,6 +67,8 @@ def protect_emergency_accounts(tenants: list[Tenant]) -> None:
                 directory.protect(
                     account, is_break_glass=True, actor=ACTOR, reason="break-glass account"
                 )
+            for account in Account.objects.filter(username__startswith="svc.", kind_set_by=""):
+                directory.set_kind(account, Account.Kind.SERVICE, actor=ACTOR)
 
 
 def technician() -> str:

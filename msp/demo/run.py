@@ -101,7 +101,7 @@ def _work(supervisor: Supervisor, tenants: list[Tenant], folder: Path, say: Say)
     news = News({tenant.id: tenant.name for tenant in tenants})
 
     def settled() -> bool:
-        clients.protect_emergency_accounts(tenants)
+        clients.name_special_accounts(tenants)
         for line in news.lines():
             say(line)
         return summary.is_settled()

@@ -42,11 +42,14 @@ def summary(reports: list[Path]) -> dict[str, Any]:
             "awaiting_approval": Case.objects.filter(status=Case.Status.AWAITING_APPROVAL).count(),
             "actions_verified": steps.filter(status=Step.Status.VERIFIED).count(),
             "actions_failed": steps.filter(status=Step.Status.FAILED).count(),
-            "seats": Seat.objects.values("tenant_id", "person_id").distinct().count(),
         }
-    told["ledger_ok"] = all(_verified(tenant) for tenant in Tenant.objects.all())
-    told["reports"] = [str(path) for path in reports]
-    return told
+        seats = Seat.objects.values("tenant_id", "person_id").distinct().count()
+    return {
+        **told,
+        "ledger_ok": all(_verified(tenant) for tenant in Tenant.objects.all()),
+        "seats": seats,
+        "reports": [str(path) for path in reports],
+    }
 
 
 def _verified(tenant: Tenant) -> bool:

@@ -17,6 +17,7 @@ NOT_COUNTED: Final[Mapping[str, str]] = {
     "guest": "guests from other organisations",
     "shared": "shared mailboxes",
     "service": "accounts of programs, not of people",
+    "emergency": "emergency accounts, which lie in a safe",
     "disabled": "switched off",
     "state_unknown": "not known whether they are switched on",
     "without_person": "not matched with a person yet",
@@ -39,6 +40,8 @@ def why_not_counted(account: Account) -> str:
     by_kind = _BY_KIND.get(Account.Kind(account.kind))
     if by_kind is not None:
         return by_kind
+    if account.is_break_glass:
+        return "emergency"
     if account.is_enabled is None:
         return "state_unknown"
     if not account.is_enabled:

@@ -46,6 +46,11 @@ class Account(TenantModel):
     email = models.CharField(max_length=320, blank=True)
     display_name = models.CharField(max_length=256, blank=True)
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.MEMBER)
+    kind_set_by = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="who decided the kind by hand; then no provider's feed changes it",
+    )
     is_enabled = models.BooleanField(null=True, help_text="empty: not known")
     is_licensed = models.BooleanField(null=True, help_text="empty: not known")
     roles = models.JSONField(default=list, blank=True, help_text="directory roles held")
