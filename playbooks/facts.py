@@ -12,14 +12,15 @@ from tenants.models import Account, Case, Evidence, Finding, Severity
 
 def of_case(case: Case) -> dict[str, Any]:
     """Return the facts of `case` as they are known now."""
-    facts = {
+    evidence = newest_evidence(case)
+    facts: dict[str, Any] = {
         "case": _case(case),
         "tenant": {"slug": case.tenant.slug, "time_zone": case.tenant.time_zone},
         "hour": _hour(case.tenant.time_zone),
-        "evidence": newest_evidence(case),
+        "evidence": evidence,
     }
     if case.account is not None:
-        facts["account"] = _account(case.account, facts["evidence"])
+        facts["account"] = _account(case.account, evidence)
         facts["mailbox"] = _mailbox(case.account)
     if case.verdict:
         facts["verdict"] = {

@@ -246,17 +246,21 @@ def _keep_quarantined(items: Sequence[_Item], outcome: Outcome) -> None:
 
 def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
     keyed = [(item, _event(item)) for item in items if isinstance(item.normalised, NormalisedEvent)]
-    known = set(
-        Event.objects.filter(
-            connector=connector, uid__in=[event.uid for _, event in keyed]
-        ).values_list("class_uid", "uid")
-    )
+    known = {
+        (class_uid, uid): content_hash
+        for class_uid, uid, content_hash in Event.objects.filter(
+            connector=connector,
+            uid__in=[uid for item, event in keyed for uid in (event.uid, _next_uid(event, item))],
+        ).values_list("class_uid", "uid", "raw__content_hash")
+    }
     raws, events = [], []
     for item, event in keyed:
+        if known.get((event.class_uid, event.uid), item.raw.content_hash) != item.raw.content_hash:
+            event.uid = _next_uid(event, item)
         if (event.class_uid, event.uid) in known:
             outcome.duplicates += 1
             continue
-        known.add((event.class_uid, event.uid))
+        known[event.class_uid, event.uid] = item.raw.content_hash
         item.raw.outcome = RawRecord.Outcome.EVENT
         event.connector = connector
         raws.append(item.raw)
@@ -264,6 +268,14 @@ def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> No
     RawRecord.objects.bulk_create(raws)
     Event.objects.bulk_create(events)
     outcome.events += len(events)
+
+
+def _next_uid(event: Event, item: _Item) -> str:
+    """Return the id of a later version of an event: a vendor may tell more of it afterwards.
+
+    An event is never changed, so what is told later stands beside it.
+    """
+    return _bounded(f"{event.uid} {item.raw.content_hash[:16]}", 512)
 
 
 def _event(item: _Item) -> Event:
