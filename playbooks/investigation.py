@@ -156,13 +156,22 @@ def _keep(case: Case, answer: _Answer) -> None:
 
 
 def _summary(facts: Json) -> str:
-    """Say in one line how much was found, such as ``3 rules``."""
-    parts = [
-        f"{len(value)} {name.replace('_', ' ')}"
-        for name, value in facts.items()
-        if isinstance(value, list | tuple)
-    ]
-    return ", ".join(parts)
+    """Say in one line what was found, such as ``3 rules (1 suspicious), forwards outside: no``."""
+    flat: dict[str, Any] = {}
+    for name, value in facts.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    parts = [words for name, value in flat.items() if (words := _in_words(name, value))]
+    return ", ".join(parts[:6])
+
+
+def _in_words(name: str, value: Any) -> str:
+    name = name.replace("_", " ")
+    if isinstance(value, bool):
+        return f"{name.removeprefix('is ')}: {'yes' if value else 'no'}"
+    if isinstance(value, list):
+        marked = sum(isinstance(item, dict) and bool(item.get("is_suspicious")) for item in value)
+        return f"{len(value)} {name}" + (f" ({marked} suspicious)" if marked else "")
+    return f"{name}: {value}" if isinstance(value, int) else ""
 
 
 def _decide(case: Case, playbook: Playbook) -> None:
