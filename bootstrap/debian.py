@@ -14,7 +14,8 @@ from bootstrap.errors import SetupError
 # WeasyPrint's libraries, and the face of the reports.
 # https://doc.courtbouillon.org/weasyprint/stable/first_steps.html#debian-11
 FOR_PDF = ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-inter")
-FOR_TESTS = ("poppler-utils",)
+# libatomic1 is for the Node.js that Playwright brings.
+FOR_TESTS = ("poppler-utils", "libatomic1")
 BROWSER = "chromium"
 _BROWSER_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
