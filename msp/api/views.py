@@ -32,12 +32,23 @@ _CSV_EXAMPLE = (
 )
 
 
-class UsageView(APIView):
+class KeyedView(APIView):
+    """A view for machines: it looks at the key before anything else, also at a bad request."""
+
+    content_negotiation_class = Negotiation
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Ask for the key first, so that nobody without one learns what there is."""
+        self.perform_authentication(request)
+        self.check_permissions(request)
+        super().initial(request, *args, **kwargs)
+
+
+class UsageView(KeyedView):
     """The seats of every client in a period, as they are billed."""
 
     required_scope = ApiKey.Scope.LICENSING_READ
     renderer_classes = [JSONRenderer, UsageCsvRenderer]
-    content_negotiation_class = Negotiation
 
     @extend_schema(
         operation_id="licensing_usage",

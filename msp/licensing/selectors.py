@@ -60,9 +60,7 @@ class TenantUsage:
         return round(self.seat_days / self.days_counted, 2) if self.daily else 0.0
 
 
-def usage(
-    period: str | Period, tenant_ids: Iterable[uuid.UUID] | None = None
-) -> list[TenantUsage]:
+def usage(period: str | Period, tenant_ids: Iterable[uuid.UUID] | None = None) -> list[TenantUsage]:
     """Return each tenant's usage in the period, by slug, in a scope that can read the tenants.
 
     `tenant_ids` limits it; without it all tenants of the register are told, or the one of a

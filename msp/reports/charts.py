@@ -64,14 +64,14 @@ def alerts_by_day(
     Days after `known_until` are left empty and marked as not over.
     """
     most = max(1, *(number for _, number in days))
-    width, height, base = 640.0, 128, 96
+    width, height, base = 640.0, 104, 72
     slot = width / len(days)
     parts = [f"<line x1='0' y1='{base}.5' x2='{width}' y2='{base}.5' stroke='{_LINE}'/>"]
     for position, (day, number) in enumerate(days):
         x = position * slot
         is_attack = day in attack_days
         if number:
-            tall = max(3.0, 74 * number / most)
+            tall = max(3.0, 52 * number / most)
             colour = _ATTACK if is_attack else _CALM
             parts.append(
                 f"<rect x='{x + slot * 0.18:.1f}' y='{base - tall:.1f}' width='{slot * 0.64:.1f}'"

@@ -63,8 +63,9 @@ class Incident:
     """A real attack, told in plain words.
 
     `to_containment` is the time from the first alert that reached us to the last containment step
-    that was checked; `of_it_waiting` the part of it in which an approval was waited for. None
-    where it isn't contained.
+    that was checked; `of_it_waiting` the part of it in which an approval was waited for; `speed`
+    says both in words. None, and empty, where it isn't contained. `blocked` names the people who
+    can't sign in for now.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Incident:
     course: tuple[Moment, ...]
     done: tuple[Done, ...]
     left: tuple[Left, ...]
+    blocked: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,11 @@ class Numbers:
     evidence: int
     median: dt.timedelta | None
     median_without_waiting: dt.timedelta | None
+
+    @property
+    def has_data(self) -> bool:
+        """Whether anything came in at all."""
+        return bool(self.signals or self.alerts or self.cases)
 
     @property
     def quiet_false_alarms(self) -> int:

@@ -95,8 +95,15 @@ def unmeasured(span: Span, came_in: Intake, people: TenantUsage) -> list[Unmeasu
     return told
 
 
-def broken_connections() -> list[Need]:
-    """Return the connections through which nothing can be seen or done until they are renewed."""
+def connections_needed() -> list[Need]:
+    """Return what has to be connected, or connected again, before we can see and act."""
+    if not Connection.objects.exists():
+        return [
+            Need(
+                "Nothing is connected",
+                "We can’t protect what we can’t see. Please let us connect your systems.",
+            )
+        ]
     return [
         Need(
             f"The connection to {connection.name} is broken",

@@ -81,7 +81,7 @@ def sentences(traces: Traces, who: str) -> list[str]:
 
 
 def _of(who: str) -> str:
-    return f"{who}’" if who.endswith("s") else f"{who}’s"
+    return f"{who}’s"
 
 
 def _signed_in(facts: Facts, who: str) -> str:

@@ -121,6 +121,7 @@ def _incident(case: Case, names: _Names, span: Span) -> Incident:
         course=tuple(_course(case, plans, first_alert, traces, span)),
         done=tuple(_done(steps, names, first_alert, span)),
         left=tuple(_left(case, steps, names)),
+        blocked=tuple(_blocked(steps, names)),
     )
 
 
@@ -144,7 +145,7 @@ def _waited(
 
 def _speed(taken: dt.timedelta | None, waiting: dt.timedelta | None) -> str:
     if taken is None:
-        return "not contained yet"
+        return ""
     told = f"contained within {words.duration(taken)} of the first alert"
     if waiting:
         told += f", {words.duration(waiting)} of it waiting for an approval"

@@ -19,11 +19,8 @@ def summary(client: str, span: Span, numbers: Numbers, needs: int) -> tuple[str,
 
 
 def _looked_at(client: str, month: str, so_far: str, numbers: Numbers) -> str:
-    if not numbers.signals and not numbers.alerts and not numbers.cases:
-        return (
-            f"In {month}{so_far} no data about {client} reached us, so this report can’t say "
-            "whether anything happened."
-        )
+    if not numbers.has_data:
+        return f"In {month}{so_far} no data about {client} reached us."
     of_them = (
         f"{words.count(numbers.alerts, 'was an alert', 'were alerts')}, which we looked into as "
         f"{words.count(numbers.cases, 'case')}"
@@ -37,6 +34,8 @@ def _looked_at(client: str, month: str, so_far: str, numbers: Numbers) -> str:
 
 
 def _what_was_real(numbers: Numbers) -> str:
+    if not numbers.has_data:
+        return "So this report can’t say whether there was an attack."
     if not numbers.real:
         doubt = (
             f", but {words.count(numbers.undecided, 'case is', 'cases are')} not decided yet"
@@ -45,20 +44,15 @@ def _what_was_real(numbers: Numbers) -> str:
         )
         return f"We found no real attack{doubt}."
     was = words.sentence(words.count(numbers.real, "was a real attack", "were real attacks"))
-    if numbers.contained == numbers.real:
-        how = "it was contained" if numbers.real == 1 else "all of them were contained"
-        assert numbers.median is not None
-        typical = "" if numbers.real == 1 else ", at the median,"
-        return (
-            f"{was}: {how} and checked afterwards,{typical} within "
-            f"{words.duration(numbers.median)} of the first alert."
-        ).replace("afterwards,,", "afterwards,")
-    open_ones = numbers.real - numbers.contained
-    return (
-        f"{was}; {words.number(numbers.contained) if numbers.contained else 'none'} "
-        f"{'has' if numbers.contained == 1 else 'have'} been contained and checked, and "
-        f"{words.count(open_ones, 'is', 'are')} still open."
-    )
+    if numbers.contained == numbers.real and numbers.median is not None:
+        fast = f"within {words.duration(numbers.median)} of the first alert"
+        if numbers.real == 1:
+            return f"{was}: it was contained {fast}, and checked afterwards."
+        return f"{was}: all were contained, typically {fast}, and checked afterwards."
+    has = "has" if numbers.contained < 2 else "have"
+    how_many = words.number(numbers.contained) if numbers.contained else "none"
+    still_open = words.count(numbers.real - numbers.contained, "is", "are")
+    return f"{was}; {how_many} {has} been contained and checked, and {still_open} still open."
 
 
 def _what_needs_you(needs: int) -> str:

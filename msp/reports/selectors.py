@@ -211,22 +211,22 @@ def _needs(span: Span, stories: Sequence[Incident]) -> tuple[Need, ...]:
         )
     needs += _blocked_people(stories)
     needs += _without_second_factor()
-    needs += coverage.broken_connections()
+    needs += coverage.connections_needed()
     return tuple(needs)
 
 
 def _blocked_people(stories: Sequence[Incident]) -> list[Need]:
-    items = tuple(
-        dict.fromkeys(
-            left.text
-            for story in stories
-            for left in story.left
-            if left.is_for_client and "still blocked" in left.text
-        )
-    )
-    if not items:
+    people = tuple(dict.fromkeys(who for story in stories for who in story.blocked))
+    if not people:
         return []
-    return [Need("People who can’t sign in until you call us", "", items)]
+    return [
+        Need(
+            f"{words.sentence(words.count(len(people), 'person', 'people'))} can’t sign in for now",
+            "We blocked the sign-in to keep the intruder out. Call us together with "
+            "them: when we know that it is the right person, we open it again.",
+            people,
+        )
+    ]
 
 
 def _without_second_factor() -> list[Need]:
