@@ -1,0 +1,42 @@
+"""The README speaks of commands, targets and files that exist, and of every command of ours."""
+
+import re
+from pathlib import Path
+
+from django.core.management import get_commands
+
+from msp.pipeline import _ACTORS, STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+OURS = ("msp", "msp.staff", "msp.console", "msp.licensing", "msp.reports", "msp.api")
+# Commands that people have no reason to type, each with the reason.
+NOT_FOR_PEOPLE = {
+    "scheduler": "started by the demo and the appliance",
+    "demo": "typed as `make demo`",
+}
+
+
+def test_every_command_of_ours_is_in_the_readme() -> None:
+    ours = {name for name, app in get_commands().items() if app in OURS} - NOT_FOR_PEOPLE.keys()
+    missing = sorted(name for name in ours if not re.search(rf"`{name}\b", README))
+    assert missing == []
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", README, re.MULTILINE)
+    named = {word for row in rows for word in re.findall(r"`(\w+)[ `]", row)}
+    known = set(get_commands()) | {"show", "facts", "plan", "lint", "test"}
+    assert sorted(word for word in named - known if word not in ("msp", "playbooks")) == []
+
+
+def test_make_targets_and_pictures_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"make (\w+)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for picture in re.findall(r"\]\(([^)]+\.png)\)", README):
+        assert (ROOT / picture).exists(), picture
+
+
+def test_every_stage_is_an_actor_of_the_same_name() -> None:
+    assert _ACTORS.keys() == STAGES.keys()

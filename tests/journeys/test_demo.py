@@ -1,0 +1,46 @@
+"""`manage.py demo --once` does the whole work on a state directory of its own, twice."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPECTED = {
+    "tenants", "records_in", "findings", "duplicates", "quarantined", "cases",
+    "closed_with_proof", "awaiting_approval", "actions_verified", "actions_failed", "ledger_ok",
+    "seats", "reports",
+}  # fmt: skip
+
+
+def _demo(var: Path) -> dict:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("HOLDFAST_")}
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "demo", "--once"],
+        cwd=ROOT,
+        env=environment | {"HOLDFAST_VAR": str(var)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return json.loads((var / "demo" / "summary.json").read_text())
+
+
+@pytest.mark.process
+def test_the_demo_holds_and_can_be_run_again(tmp_path) -> None:
+    first = _demo(tmp_path)
+    assert first.keys() == EXPECTED
+    assert (first["tenants"], first["closed_with_proof"], first["awaiting_approval"]) == (3, 4, 1)
+    assert (first["actions_verified"], first["actions_failed"]) == (6, 0)
+    assert (first["quarantined"], first["cases"], first["ledger_ok"]) == (1, 6, True)
+    # Nine, twelve and five people, and an administrator at each client.
+    assert first["seats"] == 9 + 12 + 5 + 3
+    second = _demo(tmp_path)
+    for count in ("findings", "cases", "actions_verified", "seats", "quarantined"):
+        assert second[count] == first[count], count
