@@ -38,17 +38,18 @@ _TIMES = {
 }
 
 
-def user(record: Fields) -> DirectoryItem:
+def user(record: Fields, named: str = "") -> DirectoryItem:
     """Return one user. Only what the record tells is set.
 
     `kind` follows documented fields only, the first that tells: userPurpose shared, room or
     equipment → shared; userType Guest, or "#EXT#" in the userPrincipalName where the type isn't
     told → guest (https://learn.microsoft.com/entra/external-id/user-properties); userType Member →
     member. Service accounts can't be told from people by any field of Graph, so none is guessed.
-    A record without id is kept under its userPrincipalName, which Graph takes in place of the id.
+    A record without id is kept under the id that its address names (`named`), else under its
+    userPrincipalName, which Graph takes in place of the id.
     """
     upn = record.text("userPrincipalName")
-    external_id = record.text("id") or upn
+    external_id = record.text("id") or named or upn
     if not external_id:
         raise Quarantine(
             "missing_id",

@@ -39,7 +39,7 @@ _READERS: Mapping[str, Read] = {
     "risky_users": lambda r, at, c: risk.risky_user(r, as_account=c.get("as") == "account"),
     "directory_audit": lambda r, at, c: audit.directory_audit(r),
     "unified_audit": lambda r, at, c: unified.unified_audit(r),
-    "users": lambda r, at, c: accounts.user(r),
+    "users": lambda r, at, c: accounts.user(r, _named_user(at)),
     "roles": lambda r, at, c: objects.role(r),
     "groups": lambda r, at, c: objects.group(r),
     "auth_methods": lambda r, at, c: objects.auth_method(r, _owner(at, c), at.path),
@@ -168,6 +168,11 @@ def _refuse_error(body: Mapping[str, Any]) -> None:
         )
     if "access_token" in body or {"error", "error_description"} <= set(body):
         raise Quarantine("token_answer", "An answer of the sign-in service, not a record.")
+
+
+def _named_user(at: Resource) -> str:
+    """The user whom the address names, for an answer that leaves out the id."""
+    return at.user_id if at.feed == "users" and "{" not in at.user_id else ""
 
 
 def _settings(record: Fields, owner: str, context: Mapping[str, Any]) -> Normalised:

@@ -34,6 +34,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"(oauth2permissiongrants|approleassignments)\b", "oauth_grants"),
     (rf"(users|groups|directoryroles|serviceprincipals|devices){_KEY}/"
      r"(transitive)?(members|memberof|owners)\b", MEMBERS),
+    (rf"users{_KEY}/(assignlicense|reprocesslicenseassignment|restore)\b", "users"),
+    (rf"users{_KEY}/manager\b", MEMBERS),
     (r"directoryobjects\b", MEMBERS),
     (r"(directoryroles|directoryroletemplates)\b", "roles"),
     (r"rolemanagement/directory/role\w+\b", "roles"),
