@@ -9,8 +9,8 @@ from django.utils import timezone
 from msp.console.errors import ConsoleError
 from msp.staff.access import writing
 from msp.staff.models import Technician
-from playbooks import approvals
-from playbooks.models import Approval
+from playbooks import approvals, rollback
+from playbooks.models import Approval, Plan
 from tenants import ledger, scope
 from tenants.models import Case, Installation, Tenant, Verdict
 
@@ -34,6 +34,12 @@ def decide(
             sha256=sha256,
             comment=comment,
         )
+
+
+def roll_back(technician: Technician, plan: Plan) -> Plan:
+    """Ask for the undoing of what a plan did; PlaybookError where nothing can be undone."""
+    with writing(technician, plan.tenant_id):
+        return rollback.request(plan.id, actor=actor_of(technician))
 
 
 def take_case(technician: Technician, case: Case) -> None:

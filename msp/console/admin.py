@@ -90,7 +90,7 @@ class ReadOnlyAdmin(ModelAdmin):
 class TenantAdmin(ReadOnlyAdmin):
     """Rows of clients: row-level security shows those of the technician's own."""
 
-    list_select_related = ("tenant",)
+    list_select_related: tuple[str, ...] = ("tenant",)
 
     @display(description="client", ordering="tenant__name")
     def client(self, row: Any) -> SafeString:
@@ -171,13 +171,32 @@ class FindingAdmin(TenantAdmin):
 class AccountAdmin(TenantAdmin):
     """Accounts of the clients' directories."""
 
-    list_display = (
-        "username", "display_name", "client", "kind", "is_enabled", "is_privileged",
-        "is_mfa_registered",
-    )  # fmt: skip
+    list_display = ("username", "person_name", "client", "kind", "sign_in", "remarks")
     list_filter = (TenantFilter, "kind", "is_enabled", "is_privileged", "provider")
+    list_select_related = ("tenant", "person")
     search_fields = ("username", "display_name", "email")
     exclude = ("content_hash",)
+
+    @display(description="person", ordering="person__display_name")
+    def person_name(self, row: Account) -> str:
+        """Return whose account it is."""
+        return row.person.display_name if row.person else row.display_name
+
+    @display(description="sign-in", ordering="is_enabled")
+    def sign_in(self, row: Account) -> str:
+        """Return whether the account may sign in."""
+        return {True: "allowed", False: "blocked"}.get(row.is_enabled, "not known")  # type: ignore[arg-type]
+
+    @display(description="remarks")
+    def remarks(self, row: Account) -> str:
+        """Return what makes the account special."""
+        said = {
+            "administrator": row.is_privileged,
+            "break-glass": row.is_break_glass,
+            "excluded from all actions": row.is_excluded,
+            "no second sign-in factor": row.is_mfa_registered is False,
+        }
+        return ", ".join(word for word, holds in said.items() if holds)
 
 
 class ConnectionAdmin(TenantAdmin):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from msp.console import selectors, words
+from msp.console import answers, selectors, words
 from msp.console.words import Word
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants import evidence
@@ -14,6 +14,7 @@ from tenants.models import Case, Evidence, Finding, LedgerEntry
 
 TIMELINE_LENGTH = 300
 FINDINGS_SHOWN = 50
+_NOT_CARRIED_OUT = (Plan.Status.REJECTED, Plan.Status.EXPIRED, Plan.Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class PlanView:
     done: int
     counted: int
     requested_by: str
+    can_be_undone: bool
 
     @property
     def open_approvals(self) -> list[ApprovalView]:
@@ -81,6 +83,7 @@ class EvidenceView:
     """One piece of evidence; `is_intact`: whether it still has the hash it was kept with."""
 
     row: Evidence
+    words: str
     is_intact: bool
 
 
@@ -166,7 +169,7 @@ def read(case: Case) -> CasePage:
         missing=detail.get("missing", []),
         plans=_plans(case),
         evidence=[
-            EvidenceView(row, evidence.content_hash(row) == row.sha256)
+            EvidenceView(row, _answer(row), evidence.content_hash(row) == row.sha256)
             for row in case.evidence.order_by("asked_at", "id")
         ],
         findings=[
@@ -177,6 +180,11 @@ def read(case: Case) -> CasePage:
         timeline=_timeline(case),
         assignee=case.assignee,
     )
+
+
+def _answer(row: Evidence) -> str:
+    facts = row.answer.get("facts") if row.is_available else None
+    return (answers.in_words(row.gatherer, facts) if facts else "") or row.summary
 
 
 def _about(case: Case) -> str:
@@ -208,10 +216,22 @@ def _plans(case: Case) -> list[PlanView]:
         .prefetch_related("approvals", "run__steps")
         .order_by("created_at", "id")
     )
-    return [_plan(plan) for plan in plans]
+    undone = {
+        plan.document.get("reverses") for plan in plans if plan.status not in _NOT_CARRIED_OUT
+    }
+    return [_plan(plan, is_undone=plan.sha256 in undone) for plan in plans]
 
 
-def _plan(plan: Plan) -> PlanView:
+def _can_be_undone(plan: Plan, rows: Sequence[Step]) -> bool:
+    """Whether the plan is over and did something that the catalog can reverse."""
+    return (
+        plan.finished_at is not None
+        and "reverses" not in plan.document
+        and any(row.status == Step.Status.VERIFIED and words.reversal(row.action) for row in rows)
+    )
+
+
+def _plan(plan: Plan, *, is_undone: bool) -> PlanView:
     run = getattr(plan, "run", None)
     told = {step["id"]: step for step in plan.document.get("steps", [])}
     rows = sorted(run.steps.all(), key=lambda step: step.position) if run else []
@@ -231,6 +251,7 @@ def _plan(plan: Plan) -> PlanView:
         done=sum(row.status == Step.Status.VERIFIED for row in rows),
         counted=len(rows),
         requested_by=words.actor(plan.requested_by),
+        can_be_undone=not is_undone and _can_be_undone(plan, rows),
     )
 
 
@@ -243,7 +264,7 @@ def _step(row: Step, told: Mapping[str, Any]) -> StepView:
     )
     return StepView(
         title=words.action_title(row.action),
-        target=row.target_name,
+        target=words.target(row.target_kind, row.target_name),
         status=words.STEPS[Step.Status(row.status)],
         why=str(told.get("why", {}).get("words", "")),
         tier=words.TIERS.get(Tier(row.tier), row.tier),
@@ -284,7 +305,7 @@ def timeline_entry(row: LedgerEntry) -> TimelineEntry:
     return TimelineEntry(
         at=row.at,
         kind=words.ledger_kind(row.kind),
-        subject=words.ledger_subject(row.subject),
+        subject=words.ledger_subject(row.kind, row.subject),
         detail=_detail(row.body),
         actor=words.actor(row.actor),
         sequence=seal.sequence if seal else None,
@@ -293,6 +314,9 @@ def timeline_entry(row: LedgerEntry) -> TimelineEntry:
 
 def _detail(body: Mapping[str, Any]) -> str:
     """Return the sentence in an entry's body, if it has one."""
+    playbook = body.get("playbook")
+    if isinstance(playbook, Mapping):
+        return str(playbook.get("title", ""))
     seen = body.get("read_back")
     if isinstance(seen, Mapping):
         return str(seen.get("explanation", ""))

@@ -21,7 +21,7 @@ class ConsoleSite(UnfoldAdminSite):
         """Return whether somebody active is signed in; what they may see is up to their role."""
         return isinstance(request.user, Technician) and request.user.is_active
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+    def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return the site's own addresses and two for each registered model."""
         guard = self.admin_view
         urls: list[URLPattern | URLResolver] = [
@@ -74,7 +74,7 @@ site = ConsoleSite(name="admin")
 
 def page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
     """Return a page of the console in the frame of the admin site."""
-    request.current_app = site.name  # type: ignore[attr-defined]
+    request.current_app = site.name
     return TemplateResponse(
         request,
         f"console/{template}",

@@ -25,6 +25,7 @@ urlpatterns = [
     _page("cases/<uuid:case_id>/", cases.case, "case"),
     _page("cases/<uuid:case_id>/take/", cases.take, "take"),
     _page("cases/<uuid:case_id>/close/", cases.close, "close"),
+    _page("plans/<uuid:plan_id>/roll-back/", cases.roll_back, "roll_back"),
     _page("evidence/<uuid:evidence_id>/", cases.evidence, "evidence"),
     _page("clients/", clients.tenants, "tenants"),
     _page("clients/stop/", clients.stop_everything, "stop_everything"),

@@ -134,11 +134,20 @@ def ledger_kind(kind: str) -> Word:
     return _LEDGER.get(kind, Word(kind.replace(".", " ").replace("_", " ").capitalize(), "quiet"))
 
 
-def ledger_subject(subject: str) -> str:
-    """Return an entry's subject with the title of the action in place of its name."""
+def ledger_subject(kind: str, subject: str) -> str:
+    """Return an entry's subject in words: titles for the names of actions and verdicts."""
+    if kind == "case.verdict":
+        return subject.replace("_", " ").capitalize()
     name, _, rest = subject.partition(" ")
     title = action_title(name)
-    return subject if title == name else f"{title}: {rest}"
+    if title == name:
+        return subject
+    return f"{title}: {target('mailbox_rule' if 'inbox_rule' in name else '', rest)}"
+
+
+def target(kind: str, name: str) -> str:
+    """Return a target's name; that of a mail rule, which may be a mere full stop, in quotes."""
+    return f"“{name}”" if kind == "mailbox_rule" else name
 
 
 def action_title(name: str) -> str:
@@ -147,6 +156,14 @@ def action_title(name: str) -> str:
         return catalog.get(name).title
     except UnknownAction:
         return name
+
+
+def reversal(name: str) -> str:
+    """Return the action that undoes `name`; empty where there is none."""
+    try:
+        return catalog.get(name).reversal or ""
+    except UnknownAction:
+        return ""
 
 
 def actor(name: str) -> str:

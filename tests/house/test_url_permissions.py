@@ -70,6 +70,9 @@ RULES: dict[str, Rule] = {
     "console:close": Rule(
         FROM_TECHNICIAN, _own("case", "/admin/cases/{}/close/"), "post", of_client=True
     ),
+    "console:roll_back": Rule(
+        FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/roll-back/"), "post", of_client=True
+    ),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
     "console:tenants": Rule(READ, "/admin/clients/"),
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),

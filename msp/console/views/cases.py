@@ -9,8 +9,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from msp.console import actions, case_page
 from msp.console.sites import page
-from msp.staff.access import mfa_satisfied, needs_role, technician_of
+from msp.staff.access import mfa_satisfied, needs_role, needs_second_factor, technician_of
 from msp.staff.models import Role
+from playbooks.models import Plan
 from tenants.errors import HoldfastError
 from tenants.models import Case, Evidence, Verdict
 
@@ -53,6 +54,21 @@ def evidence(request: HttpRequest, evidence_id: uuid.UUID) -> HttpResponse:
         },
         json_dumps_params={"indent": 2, "ensure_ascii": False},
     )
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
+    """Ask for the undoing of what a plan did."""
+    plan = get_object_or_404(Plan.in_scope(), id=plan_id)
+    try:
+        actions.roll_back(technician_of(request), plan)
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The undoing is planned. Somebody else has to approve it.")
+    return redirect("console:case", plan.case_id)
 
 
 @require_POST

@@ -196,9 +196,17 @@ def _evidence(case: Case) -> Evidence:
         question="Inbox rules",
         asked_of="Microsoft 365",
         asked_at=now,
-        answer={"step": "rules", "facts": {"rules": [{"name": "..", "deletes": False}]}},
+        answer={
+            "step": "rules",
+            "facts": {
+                "rules": [
+                    {"name": "..", "is_suspicious": True, "why": ["deletes the mail"]},
+                    {"name": "Newsletters", "is_suspicious": False, "why": []},
+                ]
+            },
+        },
         is_available=True,
-        summary="3 rules, 1 of them hides mail",
+        summary="2 rules",
     )
 
 
@@ -224,11 +232,13 @@ def _plan(case: Case, account: Account) -> tuple[Plan, Approval]:
         "id": str(account.id),
         "external_id": account.external_id,
         "name": account.username,
+        "parent_external_id": "",
     }
     document = {
         "format": 1,
         "playbook": {"id": "contain-cloud-account", "title": "Contain a cloud account"},
         "case": str(case.id),
+        "subject": account.username,
         "steps": [
             _told("revoke", "identity.revoke_sessions", target, "automatic", "Ends the session."),
             _told("disable", "identity.disable_sign_in", target, "technician", "Keeps them out."),
@@ -251,7 +261,15 @@ def _plan(case: Case, account: Account) -> tuple[Plan, Approval]:
         case=case,
         playbook=version,
         engagement_version=1,
-        facts={},
+        facts={
+            "account": {
+                "is_privileged": False,
+                "is_vip": True,
+                "is_protected": False,
+                "source_of_authority": "cloud",
+            },
+            "verdict": {"value": "true_positive", "confidence": "high"},
+        },
         document=document,
         sha256=plan_sha256(document),
         tier=Tier.TECHNICIAN,

@@ -3,9 +3,10 @@
 import pytest
 from allauth.mfa.totp.internal import auth as totp
 from django.test import Client
+from django.utils import timezone
 
 from msp.staff.models import Role, Technician
-from playbooks.models import Approval, Step
+from playbooks.models import Approval, Plan, Step
 from tenants import scope
 from tenants.models import Case, Installation, LedgerEntry, Tenant
 from tests.msp.console.rows import Rows
@@ -104,6 +105,39 @@ def test_with_a_second_factor_a_plan_is_approved(browser, rows: Rows) -> None:
     client = browser(Role.APPROVER, "mira")
     totp.TOTP.activate(Technician.objects.get(username="mira"), totp.generate_totp_secret())
     assert "Approved." in _decide(client, rows, "approve")
+
+
+@pytest.mark.usefixtures("no_mfa_demanded")
+def test_undoing_is_asked_for_planned_and_waits_for_somebody_else(browser, rows: Rows) -> None:
+    with scope.tenant(rows.tenant.id):
+        done = Step.objects.get(key="disable")
+        done.status, done.snapshot = Step.Status.VERIFIED, {"account_enabled": True}
+        done.intended_at = timezone.now()
+        done.save()
+        Step.objects.filter(key="reset").update(status=Step.Status.SKIPPED)
+        Approval.objects.update(decision="approved", decided_by="technician:someone")
+        Plan.objects.update(status=Plan.Status.DONE, finished_at=timezone.now())
+    client = browser(Role.APPROVER, "mira")
+    assert "Undo this" in client.get(f"/admin/cases/{rows.case.id}/").content.decode()
+    page = client.post(f"/admin/plans/{rows.plan.id}/roll-back/", follow=True).content.decode()
+    assert "Waits for a technician: Undo: Contain a cloud account" in page
+    assert "Enable sign-in" in page
+    assert "Undo this" not in page
+    with scope.tenant(rows.tenant.id):
+        plan = Plan.objects.get(document__reverses=rows.plan.sha256)
+        approval = plan.approvals.get()
+    page = client.post(
+        f"/admin/approvals/{approval.id}/decide/",
+        {"decision": "approve", "sha256": plan.sha256},
+        follow=True,
+    ).content.decode()
+    assert "somebody else has to approve it" in page
+
+
+@pytest.mark.usefixtures("no_mfa_demanded")
+def test_what_cannot_be_undone_is_said(browser, rows: Rows) -> None:
+    page = browser(Role.TECHNICIAN).post(f"/admin/plans/{rows.plan.id}/roll-back/", follow=True)
+    assert "Nothing of this plan can be undone" in page.content.decode()
 
 
 def test_the_kill_switch_of_a_client_is_off_on_and_in_the_ledger(browser, rows: Rows) -> None:

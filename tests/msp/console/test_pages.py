@@ -52,7 +52,7 @@ def test_the_case_page_says_what_happened_why_and_what_waits(browser, rows: Rows
         "Waits for a technician: Contain a cloud account",
         "Keeps them out.",
         "the permission is missing",
-        "3 rules, 1 of them hides mail",
+        "2 rules; suspicious: “..” deletes the mail.",
         "Revoke all sign-in sessions: priya.shah@northwind-dental.example",
         rows.plan.sha256,
     ):

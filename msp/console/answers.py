@@ -1,0 +1,112 @@
+"""What a gathered answer says, in one line for a technician.
+
+The shapes are those that the catalog's read-only actions return, whoever the vendor is. Whatever
+is missing from an answer is left out of the line.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Facts = Mapping[str, Any]
+
+_AUTHORITY = {
+    "cloud": "governed in the cloud",
+    "active_directory": "governed by Active Directory",
+}
+
+
+def in_words(gatherer: str, facts: Facts) -> str:
+    """Return the line for a gatherer's answer; empty where there is no wording for it."""
+    words = _WORDS.get(gatherer)
+    return words(facts) if words and facts else ""
+
+
+def _account(facts: Facts) -> str:
+    account = facts.get("account") or {}
+    is_enabled = account.get("is_enabled")
+    state = f"Sign-in is {'allowed' if is_enabled else 'blocked'}" if is_enabled is not None else ""
+    return _joined(
+        state,
+        ", ".join(map(str, account.get("roles") or [])) or "no administrator's role",
+        _AUTHORITY.get(account.get("source_of_authority", ""), ""),
+    )
+
+
+def _sign_ins(facts: Facts) -> str:
+    suspicious = facts.get("suspicious_successes") or 0
+    unusual = facts.get("unusual_countries") or []
+    return _joined(
+        _counted(facts.get("count", len(_rows(facts, "sign_ins"))), "sign-in"),
+        f"{suspicious} suspicious {'one' if suspicious == 1 else 'ones'} succeeded"
+        if suspicious
+        else "no suspicious one succeeded",
+        f"unusual countries: {', '.join(map(str, unusual))}" if unusual else "",
+    )
+
+
+def _auth_methods(facts: Facts) -> str:
+    recent = [row for row in _rows(facts, "methods") if row.get("is_recent")]
+    added = ", ".join(str(row.get("name") or row.get("kind")) for row in recent)
+    return _joined(
+        _counted(len(_rows(facts, "methods")), "sign-in method"),
+        f"added lately: {added}" if added else "none added lately",
+    )
+
+
+def _risk_detections(facts: Facts) -> str:
+    level = str(facts.get("user_risk_level") or "")
+    return _joined(
+        _counted(len(_rows(facts, "detections")), "detection"),
+        f"the provider rates the user's risk as {level}" if level else "",
+    )
+
+
+def _directory_changes(facts: Facts) -> str:
+    registered = [str(row.get("method")) for row in _rows(facts, "methods_registered")]
+    return _joined(
+        _counted(len(_rows(facts, "changes")), "change"), ", ".join(dict.fromkeys(registered))
+    )
+
+
+def _inbox_rules(facts: Facts) -> str:
+    suspicious = [
+        f"“{row.get('name')}” {', '.join(map(str, row.get('why') or []))}"
+        for row in _rows(facts, "rules")
+        if row.get("is_suspicious")
+    ]
+    return _joined(
+        _counted(len(_rows(facts, "rules")), "rule"),
+        f"suspicious: {'; '.join(suspicious)}" if suspicious else "none suspicious",
+    )
+
+
+def _forwarding(facts: Facts) -> str:
+    if not facts.get("is_forwarding"):
+        return "Mail is not forwarded."
+    forwarding = facts.get("forwarding") or {}
+    to = forwarding.get("smtp_address") or forwarding.get("recipient") or "somebody"
+    where = ", outside the organisation" if facts.get("forwards_outside") else ""
+    return f"All mail is forwarded to {to}{where}."
+
+
+_WORDS: dict[str, Callable[[Facts], str]] = {
+    "identity.get_account": _account,
+    "identity.list_sign_ins": _sign_ins,
+    "identity.list_auth_methods": _auth_methods,
+    "identity.list_risk_detections": _risk_detections,
+    "identity.list_directory_changes": _directory_changes,
+    "mailbox.list_inbox_rules": _inbox_rules,
+    "mailbox.get_forwarding": _forwarding,
+}
+
+
+def _rows(facts: Facts, name: str) -> Sequence[Mapping[str, Any]]:
+    return [row for row in facts.get(name) or [] if isinstance(row, Mapping)]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part) + "."

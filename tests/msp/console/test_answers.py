@@ -1,0 +1,67 @@
+"""What gathered answers say in words."""
+
+import pytest
+
+from integrations import catalog
+from msp.console.answers import in_words
+
+
+@pytest.mark.parametrize(
+    ("gatherer", "facts", "said"),
+    [
+        (
+            "identity.get_account",
+            {"account": {"is_enabled": True, "roles": ["Global Administrator"]}},
+            "Sign-in is allowed; Global Administrator.",
+        ),
+        (
+            "identity.get_account",
+            {"account": {"is_enabled": False, "source_of_authority": "active_directory"}},
+            "Sign-in is blocked; no administrator's role; governed by Active Directory.",
+        ),
+        (
+            "identity.list_sign_ins",
+            {"count": 14, "suspicious_successes": 2, "unusual_countries": ["MD", "NG"]},
+            "14 sign-ins; 2 suspicious ones succeeded; unusual countries: MD, NG.",
+        ),
+        ("identity.list_sign_ins", {"count": 1}, "1 sign-in; no suspicious one succeeded."),
+        (
+            "identity.list_auth_methods",
+            {"methods": [{"name": "+234 800", "is_recent": True}, {"name": "password"}]},
+            "2 sign-in methods; added lately: +234 800.",
+        ),
+        (
+            "identity.list_risk_detections",
+            {"detections": [{}], "user_risk_level": "high"},
+            "1 detection; the provider rates the user's risk as high.",
+        ),
+        (
+            "identity.list_directory_changes",
+            {"changes": [{}, {}], "methods_registered": [{"method": "Phone"}, {"method": "Phone"}]},
+            "2 changes; Phone.",
+        ),
+        ("mailbox.list_inbox_rules", {"rules": [{"name": "a"}]}, "1 rule; none suspicious."),
+        (
+            "mailbox.get_forwarding",
+            {
+                "is_forwarding": True,
+                "forwards_outside": True,
+                "forwarding": {"smtp_address": "x@elsewhere.example"},
+            },
+            "All mail is forwarded to x@elsewhere.example, outside the organisation.",
+        ),
+        ("mailbox.get_forwarding", {"is_forwarding": False}, "Mail is not forwarded."),
+    ],
+)
+def test_answers_are_said_in_a_line(gatherer: str, facts: dict, said: str) -> None:
+    assert in_words(gatherer, facts) == said
+
+
+def test_every_gatherer_has_words() -> None:
+    for action in catalog.ACTIONS:
+        if action.is_read_only:
+            assert in_words(action.name, {"is_forwarding": False, "count": 0}), action.name
+
+
+def test_what_is_not_known_has_no_words() -> None:
+    assert in_words("endpoint.list_processes", {"processes": []}) == ""
