@@ -10,7 +10,8 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -123,16 +124,43 @@ def claim(work_id: uuid.UUID) -> Claim | None:
 def renew() -> None:
     """Extend the lease of the work in hand; LeaseLost if another worker has taken it over."""
     held = _claim.get()
-    if held is None:
-        return
+    if held is not None and not _extend(held):
+        raise LeaseLost(f"The lease on {held.kind} {held.subject} has run out.")
+
+
+def _extend(held: Claim) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tenants_work SET leased_until = clock_timestamp() + make_interval(secs => %s)"
             " WHERE id = %s AND leased_by = %s AND leased_until > clock_timestamp()",
             [_lease(), held.id, held.worker],
         )
-        if cursor.rowcount != 1:
-            raise LeaseLost(f"The lease on {held.kind} {held.subject} has run out.")
+        return cursor.rowcount == 1
+
+
+@contextmanager
+def _kept(held: Claim) -> Iterator[None]:
+    """Keep the lease while the block runs, however long a vendor takes to answer.
+
+    It lives and dies with the process: a killed worker's lease runs out.
+    """
+    done = threading.Event()
+
+    def extend() -> None:
+        try:
+            while not done.wait(_lease() / 3):
+                if not _extend(held):
+                    return
+        finally:
+            connection.close()
+
+    keeper = threading.Thread(target=extend, name=f"lease of {held.kind}", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
 
 
 def complete(held: Claim) -> None:
@@ -195,7 +223,8 @@ def perform(work_id: uuid.UUID, handlers: Mapping[str, Handler]) -> None:
 def _perform_one(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
     claim_token, inline_token = _claim.set(held), _inline.set(inline)
     try:
-        handler(held.tenant_id, held.subject)
+        with _kept(held):
+            handler(held.tenant_id, held.subject)
     except LeaseLost:
         raise
     except Exception as error:
