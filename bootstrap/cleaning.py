@@ -43,9 +43,7 @@ def clean_all(root: Path) -> None:
 
 
 def _refuse_if_used(var: Path) -> None:
-    for path in (*var.glob("*.lock"), var / "postgres" / "users.lock"):
-        if not path.exists():
-            continue
+    for path in (*var.glob("*.lock"), *var.glob("*/*.lock")):
         handle = os.open(path, os.O_RDWR)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
