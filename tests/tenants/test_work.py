@@ -173,6 +173,21 @@ def test_renewing_keeps_others_away(client, settings) -> None:
     assert not Work.objects.filter(tenant=client).exists()
 
 
+def test_a_slow_vendor_does_not_cost_the_lease(client, settings) -> None:
+    settings.WORK_LEASE_SECONDS = 0.6
+    subject = uuid.uuid4()
+    _ask(client, subject)
+    seen = set()
+
+    def slow(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        while len(seen) < 4:
+            seen.add(_row(client).leased_until)
+        work.renew()
+
+    work.perform(_row(client).id, {"run": slow})
+    assert not Work.objects.filter(tenant=client).exists()
+
+
 def test_what_is_asked_during_the_work_is_done_afterwards(client) -> None:
     subject, calls = uuid.uuid4(), []
     _ask(client, subject)
