@@ -1,6 +1,6 @@
 """A simulated Microsoft 365 and a client connected to it, over real HTTP."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,5 +101,3 @@ def victim(vendor: Vendor) -> Target:
     """The account that was taken over."""
     return vendor.account("priya.shah")
 
-
-ConnectAgain = Callable[..., GraphClient]
