@@ -14,7 +14,8 @@ from integrations.models import Connection, FeedState
 from msp.licensing.selectors import TenantUsage
 from msp.reports import words
 from msp.reports.content import Need, Span, Unmeasured
-from tenants.models import Account, Evidence, RawRecord
+from msp.reports.factors import second_factors
+from tenants.models import Evidence, RawRecord
 
 # How an owner calls what a feed brings.
 _FEEDS = {
@@ -202,12 +203,7 @@ def _seats(span: Span, people: TenantUsage) -> Iterable[Unmeasured]:
 
 
 def _unknown_second_factor() -> Iterable[Unmeasured]:
-    number = Account.objects.filter(
-        kind=Account.Kind.MEMBER,
-        is_enabled=True,
-        deleted_upstream_at=None,
-        is_mfa_registered=None,
-    ).count()
+    number = sum(has_one is None for _, has_one in second_factors().values())
     if number:
         yield Unmeasured(
             f"The second sign-in factor of {words.count(number, 'account')}",

@@ -44,11 +44,14 @@ def read(rows: Iterable[Evidence]) -> Traces:
             newest[row.gatherer] = facts
     rules = newest.get("mailbox.list_inbox_rules", {}).get("rules") or ()
     methods = newest.get("identity.list_auth_methods", {}).get("methods") or ()
+    forwarding = newest.get("mailbox.get_forwarding", {})
     return Traces(
         sign_ins=newest.get("identity.list_sign_ins", {}),
         rules=[rule for rule in rules if rule.get("is_suspicious")],
-        forwarding=newest.get("mailbox.get_forwarding", {}).get("forwarding", {})
-        | {"forwards_outside": newest.get("mailbox.get_forwarding", {}).get("forwards_outside")},
+        forwarding={
+            **(forwarding.get("forwarding") or {}),
+            "forwards_outside": forwarding.get("forwards_outside"),
+        },
         methods=[m for m in methods if m.get("is_recent") and m.get("is_removable")],
     )
 
@@ -118,6 +121,12 @@ def _method(method: Facts, who: str) -> str:
     )
 
 
+def _hidden_in(folder: str) -> str:
+    # Where the folder's name isn't known, the evidence says so in words.
+    is_name = not folder.startswith("a folder ")
+    return f"hid mail in the folder “{folder}”" if is_name else "hid mail in another folder"
+
+
 def _rule(rule: Facts) -> str:
     effects = []
     to = rule.get("forwards_to") or ()
@@ -128,6 +137,6 @@ def _rule(rule: Facts) -> str:
     if rule.get("deletes"):
         effects.append("deleted mail before anybody saw it")
     if rule.get("moves_to"):
-        effects.append(f"hid mail in the folder “{rule['moves_to']}”")
+        effects.append(_hidden_in(str(rule["moves_to"])))
     name = f" named “{rule['name']}”" if rule.get("name") else ""
     return f"A mail rule{name} {words.listed(effects) or 'hid mail or sent it away'}."

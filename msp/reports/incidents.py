@@ -15,6 +15,14 @@ from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Account, Case, Verdict
 
 _QUOTED = ("mailbox_rule", "auth_method")
+_REASONS = {
+    Step.Status.FAILED: ("Did not work; we see to it by hand", False),
+    Step.Status.FORBIDDEN: ("Not allowed to us by your rules; we talk to you about it", False),
+    Step.Status.SKIPPED: ("Not done; we talk to you about whether it should be", False),
+    Step.Status.PENDING: ("Under way, and not proven yet", False),
+    Step.Status.INTENDED: ("Under way, and not proven yet", False),
+    Step.Status.CALLED: ("Under way, and not proven yet", False),
+}
 _BLOCK, _UNBLOCK = "identity.disable_sign_in", "identity.enable_sign_in"
 
 
@@ -233,20 +241,22 @@ def _owner_words(step: Step, names: _Names) -> str:
 
 
 def _title(step: Step, names: _Names) -> str:
+    """Return what a step does, in the middle of a sentence: ``reset the password (Anna Berg)``."""
     try:
         title = catalog.get(step.action).title
     except UnknownAction:
         title = step.action
-    return f"“{title}” for {names.target(step)}"
+    return f"{title[:1].lower()}{title[1:]} ({names.target(step)})"
 
 
 def _left(case: Case, steps: list[Step], names: _Names) -> Iterable[Left]:
+    by_reason: dict[tuple[str, bool], list[str]] = {}
     for step in steps:
-        told = _not_done(step, names)
-        if told is not None:
-            yield told
-        elif step.status == Step.Status.VERIFIED and step.read_back.get("holds") is False:
-            yield Left(f"{_title(step, names)} was undone by somebody. We look into it.", False)
+        found = _not_done(step)
+        if found is not None:
+            by_reason.setdefault(found, []).append(_title(step, names))
+    for (reason, is_for_client), titles in by_reason.items():
+        yield Left(f"{reason}: {words.listed(titles, 12)}.", is_for_client)
     for who in _blocked(steps, names):
         yield Left(
             f"Sign-in for {who} is still blocked. Call us together with {who}: when we know that "
@@ -257,22 +267,16 @@ def _left(case: Case, steps: list[Step], names: _Names) -> Iterable[Left]:
         yield Left("Our technician still has to finish this case.", False)
 
 
-def _not_done(step: Step, names: _Names) -> Left | None:
-    title = _title(step, names)
+def _not_done(step: Step) -> tuple[str, bool] | None:
+    """Return why a step isn't done or doesn't hold, and whether the client has to act."""
     status = Step.Status(step.status)
     if status == Step.Status.AWAITING_APPROVAL:
         if step.tier == Tier.CLIENT:
-            return Left(f"{title} waits for your agreement.", True)
-        return Left(f"{title} waits for our technician’s release.", False)
-    if status == Step.Status.FAILED:
-        return Left(f"{title} did not work. We see to it by hand.", False)
-    if status == Step.Status.FORBIDDEN:
-        return Left(f"{title} is not allowed to us by your rules. We talk to you about it.", False)
-    if status == Step.Status.SKIPPED:
-        return Left(f"{title} was not done. We talk to you about whether it should be.", False)
-    if status in (Step.Status.PENDING, Step.Status.INTENDED, Step.Status.CALLED):
-        return Left(f"{title} is under way, and not proven yet.", False)
-    return None
+            return "Waiting for your agreement", True
+        return "Waiting for our technician’s release", False
+    if status == Step.Status.VERIFIED and step.read_back.get("holds") is False:
+        return "Undone by somebody since; we look into it", False
+    return _REASONS.get(status)
 
 
 def _blocked(steps: list[Step], names: _Names) -> list[str]:

@@ -49,6 +49,8 @@ def _what_was_real(numbers: Numbers) -> str:
         if numbers.real == 1:
             return f"{was}: it was contained {fast}, and checked afterwards."
         return f"{was}: all were contained, typically {fast}, and checked afterwards."
+    if numbers.real == 1:
+        return "One was a real attack, which is not contained yet."
     has = "has" if numbers.contained < 2 else "have"
     how_many = words.number(numbers.contained) if numbers.contained else "none"
     still_open = words.count(numbers.real - numbers.contained, "is", "are")

@@ -24,12 +24,12 @@ from msp.reports.content import (
     Undecided,
 )
 from msp.reports.errors import ReportError
+from msp.reports.factors import second_factors
 from msp.reports.incidents import incidents, person_of
 from msp.reports.models import Report
 from playbooks.models import Approval, Step, Tier
 from tenants import ledger
 from tenants.models import (
-    Account,
     Case,
     Evidence,
     Finding,
@@ -230,14 +230,7 @@ def _blocked_people(stories: Sequence[Incident]) -> list[Need]:
 
 
 def _without_second_factor() -> list[Need]:
-    accounts = list(
-        Account.objects.filter(
-            kind=Account.Kind.MEMBER,
-            is_enabled=True,
-            deleted_upstream_at=None,
-            is_mfa_registered=False,
-        ).select_related("person")
-    )
+    accounts = [account for account, has_one in second_factors().values() if has_one is False]
     if not accounts:
         return []
     accounts.sort(key=lambda account: (not account.is_privileged, person_of(account).casefold()))

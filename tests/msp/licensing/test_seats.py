@@ -47,8 +47,8 @@ def test_who_does_not_count_is_told_by_reason(tenant):
     count = count_seats(tenant.id, today())
     assert count.seats == 0
     assert count.not_counted == {
-        "deleted": 1, "disabled": 1, "emergency": 1, "guest": 1, "service": 1, "shared": 1, "state_unknown": 1,
-        "without_person": 1,
+        "deleted": 1, "disabled": 1, "emergency": 1, "guest": 1, "service": 1, "shared": 1,
+        "state_unknown": 1, "without_person": 1,
     }  # fmt: skip
 
 

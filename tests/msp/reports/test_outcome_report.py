@@ -278,9 +278,9 @@ def test_an_attack_that_is_not_contained_is_not_called_so(tenant):
         world.step(run, "identity.revoke_sessions", anna, verified_at=at(4, 9, 5))
         world.step(run, "identity.reset_password", anna, status="failed", error="refused")
     text = text_of_report(tenant)
-    assert "One was a real attack; none has been contained and checked, and one is still" in text
+    assert "One was a real attack, which is not contained yet." in text
     assert "Not contained yet. Case 1" in text
-    assert "“Reset the password” for Anna Berg did not work. We see to it by hand." in text
+    assert "Did not work; we see to it by hand: reset the password (Anna Berg)." in text
     assert "Our technician still has to finish this case." in text
     assert "Nothing has been contained yet" in text
 
@@ -332,6 +332,39 @@ def test_an_unknown_time_zone_is_named(db):
     tenant = new_tenant("nowhere", time_zone="Mars/Olympus")
     with pytest.raises(CommandError, match="time zone 'Mars/Olympus'"):
         call_command("report", "outcome", "--tenant", tenant.slug, "--month", MONTH)
+
+
+def test_second_factors_are_read_from_the_registered_methods(tenant):
+    with scope.tenant(tenant.id):
+        for name, kinds in (
+            ("Only Password", ["password", "email"]),
+            ("With App", ["password", "authenticator"]),
+            ("Never Read", []),
+        ):
+            owner = world.account(name, is_mfa_registered=None)
+            for kind in kinds:
+                world.method(owner, kind)
+        world.account("In The Safe", is_mfa_registered=False, is_break_glass=True)
+    text = text_of_report(tenant)
+    assert "One account without a second sign-in factor" in text
+    assert "Only Password" in text
+    assert "With App" not in text
+    assert "In The Safe" not in text
+    assert "The second sign-in factor of one account" in text
+
+
+def test_what_waits_is_said_once_with_all_its_steps(tenant):
+    with scope.tenant(tenant.id):
+        anna = world.account("Anna Berg")
+        made = world.case(1, "Spray", at(4), account=anna, verdict=Verdict.TRUE_POSITIVE)
+        run = world.plan(made, "technician")
+        for action in ("identity.disable_sign_in", "identity.reset_password"):
+            world.step(run, action, anna, status="awaiting_approval", tier="technician")
+    text = text_of_report(tenant)
+    assert (
+        "Waiting for our technician’s release: disable sign-in (Anna Berg) and reset the password"
+        in text
+    )
 
 
 def test_unknown_factors_are_not_called_missing(tenant):

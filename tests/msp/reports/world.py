@@ -10,7 +10,16 @@ from integrations.models import Connection, FeedState
 from msp.licensing.models import Seat, SeatCount
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step
 from tenants import evidence, ledger
-from tenants.models import Account, Case, Finding, Person, RawRecord, Tenant, Verdict
+from tenants.models import (
+    Account,
+    Case,
+    DirectoryObject,
+    Finding,
+    Person,
+    RawRecord,
+    Tenant,
+    Verdict,
+)
 
 ZONE = ZoneInfo("Europe/London")
 MADE_AT = dt.datetime(2026, 4, 1, 8, 30, tzinfo=dt.UTC)
@@ -30,6 +39,14 @@ def account(name: str, **fields: Any) -> Account:
     return Account.objects.create(
         person=person, provider="microsoft365", external_id=f"id-{mail}", username=mail,
         display_name=name, **told,
+    )  # fmt: skip
+
+
+def method(owner: Account, kind: str) -> DirectoryObject:
+    """Register a sign-in method for an account."""
+    return DirectoryObject.objects.create(
+        provider=owner.provider, kind="auth_method", external_id=f"{owner.external_id}/{kind}",
+        parent=owner.external_id, name=kind, attributes={"kind": kind},
     )  # fmt: skip
 
 
