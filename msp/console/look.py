@@ -18,6 +18,10 @@ def _style(_request: HttpRequest) -> str:
     return static("console/console.css")
 
 
+def _icon(_request: HttpRequest) -> str:
+    return static("console/icon.svg")
+
+
 def _item(title: str, icon: str, link: str, **more: Any) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(link), **more}
 
@@ -42,6 +46,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Holdfast",
     "SITE_SYMBOL": "anchor",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": {

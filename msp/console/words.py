@@ -78,7 +78,7 @@ SEVERITIES = {
 }
 _LEDGER = {
     "case.opened": Word("Case opened", "info"),
-    "case.finding_joined": Word("Alert joined the case", "quiet"),
+    "case.finding_joined": Word("Finding joined the case", "quiet"),
     "case.verdict": Word("Verdict", "info"),
     "case.needs_technician": Word("Put before a technician", "warn"),
     "case.taken": Word("Taken by a technician", "quiet"),
