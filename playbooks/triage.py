@@ -10,6 +10,7 @@ import uuid
 
 from django.db import connection
 from django.db.models import Max
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from playbooks import risk
@@ -32,7 +33,8 @@ def triage(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
             )
         waiting = (
             Finding.objects.filter(case=None)
-            .exclude(vendor_status__in=SETTLED)
+            .annotate(status=Lower("vendor_status"))
+            .exclude(status__in=SETTLED)
             .order_by("time", "id")[:_BATCH]
         )
         touched: dict[uuid.UUID, Case] = {}
@@ -70,6 +72,14 @@ def _span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:
     return min(start, end), max(start, end)
 
 
+def _shifted(time: dt.datetime, by: dt.timedelta) -> dt.datetime:
+    """Return `time` moved, within the years that there are: vendors write year 1 and 9999."""
+    try:
+        return time + by
+    except OverflowError:
+        return time
+
+
 def _open_case_for(finding: Finding) -> Case | None:
     shared = [entity for entity in finding.entities if entity.startswith(JOINING_KINDS)]
     if not shared:
@@ -79,8 +89,8 @@ def _open_case_for(finding: Finding) -> Case | None:
         Case.objects.exclude(status=Case.Status.CLOSED)
         .filter(
             entities__overlap=shared,
-            first_activity_at__lte=end + WINDOW,
-            last_activity_at__gte=start - WINDOW,
+            first_activity_at__lte=_shifted(end, WINDOW),
+            last_activity_at__gte=_shifted(start, -WINDOW),
         )
         .order_by("opened_at")
         .first()

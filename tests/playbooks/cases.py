@@ -1,0 +1,87 @@
+"""A case about one account, with the verdict reached, ready for its response."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from django.utils import timezone
+
+from playbooks import library, planner, response
+from playbooks.engagement import Engagement
+from playbooks.models import Plan
+from playbooks.versions import remember
+from tenants import evidence
+from tenants.models import Account, Case, Person
+from tests.playbooks.samples import facts, policy
+
+Ladder = Callable[..., Plan]
+CONTAIN = "contain-cloud-account"
+
+
+def make_account(username: str = "priya.shah@acme.example", **fields: Any) -> Account:
+    """Put an account with its person into the scope's directory."""
+    told = {"is_enabled": True, "source_of_authority": "cloud", **fields}
+    return Account.objects.create(
+        provider="microsoft365",
+        external_id=f"id-of-{username}",
+        username=username,
+        display_name=username.split("@")[0],
+        person=Person.objects.create(display_name=username, primary_email=username),
+        **told,
+    )
+
+
+def make_case(account: Account, **fields: Any) -> Case:
+    """Open a case about the account, proven by the takeover investigation."""
+    now = timezone.now()
+    told = {
+        "number": Case.objects.count() + 1,
+        "title": "Suspicious inbox rule",
+        "status": Case.Status.INVESTIGATING,
+        "verdict": "true_positive",
+        "verdict_detail": {"playbook": "investigate-account-takeover", "confidence": "high"},
+        "account": account,
+        "opened_at": now,
+        "first_activity_at": now - dt.timedelta(hours=1),
+        "last_activity_at": now,
+        **fields,
+    }
+    return Case.objects.create(**told)
+
+
+def give_evidence(case: Case) -> None:
+    """Answer what the investigation asks, as in the playbook's example."""
+    for step in library.get("investigate-account-takeover").steps:
+        answer = dict(facts()["evidence"][step.id])
+        evidence.record(
+            case,
+            gatherer=step.uses,
+            question=step.id,
+            asked_of="test",
+            asked_at=timezone.now(),
+            answer={"step": step.id, "facts": answer, "reason": ""},
+            is_available=answer.pop("available"),
+            summary="",
+        )
+
+
+def make_plan(case: Case, rules: Engagement | None = None, **adopted: Any) -> Plan:
+    """Plan the containment of the case's account under a policy, and adopt it."""
+    account = case.account
+    assert account is not None
+    told = facts(
+        account={
+            "id": str(account.id), "external_id": account.external_id, "username": account.username,
+        },
+        case={"id": str(case.id)},
+    )  # fmt: skip
+    playbook = library.get(CONTAIN)
+    document = planner.plan(playbook, told, rules or policy(default="technician"))
+    plan = response.adopt(case, document, told, remember(playbook).sha256, 1, **adopted)
+    case.status = (
+        Case.Status.AWAITING_APPROVAL
+        if plan.status == Plan.Status.AWAITING_APPROVAL
+        else Case.Status.RESPONDING
+    )
+    case.save()
+    return plan
