@@ -7,11 +7,9 @@ from django.utils import timezone
 
 from integrations import catalog
 from playbooks.models import Plan, Step
-from playbooks.response import needs_technician
+from playbooks.response import OPEN_PLANS, needs_technician
 from tenants import ledger, scope
 from tenants.models import Case, Verdict
-
-_OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
 
 
 def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
@@ -21,7 +19,7 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if case.status in (Case.Status.CLOSED, Case.Status.NEEDS_TECHNICIAN):
             return
         _note_containment(case)
-        if Plan.objects.filter(case=case, status__in=_OPEN_PLANS).exists():
+        if Plan.objects.filter(case=case, status__in=OPEN_PLANS).exists():
             return
         unproven = _unproven(case)
         if unproven:

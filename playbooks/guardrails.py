@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from playbooks.models import Approval, Step, Tier
+from playbooks.planner import plan_sha256
 from tenants.models import Account, Installation, Tenant
 
 # Which decisions free a step of a tier.
@@ -29,7 +30,13 @@ class Obstacle:
 
 def obstacle(step: Step) -> Obstacle | None:
     """Return what stands in the way of `step`, or None where nothing does."""
-    return _stopped(step) or _not_allowed(step) or _protected(step) or _over_budget(step)
+    return (
+        _stopped(step)
+        or _changed(step)
+        or _not_allowed(step)
+        or _protected(step)
+        or _over_budget(step)
+    )
 
 
 def _stopped(step: Step) -> Obstacle | None:
@@ -38,6 +45,25 @@ def _stopped(step: Step) -> Obstacle | None:
     if Tenant.objects.filter(id=step.tenant_id, actions_stopped=True).exists():
         return Obstacle("All actions are stopped for this client (kill switch).", is_final=False)
     return None
+
+
+def _changed(step: Step) -> Obstacle | None:
+    """Compare the step with the plan, and the plan with the hash that people approved it by."""
+    plan = step.run.plan
+    told = next((told for told in plan.document["steps"] if told["id"] == step.key), None)
+    is_same = (
+        plan_sha256(plan.document) == plan.sha256
+        and told is not None
+        and told["action"] == step.action
+        and told["tier"] == step.tier
+        and told["target"]["external_id"] == step.target_external_id
+    )
+    if is_same:
+        return None
+    return Obstacle(
+        "The plan or the step was changed after it was made. Look into who did, and plan again.",
+        is_final=True,
+    )
 
 
 def _not_allowed(step: Step) -> Obstacle | None:

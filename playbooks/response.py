@@ -9,11 +9,13 @@ from integrations import connections
 from playbooks import approvals, engagement, library, planner
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement
+from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Plan, RulesOfEngagement, Run, Step, Tier
 from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Case, Verdict
 
+OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
 _NEEDS = {
     Verdict.SUSPICIOUS: "Suspicious, but not proven: decide whether it was the user.",
     Verdict.INSUFFICIENT_DATA: "The evidence was not enough to decide: see what was missing.",
@@ -38,10 +40,17 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             return
         facts = case_facts.of_case(case)
         responses = library.responses_for(case.verdict_detail["playbook"], facts)
-        plans = [_plan(case, playbook_id, facts) for playbook_id in responses]
-        plans = [plan for plan in plans if plan is not None]
+        try:
+            planned = [_plan(case, playbook_id, facts) for playbook_id in responses]
+        except (PlaybookError, ConditionError) as error:
+            needs_technician(case, f"The response could not be planned: {error}")
+            return
+        plans = [plan for plan in planned if plan is not None]
         if plans:
             _set_status(case)
+            if not any(plan.status in OPEN_PLANS for plan in plans):
+                # The same plans have ended before: closing says how, and what is left to do.
+                work.schedule("close", case.id)
         elif case.verdict in (Verdict.BENIGN, Verdict.FALSE_POSITIVE):
             work.schedule("close", case.id)
         else:
