@@ -14,7 +14,7 @@ from django.db import connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from integrations import files, registry
+from integrations import files
 from tenants import intake, scope
 from tenants.errors import IntakeError, Quarantine, ScopeError
 from tenants.models import Account, Event, Finding, RawRecord, Work
@@ -416,9 +416,6 @@ GRAPH_USER = {
     "displayName": "Priya Shah",
     "accountEnabled": True,
 }
-needs_feeds = pytest.mark.skipif(
-    not registry.connector("microsoft365").feeds, reason="the connector has no feeds yet"
-)
 
 
 @pytest.fixture
@@ -441,7 +438,6 @@ def _lines(*records: dict[str, Any]) -> str:
     return "\n".join(json.dumps(record) for record in records)
 
 
-@needs_feeds
 def test_a_file_is_taken_in_and_the_second_time_all_are_duplicates(command, tenant) -> None:
     content = _lines(GRAPH_ALERT, {**GRAPH_ALERT, "id": "second"}, {"no": "alert"}) + "\n{cut"
     told = command(content)
@@ -454,7 +450,6 @@ def test_a_file_is_taken_in_and_the_second_time_all_are_duplicates(command, tena
         assert Finding.objects.count() == 2
 
 
-@needs_feeds
 def test_a_dry_run_tells_the_same_and_changes_nothing(command, tenant) -> None:
     content = _lines(GRAPH_ALERT, {"no": "alert"})
     told = command(content, "--dry-run")
@@ -465,7 +460,6 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(command, tenant) -> None:
     assert command(content) == told
 
 
-@needs_feeds
 def test_users_become_accounts(command, tenant) -> None:
     assert command(_lines(GRAPH_USER), feed="users")["directory"] == 1
     assert command(_lines({**GRAPH_USER, "accountEnabled": False}), feed="users")["directory"] == 1
@@ -474,7 +468,6 @@ def test_users_become_accounts(command, tenant) -> None:
     assert (account.username, account.is_enabled) == ("priya.shah@acme.example", False)
 
 
-@needs_feeds
 @pytest.mark.parametrize("year", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z"])
 def test_dates_at_the_end_of_time_are_no_traceback(command, year) -> None:
     odd = {**GRAPH_ALERT, "id": "odd", "createdDateTime": year, "firstActivityDateTime": year}
@@ -484,7 +477,6 @@ def test_dates_at_the_end_of_time_are_no_traceback(command, year) -> None:
     assert told["findings"] >= 1
 
 
-@needs_feeds
 def test_a_record_of_ten_megabytes_is_kept_and_its_neighbour_taken(command) -> None:
     large = {**GRAPH_ALERT, "id": "large", "description": "x" * 10 * 2**20}
     told = command(_lines(large, GRAPH_ALERT))
@@ -492,7 +484,6 @@ def test_a_record_of_ten_megabytes_is_kept_and_its_neighbour_taken(command) -> N
     assert "larger than 4 MB" in next(iter(told["reasons"]))
 
 
-@needs_feeds
 @pytest.mark.parametrize(
     ("content", "records"),
     [
@@ -522,8 +513,6 @@ def test_bad_content_is_counted_and_no_traceback(command, content, records) -> N
     ],
 )
 def test_what_can_not_work_is_one_clear_error(tenant, tmp_path, change, told) -> None:
-    if "feed" not in change and not registry.connector("microsoft365").feeds:
-        pytest.skip("the connector has no feeds yet")
     path = change.get("file") or str(_file(tmp_path, change.get("content", _lines(GRAPH_ALERT))))
     with pytest.raises(CommandError) as caught:
         call_command(
