@@ -140,7 +140,8 @@ class Manifest:
 
     `settings` names the connection's plain settings, `secrets` those kept in the vault, each with
     what to enter. `connect(settings, secrets)` makes a client; `canary(client)` makes one read
-    through the whole path and says in a sentence what it saw, or raises.
+    through the whole path and says in a sentence what it saw, or raises; `explode(document)`
+    takes the records out of the envelopes that the vendor puts them in.
     """
 
     id: str
@@ -154,6 +155,7 @@ class Manifest:
     gatherers: tuple[Gatherer, ...]
     connect: Callable[[Mapping[str, str], Mapping[str, str]], Client]
     canary: Callable[[Any], str]
+    explode: Callable[[Any], list[SourceRecord]]
 
     def feed(self, name: str) -> Feed:
         """Return the feed of that name; UnknownFeed lists those there are."""

@@ -5,7 +5,7 @@ unreadable record with a reason.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,29 @@ from tenants.errors import IntakeError
 from tenants.intake import Unreadable
 from tenants.records import SourceRecord
 
+Explode = Callable[[Any], Iterable[SourceRecord]]
+
 _LARGEST_FILE_BYTES = 512 * 1024 * 1024
 _DEEPEST = 100
 _DEEPEST_DOCUMENT = 400
 
 
-def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
-    """Yield the records of a file, in its order; IntakeError where there is no such file."""
+def read(path: Path, explode: Explode) -> Iterator[SourceRecord | Unreadable]:
+    """Yield the records of a file, in its order; IntakeError where there is no such file.
+
+    `explode` is the connector's: it knows the envelopes that its vendor puts records in.
+    """
     content = _bytes(path)
     document, is_one = _as_one_document(content)
     if is_one:
-        yield from records_of(document)
+        yield from _records(document, explode)
         return
     if not any(_is_json_object(line) for line in content.splitlines()):
         yield _unreadable(content, "The file")
         return
     for number, line in enumerate(content.splitlines(), start=1):
         if line.strip():
-            yield from _of_line(line, number)
+            yield from _of_line(line, number, explode)
 
 
 def _bytes(path: Path) -> bytes:
@@ -87,81 +92,35 @@ def _unreadable(content: bytes, what: str) -> Unreadable:
     raise AssertionError("It can be read.")
 
 
-def _of_line(line: bytes, number: int) -> Iterator[SourceRecord | Unreadable]:
+def _of_line(line: bytes, number: int, explode: Explode) -> Iterator[SourceRecord | Unreadable]:
     try:
         document = _parse(line)
     except ValueError:
         yield _unreadable(line, f"Line {number}")
     else:
-        yield from records_of(document)
+        yield from _records(document, explode)
 
 
-def records_of(document: Any) -> Iterator[SourceRecord | Unreadable]:
-    """Yield the records in a parsed document: exchanges, OData pages, records, or lists."""
-    for item in document if isinstance(document, list) else [document]:
-        if isinstance(item, dict) and {"url", "status", "body"} <= item.keys():
-            yield from _of_exchange(item)
+def _records(document: Any, explode: Explode) -> Iterator[SourceRecord | Unreadable]:
+    for record in explode(document):
+        refused = record.context.get("quarantine")
+        if refused:
+            yield Unreadable(_as_bytes(record), refused["code"], refused["reason"])
+        elif _is_deeper(record.body, _DEEPEST):
+            yield Unreadable(
+                _as_bytes(record),
+                "too_deep",
+                f"The record is nested more than {_DEEPEST} levels deep.",
+            )
         else:
-            yield from _of_page(item, "")
+            yield record
 
 
-def _of_page(item: Any, url: str) -> Iterator[SourceRecord | Unreadable]:
-    value = item["value"] if isinstance(item, dict) and _is_page(item) else item
-    for record in value if isinstance(value, list) and value is not item else [value]:
-        yield from _record(record, url)
-
-
-def _is_page(document: dict[str, Any]) -> bool:
-    rest = {key for key in document if not key.startswith("@")}
-    return rest == {"value"} and isinstance(document["value"], list | dict)
-
-
-def _of_exchange(exchange: dict[str, Any]) -> Iterator[SourceRecord | Unreadable]:
-    """Take the records out of one recorded HTTP exchange."""
-    status, body, url = exchange["status"], exchange["body"], str(exchange["url"])
-    whole = json.dumps(exchange, sort_keys=True).encode("utf-8", "surrogatepass")
-    if isinstance(status, int) and status >= 400:
-        yield Unreadable(
-            whole,
-            "http_error",
-            f"An HTTP {status} answer of {_path(url)}: it holds no records. Fix the request.",
-        )
-    elif body is None or body == "":
-        yield Unreadable(whole, "no_content", f"The answer of {_path(url)} has no content.")
-    elif isinstance(body, dict) and set(body) == {"_unparsed"}:
-        yield Unreadable(
-            whole, "not_json", f"The answer of {_path(url)} is not JSON: it may be cut off."
-        )
-    elif isinstance(body, dict) and _is_page(body) and body["value"] == []:
-        yield Unreadable(whole, "no_content", f"The answer of {_path(url)} has no records.")
-    elif isinstance(body, str | int | float | bool):
-        yield Unreadable(
-            whole, "not_a_record", f"The answer of {_path(url)} is a plain value, not a record."
-        )
-    else:
-        for item in body if isinstance(body, list) else [body]:
-            yield from _of_page(item, url)
-
-
-def _path(url: str) -> str:
-    return url.split("?", 1)[0][:120]
-
-
-def _record(item: Any, url: str) -> Iterator[SourceRecord | Unreadable]:
-    if not isinstance(item, dict):
-        yield Unreadable(
-            json.dumps(item).encode("utf-8", "surrogatepass"),
-            "not_an_object",
-            f"A record is a JSON object, and this is a {type(item).__name__}.",
-        )
-    elif _is_deeper(item, _DEEPEST):
-        yield Unreadable(
-            json.dumps(item).encode("utf-8", "surrogatepass"),
-            "too_deep",
-            f"The record is nested more than {_DEEPEST} levels deep.",
-        )
-    else:
-        yield SourceRecord(item, {"url": url} if url else {})
+def _as_bytes(record: SourceRecord) -> bytes:
+    # A bare value comes wrapped, since a record is an object; it is kept as it was.
+    bare = record.body.keys() == {"_value"}
+    content = record.body["_value"] if bare else record.body
+    return json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -13,6 +13,7 @@ from integrations.connectors.microsoft365.actions import ACTIONS
 from integrations.connectors.microsoft365.client import canary, connect
 from integrations.connectors.microsoft365.gatherers import GATHERERS
 from integrations.connectors.microsoft365.normalise.dispatch import normaliser
+from integrations.connectors.microsoft365.recognise import explode
 from integrations.contract import Feed, Manifest
 from tenants.records import SourceRecord
 
@@ -194,4 +195,5 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    explode=explode,
 )

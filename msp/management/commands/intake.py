@@ -8,10 +8,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from integrations import files, registry
-from integrations.contract import Feed
+from integrations.contract import Feed, Manifest
 from tenants import intake, scope
-from tenants.errors import HoldfastError, TenantNotFound
+from tenants.errors import HoldfastError
 from tenants.models import Tenant
+from tenants.selectors import tenant_by_slug
 
 
 class Command(BaseCommand):
@@ -31,9 +32,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Take the file in; print what became of its records."""
         try:
-            feed = registry.connector(options["connector"]).feed(options["feed"])
-            tenant = _tenant(options["tenant"])
-            outcome = self._take(tenant, feed, options)
+            connector = registry.connector(options["connector"])
+            feed = connector.feed(options["feed"])
+            tenant = tenant_by_slug(options["tenant"])
+            outcome = self._take(tenant, connector, feed, options)
         except HoldfastError as error:
             raise CommandError(str(error), returncode=2) from None
         told = outcome.as_json()
@@ -46,23 +48,17 @@ class Command(BaseCommand):
         for reason, count in told["reasons"].items():
             self.stdout.write(f"  {count} × {reason}")
 
-    def _take(self, tenant: Tenant, feed: Feed, options: dict[str, Any]) -> intake.Outcome:
+    def _take(
+        self, tenant: Tenant, connector: Manifest, feed: Feed, options: dict[str, Any]
+    ) -> intake.Outcome:
         # A block of its own inside the scope's, so that the scope can still end after a rollback.
         with scope.tenant(tenant.id), transaction.atomic():
             outcome = intake.take(
-                connector=options["connector"],
+                connector=connector.id,
                 feed=feed.name,
-                records=files.read(options["file"]),
+                records=files.read(options["file"], connector.explode),
                 normalise=feed.normalise,
             )
             if options["dry_run"]:
                 transaction.set_rollback(True)
         return outcome
-
-
-def _tenant(slug: str) -> Tenant:
-    tenant = Tenant.objects.filter(slug=slug).first()
-    if tenant is None:
-        known = ", ".join(Tenant.objects.values_list("slug", flat=True)[:20]) or "none yet"
-        raise TenantNotFound(f"There is no tenant {slug!r}. Tenants: {known}.")
-    return tenant
