@@ -14,7 +14,7 @@ from django.db import connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from integrations import files
+from integrations import files, registry
 from tenants import intake, scope
 from tenants.errors import IntakeError, Quarantine, ScopeError
 from tenants.models import Account, Event, Finding, RawRecord, Work
