@@ -30,6 +30,7 @@ MAX_BACKOFF_SECONDS = 30.0
 # A child that lived this long starts with the short backoff again.
 STEADY_SECONDS = 30.0
 _TICK_SECONDS = 0.05
+_TAIL_BYTES = 20_000
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -52,6 +53,7 @@ class _Child:
     process: subprocess.Popen[bytes]
     started_at: float
     starts: int = 1
+    failures: int = 0
     backoff: float = FIRST_BACKOFF_SECONDS
     restart_at: float | None = None
 
@@ -68,6 +70,9 @@ class Supervisor:
     grace: float = GRACE_SECONDS
     each_second: Callable[[], None] | None = None
     """Called about once a second while watching, for what is looked after besides the children."""
+    max_failures: int | None = None
+    """Raise ProcessFailed when a child failed so often in a row; None: try for ever. A child that
+    somebody killed has not failed."""
     _children: list[_Child] = field(default_factory=list, init=False)
     _guard: subprocess.Popen[str] | None = field(default=None, init=False)
     _handlers: dict[int, object] = field(default_factory=dict, init=False)
@@ -139,7 +144,14 @@ class Supervisor:
                 wait = FIRST_BACKOFF_SECONDS if steady else child.backoff
                 child.restart_at = now + wait
                 child.backoff = min(wait * 2, MAX_BACKOFF_SECONDS)
-                _note(child.log, f"ended with code {child.process.returncode}; again in {wait} s")
+                code = child.process.returncode
+                _note(child.log, f"ended with code {code}; again in {wait} s")
+                child.failures = (0 if steady else child.failures) + (code >= 0)
+                if self.max_failures is not None and child.failures >= self.max_failures:
+                    raise ProcessFailed(
+                        f"{child.spec.name} failed {child.failures} times in a row. The end of "
+                        f"{child.log}:\n{_tail(child.log, 0)}"
+                    )
 
     def wait_until(
         self,
@@ -283,5 +295,5 @@ def _note(log: Path, text: str) -> None:
 
 def _tail(log: Path, offset: int, lines: int = 20) -> str:
     with log.open("rb") as file:
-        file.seek(offset)
+        file.seek(max(offset, log.stat().st_size - _TAIL_BYTES))
         return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

@@ -30,7 +30,7 @@ def run(*, once: bool, say: Say) -> int:
     """Run the demo; return the exit code. Without `once` it serves until Ctrl-C."""
     folder = settings.VAR_DIR / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    with only_one(folder / "demo.lock"), Supervisor() as supervisor:
+    with only_one(folder / "demo.lock"), Supervisor(max_failures=5) as supervisor:
         say("Preparing the database …")
         call_command("setup", stdout=io.StringIO())
         simulator = _start_simulator(supervisor, folder, say)

@@ -117,6 +117,20 @@ def test_a_child_that_keeps_crashing_is_started_ever_later(
         assert supervisor.wait_until(lambda told=told: told in log.read_text(), PATIENCE_SECONDS)
 
 
+def test_gives_up_on_a_child_that_cannot_run_where_told_to(tmp_path: Path) -> None:
+    with Supervisor(logs=tmp_path, max_failures=2) as supervisor:
+        supervisor.start(ProcessSpec("broken", [sys.executable, "-c", "raise SystemExit('why')"]))
+        with pytest.raises(ProcessFailed, match=r"(?s)broken failed 2 times in a row.*why"):
+            supervisor.wait_until(lambda: False, PATIENCE_SECONDS)
+
+
+def test_never_gives_up_on_a_child_that_is_killed(tmp_path: Path) -> None:
+    with Supervisor(logs=tmp_path, max_failures=1) as supervisor:
+        supervisor.start(_child(tmp_path, "child"))
+        os.kill(supervisor.pids()["child"], signal.SIGKILL)
+        assert supervisor.wait_until(lambda: supervisor.starts("child") == 2, PATIENCE_SECONDS)
+
+
 def test_says_why_a_child_did_not_become_ready(supervisor: Supervisor) -> None:
     argv = [sys.executable, "-c", "raise SystemExit('no such port')"]
     with pytest.raises(ProcessFailed, match=r"(?s)web ended with code 1 .*no such port"):
