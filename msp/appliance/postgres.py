@@ -349,6 +349,20 @@ def use_embedded_database() -> Cluster | None:
     return cluster
 
 
+def revive_embedded_database() -> None:
+    """Start the embedded PostgreSQL again if it died under its users; for a supervisor to call.
+
+    Nothing where this process works on another database.
+    """
+    cluster = embedded()
+    server = cluster.app_url("") if cluster.data.is_dir() else None
+    used = os.environ.get(APP_URL_VARIABLE, "")
+    if server is None or os.environ.get("DATABASE_URL") or not used.startswith(server):
+        return
+    if not cluster.is_running():
+        cluster.ensure_started()
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         # As PostgreSQL does: a port in TIME_WAIT is free.

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
+from msp.appliance.postgres import revive_embedded_database
 from msp.appliance.processes import ProcessSpec, Supervisor, only_one
 from msp.demo import clients, summary
 from msp.demo.news import News
@@ -30,7 +31,7 @@ def run(*, once: bool, say: Say) -> int:
     """Run the demo; return the exit code. Without `once` it serves until Ctrl-C."""
     folder = settings.VAR_DIR / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    with only_one(folder / "demo.lock"), Supervisor(max_failures=5) as supervisor:
+    with only_one(folder / "demo.lock"), _supervisor() as supervisor:
         say("Preparing the database …")
         call_command("setup", stdout=io.StringIO())
         simulator = _start_simulator(supervisor, folder, say)
@@ -45,6 +46,10 @@ def run(*, once: bool, say: Say) -> int:
         _greet(address, password, say)
         supervisor.run()
     return 0
+
+
+def _supervisor() -> Supervisor:
+    return Supervisor(max_failures=5, each_second=revive_embedded_database)
 
 
 def _start_simulator(supervisor: Supervisor, folder: Path, say: Say) -> str:

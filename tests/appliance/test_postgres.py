@@ -15,7 +15,7 @@ import pytest
 
 from msp.appliance import engine
 from msp.appliance.errors import EmbeddedDatabaseError
-from msp.appliance.postgres import Cluster, embedded_database
+from msp.appliance.postgres import Cluster, embedded_database, revive_embedded_database
 from tests.appliance.helpers import PATIENCE_SECONDS, python, read_line, wait_for
 
 HOLD = """
@@ -244,6 +244,23 @@ def test_stays_out_of_it_when_the_environment_names_a_database(
     with embedded_database() as cluster:
         assert cluster is None
     assert not (tmp_path / "var").exists()
+
+
+def test_is_revived_for_those_who_use_it_and_for_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, cluster: Cluster
+) -> None:
+    monkeypatch.setenv("HOLDFAST_VAR", str(cluster.home.parent))
+    revive_embedded_database()
+    assert not cluster.is_running(), "started although this process works on another database"
+    for name in ("DATABASE_URL", "HOLDFAST_APP_DATABASE_URL", "HOLDFAST_OWNER_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with embedded_database():
+        killed = _kill_postmaster(cluster)
+        wait_for(lambda: not cluster.is_running(), "the postmaster's end")
+        revive_embedded_database()
+        assert engine.postmaster_pid(cluster.data) not in (None, killed)
+        assert _ask(os.environ["HOLDFAST_APP_DATABASE_URL"], "SELECT 1") == 1
+    assert not cluster.is_running()
 
 
 # --- who may do what ---
