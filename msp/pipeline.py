@@ -14,6 +14,7 @@ from django.db import connections
 from integrations import polling
 from msp.queue import broker
 from playbooks import approvals, closing, investigation, response, runner, triage
+from playbooks import recheck as rechecking
 from tenants import work
 
 dramatiq.set_broker(broker)
@@ -34,7 +35,7 @@ STAGES: Mapping[str, work.Handler] = {
     # The case closes with proof, or says what still needs a person.
     "close": closing.close,
     # What was verified is read back again, an hour and a day later.
-    "recheck": runner.recheck,
+    "recheck": rechecking.recheck,
 }
 
 

@@ -8,12 +8,14 @@ import datetime as dt
 import uuid
 
 from django.conf import settings
+from django.db import models
 from django.utils import timezone
 
 from playbooks.errors import ApprovalError
 from playbooks.guardrails import REQUIRED_APPROVALS
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.planner import plan_sha256
+from playbooks.steps import change
 from tenants import ledger, scope, work
 from tenants.models import Case
 
@@ -56,7 +58,7 @@ def decide(
     Raises ApprovalError where the plan is another than the person saw, the approval was decided
     or has expired, a second person is demanded, or the client's consent is not named.
     """
-    approval = Approval.objects.select_for_update().select_related("plan__case").get(id=approval_id)
+    approval = _locked(approval_id)
     _check(approval, approve, actor, sha256, comment)
     approval.decision = Approval.Decision.APPROVED if approve else Approval.Decision.REJECTED
     approval.decided_at = timezone.now()
@@ -81,8 +83,10 @@ def decide(
 def expire(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
     """End an approval that nobody gave in time. Handler of work `expire`."""
     with scope.tenant(tenant_id):
-        approval = Approval.objects.select_for_update().filter(id=approval_id).first()
-        if approval is None or approval.decision != Approval.Decision.PENDING:
+        if not Approval.objects.filter(id=approval_id).exists():
+            return
+        approval = _locked(approval_id)
+        if approval.decision != Approval.Decision.PENDING:
             return
         if approval.expires_at > timezone.now():
             left = approval.expires_at - timezone.now()
@@ -99,6 +103,20 @@ def expire(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
             body={"plan": approval.plan.sha256, "tier": approval.tier},
         )
         _drop_steps(approval.plan, "Nobody approved it in time.")
+
+
+def _locked(approval_id: uuid.UUID) -> Approval:
+    """Return the approval, with its plan locked first: decisions on one plan follow each other."""
+    plan_id = Approval.objects.get(id=approval_id).plan_id
+    Plan.objects.select_for_update().get(id=plan_id)
+    return Approval.objects.select_related("plan__case").get(id=approval_id)
+
+
+def withdraw(plan: Plan, reason: str) -> None:
+    """End the approvals of a plan that nobody has to decide any more."""
+    Approval.objects.filter(plan=plan, decision=Approval.Decision.PENDING).update(
+        decision=Approval.Decision.EXPIRED, decided_at=timezone.now(), comment=reason
+    )
 
 
 def _check(approval: Approval, approve: bool, actor: str, sha256: str, comment: str) -> None:
@@ -126,20 +144,22 @@ def _free_steps(plan: Plan) -> None:
         plan.approvals.filter(decision=Approval.Decision.APPROVED).values_list("tier", flat=True)
     )
     tiers = [tier for tier, needed in REQUIRED_APPROVALS.items() if granted.issuperset(needed)]
-    Step.objects.filter(
-        run__plan=plan, status=Step.Status.AWAITING_APPROVAL, tier__in=tiers
-    ).update(status=Step.Status.PENDING)
+    for step in _waiting_steps(plan).filter(tier__in=tiers):
+        change(step, Step.Status.PENDING, kind="step.approved")
     _resume(plan)
 
 
 def _drop_steps(plan: Plan, reason: str) -> None:
-    Step.objects.filter(run__plan=plan, status=Step.Status.AWAITING_APPROVAL).update(
-        status=Step.Status.SKIPPED, error=reason, finished_at=timezone.now()
-    )
-    Approval.objects.filter(plan=plan, decision=Approval.Decision.PENDING).update(
-        decision=Approval.Decision.EXPIRED, decided_at=timezone.now(), comment=reason
-    )
+    for step in _waiting_steps(plan):
+        change(step, Step.Status.SKIPPED, error=reason)
+    withdraw(plan, reason)
     _resume(plan)
+
+
+def _waiting_steps(plan: Plan) -> models.QuerySet[Step]:
+    return Step.objects.select_related("run__plan").filter(
+        run__plan=plan, status=Step.Status.AWAITING_APPROVAL
+    )
 
 
 def _resume(plan: Plan) -> None:

@@ -2,14 +2,14 @@
 
 import uuid
 
-from django.db.models import Max
+from django.db.models import Q
 from django.utils import timezone
 
 from integrations import catalog
 from playbooks.models import Plan, Step
 from playbooks.response import OPEN_PLANS, needs_technician
-from tenants import ledger, scope
-from tenants.models import Case, Verdict
+from tenants import ledger, scope, work
+from tenants.models import Account, Case, Verdict
 
 
 def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
@@ -18,30 +18,45 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         case = Case.objects.select_for_update().get(id=case_id)
         if case.status in (Case.Status.CLOSED, Case.Status.NEEDS_TECHNICIAN):
             return
-        _note_containment(case)
+        steps = _newest_steps(case)
+        _note_containment(case, steps)
         if Plan.objects.filter(case=case, status__in=OPEN_PLANS).exists():
             return
-        unproven = _unproven(case)
+        unproven = _unproven(steps) or _others_named(case)
         if unproven:
             needs_technician(case, unproven)
+        elif _has_gone_on(case):
+            case.status = Case.Status.INVESTIGATING
+            case.save(update_fields=["status"])
+            work.schedule("investigate", case.id)
         else:
             _close(case)
 
 
-def _note_containment(case: Case) -> None:
-    containing = [action.name for action in catalog.ACTIONS if action.is_containment]
-    steps = Step.objects.filter(run__plan__case=case, action__in=containing)
-    if (
-        steps.filter(status=Step.Status.VERIFIED).exists()
-        and not steps.exclude(status__in=[Step.Status.VERIFIED, Step.Status.SKIPPED]).exists()
-    ):
-        case.contained_at = steps.aggregate(last=Max("verified_at"))["last"]
+def _newest_steps(case: Case) -> list[Step]:
+    """Return the last try of each action on each target."""
+    newest: dict[tuple[str, str], Step] = {}
+    steps = Step.objects.filter(run__plan__case=case).order_by("run__started_at", "position")
+    for step in steps:
+        newest[step.action, step.target_external_id] = step
+    return list(newest.values())
+
+
+def _note_containment(case: Case, steps: list[Step]) -> None:
+    containing = [
+        step
+        for step in steps
+        if catalog.get(step.action).is_containment and step.status != Step.Status.ROLLED_BACK
+    ]
+    verified = [step.verified_at for step in containing if step.status == Step.Status.VERIFIED]
+    if verified and len(verified) == len(containing):
+        case.contained_at = max(at for at in verified if at is not None)
         case.save(update_fields=["contained_at"])
 
 
-def _unproven(case: Case) -> str:
+def _unproven(steps: list[Step]) -> str:
     """Return what stands between the case and its proof, in one sentence; empty if nothing."""
-    for step in Step.objects.filter(run__plan__case=case).order_by("position"):
+    for step in steps:
         title = catalog.get(step.action).title
         if step.status == Step.Status.FAILED:
             return f"“{title}” for {step.target_name} failed: {step.error}"
@@ -49,9 +64,28 @@ def _unproven(case: Case) -> str:
             return f"“{title}” for {step.target_name} is forbidden by the rules: do it by hand."
         if step.status == Step.Status.SKIPPED:
             return f"“{title}” for {step.target_name} was not done. {step.error}"
-        if step.status != Step.Status.VERIFIED and step.status != Step.Status.ROLLED_BACK:
+        if step.status not in (Step.Status.VERIFIED, Step.Status.ROLLED_BACK):
             return f"“{title}” for {step.target_name} is not finished."
     return ""
+
+
+def _others_named(case: Case) -> str:
+    """Return whom else an attack's alerts name: one account was looked into, they were not."""
+    if case.verdict != Verdict.TRUE_POSITIVE or case.account_id is None:
+        return ""
+    ids = [e.removeprefix("account_id:") for e in case.entities if e.startswith("account_id:")]
+    others = Account.objects.filter(external_id__in=ids).exclude(id=case.account_id)
+    names = ", ".join(others.order_by("username").values_list("username", flat=True)[:5])
+    return f"The alerts also name {names}: look into it by hand." if names else ""
+
+
+def _has_gone_on(case: Case) -> bool:
+    """Whether an alert tells of something that happened after the verdict was reached."""
+    if case.decided_at is None:
+        return False
+    return case.findings.filter(
+        Q(last_activity_at__gt=case.decided_at) | Q(time__gt=case.decided_at)
+    ).exists()
 
 
 def _close(case: Case) -> None:

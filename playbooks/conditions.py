@@ -13,6 +13,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from playbooks.errors import ConditionError
+from tenants.canonical import canonical_json, jsonable
 
 LONGEST_EXPRESSION = 2000
 _DEEPEST_NESTING = 30
@@ -25,12 +26,21 @@ _ENVIRONMENT = cel.NewEnv(
         "action": cel.Type.STRING,
     }
 )
-_STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+# What is no code: strings in CEL's four quotes, and comments to the end of the line.
+_STRINGS = re.compile(
+    r'"""(?:\\.|[^\\])*?"""'
+    r"|'''(?:\\.|[^\\])*?'''"
+    r'|"(?:\\.|[^"\\])*"'
+    r"|'(?:\\.|[^'\\])*'"
+    r"|//[^\n]*",
+    re.DOTALL,
+)
 _PATHS = re.compile(
     rf"(?<![\w.])(?:{'|'.join(_FACTS)}|hour|objects|action)(?:\.[A-Za-z_]\w*(?!\w|\s*\())*"
 )
-_INDEXED = re.compile(r"""\[\s*["']([A-Za-z_]\w*)["']\s*\]""")
-_EMBEDDED = re.compile(r"\$\{(.*?)\}", re.DOTALL)
+_INDEXED = re.compile(r"""(?<=\w)\s*\[\s*["']([A-Za-z_]\w*)["']\s*\]""")
+_SPACED_DOT = re.compile(r"(?<=\w)\s*\.\s*(?=[A-Za-z_])")
+_EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +83,9 @@ def compile_condition(text: str) -> Condition:
     """Compile an expression; ConditionError says what is wrong with it, and where."""
     if len(text) > LONGEST_EXPRESSION:
         raise ConditionError(f"The condition is longer than {LONGEST_EXPRESSION} characters.")
-    # evidence["sign_ins"] reads the same as evidence.sign_ins.
-    bare = _STRINGS.sub('""', _INDEXED.sub(r".\1", text))
+    bare = _STRINGS.sub('""', text)
+    # evidence["sign_ins"] and evidence . sign_ins read the same as evidence.sign_ins.
+    pointed = _SPACED_DOT.sub(".", _STRINGS.sub('""', _INDEXED.sub(r".\1", text)))
     if _nesting(bare) > _DEEPEST_NESTING:
         raise ConditionError(f"The condition is nested more than {_DEEPEST_NESTING} deep.")
     try:
@@ -82,7 +93,7 @@ def compile_condition(text: str) -> Condition:
     except Exception as error:
         first = str(error).removeprefix("INVALID_ARGUMENT: ").splitlines()[0]
         raise ConditionError(f"{text!r} is not a condition: {first}") from None
-    return Condition(text, tuple(sorted(set(_PATHS.findall(bare)))), compiled)
+    return Condition(text, tuple(sorted(set(_PATHS.findall(pointed)))), compiled)
 
 
 def compile_yes_or_no(text: str) -> Condition:
@@ -95,7 +106,10 @@ def compile_yes_or_no(text: str) -> Condition:
 
 
 def fill(value: Any, facts: Mapping[str, Any]) -> Any:
-    """Replace ``${ expression }`` in strings: a whole one by its value, others by its text."""
+    """Replace ``${ expression }`` in strings: a whole one by its value, others by its text.
+
+    ConditionError where a fact is missing, or the value has no form in JSON.
+    """
     if isinstance(value, Mapping):
         return {key: fill(item, facts) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -104,10 +118,21 @@ def fill(value: Any, facts: Mapping[str, Any]) -> Any:
         return value
     whole = _EMBEDDED.fullmatch(value.strip())
     if whole:
-        return compile_condition(whole[1].strip()).evaluate(facts)
-    return _EMBEDDED.sub(
-        lambda found: str(compile_condition(found[1].strip()).evaluate(facts)), value
-    )
+        return _json_value(whole[1], facts)
+    return _EMBEDDED.sub(lambda found: _text(_json_value(found[1], facts)), value)
+
+
+def _json_value(expression: str, facts: Mapping[str, Any]) -> Any:
+    condition = compile_condition(expression.strip())
+    try:
+        return jsonable(condition.evaluate(facts))
+    except TypeError as error:
+        raise ConditionError(f"{condition.text!r} can't be put into a plan: {error}.") from None
+
+
+def _text(value: Any) -> str:
+    """Write a value into a sentence: the same for the same value, whatever its order of keys."""
+    return value if isinstance(value, str) else canonical_json(value).decode()
 
 
 def expressions_in(value: Any) -> list[str]:

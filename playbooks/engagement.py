@@ -67,21 +67,29 @@ def load_engagement(document: Mapping[str, Any], name: str = "rules of engagemen
         for key in document
         if key not in _KEYS
     ]
-    if not isinstance(document.get("version", 1), int):
-        problems.append(f"{name}: version {document['version']!r} is no whole number")
+    version = document.get("version", 1)
+    if not isinstance(version, int) or isinstance(version, bool):
+        problems.append(f"{name}: version {version!r} is no whole number")
+    told_rules = document.get("rules") or []
+    if not isinstance(told_rules, list):
+        problems.append(f"{name}: `rules:` is a list of rules, not {told_rules!r}")
+        told_rules = []
     rules = []
     default = document.get("default", "technician")
     if default not in TIERS:
         problems.append(f"{name}: default {default!r} is none of: {', '.join(TIERS)}")
-    for i, told in enumerate(document.get("rules") or []):
+    for i, told in enumerate(told_rules):
         try:
             rules.append(_rule(told))
-        except (ConditionError, KeyError, TypeError, ValueError) as error:
+        except (ConditionError, ValueError) as error:
             problems.append(f"{name}: rule {i + 1} ({_name(told)}): {error}")
+    ids = [rule.id for rule in rules]
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    problems.extend(f"{name}: the rule id {one!r} stands twice" for one in twice)
     if problems:
         raise PlaybookError(problems)
     return Engagement(
-        version=int(document.get("version", 1)),
+        version=version,
         default=default,
         rules=tuple(rules),
         sha256=sha256_of(document),
@@ -93,23 +101,33 @@ def _name(told: Any) -> str:
     return str(told.get("id", "no id")) if isinstance(told, Mapping) else "not a mapping"
 
 
-def _rule(told: Mapping[str, Any]) -> Rule:
-    unknown = sorted(set(told) - set(_RULE_KEYS))
+def _rule(told: Any) -> Rule:
+    if not isinstance(told, Mapping):
+        raise ValueError("a rule is a mapping with `id:`, `title:` and `tier:`")
+    unknown = sorted(map(str, set(told) - set(_RULE_KEYS)))
     if unknown:
         raise ValueError(f"unknown keys {unknown}; known: {', '.join(_RULE_KEYS)}")
+    missing = [key for key in ("id", "title", "tier") if not told.get(key)]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} missing")
     if told["tier"] not in TIERS:
         raise ValueError(f"tier {told['tier']!r} is none of: {', '.join(TIERS)}")
     actions = told.get("actions", ["*"])
     if isinstance(actions, str):
         actions = [actions]
+    if not isinstance(actions, list) or not all(isinstance(action, str) for action in actions):
+        raise ValueError("`actions:` is a list of action names or patterns")
     for pattern in actions:
-        if not fnmatch.filter([action.name for action in catalog.ACTIONS], str(pattern)):
+        if not fnmatch.filter([action.name for action in catalog.ACTIONS], pattern):
             raise ValueError(f"{pattern!r} is no action of the catalog, and matches none")
+    when = told.get("when", True)
+    if isinstance(when, bool):
+        when = "true" if when else "false"
     return Rule(
         id=str(told["id"]),
         title=str(told["title"]),
-        actions=tuple(str(action) for action in actions),
-        when=compile_yes_or_no(str(told.get("when", "true"))),
+        actions=tuple(actions),
+        when=compile_yes_or_no(str(when).strip()),
         tier=told["tier"],
     )
 
@@ -117,7 +135,7 @@ def _rule(told: Mapping[str, Any]) -> Rule:
 @cache
 def default() -> Engagement:
     """Return the MSP-wide default policy that comes with Holdfast."""
-    document = yaml_reader.parse(_DEFAULT_FILE.read_text(), _DEFAULT_FILE.name)
+    document = yaml_reader.parse(_DEFAULT_FILE.read_text(encoding="utf-8"), _DEFAULT_FILE.name)
     return load_engagement(document.data, _DEFAULT_FILE.name)
 
 

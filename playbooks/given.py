@@ -27,7 +27,11 @@ def clean(facts: Any) -> dict[str, Any]:
     ]
     if problems:
         raise PlaybookError(problems)
-    return dict(_ordered(storable(jsonable(facts)), "facts"))
+    try:
+        return dict(_ordered(storable(jsonable(facts)), "facts"))
+    except (TypeError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise PlaybookError([f"The facts are no plain JSON: {reason}."]) from None
 
 
 def _ordered(value: Any, path: str) -> Any:

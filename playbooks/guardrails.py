@@ -3,12 +3,13 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from django.db import connection
 from django.utils import timezone
 
 from integrations import catalog
 from playbooks.models import Approval, Step, Tier
 from playbooks.planner import plan_sha256
-from tenants.models import Account, Installation, Tenant
+from tenants.models import Account, Case, Installation, Tenant
 
 # Which decisions free a step of a tier.
 REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
@@ -18,6 +19,8 @@ REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
     Tier.CLIENT: (Tier.CLIENT,),
 }
 _HOUR = dt.timedelta(hours=1)
+# Longer than any approval may take; what was right then may be wrong now.
+_LONGEST_PLAN = dt.timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ def obstacle(step: Step) -> Obstacle | None:
     """Return what stands in the way of `step`, or None where nothing does."""
     return (
         _stopped(step)
+        or _out_of_date(step)
         or _changed(step)
         or _not_allowed(step)
         or _protected(step)
@@ -64,6 +68,17 @@ def _changed(step: Step) -> Obstacle | None:
         "The plan or the step was changed after it was made. Look into who did, and plan again.",
         is_final=True,
     )
+
+
+def _out_of_date(step: Step) -> Obstacle | None:
+    plan = step.run.plan
+    if plan.case.status == Case.Status.CLOSED:
+        return Obstacle("The case was closed before this step began.", is_final=True)
+    if timezone.now() - plan.created_at > _LONGEST_PLAN:
+        return Obstacle(
+            "The plan is more than three days old: look at the case again.", is_final=True
+        )
+    return None
 
 
 def _not_allowed(step: Step) -> Obstacle | None:
@@ -99,9 +114,16 @@ def _protected(step: Step) -> Obstacle | None:
 
 def _over_budget(step: Step) -> Obstacle | None:
     action = catalog.get(step.action)
+    with connection.cursor() as cursor:
+        # Steps that begin at the same moment must see each other.
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 5))",
+            [f"budget {step.tenant_id} {step.action}"],
+        )
     used = (
         Step.objects.filter(action=step.action, intended_at__gte=timezone.now() - _HOUR)
         .exclude(id=step.id)
+        .exclude(status=Step.Status.PENDING)
         .count()
     )
     if used >= action.hourly_limit:

@@ -17,6 +17,7 @@ from playbooks import library, triage, verdicts
 from playbooks.language import Playbook, PlaybookStep
 from playbooks.versions import remember
 from tenants import evidence, ledger, scope, work
+from tenants.errors import HoldfastError
 from tenants.models import Account, Case
 
 _AT_ONCE = 4
@@ -69,7 +70,12 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             status=Case.Status.INVESTIGATING, acknowledged_at=case.acknowledged_at or timezone.now()
         )
         questions = [_question(step, case, facts) for step in playbook.steps]
-    answers = _ask_all(tenant_id, questions)
+    try:
+        answers = _ask_all(tenant_id, questions)
+    except Throttled as error:
+        with scope.tenant(tenant_id):
+            work.schedule("investigate", case_id, delay=error.retry_after)
+        return
     work.renew()
     with scope.tenant(tenant_id):
         case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
@@ -116,10 +122,19 @@ def _ask_all(tenant_id: uuid.UUID, questions: list[_Question]) -> list[_Answer]:
     needed = {q.connection.id for q in questions if q.connection is not None}
     clients: dict[uuid.UUID, Client] = {}
     for connection_id in needed:
-        with connections.client(tenant_id, connection_id) as client:
-            clients[connection_id] = client
+        try:
+            with connections.client(tenant_id, connection_id) as client:
+                clients[connection_id] = client
+        except HoldfastError as error:
+            questions = [_without_connection(q, connection_id, str(error)) for q in questions]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
         return list(threads.map(lambda question: _ask(question, clients), questions))
+
+
+def _without_connection(question: _Question, connection_id: uuid.UUID, why: str) -> _Question:
+    if question.connection is None or question.connection.id != connection_id:
+        return question
+    return _Question(question.step, None, {}, None, why)
 
 
 def _ask(question: _Question, clients: dict[uuid.UUID, Client]) -> _Answer:

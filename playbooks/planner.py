@@ -161,8 +161,8 @@ def _target(step: PlaybookStep, kind: str, facts: Mapping[str, Any]) -> dict[str
 def _filled_target(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Fill a target in; one without a usable name is still a target."""
     told = {"external_id": fill(target["external_id"], facts)}
-    if not told["external_id"]:
-        raise ConditionError("the target has an empty external_id.")
+    if not isinstance(told["external_id"], str) or not told["external_id"]:
+        raise ConditionError(f"the target's external_id is {told['external_id']!r}, no id.")
     try:
         told["name"] = fill(target.get("name", ""), facts)
     except ConditionError:

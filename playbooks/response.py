@@ -92,12 +92,17 @@ def adopt(
 ) -> Plan:
     """Make a plan a row with its run and steps, ask for its approvals, and start what may start.
 
-    The same plan for the same case is adopted once.
+    The same plan for the same case is adopted once, unless it was carried out and is needed again.
     """
     sha256 = planner.plan_sha256(document)
     existing = Plan.objects.filter(case=case, sha256=sha256).first()
-    if existing is not None:
+    if existing is not None and existing.status not in (Plan.Status.DONE, Plan.Status.FAILED):
         return existing
+    if existing is not None:
+        # It was carried out or failed before, and is needed again: another try.
+        tries = Plan.objects.filter(case=case, playbook_id=playbook_sha256).count()
+        document = {**document, "attempt": tries + 1}
+        sha256 = planner.plan_sha256(document)
     plan = Plan.objects.create(
         tenant_id=scope.require_tenant_id(),
         case=case,

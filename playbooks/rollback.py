@@ -123,4 +123,5 @@ def _reopen(case: Case, undoing: Plan) -> None:
     case.needs = "Approve or reject the undoing." if waiting else ""
     case.closed_at = None
     case.closed_with_proof = False
-    case.save(update_fields=["status", "needs", "closed_at", "closed_with_proof"])
+    case.contained_at = None
+    case.save(update_fields=["status", "needs", "closed_at", "closed_with_proof", "contained_at"])

@@ -9,7 +9,7 @@ import datetime as dt
 import secrets
 import string
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,26 +29,18 @@ from integrations.errors import (
     Unavailable,
     UnknownAction,
 )
-from playbooks import guardrails
+from playbooks import approvals, guardrails
 from playbooks.models import Plan, Run, Step
-from playbooks.response import needs_technician
+from playbooks.steps import FINISHED, change
 from tenants import ledger, scope, vault, work
-from tenants.models import Case
 
-FINISHED = (
-    Step.Status.VERIFIED,
-    Step.Status.FAILED,
-    Step.Status.SKIPPED,
-    Step.Status.FORBIDDEN,
-    Step.Status.ROLLED_BACK,
-)
 _PARKED_SECONDS = 300.0
-_LATER_CHECKS = (dt.timedelta(hours=1), dt.timedelta(hours=24))
+FIRST_RECHECK = dt.timedelta(hours=1)
 _MAX_CALLS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """A step, out of the database: what its vendor calls need."""
 
     step_id: uuid.UUID
@@ -65,7 +57,7 @@ class _Job:
     calls: int
 
 
-class _Wait(Exception):
+class Wait(Exception):
     """The step can't go on now; the run is looked at again in `seconds`."""
 
     def __init__(self, seconds: float, note: str) -> None:
@@ -74,79 +66,92 @@ class _Wait(Exception):
         self.note = note
 
 
-class _Failed(Exception):
+class Failed(Exception):
     """The step has failed for good, with a reason in plain words."""
 
 
 def advance(tenant_id: uuid.UUID, run_id: uuid.UUID) -> None:
     """Carry a run as far as it goes now. Handler of work `run`."""
-    waits: list[_Wait] = []
-    while (step_id := _next_step(tenant_id, run_id, skip=len(waits))) is not None:
+    waits: dict[uuid.UUID, Wait] = {}
+    while (step_id := _next_step(tenant_id, run_id, waits)) is not None:
         work.renew()
         try:
             _advance_step(tenant_id, step_id)
-        except _Wait as wait:
-            waits.append(wait)
-        except _Failed as failure:
+        except Wait as wait:
+            waits[step_id] = wait
+        except Failed as failure:
             _fail(tenant_id, step_id, str(failure))
-    _settle_run(tenant_id, run_id, waits)
+    _settle_run(tenant_id, run_id, list(waits.values()))
 
 
-def _next_step(tenant_id: uuid.UUID, run_id: uuid.UUID, skip: int) -> uuid.UUID | None:
-    """Return the next step that may go on, passing over `skip` that wait already."""
+def _next_step(
+    tenant_id: uuid.UUID, run_id: uuid.UUID, waiting: Container[uuid.UUID]
+) -> uuid.UUID | None:
+    """Return the next step that may go on, passing over those that wait already."""
     with scope.tenant(tenant_id):
         run = Run.objects.select_related("plan").get(id=run_id)
         steps = list(run.steps.order_by("position"))
         told = {step["id"]: step for step in run.plan.document["steps"]}
         _skip_hopeless(steps, told)
         by_key = {step.key: step for step in steps}
-        ready = [
-            step.id
-            for step in steps
-            if step.status in (Step.Status.PENDING, Step.Status.INTENDED, Step.Status.CALLED)
-            and all(by_key[key].status in FINISHED for key in told[step.key]["needs"])
-        ]
-    return ready[skip] if len(ready) > skip else None
+        for step in steps:
+            needed = [by_key[key] for key in told[step.key]["needs"]]
+            if (
+                step.status in (Step.Status.PENDING, Step.Status.INTENDED, Step.Status.CALLED)
+                and step.id not in waiting
+                and all(one.status in FINISHED for one in needed)
+            ):
+                return step.id
+    return None
 
 
 def _skip_hopeless(steps: list[Step], told: Mapping[str, Any]) -> None:
-    """Skip what comes after a step that failed and was to stop the run."""
-    stopped = [
-        step
-        for step in steps
-        if step.status == Step.Status.FAILED and told[step.key]["on_failure"] != "continue"
-    ]
-    if not stopped:
-        return
+    """Skip what can't come any more: after a failure that stops, or needing what was not done."""
+    by_key = {step.key: step for step in steps}
+    stopped = [s for s in steps if s.status == Step.Status.FAILED and _stops(told[s.key])]
     for step in steps:
-        if step.status in (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL):
-            _change(
-                step, Step.Status.SKIPPED, error=f"{stopped[0].key} failed, which stops the run."
-            )
+        if step.status not in (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL):
+            continue
+        not_done = [
+            by_key[key]
+            for key in told[step.key]["needs"]
+            if by_key[key].status in FINISHED
+            and by_key[key].status != Step.Status.VERIFIED
+            and _stops(told[key])
+        ]
+        reason = stopped or not_done
+        if reason:
+            change(step, Step.Status.SKIPPED, error=f"{reason[0].key} was not done before it.")
+
+
+def _stops(told: Mapping[str, Any]) -> bool:
+    """Whether what comes after a step must not be done when the step itself was not."""
+    return told["on_failure"] != "continue"
 
 
 def _advance_step(tenant_id: uuid.UUID, step_id: uuid.UUID) -> None:
-    job = _load(tenant_id, step_id)
+    job = load(tenant_id, step_id)
     if job.status == Step.Status.PENDING:
         job = _intend(job)
         _call(job)
     elif job.status == Step.Status.INTENDED:
         _settle_unknown(job)
-    _verify(_load(tenant_id, step_id))
+    _verify(load(tenant_id, step_id))
 
 
-def _load(tenant_id: uuid.UUID, step_id: uuid.UUID) -> _Job:
+def load(tenant_id: uuid.UUID, step_id: uuid.UUID) -> Job:
+    """Take a step out of the database for its vendor calls; Failed where it can't be done."""
     with scope.tenant(tenant_id):
         step = Step.objects.select_related("run__plan__case__account").get(id=step_id)
         case = step.run.plan.case
         if step.connection_id is None or case.account is None:
-            raise _Failed("This client has no connection that could do it. Connect it, plan again.")
+            raise Failed("This client has no connection that could do it. Connect it, plan again.")
         told = next(s for s in step.run.plan.document["steps"] if s["id"] == step.key)
         try:
             action = registry.action(case.account.provider, step.action)
         except UnknownAction as error:
-            raise _Failed(str(error)) from None
-        return _Job(
+            raise Failed(str(error)) from None
+        return Job(
             step_id=step.id,
             run_id=step.run_id,
             case_id=case.id,
@@ -192,57 +197,58 @@ def _new_password() -> str:
     return "Hf9!" + "".join(secrets.choice(alphabet) for _ in range(20))
 
 
-def _intend(job: _Job) -> _Job:
+def _intend(job: Job) -> Job:
     """Check that it may begin, keep the prior state, and write down the intention."""
     with scope.tenant(job.tenant_id):
         _must_have_no_obstacle(job)
-    snapshot = _ask(job, lambda client: job.action.snapshot(client, job.intention))
+    snapshot = ask(job, lambda client: job.action.snapshot(client, job.intention))
     with scope.tenant(job.tenant_id):
         step = _locked(job, Step.Status.PENDING)
         # Once more with the row locked: the kill switch counts up to the last moment.
         _must_have_no_obstacle(job)
-        step.snapshot = dict(snapshot)
+        # What was there before the first try counts, should it have worked after all.
+        step.snapshot = step.snapshot or dict(snapshot)
         step.intended_at = timezone.now()
-        _change(step, Step.Status.INTENDED, case_id=job.case_id, body={"snapshot": snapshot})
-    return _load(job.tenant_id, job.step_id)
+        change(step, Step.Status.INTENDED, case_id=job.case_id, body={"snapshot": snapshot})
+    return load(job.tenant_id, job.step_id)
 
 
-def _must_have_no_obstacle(job: _Job) -> None:
+def _must_have_no_obstacle(job: Job) -> None:
     step = Step.objects.select_related("run__plan__case__account").get(id=job.step_id)
     found = guardrails.obstacle(step)
     if found is not None:
-        raise _Failed(found.reason) if found.is_final else _Wait(60, found.reason)
+        raise Failed(found.reason) if found.is_final else Wait(60, found.reason)
 
 
-def _call(job: _Job) -> None:
+def _call(job: Job) -> None:
     work.renew()
     with scope.tenant(job.tenant_id):
         Step.objects.filter(id=job.step_id).update(calls=job.calls + 1)
     try:
-        answer = _ask(job, lambda client: job.action.call(client, job.intention))
+        answer = ask(job, lambda client: job.action.call(client, job.intention))
     except _Unknown:
         raise
-    except _Wait:
+    except Wait:
         # The vendor said that nothing was done: the step begins again, guardrails and all.
         with scope.tenant(job.tenant_id):
             step = _locked(job, Step.Status.INTENDED)
             step.calls = max(0, job.calls)
-            _change(step, Step.Status.PENDING, case_id=job.case_id, kind="step.postponed")
+            change(step, Step.Status.PENDING, case_id=job.case_id, kind="step.postponed")
         raise
     _record_call(job, answer)
 
 
-def _record_call(job: _Job, answer: Mapping[str, Any]) -> None:
+def _record_call(job: Job, answer: Mapping[str, Any]) -> None:
     with scope.tenant(job.tenant_id):
         step = _locked(job, Step.Status.INTENDED)
         step.answer = dict(answer)
         step.called_at = timezone.now()
-        _change(step, Step.Status.CALLED, case_id=job.case_id, body={"answer": answer})
+        change(step, Step.Status.CALLED, case_id=job.case_id, body={"answer": answer})
 
 
-def _settle_unknown(job: _Job) -> None:
+def _settle_unknown(job: Job) -> None:
     """Find out whether an intended step was called, by asking the vendor."""
-    seen = _ask(job, lambda client: job.action.read_back(client, job.intention))
+    seen = ask(job, lambda client: job.action.read_back(client, job.intention))
     if seen.holds:
         _record_call(job, {"settled_by": "reading back", "observed": dict(seen.observed)})
         return
@@ -250,32 +256,33 @@ def _settle_unknown(job: _Job) -> None:
     since = (timezone.now() - job.intended_at).total_seconds()
     settle = settings.SETTLE_SECONDS or catalog.get(job.action.name).settle_seconds
     if since < settle:
-        raise _Wait(max(0.5, settle - since), "Waiting to see whether the last call had worked.")
+        raise Wait(max(0.5, settle - since), "Waiting to see whether the last call had worked.")
     if job.calls >= _MAX_CALLS:
-        raise _Failed(f"Called {job.calls} times without an effect that could be read back.")
+        raise Failed(f"Called {job.calls} times without an effect that could be read back.")
+    with scope.tenant(job.tenant_id):
+        _locked(job, Step.Status.INTENDED)
+        _must_have_no_obstacle(job)
     _call(job)
 
 
-def _verify(job: _Job) -> None:
+def _verify(job: Job) -> None:
     if job.status != Step.Status.CALLED:
         return
-    seen = _ask(job, lambda client: job.action.read_back(client, job.intention))
+    seen = ask(job, lambda client: job.action.read_back(client, job.intention))
     assert job.called_at is not None
     waited = (timezone.now() - job.called_at).total_seconds()
     if not seen.holds and waited < catalog.get(job.action.name).verify_within_seconds:
         with scope.tenant(job.tenant_id):
-            Step.objects.filter(id=job.step_id).update(read_back=_as_json(seen))
-        raise _Wait(
-            min(60, max(1, waited)), f"Not to be seen at the vendor yet: {seen.explanation}"
-        )
+            Step.objects.filter(id=job.step_id).update(read_back=as_json(seen))
+        raise Wait(min(60, max(1, waited)), f"Not to be seen at the vendor yet: {seen.explanation}")
     if not seen.holds:
-        raise _Failed(f"The vendor accepted it, but reading back shows: {seen.explanation}")
+        raise Failed(f"The vendor accepted it, but reading back shows: {seen.explanation}")
     with scope.tenant(job.tenant_id):
         step = _locked(job, Step.Status.CALLED)
-        step.read_back = _as_json(seen)
+        step.read_back = as_json(seen)
         step.verified_at = timezone.now()
-        _change(step, Step.Status.VERIFIED, case_id=job.case_id, body={"read_back": step.read_back})
-        work.schedule("recheck", step.id, delay=_LATER_CHECKS[0].total_seconds())
+        change(step, Step.Status.VERIFIED, case_id=job.case_id, body={"read_back": step.read_back})
+        work.schedule("recheck", step.id, delay=FIRST_RECHECK.total_seconds())
         _mark_undone(step)
 
 
@@ -291,10 +298,11 @@ def _mark_undone(step: Step) -> None:
     )
     step.reverses = original
     step.save(update_fields=["reverses"])
-    _change(original, Step.Status.ROLLED_BACK, body={"by": step.key})
+    change(original, Step.Status.ROLLED_BACK, body={"by": step.key})
 
 
-def _as_json(seen: ReadBack) -> dict[str, Any]:
+def as_json(seen: ReadBack) -> dict[str, Any]:
+    """Return a read-back as a step keeps it, with the time of asking."""
     return {
         "holds": seen.holds,
         "observed": dict(seen.observed),
@@ -303,33 +311,33 @@ def _as_json(seen: ReadBack) -> dict[str, Any]:
     }
 
 
-def _ask(job: _Job, question: Callable[[Any], Any]) -> Any:
+def ask(job: Job, question: Callable[[Any], Any]) -> Any:
     """Speak to the vendor, and turn its errors into waiting or failing."""
     try:
         with connections.client(job.tenant_id, job.connection_id) as client:
             return question(client)
     except Throttled as error:
-        raise _Wait(error.retry_after, str(error)) from None
+        raise Wait(error.retry_after, str(error)) from None
     except Unavailable as error:
-        raise _Wait(10, str(error)) from None
+        raise Wait(10, str(error)) from None
     except OutcomeUnknown as error:
         raise _Unknown(str(error)) from None
     except (Unauthorised, PermissionMissing, ConnectionMisconfigured) as error:
         with scope.tenant(job.tenant_id):
             connections.mark_broken(job.connection_id, str(error))
-        raise _Wait(_PARKED_SECONDS, f"The connection needs attention: {error}") from None
+        raise Wait(_PARKED_SECONDS, f"The connection needs attention: {error}") from None
     except (NotFound, Rejected) as error:
-        raise _Failed(str(error)) from None
+        raise Failed(str(error)) from None
 
 
-class _Unknown(_Wait):
+class _Unknown(Wait):
     """No answer came: the step stays intended, and is settled by reading back."""
 
     def __init__(self, note: str) -> None:
         super().__init__(1, note)
 
 
-def _locked(job: _Job, expected: Step.Status) -> Step:
+def _locked(job: Job, expected: Step.Status) -> Step:
     """Return the step's row, locked; LeaseLost where another worker has moved it on."""
     step = Step.objects.select_for_update().get(id=job.step_id)
     if step.status != expected:
@@ -337,38 +345,14 @@ def _locked(job: _Job, expected: Step.Status) -> Step:
     return step
 
 
-def _change(
-    step: Step,
-    status: Step.Status,
-    *,
-    case_id: uuid.UUID | None = None,
-    error: str = "",
-    body: Mapping[str, Any] | None = None,
-    kind: str = "",
-) -> None:
-    """Move a step on, and write the ledger entry in the same transaction."""
-    step.status = status
-    step.error = error
-    if status in FINISHED:
-        step.finished_at = timezone.now()
-    step.save()
-    ledger.append(
-        kind or f"step.{status}",
-        actor="engine",
-        case_id=case_id or step.run.plan.case_id,
-        subject=f"{step.action} {step.target_name}",
-        body={"step": step.key, "run": step.run_id, "error": error, **(body or {})},
-    )
-
-
 def _fail(tenant_id: uuid.UUID, step_id: uuid.UUID, reason: str) -> None:
     with scope.tenant(tenant_id):
         step = Step.objects.select_for_update().select_related("run__plan").get(id=step_id)
         if step.status not in FINISHED:
-            _change(step, Step.Status.FAILED, error=reason)
+            change(step, Step.Status.FAILED, error=reason)
 
 
-def _settle_run(tenant_id: uuid.UUID, run_id: uuid.UUID, waits: list[_Wait]) -> None:
+def _settle_run(tenant_id: uuid.UUID, run_id: uuid.UUID, waits: list[Wait]) -> None:
     """Say where the run stands, and look at it again when something may have changed."""
     with scope.tenant(tenant_id):
         run = Run.objects.select_for_update().select_related("plan__case").get(id=run_id)
@@ -389,6 +373,9 @@ def _set(run: Run, status: Run.Status, note: str) -> None:
 
 
 def _finish(run: Run, statuses: set[str]) -> None:
+    if run.finished_at is not None:
+        return
+    approvals.withdraw(run.plan, "The plan has ended.")
     failed = Step.Status.FAILED in statuses
     run.finished_at = timezone.now()
     _set(run, Run.Status.FAILED if failed else Run.Status.DONE, "")
@@ -410,47 +397,3 @@ def _ended(plan: Plan, statuses: set[str]) -> Plan.Status:
     if "rejected" in decisions:
         return Plan.Status.REJECTED
     return Plan.Status.EXPIRED if "expired" in decisions else Plan.Status.DONE
-
-
-def recheck(tenant_id: uuid.UUID, step_id: uuid.UUID) -> None:
-    """Read a verified step back once more, an hour and a day later. Handler of work `recheck`.
-
-    Directory sync and users undo things: where the effect is gone, the case reopens.
-    """
-    job = _load(tenant_id, step_id)
-    if job.status != Step.Status.VERIFIED:
-        return
-    try:
-        seen: ReadBack = _ask(job, lambda client: job.action.read_back(client, job.intention))
-    except _Wait as wait:
-        with scope.tenant(tenant_id):
-            work.schedule("recheck", step_id, delay=max(60, wait.seconds))
-        return
-    with scope.tenant(tenant_id):
-        step = Step.objects.select_related("run__plan__case").get(id=step_id)
-        step.read_back = _as_json(seen)
-        step.save(update_fields=["read_back"])
-        ledger.append(
-            "step.read_back_again",
-            actor="engine",
-            case_id=job.case_id,
-            subject=f"{step.action} {step.target_name}",
-            body={"step": step.key, "read_back": step.read_back},
-        )
-        if not seen.holds:
-            _reopen(step.run.plan.case, step, seen)
-        elif step.verified_at and timezone.now() - step.verified_at < _LATER_CHECKS[1]:
-            left = step.verified_at + _LATER_CHECKS[1] - timezone.now()
-            work.schedule("recheck", step_id, delay=left.total_seconds())
-
-
-def _reopen(case: Case, step: Step, seen: ReadBack) -> None:
-    case.closed_at = None
-    case.closed_with_proof = False
-    case.reopened_count += 1
-    case.save(update_fields=["closed_at", "closed_with_proof", "reopened_count"])
-    needs_technician(
-        case,
-        f"“{catalog.get(step.action).title}” for {step.target_name} no longer holds: "
-        f"{seen.explanation}",
-    )

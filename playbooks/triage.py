@@ -140,7 +140,11 @@ def find_account(case: Case) -> Account | None:
     """Return whom the case is about, as far as the directory knows the account by now."""
     ids = _values(case, "account_id:")
     names = _values(case, "account:") + _values(case, "mailbox:")
-    by_id = Account.objects.filter(external_id__in=ids).order_by("-is_privileged").first()
+    by_id = (
+        Account.objects.filter(external_id__in=ids)
+        .order_by("-is_privileged", "external_id")
+        .first()
+    )
     return by_id or _by_name(names)
 
 

@@ -96,7 +96,9 @@ def _missing(playbook: Playbook, facts: Mapping[str, Any]) -> list[dict[str, str
     found = []
     for step in playbook.steps:
         answer = answers.get(step.id, {})
-        if not answer.get("available"):
+        if not isinstance(answer, Mapping):
+            answer = {"reason": f"the answer is a {type(answer).__name__}, not an object"}
+        if answer.get("available") is not True:
             reason = str(answer.get("reason") or "it was not asked")
             found.append({"step": step.id, "reason": reason})
     return found

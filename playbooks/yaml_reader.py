@@ -3,6 +3,7 @@
 Aliases, tags, duplicate keys, and anything too large or too deep are refused.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,13 @@ from playbooks.errors import PlaybookError
 LARGEST_BYTES = 256 * 1024
 _DEEPEST = 30
 _MOST_NODES = 20_000
+_TAG = "tag:yaml.org,2002:"
 _TAGS = {
-    f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null")
+    yaml.MappingNode: {f"{_TAG}map"},
+    yaml.SequenceNode: {f"{_TAG}seq"},
+    yaml.ScalarNode: {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null")},
 }
+_TIMESTAMP = f"{_TAG}timestamp"
 
 
 @dataclass(slots=True)
@@ -79,18 +84,25 @@ def _plain(node: yaml.Node, path: tuple[str | int, ...], document: Document) -> 
     mark = node.start_mark
     document.places[path] = (mark.line + 1, mark.column + 1)
     place = f"{document.name}:{mark.line + 1}:{mark.column + 1}"
+    if node.tag == _TIMESTAMP and isinstance(node, yaml.ScalarNode):
+        return node.value
+    if node.tag not in _TAGS[type(node)]:
+        raise PlaybookError([f"{place}: the tag {node.tag} is not allowed"])
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, document)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, i), document) for i, item in enumerate(node.value)]
-    if node.tag == "tag:yaml.org,2002:timestamp":
-        return node.value
-    if node.tag not in _TAGS:
-        raise PlaybookError([f"{place}: the tag {node.tag} is not allowed"])
+    return _scalar(node, place)
+
+
+def _scalar(node: yaml.Node, place: str) -> Any:
     try:
-        return yaml.SafeLoader.construct_object(yaml.SafeLoader(""), node)
-    except (ValueError, yaml.YAMLError):
-        raise PlaybookError([f"{place}: {node.value!r} is not a value that can be read"]) from None
+        value = yaml.SafeLoader.construct_object(yaml.SafeLoader(""), node)
+    except (ValueError, KeyError, IndexError, yaml.YAMLError):
+        value = math.nan
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PlaybookError([f"{place}: {node.value[:80]!r} is not a value that can be read"])
+    return value
 
 
 def _mapping(
@@ -100,7 +112,9 @@ def _mapping(
     for key_node, value_node in node.value:
         mark = key_node.start_mark
         place = f"{document.name}:{mark.line + 1}:{mark.column + 1}"
-        if not isinstance(key_node, yaml.ScalarNode):
+        if not isinstance(key_node, yaml.ScalarNode) or (
+            key_node.tag not in _TAGS[yaml.ScalarNode] | {_TIMESTAMP}
+        ):
             raise PlaybookError([f"{place}: a key must be a plain word"])
         key = str(key_node.value)
         if key in told:

@@ -228,7 +228,7 @@ def _perform_one(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None
     except LeaseLost:
         raise
     except Exception as error:
-        postpone(held, min(300, 2**held.attempts), f"{type(error).__name__}: {error}")
+        postpone(held, min(300, 2**held.attempts), type(error).__name__)
         raise
     else:
         complete(held)

@@ -11,6 +11,7 @@ from msp.staff.access import writing
 from msp.staff.models import Technician
 from playbooks import approvals, rollback
 from playbooks.models import Approval, Plan
+from playbooks.response import OPEN_PLANS
 from tenants import ledger, scope
 from tenants.models import Case, Installation, Tenant, Verdict
 
@@ -68,9 +69,10 @@ def close_case(technician: Technician, case: Case, *, verdict: str, note: str) -
         row = Case.objects.select_for_update().get(id=case.id)
         if row.status != Case.Status.NEEDS_TECHNICIAN:
             raise ConsoleError("Only a case that needs a technician can be closed by hand.")
-        if Approval.objects.filter(plan__case=row, decision=Approval.Decision.PENDING).exists():
+        if Plan.objects.filter(case=row, status__in=OPEN_PLANS).exists():
             raise ConsoleError(
-                "A plan of this case waits for approval: approve or reject it first."
+                "A plan of this case waits for approval or is being carried out: approve or "
+                "reject it, or let it end."
             )
         row.status = Case.Status.CLOSED
         row.verdict = verdict

@@ -17,7 +17,7 @@ def playbooks() -> Mapping[str, Playbook]:
     """Return every playbook by id; PlaybookError where a file is wrong."""
     found: dict[str, Playbook] = {}
     for path in sorted(_FOLDER.glob("*.yaml")):
-        playbook = load(path.read_text(), path.name)
+        playbook = load(path.read_text(encoding="utf-8"), path.name)
         if playbook.id != path.stem:
             raise PlaybookError([f"{path.name}:1:1: the id is {playbook.id!r}: rename one of them"])
         found[playbook.id] = playbook

@@ -118,7 +118,6 @@ def test_facts_that_can_not_be_planned_on_are_one_clear_error(tmp_path, content,
     _is_refused(_facts(tmp_path, content), told)
 
 
-@pytest.mark.xfail(strict=True, reason="known: traceback, or taken as it is")
 @pytest.mark.parametrize(
     ("content", "told"),
     [

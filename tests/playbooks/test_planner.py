@@ -107,7 +107,6 @@ def test_another_process_zone_and_language_give_the_same_hash(environment, tmp_p
     _same_hash(environment, tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="known: reads and prints in the machine's encoding")
 @pytest.mark.process
 def test_a_machine_without_unicode_gives_the_same_hash(tmp_path) -> None:
     _same_hash(ASCII_ONLY, tmp_path)
@@ -182,7 +181,6 @@ def test_a_target_without_an_id_is_never_a_step(external_id) -> None:
     _is_no_target(external_id)
 
 
-@pytest.mark.xfail(strict=True, reason="known: becomes an id as str()")
 @pytest.mark.parametrize("external_id", [5, ["r"], {"a": 1}])
 def test_a_target_with_an_id_that_is_no_text_is_never_a_step(external_id) -> None:
     _is_no_target(external_id)

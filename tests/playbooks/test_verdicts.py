@@ -129,7 +129,6 @@ def test_evidence_of_the_wrong_type_is_one_clear_error(evidence) -> None:
         verdicts.decide(library.get(TAKEOVER), {**facts(), "evidence": evidence})
 
 
-@pytest.mark.xfail(strict=True, reason="known: traceback, or taken as an answer")
 @pytest.mark.parametrize("answer", [None, 5, "text", [], {"available": "yes"}, {"available": 1}])
 def test_an_answer_of_the_wrong_type_is_missing(answer) -> None:
     found = _decide(_row("a", "evidence.sign_ins.count > 0"), sign_ins=answer, methods=SEEN)

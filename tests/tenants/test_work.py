@@ -242,7 +242,7 @@ def test_failing_work_is_tried_again_later_and_later(client) -> None:
         _move(client, "due_at = now()")
     assert waits == sorted(waits)
     assert waits[0] <= 2 < waits[2] <= 8 < waits[-1] <= 300
-    assert _row(client).last_error == "ValueError: no such thing"
+    assert _row(client).last_error == "ValueError"
 
 
 def test_lost_messages_are_sent_again_but_not_at_once(client) -> None:

@@ -72,7 +72,7 @@ class Command(BaseCommand):
             document = planner.plan(playbook, facts, _rules(options["tenant"]))
             answer = {"plan": document, "sha256": planner.plan_sha256(document)}
         if options["json"]:
-            self.stdout.write(json.dumps(answer, sort_keys=True, ensure_ascii=False))
+            self.stdout.write(json.dumps(answer, sort_keys=True))
         else:
             self._print_plan(answer)
 
@@ -129,14 +129,15 @@ def _describe(playbook: Playbook) -> dict[str, Any]:
 
 def _load(path: Path) -> Playbook:
     try:
-        return load(path.read_text(), str(path))
+        return load(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise HoldfastError(f"{path} can't be read: {error}.") from None
 
 
 def _read_facts(path: Path, playbook: Playbook) -> dict[str, Any]:
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        json.dumps(facts, ensure_ascii=False).encode()
     except (OSError, UnicodeDecodeError) as error:
         raise HoldfastError(f"{path} can't be read: {error}.") from None
     except (ValueError, RecursionError) as error:
@@ -149,6 +150,10 @@ def _read_facts(path: Path, playbook: Playbook) -> dict[str, Any]:
             f"{path} lacks the facts: {', '.join(missing)}. See `playbook facts {playbook.id}`."
         )
     return facts
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number that JSON has")
 
 
 def _rules(slug: str | None) -> engagement.Engagement:

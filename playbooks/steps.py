@@ -1,0 +1,42 @@
+"""Moving a step on: every change of its state is a row and a ledger entry, in one transaction."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from playbooks.models import Step
+from tenants import ledger
+
+FINISHED = (
+    Step.Status.VERIFIED,
+    Step.Status.FAILED,
+    Step.Status.SKIPPED,
+    Step.Status.FORBIDDEN,
+    Step.Status.ROLLED_BACK,
+)
+
+
+def change(
+    step: Step,
+    status: Step.Status,
+    *,
+    case_id: uuid.UUID | None = None,
+    error: str = "",
+    body: Mapping[str, Any] | None = None,
+    kind: str = "",
+) -> None:
+    """Move a step on and write the ledger entry, in the current transaction."""
+    step.status = status
+    step.error = error
+    if status in FINISHED:
+        step.finished_at = timezone.now()
+    step.save()
+    ledger.append(
+        kind or f"step.{status}",
+        actor="engine",
+        case_id=case_id or step.run.plan.case_id,
+        subject=f"{step.action} {step.target_name}",
+        body={"step": step.key, "run": step.run_id, "error": error, **(body or {})},
+    )
