@@ -7,12 +7,12 @@ the kernel's parent-death signal and `guard.py` end its children.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -31,8 +31,6 @@ MAX_BACKOFF_SECONDS = 30.0
 STEADY_SECONDS = 30.0
 _TICK_SECONDS = 0.05
 _TAIL_BYTES = 20_000
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -69,14 +67,16 @@ class Supervisor:
     logs: Path = field(default_factory=log_dir)
     grace: float = GRACE_SECONDS
     each_second: Callable[[], None] | None = None
-    """Called about once a second while watching, for what is looked after besides the children."""
+    """Called about once a second in a thread, for what is looked after besides the children."""
     max_failures: int | None = None
     """Raise ProcessFailed when a child failed so often in a row; None: try for ever. A child that
     somebody killed has not failed."""
     _children: list[_Child] = field(default_factory=list, init=False)
     _guard: subprocess.Popen[str] | None = field(default=None, init=False)
     _handlers: dict[int, object] = field(default_factory=dict, init=False)
-    _called_at: float = field(default=0.0, init=False)
+    _besides: threading.Thread | None = field(default=None, init=False)
+    _leaving: threading.Event = field(default_factory=threading.Event, init=False)
+    _error: Exception | None = field(default=None, init=False)
 
     def __enter__(self) -> Supervisor:
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -87,6 +87,9 @@ class Supervisor:
             text=True,
             start_new_session=True,
         )
+        if self.each_second is not None:
+            self._besides = threading.Thread(target=self._look_besides, daemon=True)
+            self._besides.start()
         return self
 
     def __exit__(
@@ -129,9 +132,8 @@ class Supervisor:
     def tick(self) -> None:
         """Look after the children once: note who ended, start again whose backoff is over."""
         now = time.monotonic()
-        if self.each_second is not None and now - self._called_at >= 1.0:
-            self._called_at = now
-            self.each_second()
+        if self._error is not None:
+            raise self._error
         for child in self._children:
             if child.restart_at is not None:
                 if now >= child.restart_at:
@@ -183,6 +185,10 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop every child in reverse order: SIGTERM, and SIGKILL after the grace time."""
+        self._leaving.set()
+        if self._besides is not None:
+            self._besides.join()
+            self._besides = None
         for child in reversed(self._children):
             self._end_group(child.process, self.grace)
         self._children.clear()
@@ -201,25 +207,19 @@ class Supervisor:
         return next(child.starts for child in self._children if child.spec.name == name)
 
     def _spawn(self, spec: ProcessSpec, log: Path) -> subprocess.Popen[bytes]:
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            # SIGTERM, so that a child with children can end them; the guard follows with SIGKILL.
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:
-                os._exit(1)
-
+        # SIGTERM, so that a child with children can end them; the guard follows with SIGKILL.
+        # By setpriv, because a preexec_fn is not safe in a process with threads.
+        command = ["setpriv", "--pdeathsig", "TERM", "--", *spec.argv]
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             process = subprocess.Popen(
-                list(spec.argv),
+                command,
                 env=None if spec.env is None else {**os.environ, **spec.env},
                 cwd=spec.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 process_group=0,
-                preexec_fn=die_with_parent,
             )
         self._tell_guard(f"+{process.pid}")
         return process
@@ -236,6 +236,14 @@ class Supervisor:
             os.killpg(group, signal.SIGKILL)
         process.wait()
         self._tell_guard(f"-{group}")
+
+    def _look_besides(self) -> None:
+        """Apart from the main thread, which may be waiting for what is looked after here."""
+        try:
+            while self.each_second is not None and not self._leaving.wait(1.0):
+                self.each_second()
+        except Exception as error:
+            self._error = error
 
     def _tell_guard(self, line: str) -> None:
         if self._guard is not None and self._guard.stdin is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,10 +161,21 @@ def test_waits_with_progress_and_gives_up_in_time(supervisor: Supervisor) -> Non
     assert supervisor.wait_until(lambda: True, timeout=0)
 
 
-def test_calls_what_is_looked_after_besides(tmp_path: Path) -> None:
-    calls: list[int] = []
-    with Supervisor(logs=tmp_path, each_second=lambda: calls.append(1)) as supervisor:
-        assert supervisor.wait_until(lambda: len(calls) == 2, PATIENCE_SECONDS)
+def test_looks_after_other_things_even_while_its_user_waits(tmp_path: Path) -> None:
+    called = threading.Event()
+    with Supervisor(logs=tmp_path, each_second=called.set):
+        assert called.wait(PATIENCE_SECONDS)
+
+
+def test_an_error_in_what_is_looked_after_ends_the_watch(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise ProcessFailed("the disk is full")
+
+    with (
+        Supervisor(logs=tmp_path, each_second=fail) as supervisor,
+        pytest.raises(ProcessFailed, match="the disk is full"),
+    ):
+        supervisor.wait_until(lambda: False, PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("code", [CHILD, STUBBORN], ids=["obedient", "stubborn"])
