@@ -22,7 +22,7 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         _note_containment(case, steps)
         if Plan.objects.filter(case=case, status__in=OPEN_PLANS).exists():
             return
-        unproven = _unproven(steps) or _others_named(case)
+        unproven = _unproven(steps) or _others_named(case) or _governed_elsewhere(case, steps)
         if unproven:
             needs_technician(case, unproven)
         elif _has_gone_on(case):
@@ -77,6 +77,23 @@ def _others_named(case: Case) -> str:
     others = Account.objects.filter(external_id__in=ids).exclude(id=case.account_id)
     names = ", ".join(others.order_by("username").values_list("username", flat=True)[:5])
     return f"The alerts also name {names}: look into it by hand." if names else ""
+
+
+def _governed_elsewhere(case: Case, steps: list[Step]) -> str:
+    """Say that Active Directory would undo a block in the cloud at its next sync."""
+    account = case.account
+    if account is None or account.source_of_authority != Account.Authority.ACTIVE_DIRECTORY:
+        return ""
+    blocked = any(
+        step.action == "identity.disable_sign_in" and step.status == Step.Status.VERIFIED
+        for step in steps
+    )
+    return (
+        f"{account.username} is governed by Active Directory: block it there too, or the next "
+        "sync lets it in again."
+        if blocked
+        else ""
+    )
 
 
 def _has_gone_on(case: Case) -> bool:

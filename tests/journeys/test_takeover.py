@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
 
 from msp import scheduler
 from playbooks import approvals, rollback
 from playbooks.models import Approval, Plan, Run, Step
 from tenants import directory, evidence, ledger, scope
-from tenants.models import Case, LedgerEntry, Verdict
+from tenants.models import Case, Finding, LedgerEntry, Verdict, Work
 from tests.integrations.simulators.fixtures import running_simulator
 from tests.journeys.clinic import Clinic, connect
 from tests.pipeline import drain, make_due
@@ -175,6 +176,60 @@ def test_everything_reversible_is_undone_and_read_back(clinic) -> None:
         assert steps[action].status == Step.Status.VERIFIED, steps[action].error
     assert steps["identity.reset_password"].status == Step.Status.VERIFIED
     assert _vendors_user(clinic)["accountEnabled"] is True
+
+
+def test_the_kill_switch_counts_for_a_second_try_too(clinic) -> None:
+    _stop_actions(clinic, True)
+    drain()
+    _stop_actions(clinic, False)
+    # The first call never reaches the vendor, and nobody knows.
+    clinic.simulator.control.fault("drop_before_effect", method="PATCH", times=1)
+    make_due("run")
+    drain()
+    assert ("user.disable", clinic.account().external_id) not in clinic.effects()
+    _stop_actions(clinic, True)
+    before = clinic.effects()
+    for _ in range(3):
+        make_due("run")
+        drain()
+    assert clinic.effects() == before
+    _stop_actions(clinic, False)
+    _go_on_until_closed(clinic)
+
+
+def test_an_attack_that_goes_on_is_looked_at_again(clinic) -> None:
+    _stop_actions(clinic, True)
+    drain()
+    clinic.simulator.control.clear_faults()
+    clinic.simulator.control.act(
+        "add_forwarding_rule", tenant=clinic.directory_id, user="priya.shah",
+        to="second@collector.example", name="second",
+    )  # fmt: skip
+    with scope.tenant(clinic.tenant.id):
+        case = clinic.case()
+        Finding.objects.filter(case=case).update(last_activity_at=timezone.now())
+    _stop_actions(clinic, False)
+    make_due("run")
+    drain({"run"})
+    with scope.tenant(clinic.tenant.id):
+        assert Step.objects.filter(
+            action="mailbox.disable_inbox_rule", target_name="second", status="verified"
+        ).exists()
+
+
+def test_a_deleted_account_reopens_the_case_instead_of_trying_for_ever(clinic) -> None:
+    drain()
+    account = clinic.account()
+    clinic.simulator.simulator.store.tenants[clinic.directory_id].remove(
+        "users", account.external_id
+    )
+    make_due("recheck")
+    drain({"recheck"})
+    assert clinic.case().status == Case.Status.NEEDS_TECHNICIAN
+    with scope.tenant(clinic.tenant.id):
+        due = Work.objects.filter(kind="recheck", due_at__lte=timezone.now())
+        assert not due.exists()
+        assert not Work.objects.exclude(last_error="").exists()
 
 
 def test_a_case_reopens_when_the_effect_is_gone_later(clinic) -> None:

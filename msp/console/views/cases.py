@@ -83,6 +83,7 @@ def take(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @needs_role(Role.TECHNICIAN)
+@needs_second_factor
 def close(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     """Close the case with the technician's verdict and note."""
     found = _case(case_id)

@@ -12,7 +12,7 @@ from integrations.models import Connection
 from msp.console import actions, case_page, selectors
 from msp.console.errors import ConsoleError
 from msp.console.sites import page
-from msp.staff.access import needs_role, technician_of, writing
+from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
 from playbooks.models import RulesOfEngagement
@@ -67,6 +67,7 @@ def stop_tenant(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 @needs_role(Role.ADMIN)
+@needs_second_factor
 def start_tenant(request: HttpRequest, slug: str) -> HttpResponse:
     """Allow actions of one client again."""
     found = _tenant(request, slug)
@@ -86,6 +87,7 @@ def stop_everything(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @needs_role(Role.ADMIN)
+@needs_second_factor
 def start_everything(request: HttpRequest) -> HttpResponse:
     """Allow actions of every client again."""
     return _turn_everything(request, stopped=False)

@@ -140,6 +140,7 @@ def test_what_cannot_be_undone_is_said(browser, rows: Rows) -> None:
     assert "Nothing of this plan can be undone" in page.content.decode()
 
 
+@pytest.mark.usefixtures("no_mfa_demanded")
 def test_the_kill_switch_of_a_client_is_off_on_and_in_the_ledger(browser, rows: Rows) -> None:
     address = f"/admin/clients/{rows.tenant.slug}"
     technician = browser(Role.TECHNICIAN, "tom")
@@ -151,6 +152,7 @@ def test_the_kill_switch_of_a_client_is_off_on_and_in_the_ledger(browser, rows: 
     assert not Tenant.objects.get(id=rows.tenant.id).actions_stopped
 
 
+@pytest.mark.usefixtures("no_mfa_demanded")
 def test_the_kill_switch_for_all_stands_in_every_ledger(
     browser, rows: Rows, other_rows: Rows
 ) -> None:
@@ -171,6 +173,7 @@ def test_an_admin_of_some_clients_cannot_stop_all(browser, rows: Rows) -> None:
     assert not Installation.objects.filter(actions_stopped=True).exists()
 
 
+@pytest.mark.usefixtures("no_mfa_demanded")
 def test_a_case_is_taken_and_closed_by_hand(browser, rows: Rows) -> None:
     client = browser(Role.TECHNICIAN, "tom")
     address = f"/admin/cases/{rows.quiet_case.id}"
@@ -185,6 +188,7 @@ def test_a_case_is_taken_and_closed_by_hand(browser, rows: Rows) -> None:
     assert ("case.closed", "technician:tom") in _ledger(rows)
 
 
+@pytest.mark.usefixtures("no_mfa_demanded")
 def test_a_case_whose_plan_waits_is_not_closed_by_hand(browser, rows: Rows) -> None:
     client = browser(Role.TECHNICIAN)
     response = client.post(
@@ -193,3 +197,13 @@ def test_a_case_whose_plan_waits_is_not_closed_by_hand(browser, rows: Rows) -> N
     assert "can be closed by hand" in response.content.decode()
     with scope.tenant(rows.tenant.id):
         assert Case.objects.get(id=rows.case.id).status == Case.Status.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize("address", ["/admin/clients/start/", "/admin/clients/{slug}/start/"])
+def test_without_a_second_factor_actions_are_not_started_again(
+    browser, rows: Rows, address: str
+) -> None:
+    client = browser(Role.ADMIN)
+    client.post(f"/admin/clients/{rows.tenant.slug}/stop/", {"reason": "Strange"})
+    client.post(address.format(slug=rows.tenant.slug))
+    assert Tenant.objects.get(id=rows.tenant.id).actions_stopped
