@@ -9,7 +9,7 @@ from typing import Any
 
 from playbooks.errors import PlaybookError
 from tenants.canonical import canonical_json, jsonable
-from tenants.intake import storable
+from tenants.storable import storable
 
 # A condition walks through lists; beyond this it would take seconds.
 LONGEST_LIST = 2000

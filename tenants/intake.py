@@ -5,10 +5,8 @@ feed's cursor. A record that can't be normalised is quarantined: kept, counted, 
 reason; its neighbours go on.
 """
 
-import datetime as dt
 import hashlib
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from tenants.models import Event, Finding, RawRecord, new_id
 from tenants.records import DirectoryItem, Normalised, SourceRecord
 from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
+from tenants.storable import bounded, in_utc, storable
 
 # Above this a record is kept but not normalised: no vendor's single record is so large.
 LARGEST_RECORD_BYTES = 4 * 1024 * 1024
@@ -275,7 +274,7 @@ def _next_uid(event: Event, item: _Item) -> str:
 
     An event is never changed, so what is told later stands beside it.
     """
-    return _bounded(f"{event.uid} {item.raw.content_hash[:16]}", 512)
+    return bounded(f"{event.uid} {item.raw.content_hash[:16]}", 512)
 
 
 def _event(item: _Item) -> Event:
@@ -284,24 +283,24 @@ def _event(item: _Item) -> Event:
     return Event(
         tenant_id=item.raw.tenant_id,
         raw=item.raw,
-        uid=_bounded(told.uid, 512),
+        uid=bounded(told.uid, 512),
         class_uid=told.class_uid,
-        activity=_bounded(told.activity, 128),
-        time=_in_utc(told.time),
+        activity=bounded(told.activity, 128),
+        time=in_utc(told.time),
         severity_id=told.severity_id,
         is_success=told.is_success,
-        actor=_bounded(told.actor, 320),
-        target=_bounded(told.target, 512),
-        source_ip=_bounded(told.source_ip, 64),
-        country=_bounded(told.country, 2),
-        entities=[_bounded(entity, 400) for entity in told.entities],
+        actor=bounded(told.actor, 320),
+        target=bounded(told.target, 512),
+        source_ip=bounded(told.source_ip, 64),
+        country=bounded(told.country, 2),
+        entities=[bounded(entity, 400) for entity in told.entities],
         ocsf=storable(jsonable(told.ocsf)),
     )
 
 
 def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
     uids = [
-        _bounded(item.normalised.uid, 512)
+        bounded(item.normalised.uid, 512)
         for item in items
         if isinstance(item.normalised, NormalisedFinding)
     ]
@@ -369,21 +368,21 @@ def _update_finding(finding: Finding, told: NormalisedFinding, raw: RawRecord) -
     finding.times_seen += 1
     finding.updated_at = timezone.now()
     finding.class_uid = told.class_uid
-    finding.title = _bounded(told.title, 512)
+    finding.title = bounded(told.title, 512)
     finding.description = storable(told.description)
-    finding.category = _bounded(told.category, 128)
-    finding.time = _in_utc(told.time)
-    finding.first_activity_at = told.first_activity_at and _in_utc(told.first_activity_at)
-    finding.last_activity_at = told.last_activity_at and _in_utc(told.last_activity_at)
+    finding.category = bounded(told.category, 128)
+    finding.time = in_utc(told.time)
+    finding.first_activity_at = told.first_activity_at and in_utc(told.first_activity_at)
+    finding.last_activity_at = told.last_activity_at and in_utc(told.last_activity_at)
     finding.severity_id = told.severity_id
     finding.confidence = told.confidence
-    finding.vendor_status = _bounded(told.vendor_status, 64)
-    finding.vendor_verdict = _bounded(told.vendor_verdict, 64)
-    finding.techniques = [_bounded(technique, 16) for technique in told.techniques]
-    finding.actor = _bounded(told.actor, 320)
-    finding.target = _bounded(told.target, 512)
-    finding.entities = [_bounded(entity, 400) for entity in told.entities]
-    finding.link = _bounded(told.link, 2000)
+    finding.vendor_status = bounded(told.vendor_status, 64)
+    finding.vendor_verdict = bounded(told.vendor_verdict, 64)
+    finding.techniques = [bounded(technique, 16) for technique in told.techniques]
+    finding.actor = bounded(told.actor, 320)
+    finding.target = bounded(told.target, 512)
+    finding.entities = [bounded(entity, 400) for entity in told.entities]
+    finding.link = bounded(told.link, 2000)
     finding.ocsf = storable(jsonable(told.ocsf))
 
 
@@ -415,42 +414,9 @@ def _keep_directory(connector: str, items: Sequence[_Item], outcome: Outcome) ->
 def _storable_item(told: DirectoryItem) -> DirectoryItem:
     return DirectoryItem(
         kind=told.kind,
-        external_id=_bounded(told.external_id, 256),
-        name=_bounded(told.name, 256),
-        parent=_bounded(told.parent, 256),
+        external_id=bounded(told.external_id, 256),
+        name=bounded(told.name, 256),
+        parent=bounded(told.parent, 256),
         attributes=storable(jsonable(told.attributes)),
         is_deleted=told.is_deleted,
     )
-
-
-def storable(value: Any) -> Any:
-    """Return `value` without what PostgreSQL can't hold: NUL, lone surrogates, NaN and infinity.
-
-    The raw record keeps them, byte for byte.
-    """
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, str):
-        if "\x00" in value:
-            value = value.replace("\x00", "\ufffd")
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {storable(key): storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [storable(item) for item in value]
-    return value
-
-
-def _in_utc(time: dt.datetime) -> dt.datetime:
-    """Return `time` in UTC; OverflowError for one before year 1 there, which can't be read back."""
-    return time.astimezone(dt.UTC)
-
-
-def _bounded(text: str, length: int) -> str:
-    """Return `text` fit for a column; a longer one keeps its start and a hash, so stays unique."""
-    text = storable(text)
-    if len(text) <= length:
-        return text
-    if length < 80:
-        return text[:length]
-    return f"{text[: length - 65]}…{hashlib.sha256(text.encode()).hexdigest()}"
