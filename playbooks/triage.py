@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from playbooks import risk
 from tenants import ledger, scope, work
-from tenants.models import Account, Case, Finding
+from tenants.models import Account, Case, Finding, Verdict
 
 JOINING_KINDS = ("account:", "account_id:", "device:", "message:", "mailbox:", "incident:")
 WINDOW = dt.timedelta(hours=24)
@@ -48,7 +48,7 @@ def triage(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
 
 
 def _join(finding: Finding) -> Case:
-    case = _open_case_for(finding) or _open(finding)
+    case = _case_for(finding) or _open(finding)
     finding.case = case
     finding.save(update_fields=["case"])
     case.entities = sorted(set(case.entities) | set(finding.entities))
@@ -80,21 +80,23 @@ def _shifted(time: dt.datetime, by: dt.timedelta) -> dt.datetime:
         return time
 
 
-def _open_case_for(finding: Finding) -> Case | None:
+def _case_for(finding: Finding) -> Case | None:
+    """Return the case that the finding belongs to, if there is one.
+
+    That is an open one; or a closed one whose verdict came after what the finding tells of, since
+    an alert may reach us when the attack that it is about has been dealt with already.
+    """
     shared = [entity for entity in finding.entities if entity.startswith(JOINING_KINDS)]
     if not shared:
         return None
     start, end = _span(finding)
-    return (
-        Case.objects.exclude(status=Case.Status.CLOSED)
-        .filter(
-            entities__overlap=shared,
-            first_activity_at__lte=_shifted(end, WINDOW),
-            last_activity_at__gte=_shifted(start, -WINDOW),
-        )
-        .order_by("opened_at")
-        .first()
-    )
+    near = Case.objects.filter(
+        entities__overlap=shared,
+        first_activity_at__lte=_shifted(end, WINDOW),
+        last_activity_at__gte=_shifted(start, -WINDOW),
+    ).order_by("opened_at")
+    is_open = near.exclude(status=Case.Status.CLOSED).first()
+    return is_open or near.filter(status=Case.Status.CLOSED, decided_at__gte=end).last()
 
 
 def _open(finding: Finding) -> Case:
@@ -127,7 +129,14 @@ def _assess(case: Case) -> None:
     if case.status == Case.Status.NEW:
         case.title = worst.title
     case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
-    if case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN):
+    if case.status == Case.Status.CLOSED and case.verdict != Verdict.TRUE_POSITIVE:
+        # It was closed as harmless before this was known.
+        case.status = Case.Status.INVESTIGATING
+        case.closed_at = None
+        case.closed_with_proof = False
+        case.save(update_fields=["status", "closed_at", "closed_with_proof"])
+        work.schedule("investigate", case.id)
+    elif case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN):
         work.schedule("investigate", case.id)
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from msp import scheduler
 from playbooks import approvals, rollback
 from playbooks.models import Approval, Plan, Run, Step
-from tenants import directory, evidence, ledger, scope
+from tenants import directory, evidence, ledger, scope, work
 from tenants.models import Case, Finding, LedgerEntry, Verdict, Work
 from tests.integrations.simulators.fixtures import running_simulator
 from tests.journeys.clinic import Clinic, connect
@@ -76,6 +76,23 @@ def test_evidence_and_ledger_can_be_checked(clinic) -> None:
     assert kinds.count("step.verified") == len(_steps(clinic))
     assert "new_password" not in text
     assert "client_secret" not in text
+
+
+def test_an_alert_that_comes_late_joins_the_closed_case(clinic) -> None:
+    drain()
+    case = clinic.case()
+    before = clinic.effects()
+    with scope.tenant(clinic.tenant.id):
+        late = case.findings.order_by("time").last()
+        assert late is not None
+        Finding.objects.filter(id=late.id).update(case=None)
+        work.schedule("triage", clinic.tenant.id)
+    drain()
+    with scope.tenant(clinic.tenant.id):
+        late.refresh_from_db()
+    assert late.case_id == case.id
+    assert clinic.case().status == Case.Status.CLOSED
+    assert clinic.effects() == before
 
 
 def test_a_second_look_changes_nothing(clinic) -> None:
