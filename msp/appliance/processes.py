@@ -82,7 +82,13 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGHUP):
             self._handlers[number] = signal.signal(number, _interrupt)
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), str(3.0)],
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                str(Path(__file__).with_name("guard.py")),
+                str(self.grace),
+            ],
             stdin=subprocess.PIPE,
             text=True,
             start_new_session=True,

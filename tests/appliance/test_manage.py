@@ -21,7 +21,14 @@ COUNT_ROLES = (
 
 @pytest.fixture
 def var(tmp_path: Path) -> Path:
+    """A state directory that doesn't exist yet."""
     return tmp_path / "var"
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory that the tests here share."""
+    return tmp_path_factory.mktemp("used") / "var"
 
 
 def _start(var: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -47,16 +54,16 @@ def _is_running(var: Path) -> bool:
     return Cluster(home=var / "postgres", log=var / "log" / "postgres.log").is_running()
 
 
-def test_a_command_finds_a_database_and_leaves_none_running(var: Path) -> None:
-    code, out, err = _run(var, "shell", "-v", "0", "-c", COUNT_ROLES)
+def test_a_command_finds_a_database_and_leaves_none_running(used: Path) -> None:
+    code, out, err = _run(used, "shell", "-v", "0", "-c", COUNT_ROLES)
     assert (code, out.strip()) == (0, "holdfast_app"), err
-    assert not _is_running(var)
+    assert not _is_running(used)
 
 
-def test_the_exit_code_is_that_of_the_command(var: Path) -> None:
-    code, _, err = _run(var, "shell", "-v", "0", "-c", "raise SystemExit(7)")
+def test_the_exit_code_is_that_of_the_command(used: Path) -> None:
+    code, _, err = _run(used, "shell", "-v", "0", "-c", "raise SystemExit(7)")
     assert code == 7, err
-    assert not _is_running(var)
+    assert not _is_running(used)
 
 
 def test_help_takes_no_database(var: Path) -> None:
@@ -68,16 +75,17 @@ def test_help_takes_no_database(var: Path) -> None:
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_command_gives_the_database_back(
-    var: Path, number: signal.Signals, expected: int
+    used: Path, number: signal.Signals, expected: int
 ) -> None:
+    (used.parent / "in").unlink(missing_ok=True)
     wait = "import time; open('in', 'w').close(); time.sleep(600)"
-    process = _start(var, "shell", "-v", "0", "-c", wait)
-    wait_for((var.parent / "in").exists, "the command to begin")
+    process = _start(used, "shell", "-v", "0", "-c", wait)
+    wait_for((used.parent / "in").exists, "the command to begin")
     process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == expected, err
     assert "Traceback" not in err
-    assert not _is_running(var)
+    assert not _is_running(used)
 
 
 def test_a_place_it_cannot_write_to_is_named_without_a_traceback(var: Path) -> None:

@@ -51,7 +51,7 @@ from msp.appliance.processes import ProcessSpec, Supervisor, only_one
 place, code = Path(sys.argv[1]), sys.argv[2]
 # The signal may come before run() does.
 with suppress(KeyboardInterrupt), only_one(place / "demo.lock"):
-    with Supervisor(logs=place, grace=2.0) as supervisor:
+    with Supervisor(logs=place, grace=0.5) as supervisor:
         for name in ("one", "two"):
             file = place / name
             argv = [sys.executable, "-c", code, str(file), str(place / "left")]
