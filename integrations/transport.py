@@ -270,7 +270,8 @@ def error_for(call: Call, answer: Answer) -> VendorError:
         )
     if status in {404, 410}:
         return NotFound(f"{call.name}: it does not exist at the vendor{said}.")
-    if status == 429 or (status == 503 and "retry-after" in answer.headers):
+    # Only 429 says for certain that nothing was done: a gateway's 503 may come after the change.
+    if status == 429 or (status == 503 and call.may_repeat and "retry-after" in answer.headers):
         seconds = retry_after(answer.headers.get("retry-after"))
         return Throttled(f"{call.name}: the vendor asks to wait {seconds:.0f} s.", seconds)
     if status in _BUSY or status >= 500:

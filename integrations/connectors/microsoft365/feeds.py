@@ -147,10 +147,18 @@ def listed(*paths: str, permission: str, gone: dict[str, str] | None = None) -> 
         step, link = int(cursor.get("step") or 0), str(cursor.get("link") or "")
         known = {k: list(v) for k, v in (cursor.get("ids") or {}).items()}
         seen = list(cursor.get("seen") or [])
+        is_again = False
         while step < len(paths):
             path = paths[step]
             bare = path.split("?", 1)[0]
-            bodies, link = _read_list(client, link or path, permission)
+            try:
+                bodies, link = _read_list(client, link or path, permission)
+            except (NotFound, Rejected):
+                if not link or is_again:
+                    raise
+                # The link has expired: the sweep begins anew, and nothing counts as removed.
+                link, seen, is_again = "", [], True
+                continue
             seen += [str(b["id"]) for b in bodies if b.get("id")]
             records = [record(b, bare) for b in bodies]
             if not link:
@@ -166,11 +174,16 @@ def listed(*paths: str, permission: str, gone: dict[str, str] | None = None) -> 
     return fetch
 
 
+_BY_LICENCE = ("/policies/", "/identity/")
+
+
 def _read_list(client: GraphClient, path: str, permission: str) -> tuple[list[dict[str, Any]], str]:
     """A page of a collection, or the one object that is there; nothing where it isn't there."""
     try:
         body = client.get(path, permission)
     except (NotFound, Rejected):
+        if not path.startswith(_BY_LICENCE):
+            raise
         # A policy that this tenant's licence doesn't have is refused; the others go on.
         return [], ""
     if isinstance(body, dict) and isinstance(body.get("value"), list):

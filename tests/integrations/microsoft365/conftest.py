@@ -100,4 +100,3 @@ def client(vendor: Vendor) -> Iterator[GraphClient]:
 def victim(vendor: Vendor) -> Target:
     """The account that was taken over."""
     return vendor.account("priya.shah")
-

@@ -40,10 +40,8 @@ def read_methods(client: GraphClient, user_id: str) -> list[dict[str, Any]]:
 def _method(client: GraphClient, intention: Intention) -> dict[str, Any] | None:
     owner, own = owner_and_id(intention.target)
     # The list, not the single method: a method of a kind that Graph doesn't give singly is in it.
-    try:
-        found = read_methods(client, owner)
-    except NotFound:
-        return None
+    # An owner who isn't found is no proof that the method is gone: NotFound is raised.
+    found = read_methods(client, owner)
     return next((method for method in found if method.get("id") == own), None)
 
 

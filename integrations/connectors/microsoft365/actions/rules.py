@@ -24,7 +24,12 @@ def read_rule(client: GraphClient, target: Target) -> dict[str, Any] | None:
     try:
         rule = client.get(_path(target), _READ)
     except NotFound:
-        return None
+        # A mailbox that isn't found answers the same, and its list then raises NotFound.
+        owner, own = owner_and_id(target)
+        listed = client.all(address("/users/{}/mailFolders/inbox/messageRules", owner), _READ)
+        rule = next((found for found in listed if found.get("id") == own), None)
+        if rule is None:
+            return None
     return {k: v for k, v in rule.items() if not k.startswith("@")}
 
 
