@@ -96,7 +96,8 @@ def _kept(connection: Connection, secrets: Mapping[str, str]) -> Client:
             manifest = registry.connector(connection.connector)
             _clients[key] = manifest.connect(connection.settings, secrets)
             while len(_clients) > _CLIENTS_KEPT:
-                _clients.popitem(last=False)[1].close()
+                # Not closed: another thread may be using it. Its sockets go with the last user.
+                _clients.popitem(last=False)
         _clients.move_to_end(key)
         return _clients[key]
 

@@ -6,7 +6,10 @@ Any number may run; each claims its rows with SKIP LOCKED or a lock, and none is
 import datetime as dt
 import logging
 import threading
+import uuid
 import zoneinfo
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import connections
 
@@ -59,14 +62,35 @@ def seal_ledgers(since: dt.datetime | None = None) -> int:
         waiting = ledger.tenants_with_tail(since)
     sealed = 0
     for tenant_id in waiting:
-        with scope.tenant(tenant_id):
-            sealed += ledger.seal()
+        with _alone(tenant_id, "sealing the ledger"):
+            sealed += _seal_all(tenant_id)
     return sealed
+
+
+def _seal_all(tenant_id: uuid.UUID) -> int:
+    """Seal in batches until no tail is left; return how many entries."""
+    total = 0
+    while True:
+        with scope.tenant(tenant_id):
+            sealed = ledger.seal()
+        total += sealed
+        if not sealed:
+            return total
+
+
+@contextmanager
+def _alone(tenant_id: uuid.UUID, what: str) -> Iterator[None]:
+    """Keep one tenant's failure from the others."""
+    try:
+        yield
+    except Exception:
+        logger.exception("For tenant %s, %s failed; the next round tries again.", tenant_id, what)
 
 
 def count_todays_seats() -> None:
     """Count the seats of the day that it is at each client; who came later that day is added."""
     now = dt.datetime.now(dt.UTC)
     for tenant in Tenant.objects.filter(is_active=True):
-        day = now.astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
-        count_seats(tenant.id, day)
+        with _alone(tenant.id, "counting seats"):
+            day = now.astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
+            count_seats(tenant.id, day)
