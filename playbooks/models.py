@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from tenants.models import Case, TenantModel
+from tenants.models import Case, Contact, PlaybookMode, TenantModel
 
 
 class Tier(models.TextChoices):
@@ -30,6 +30,44 @@ class PlaybookVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.playbook_id} {self.version}"
+
+
+class MspRules(models.Model):
+    """One version of the MSP-wide rules of engagement, which every tenant's overrides are laid on.
+
+    The newest version is in force; where there is none, the file that comes with Holdfast is.
+    """
+
+    version = models.PositiveIntegerField(unique=True)
+    document = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    author = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-version"]
+        verbose_name_plural = "MSP-wide rules of engagement"
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class Activation(TenantModel):
+    """How far one playbook may go for a tenant, in which version. The newest row is in force."""
+
+    playbook_id = models.CharField(max_length=100)
+    version = models.ForeignKey(PlaybookVersion, on_delete=models.PROTECT, related_name="+")
+    mode = models.CharField(max_length=16, choices=PlaybookMode)
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["tenant", "playbook_id"], name="activation_of")]
+
+    def __str__(self) -> str:
+        return f"{self.playbook_id} {self.mode}"
 
 
 class RulesOfEngagement(TenantModel):
@@ -63,6 +101,8 @@ class Plan(TenantModel):
         FAILED = "failed"
         REJECTED = "rejected"
         EXPIRED = "expired"
+        SHADOW = "shadow"
+        SUPERSEDED = "superseded"
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="plans")
     playbook = models.ForeignKey(PlaybookVersion, on_delete=models.PROTECT, related_name="+")
@@ -72,6 +112,15 @@ class Plan(TenantModel):
     sha256 = models.CharField(max_length=64)
     tier = models.CharField(max_length=20, choices=Tier)
     status = models.CharField(max_length=20, choices=Status, default=Status.PROPOSED)
+    mode = models.CharField(max_length=16, choices=PlaybookMode, default=PlaybookMode.AUTOMATIC)
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="replaced_by",
+        help_text="the plan that this one was made instead of, when the facts had changed",
+    )
     requested_by = models.CharField(max_length=200, default="engine")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -94,6 +143,7 @@ class Approval(TenantModel):
         APPROVED = "approved"
         REJECTED = "rejected"
         EXPIRED = "expired"
+        SUPERSEDED = "superseded"
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="approvals")
     tier = models.CharField(max_length=20, choices=Tier)
@@ -104,15 +154,78 @@ class Approval(TenantModel):
     decided_by = models.CharField(max_length=200, blank=True)
     decided_sha256 = models.CharField(max_length=64, blank=True)
     comment = models.TextField(blank=True)
+    stands_in_for = models.CharField(
+        max_length=20,
+        choices=Tier,
+        blank=True,
+        help_text="the tier that did not answer in time, which this approval may answer for",
+    )
+    reminded_at = models.DateTimeField(null=True, blank=True)
+    escalated_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["requested_at"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "plan", "tier"], name="approval_once")
+            models.UniqueConstraint(
+                fields=["tenant", "plan", "tier", "stands_in_for"], name="approval_once"
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.tier} {self.decision}"
+
+
+class ClientLink(TenantModel):
+    """One invitation to a contact to decide on a plan: signed, used once, ends by itself.
+
+    The link's token is made from this row when it is sent and is kept nowhere.
+    """
+
+    approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="links")
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    recipient = models.EmailField()
+    created_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    send_error = models.TextField(blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return f"link for {self.recipient}"
+
+
+class Agreement(TenantModel):
+    """What a technician's practice said about one plan: it agreed, or it overrode it."""
+
+    class Kind(models.TextChoices):
+        AGREED = "agreed"
+        OVERRIDDEN = "overridden"
+        REOPENED = "reopened"
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="agreements")
+    playbook_id = models.CharField(max_length=100)
+    kind = models.CharField(max_length=16, choices=Kind)
+    actor = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict, help_text="step by step, what practice showed")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "plan", "kind"], name="agreement_once")
+        ]
+        indexes = [models.Index(fields=["tenant", "playbook_id"], name="agreement_of")]
+
+    def __str__(self) -> str:
+        return f"{self.playbook_id} {self.kind}"
 
 
 class Run(TenantModel):
@@ -145,6 +258,7 @@ class Step(TenantModel):
         CALLED = "called"
         VERIFIED = "verified"
         FAILED = "failed"
+        UNKNOWN = "unknown"
         SKIPPED = "skipped"
         FORBIDDEN = "forbidden"
         ROLLED_BACK = "rolled_back", "rolled back"

@@ -104,7 +104,9 @@ def _empty_all_tables() -> None:
 def new_tenant(slug: str, **fields: object) -> Tenant:
     """Register a tenant."""
     return Tenant.objects.create(
-        slug=slug, name=slug.replace("-", " ").title(), **{"time_zone": "UTC", **fields}
+        slug=slug,
+        name=slug.replace("-", " ").title(),
+        **{"time_zone": "UTC", "playbook_mode": "automatic", **fields},
     )
 
 

@@ -37,6 +37,7 @@ STEPS = {
     Step.Status.CALLED: Word("Asked for, not yet seen", "info"),
     Step.Status.VERIFIED: Word("Done and read back", "good"),
     Step.Status.FAILED: Word("Failed", "bad"),
+    Step.Status.UNKNOWN: Word("Not known: look at the vendor", "bad"),
     Step.Status.SKIPPED: Word("Not done", "quiet"),
     Step.Status.FORBIDDEN: Word("Forbidden by the rules", "bad"),
     Step.Status.ROLLED_BACK: Word("Rolled back", "quiet"),
@@ -49,12 +50,15 @@ PLANS = {
     Plan.Status.FAILED: Word("Failed", "bad"),
     Plan.Status.REJECTED: Word("Rejected", "quiet"),
     Plan.Status.EXPIRED: Word("Expired", "quiet"),
+    Plan.Status.SHADOW: Word("Would have done (shadow)", "info"),
+    Plan.Status.SUPERSEDED: Word("Planned again", "quiet"),
 }
 DECISIONS = {
     Approval.Decision.PENDING: Word("Waiting", "warn"),
     Approval.Decision.APPROVED: Word("Approved", "good"),
     Approval.Decision.REJECTED: Word("Rejected", "bad"),
     Approval.Decision.EXPIRED: Word("Expired", "quiet"),
+    Approval.Decision.SUPERSEDED: Word("Planned again", "quiet"),
 }
 TIERS = {
     Tier.AUTOMATIC: "automatic",

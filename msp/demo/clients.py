@@ -8,7 +8,7 @@ from integrations import connections
 from integrations.models import Connection
 from msp.staff.models import Role, Technician
 from tenants import directory, ledger, scope
-from tenants.models import Account, Installation, Tenant
+from tenants.models import Account, Installation, PlaybookMode, Tenant
 
 ACTOR = "demo"
 USERNAME = "demo"
@@ -28,7 +28,12 @@ def _connect(told: dict, simulator: str) -> Tenant:
     slug = told["domain"].split(".")[0]
     tenant, created = Tenant.objects.get_or_create(
         slug=slug,
-        defaults={"name": told["name"], "time_zone": _TIME_ZONE, "country": "GB"},
+        defaults={
+            "name": told["name"],
+            "time_zone": _TIME_ZONE,
+            "country": "GB",
+            "playbook_mode": PlaybookMode.AUTOMATIC,
+        },
     )
     app = told["apps"][0]
     settings = {

@@ -2,16 +2,24 @@
 
 from tenants.models.base import TenantModel, new_id
 from tenants.models.cases import Case, Evidence, Verdict
-from tenants.models.directory import Account, Device, DirectoryObject, Mailbox, Person
+from tenants.models.directory import (
+    Account,
+    Contact,
+    Device,
+    DirectoryObject,
+    Mailbox,
+    Person,
+)
 from tenants.models.findings import Event, Finding, RawRecord, Severity
 from tenants.models.ledger import LedgerEntry, LedgerSeal
 from tenants.models.secrets import Secret
-from tenants.models.tenant import Installation, Tenant
+from tenants.models.tenant import Installation, PlaybookMode, Tenant
 from tenants.models.work import Work
 
 __all__ = [
     "Account",
     "Case",
+    "Contact",
     "Device",
     "DirectoryObject",
     "Event",
@@ -22,6 +30,7 @@ __all__ = [
     "LedgerSeal",
     "Mailbox",
     "Person",
+    "PlaybookMode",
     "RawRecord",
     "Secret",
     "Severity",

@@ -30,7 +30,12 @@ class Case(TenantModel):
         RESPONDING = "responding"
         CLOSED = "closed"
 
+    class Kind(models.TextChoices):
+        INCIDENT = "incident"
+        ROUTINE = "routine"
+
     number = models.PositiveIntegerField(help_text="counted up in each tenant, from 1")
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.INCIDENT)
     title = models.CharField(max_length=512)
     status = models.CharField(max_length=24, choices=Status, default=Status.NEW)
     severity_id = models.PositiveSmallIntegerField(choices=Severity, default=Severity.UNKNOWN)

@@ -89,6 +89,26 @@ class Account(TenantModel):
         return self.is_break_glass or self.is_excluded
 
 
+class Contact(TenantModel):
+    """A person at the client whom the MSP may ask, in the order of `position`."""
+
+    name = models.CharField(max_length=200)
+    email = models.EmailField()
+    position = models.PositiveSmallIntegerField(default=1, help_text="1 is asked first")
+    can_approve = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["position", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "email"], name="contact_email_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Device(TenantModel):
     """A computer or phone."""
 

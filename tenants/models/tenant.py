@@ -5,6 +5,14 @@ from django.db import models
 from tenants.models.base import new_id
 
 
+class PlaybookMode(models.TextChoices):
+    """How far a playbook may go for a tenant by itself."""
+
+    SHADOW = "shadow"
+    APPROVE = "approve"
+    AUTOMATIC = "automatic"
+
+
 class Tenant(models.Model):
     """One client organisation of the MSP."""
 
@@ -18,6 +26,12 @@ class Tenant(models.Model):
     is_active = models.BooleanField(default=True)
     actions_stopped = models.BooleanField(
         default=False, help_text="Kill switch: no step of this tenant is carried out."
+    )
+    playbook_mode = models.CharField(
+        max_length=16,
+        choices=PlaybookMode,
+        default=PlaybookMode.SHADOW,
+        help_text="How playbooks begin here, until each is promoted: new clients start in shadow.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -36,6 +50,11 @@ class Installation(models.Model):
     msp_contact = models.CharField(max_length=200, blank=True)
     actions_stopped = models.BooleanField(
         default=False, help_text="Kill switch: no step of any tenant is carried out."
+    )
+    own_identities = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The MSP's own accounts, by username, e-mail domain (@…) or id: never touched.",
     )
 
     class Meta:
