@@ -6,11 +6,11 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import connections
-from playbooks import approvals, engagement, library, planner
+from playbooks import approvals, library, planner, rules
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement
 from playbooks.errors import ConditionError, PlaybookError
-from playbooks.models import Plan, RulesOfEngagement, Run, Step, Tier
+from playbooks.models import Plan, Run, Step, Tier
 from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Case, Verdict
@@ -23,9 +23,8 @@ _NEEDS = {
 
 
 def rules_in_force() -> Engagement:
-    """Return the scope's newest rules of engagement; the MSP-wide defaults where it has none."""
-    newest = RulesOfEngagement.objects.order_by("-version").first()
-    return engagement.load_engagement(newest.document) if newest else engagement.default()
+    """Return the rules of engagement that hold for the scope's tenant."""
+    return rules.in_force()
 
 
 def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
@@ -69,17 +68,17 @@ def needs_technician(case: Case, needs: str) -> None:
 
 def _plan(case: Case, playbook_id: str, facts: dict[str, Any]) -> Plan | None:
     playbook = library.get(playbook_id)
-    rules = rules_in_force()
+    in_force = rules_in_force()
     # Without proof nothing happens by itself, whatever the rules say.
     at_least = "automatic" if case.verdict == Verdict.TRUE_POSITIVE else "technician"
-    document = planner.plan(playbook, facts, rules, at_least)
+    document = planner.plan(playbook, facts, in_force, at_least)
     if not document["steps"]:
         ledger.append(
             "plan.empty", actor="engine", case_id=case.id, subject=playbook.title,
             body={"playbook": playbook.id, "skipped": document["skipped"]},
         )  # fmt: skip
         return None
-    return adopt(case, document, facts, remember(playbook).sha256, rules.version)
+    return adopt(case, document, facts, remember(playbook).sha256, in_force.version)
 
 
 def adopt(
