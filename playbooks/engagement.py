@@ -26,6 +26,9 @@ _KEYS = ("version", "default", "rules", "budgets", "canary_above", "freezes", "a
 _OF_OVERRIDES = ("extends", "without")
 _RULE_KEYS = ("id", "title", "actions", "when", "tier")
 _DEFAULT_FILE = Path(__file__).parent / "engagement.default.yaml"
+_OWNERS = ("account", "on_premises")
+# What can be touched without touching anybody's account.
+_OF_NO_ACCOUNT = ("device", "process", "file", "message", "indicator", "sender", "domain")
 _LARGEST_COUNT = 100_000
 _Places = Callable[..., str]
 
@@ -74,11 +77,12 @@ class Engagement:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The tier of a step, and by which rule."""
+    """The tier of a step, and by which rule. `failed`: the rule could not be evaluated."""
 
     tier: str
     rule: str
     title: str
+    failed: bool = False
 
 
 def strictest(*tiers: str) -> str:
@@ -288,16 +292,39 @@ def judge(
 
     `objects` is how many targets the whole plan touches with this action.
     """
-    # What isn't known to be unprotected is protected.
-    if facts.get("account", {}).get("is_protected") is not False:
+    if _is_protected(target, facts):
         return Judgement(
             "forbidden", "guardrail.protected", "Protected account: no action ever touches it"
         )
-    known = {**facts, "action": action, "target": dict(target), "objects": objects}
+    seen = _with_traits(target, facts)
+    known = {**facts, "action": action, "target": seen, "objects": objects}
     matched = [found for rule in rules.rules if (found := _match(rule, action, known))]
     if not matched:
         return Judgement(rules.default, "default", "No rule matches: the default")
     return max(matched, key=lambda found: TIERS.index(found.tier))
+
+
+def _is_protected(target: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
+    """Whether the step would touch a protected account; one not known to be free is protected."""
+    said = [facts[name].get("is_protected") for name in _OWNERS if name in facts]
+    if "is_protected" in target:
+        said.append(target["is_protected"])
+    if not said:
+        return target.get("kind") not in _OF_NO_ACCOUNT
+    return any(one is not False for one in said)
+
+
+def _with_traits(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the target with what rules judge it by; what it doesn't say is as the account is."""
+    account = facts.get("account")
+    if not account or target.get("kind") in _OF_NO_ACCOUNT:
+        return dict(target)
+    traits = {name: account[name] for name in ("is_privileged", "is_vip") if name in account}
+    if "source_of_authority" in account:
+        traits["is_synced"] = account["source_of_authority"] == "active_directory"
+    if "kind" in account:
+        traits["is_shared"] = account["kind"] == "shared"
+    return {**traits, "is_server": False, **target}
 
 
 def _match(rule: Rule, action: str, facts: Mapping[str, Any]) -> Judgement | None:
@@ -306,5 +333,6 @@ def _match(rule: Rule, action: str, facts: Mapping[str, Any]) -> Judgement | Non
     try:
         holds = rule.when.holds(facts)
     except ConditionError as error:
-        return Judgement("forbidden", rule.id, f"The rule “{rule.title}” failed: {error}")
+        title = f"The rule “{rule.title}” failed: {error}"
+        return Judgement("forbidden", rule.id, title, failed=True)
     return Judgement(rule.tier, rule.id, rule.title) if holds else None

@@ -8,11 +8,14 @@ from typing import Any
 
 from django.db import connection
 
-from playbooks import engagement
-from playbooks.engagement import Engagement
+from playbooks import engagement, given, golden, library, planner
+from playbooks.engagement import Engagement, Judgement
+from playbooks.errors import PlaybookError
+from playbooks.language import Playbook
 from playbooks.models import MspRules, RulesOfEngagement
 from tenants import ledger, scope
 from tenants.canonical import jsonable
+from tenants.errors import HoldfastError
 from tenants.models import Tenant
 
 
@@ -46,9 +49,9 @@ def msp_wide() -> Engagement:
 def save(document: Mapping[str, Any], *, actor: str) -> RulesOfEngagement:
     """Make `document` the newest version of the scope's tenant's rules; `version` is set here.
 
-    PlaybookError where it can't be loaded.
+    PlaybookError where it can't be loaded or leaves a playbook's step no possible tier.
     """
-    effective(document)
+    check(document)
     _one_at_a_time(f"rules {scope.require_tenant_id()}")
     newest = newest_of_tenant()
     version = newest.version + 1 if newest else 1
@@ -67,10 +70,10 @@ def save(document: Mapping[str, Any], *, actor: str) -> RulesOfEngagement:
 def save_msp_wide(document: Mapping[str, Any], *, actor: str) -> MspRules:
     """Make `document` the newest version of the MSP-wide rules; `version` is set here.
 
-    PlaybookError where it can't be loaded. Stands in every tenant's ledger. Runs inside a
-    transaction, outside every tenant's scope.
+    PlaybookError where it can't be loaded or leaves a playbook's step no possible tier. Stands
+    in every tenant's ledger. Runs inside a transaction, outside every tenant's scope.
     """
-    engagement.load_engagement(document)
+    check_msp_wide(document)
     _one_at_a_time("rules of the MSP")
     newest = MspRules.objects.order_by("-version").first()
     version = (newest or engagement.default()).version + 1
@@ -81,6 +84,84 @@ def save_msp_wide(document: Mapping[str, Any], *, actor: str) -> MspRules:
         with scope.tenant(tenant.id):
             _note("rules.msp_changed", row, actor)
     return row
+
+
+def check(document: Mapping[str, Any], name: str = "rules of engagement") -> Engagement:
+    """Return what a tenant's document comes to; PlaybookError lists why it can't be in force."""
+    rules = effective(document, name)
+    problems = [f"{name}: {told}" for told in _impossible(rules)]
+    if engagement.is_override(document):
+        known = {rule.id for rule in msp_wide().rules}
+        problems += [
+            f"{name}: without: the MSP has no rule {one!r}; its rules: {', '.join(sorted(known))}"
+            for one in document.get("without") or []
+            if one not in known
+        ]
+    if problems:
+        raise PlaybookError(problems)
+    return rules
+
+
+def check_msp_wide(document: Mapping[str, Any], name: str = "rules of engagement") -> Engagement:
+    """Return the MSP-wide rules that a document comes to; PlaybookError lists what is wrong."""
+    rules = engagement.load_engagement(document, name)
+    problems = _impossible(rules)
+    if problems:
+        raise PlaybookError([f"{name}: {told}" for told in problems])
+    return rules
+
+
+def _impossible(rules: Engagement) -> list[str]:
+    """Return the rules that fail on a playbook's step on all its examples: nothing could be done.
+
+    A rule that forbids on purpose is no problem; one that can't be evaluated is.
+    """
+    failures: dict[tuple[str, str], str] = {}
+    possible: set[tuple[str, str]] = set()
+    for playbook in library.playbooks().values():
+        if playbook.kind == "investigation":
+            continue
+        for facts in _examples(playbook):
+            for step, found in _judged(playbook, facts, rules):
+                key = (playbook.id, step)
+                if found.failed:
+                    failures.setdefault(key, f"rule {found.rule}: {found.title}")
+                else:
+                    possible.add(key)
+    found_by_rule: dict[str, list[str]] = {}
+    for (playbook_id, step), told in failures.items():
+        if (playbook_id, step) not in possible:
+            found_by_rule.setdefault(told, []).append(f"{playbook_id} ({step})")
+    return [
+        f"{told} So nothing could be done in {', '.join(steps[:3])}: ask with has(…) first."
+        for told, steps in found_by_rule.items()
+    ]
+
+
+def _examples(playbook: Playbook) -> list[dict[str, Any]]:
+    example = dict(playbook.example)
+    return [example] + [golden.merged(example, test.get("change", {})) for test in playbook.tests]
+
+
+def _judged(
+    playbook: Playbook, facts: dict[str, Any], rules: Engagement
+) -> list[tuple[str, Judgement]]:
+    """Return the judgement of each step that the playbook plans for some facts."""
+    try:
+        steps = planner.plan(playbook, facts, rules)["steps"]
+    except HoldfastError:
+        # An example on which the playbook has no plan says nothing about the rules.
+        return []
+    seen = given.clean(facts)
+    return [
+        (
+            step["id"].partition("[")[0],
+            engagement.judge(
+                rules, action=step["action"], target=step["target"], objects=1, facts=seen
+            ),
+        )
+        for step in steps
+    ]
 
 
 def _one_at_a_time(name: str) -> None:

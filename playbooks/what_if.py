@@ -1,0 +1,175 @@
+"""What would have happened: other rules of engagement, replayed over the plans that were made.
+
+Each plan is planned again from its stored facts and its playbook as it was, under the other
+rules. Only the tiers are compared: freezes, budgets and waits don't change a plan.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from playbooks import given, language, planner
+from playbooks.engagement import Engagement, judge, strictest
+from playbooks.errors import PlaybookError
+from playbooks.freezes import zone_of
+from playbooks.language import Playbook
+from playbooks.models import Plan
+from tenants.errors import HoldfastError
+
+DAYS = 90
+MOST_DAYS = 3650
+MOST_PLANS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step whose tier would have been another, and by which rule."""
+
+    case: int
+    case_id: str
+    case_title: str
+    playbook: str
+    step: str
+    title: str
+    target: str
+    before: str
+    after: str
+    rule: str
+    rule_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotReplayed:
+    """A plan, or steps of it, that nothing can be said about, and why."""
+
+    case: int
+    plan: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What other rules would have come to. `left_out`: older plans beyond the most looked at."""
+
+    days: int
+    plans: int
+    steps: int
+    changes: tuple[Change, ...]
+    not_replayed: tuple[NotReplayed, ...]
+    left_out: int
+
+    @property
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many steps would have gone from one tier to another, the most first."""
+        counted = Counter((change.before, change.after) for change in self.changes)
+        return dict(counted.most_common())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return {
+            **asdict(self),
+            "counts": [
+                {"before": before, "after": after, "steps": count}
+                for (before, after), count in self.counts.items()
+            ],
+        }
+
+
+def replay(rules: Engagement, days: int = DAYS, most: int = MOST_PLANS) -> WhatIf:
+    """Replay the plans of the last `days` of the scope's tenant under other rules.
+
+    Plans that were replaced by another one are left out. Changes nothing.
+    """
+    if not 1 <= days <= MOST_DAYS:
+        raise PlaybookError([f"{days} days: give a number from 1 to {MOST_DAYS}."])
+    rows = (
+        Plan.objects.filter(created_at__gte=timezone.now() - dt.timedelta(days=days))
+        .exclude(status=Plan.Status.SUPERSEDED)
+        .select_related("case__tenant", "playbook")
+        .order_by("-created_at")
+    )
+    left_out = max(0, rows.count() - most)
+    return _replayed(rows[:most].iterator(chunk_size=100), rules, days, left_out)
+
+
+def _replayed(plans: Iterable[Plan], rules: Engagement, days: int, left_out: int) -> WhatIf:
+    known: dict[str, Playbook] = {}
+    changes: list[Change] = []
+    not_replayed: list[NotReplayed] = []
+    replayed = steps = 0
+    for plan in plans:
+        try:
+            after = _steps_again(plan, rules, known)
+        except (HoldfastError, KeyError, TypeError) as error:
+            why = str(error) if isinstance(error, HoldfastError) else "its record is not complete"
+            not_replayed.append(NotReplayed(plan.case.number, plan.sha256, why[:500]))
+            continue
+        before = {step["id"]: step for step in plan.document["steps"]}
+        common = [step for step in after if step["id"] in before]
+        replayed += 1
+        steps += len(common)
+        changes.extend(
+            _change(plan, before[step["id"]], step)
+            for step in common
+            if before[step["id"]]["tier"] != step["tier"]
+        )
+        gone = sorted(before.keys() ^ {step["id"] for step in after})
+        if gone:
+            why = f"the plan of now has other steps, which were not compared: {', '.join(gone)}"
+            not_replayed.append(NotReplayed(plan.case.number, plan.sha256, why[:500]))
+    return WhatIf(days, replayed, steps, tuple(changes), tuple(not_replayed), left_out)
+
+
+def _steps_again(plan: Plan, rules: Engagement, known: dict[str, Playbook]) -> list[dict[str, Any]]:
+    facts = _facts(plan)
+    if "reverses" in plan.document:
+        return [_undoing_again(step, facts, rules) for step in plan.document["steps"]]
+    if not plan.playbook.source:
+        raise PlaybookError(["the playbook's source was not kept"])
+    sha256 = plan.playbook.sha256
+    if sha256 not in known:
+        known[sha256] = language.load(plan.playbook.source, plan.playbook.playbook_id)
+    proven = facts.get("verdict", {}).get("value") == "true_positive"
+    document = planner.plan(known[sha256], facts, rules, "automatic" if proven else "technician")
+    return list(document["steps"])
+
+
+def _undoing_again(
+    step: Mapping[str, Any], facts: Mapping[str, Any], rules: Engagement
+) -> dict[str, Any]:
+    """Judge a step that undoes another one: always for a technician at least."""
+    found = judge(
+        rules, action=step["action"], target=step["target"], objects=1, facts=given.clean(facts)
+    )
+    return {
+        **step,
+        "tier": strictest("technician", found.tier),
+        "tier_rule": {"id": found.rule, "title": found.title},
+    }
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    """Return the stored facts; what older plans did not store yet is taken from the record."""
+    local = plan.created_at.astimezone(zone_of(plan.case.tenant.time_zone))
+    told = {"hour": local.hour, "weekday": local.weekday(), "risk": plan.case.risk}
+    return {**told, **plan.facts}
+
+
+def _change(plan: Plan, before: Mapping[str, Any], after: Mapping[str, Any]) -> Change:
+    return Change(
+        case=plan.case.number,
+        case_id=str(plan.case_id),
+        case_title=plan.case.title,
+        playbook=plan.playbook.playbook_id,
+        step=after["id"],
+        title=before["title"],
+        target=before["target"]["name"],
+        before=before["tier"],
+        after=after["tier"],
+        rule=after["tier_rule"]["id"],
+        rule_title=after["tier_rule"]["title"],
+    )
