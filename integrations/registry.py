@@ -37,3 +37,13 @@ def gatherer(connector_id: str, name: str) -> Gatherer:
         if implementation.name == name:
             return implementation
     raise UnknownAction(f"{connector_id} can't answer {name}.")
+
+
+def can_answer(connector_id: str, name: str) -> bool:
+    """Whether the connector implements a read-only action."""
+    return any(one.name == name for one in connector(connector_id).gatherers)
+
+
+def can_do(connector_id: str, name: str) -> bool:
+    """Whether the connector implements a changing action."""
+    return any(one.name == name for one in connector(connector_id).actions)

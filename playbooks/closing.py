@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations import catalog
+from playbooks.facts import on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.response import OPEN_PLANS, needs_technician
 from tenants import ledger, scope, work
@@ -36,7 +37,13 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
 def _newest_steps(case: Case) -> list[Step]:
     """Return the last try of each action on each target."""
     newest: dict[tuple[str, str], Step] = {}
-    steps = Step.objects.filter(run__plan__case=case).order_by("run__started_at", "position")
+    # What was planned again never began, and is not missing.
+    steps = (
+        Step.objects.filter(run__plan__case=case)
+        .exclude(run__plan__status=Plan.Status.SUPERSEDED)
+        .select_related("run__plan")
+        .order_by("run__started_at", "position")
+    )
     for step in steps:
         newest[step.action, step.target_external_id] = step
     return list(newest.values())
@@ -60,13 +67,21 @@ def _unproven(steps: list[Step]) -> str:
         title = catalog.get(step.action).title
         if step.status == Step.Status.FAILED:
             return f"“{title}” for {step.target_name} failed: {step.error}"
+        if step.status == Step.Status.UNKNOWN:
+            return f"“{title}” for {step.target_name}: {step.error} Look at the vendor."
         if step.status == Step.Status.FORBIDDEN:
-            return f"“{title}” for {step.target_name} is forbidden by the rules: do it by hand."
+            return f"“{title}” for {step.target_name} is not done by itself. {_rule(step)}"
         if step.status == Step.Status.SKIPPED:
             return f"“{title}” for {step.target_name} was not done. {step.error}"
         if step.status not in (Step.Status.VERIFIED, Step.Status.ROLLED_BACK):
             return f"“{title}” for {step.target_name} is not finished."
     return ""
+
+
+def _rule(step: Step) -> str:
+    """Return which rule forbids a step, and what is left to do."""
+    told = next(told for told in step.run.plan.document["steps"] if told["id"] == step.key)
+    return f"{told['tier_rule']['title']}: decide whether to do it by hand."
 
 
 def _others_named(case: Case) -> str:
@@ -84,15 +99,23 @@ def _governed_elsewhere(case: Case, steps: list[Step]) -> str:
     account = case.account
     if account is None or account.source_of_authority != Account.Authority.ACTIVE_DIRECTORY:
         return ""
-    blocked = any(
-        step.action == "identity.disable_sign_in" and step.status == Step.Status.VERIFIED
-        for step in steps
-    )
+    blocked = any(_blocks(step, account.external_id) for step in steps)
+    twin = on_premises_twin(account)
+    if twin is not None and any(_blocks(step, twin.external_id) for step in steps):
+        return ""
     return (
         f"{account.username} is governed by Active Directory: block it there too, or the next "
         "sync lets it in again."
         if blocked
         else ""
+    )
+
+
+def _blocks(step: Step, external_id: str) -> bool:
+    return (
+        step.action == "identity.disable_sign_in"
+        and step.status == Step.Status.VERIFIED
+        and step.target_external_id == external_id
     )
 
 

@@ -4,24 +4,36 @@ import datetime as dt
 import zoneinfo
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from tenants.canonical import jsonable
-from tenants.models import Account, Case, Evidence, Finding, Severity
+from tenants.models import Account, Case, Device, Evidence, Finding, Severity
+
+ACTIVE_DIRECTORY = "active_directory"
 
 
 def of_case(case: Case) -> dict[str, Any]:
     """Return the facts of `case` as they are known now."""
     evidence = newest_evidence(case)
+    now = _local_now(case.tenant.time_zone)
     facts: dict[str, Any] = {
         "case": _case(case),
         "tenant": {"slug": case.tenant.slug, "time_zone": case.tenant.time_zone},
-        "hour": _hour(case.tenant.time_zone),
+        "hour": now.hour,
+        "weekday": now.weekday(),
+        "risk": case.risk,
         "evidence": evidence,
     }
     if case.account is not None:
         facts["account"] = _account(case.account, evidence)
         facts["mailbox"] = _mailbox(case.account)
+        twin = on_premises_twin(case.account)
+        if twin is not None:
+            facts["on_premises"] = _account(twin, {})
+    device = _device_of(case)
+    if device is not None:
+        facts["device"] = _device(device)
     if case.verdict:
         facts["verdict"] = {
             "value": case.verdict,
@@ -105,9 +117,47 @@ def _mailbox(account: Account) -> dict[str, Any]:
     }
 
 
-def _hour(time_zone: str) -> int:
+def on_premises_twin(account: Account) -> Account | None:
+    """Return the account of the same person in Active Directory; None where none is known.
+
+    Found by the security identifier that the cloud keeps of it, never by a name.
+    """
+    if account.provider == ACTIVE_DIRECTORY or not account.on_premises_sid:
+        return None
+    return (
+        Account.objects.filter(
+            provider=ACTIVE_DIRECTORY,
+            on_premises_sid=account.on_premises_sid,
+            deleted_upstream_at=None,
+        )
+        .select_related("person")
+        .first()
+    )
+
+
+def _device_of(case: Case) -> Device | None:
+    names = [e.removeprefix("device:") for e in case.entities if e.startswith("device:")]
+    found = Device.objects.filter(
+        Q(external_id__in=names) | Q(hostname__in=names), deleted_upstream_at=None
+    )
+    return found.select_related("owner").order_by("-is_server", "external_id").first()
+
+
+def _device(device: Device) -> dict[str, Any]:
+    return {
+        "id": device.id,
+        "external_id": device.external_id,
+        "provider": device.provider,
+        "name": device.hostname or device.external_id,
+        "is_server": device.is_server,
+        "operating_system": device.operating_system,
+        "owner": device.owner.display_name if device.owner else "",
+    }
+
+
+def _local_now(time_zone: str) -> dt.datetime:
     try:
         zone: dt.tzinfo = zoneinfo.ZoneInfo(time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
         zone = dt.UTC
-    return timezone.now().astimezone(zone).hour
+    return timezone.now().astimezone(zone)

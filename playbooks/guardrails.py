@@ -7,8 +7,13 @@ from django.db import connection
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks.models import Approval, Step, Tier
+from integrations.models import Connection
+from playbooks import facts as case_facts
+from playbooks import planner
+from playbooks.engagement import TIERS, Engagement, judge
+from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.planner import plan_sha256
+from playbooks.rules import in_force
 from tenants.models import Account, Case, Installation, Tenant
 
 # Which decisions free a step of a tier.
@@ -25,21 +30,26 @@ _LONGEST_PLAN = dt.timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a step may not begin now. `is_final`: it never may; else it is asked again later."""
+    """Why a step may not begin now. `is_final`: it never may; else asked again in `seconds`."""
 
     reason: str
     is_final: bool
+    seconds: float = 60
 
 
 def obstacle(step: Step) -> Obstacle | None:
     """Return what stands in the way of `step`, or None where nothing does."""
+    rules = in_force()
     return (
         _stopped(step)
         or _out_of_date(step)
         or _changed(step)
-        or _not_allowed(step)
+        or _not_allowed(step, step.tier)
         or _protected(step)
-        or _over_budget(step)
+        or _own(step)
+        or _stricter_now(step, rules)
+        or _frozen(step, rules)
+        or _over_budget(step, rules)
     )
 
 
@@ -81,18 +91,79 @@ def _out_of_date(step: Step) -> Obstacle | None:
     return None
 
 
-def _not_allowed(step: Step) -> Obstacle | None:
+def _not_allowed(step: Step, tier: str) -> Obstacle | None:
     plan = step.run.plan
-    if step.tier not in REQUIRED_APPROVALS:
+    if tier not in REQUIRED_APPROVALS:
         return Obstacle("The rules of engagement forbid this step.", is_final=True)
-    granted = set(
-        Approval.objects.filter(
-            plan=plan, decision=Approval.Decision.APPROVED, decided_sha256=plan.sha256
-        ).values_list("tier", flat=True)
-    )
-    if not granted.issuperset(REQUIRED_APPROVALS[step.tier]):
+    granted = tiers_granted(plan)
+    if not granted.issuperset(REQUIRED_APPROVALS[tier]):
         return Obstacle("This step is not approved.", is_final=False)
     return None
+
+
+def tiers_granted(plan: Plan) -> set[str]:
+    """Return the tiers that have allowed exactly this plan, or whom another stood in for."""
+    decided = Approval.objects.filter(
+        plan=plan, decision=Approval.Decision.APPROVED, decided_sha256=plan.sha256
+    ).values_list("tier", "stands_in_for")
+    return {tier for pair in decided for tier in pair if tier}
+
+
+def _stricter_now(step: Step, rules: Engagement) -> Obstacle | None:
+    """Judge the step again by what is known now: the rules or the account may have changed."""
+    plan = step.run.plan
+    told = next(told for told in plan.document["steps"] if told["id"] == step.key)
+    same = [one for one in plan.document["steps"] if one["action"] == step.action]
+    facts = case_facts.of_case(plan.case)
+    judgement = judge(
+        rules,
+        action=step.action,
+        target=planner.with_traits(told["target"], facts),
+        objects=len(same),
+        facts=facts,
+    )
+    if TIERS.index(judgement.tier) <= TIERS.index(step.tier):
+        return None
+    if _not_allowed(step, judgement.tier) is None:
+        return None
+    return Obstacle(
+        f"It was planned for the tier “{step.tier}”, but now the rule “{judgement.title}” demands "
+        f"“{judgement.tier}”. Plan it again.",
+        is_final=True,
+    )
+
+
+def _own(step: Step) -> Obstacle | None:
+    """Never touch the MSP's own identities, nor the one that Holdfast itself signs in with."""
+    owner = step.run.plan.case.account
+    names = {step.target_external_id, step.target_name}
+    if owner is not None:
+        names |= {owner.external_id, owner.username, owner.email}
+    known = {name.lower() for name in names if name}
+    domains = {"@" + name.partition("@")[2] for name in known if "@" in name}
+    installation = Installation.objects.first()
+    own = {str(one).lower() for one in installation.own_identities} if installation else set()
+    if own & (known | domains):
+        return Obstacle("This is one of the MSP's own identities: never touched.", is_final=True)
+    appliance = {
+        str(value).lower()
+        for settings in Connection.objects.values_list("settings", flat=True)
+        for value in settings.values()
+        if value
+    }
+    if appliance & known:
+        return Obstacle("Holdfast itself signs in with this identity.", is_final=True)
+    return None
+
+
+def _frozen(step: Step, rules: Engagement) -> Obstacle | None:
+    zone = step.run.plan.case.tenant.time_zone
+    freeze = rules.frozen(step.action, timezone.now(), zone)
+    if not freeze:
+        return None
+    return Obstacle(
+        f"A change freeze holds: “{freeze}”. It goes on when the freeze ends.", is_final=False
+    )
 
 
 def _protected(step: Step) -> Obstacle | None:
@@ -112,8 +183,9 @@ def _protected(step: Step) -> Obstacle | None:
     return None
 
 
-def _over_budget(step: Step) -> Obstacle | None:
+def _over_budget(step: Step, rules: Engagement) -> Obstacle | None:
     action = catalog.get(step.action)
+    limit = rules.budget(step.action)
     with connection.cursor() as cursor:
         # Steps that begin at the same moment must see each other.
         cursor.execute(
@@ -126,9 +198,9 @@ def _over_budget(step: Step) -> Obstacle | None:
         .exclude(status=Step.Status.PENDING)
         .count()
     )
-    if used >= action.hourly_limit:
+    if used >= limit:
         return Obstacle(
-            f"The limit of {action.hourly_limit} times “{action.title}” an hour for this client "
+            f"The limit of {limit} times “{action.title}” an hour for this client "
             "is used up. It goes on when the hour has passed.",
             is_final=False,
         )

@@ -13,12 +13,13 @@ from integrations.contract import Client, Json, Target
 from integrations.errors import Throttled, UnknownAction, VendorError
 from integrations.models import Connection
 from playbooks import facts as case_facts
-from playbooks import library, triage, verdicts
+from playbooks import library, planner, triage, verdicts
+from playbooks.errors import ConditionError
 from playbooks.language import Playbook, PlaybookStep
 from playbooks.versions import remember
 from tenants import evidence, ledger, scope, work
 from tenants.errors import HoldfastError
-from tenants.models import Account, Case
+from tenants.models import Case
 
 _AT_ONCE = 4
 # A new client's alerts may come before its directory has been read.
@@ -102,20 +103,45 @@ def _nobody_looks(case: Case) -> None:
 
 
 def _question(step: PlaybookStep, case: Case, facts: dict[str, Any]) -> _Question:
-    account = case.account
-    if account is None:
-        return _Question(step, None, {}, None, "no account of the directory is known for this case")
-    connection = connections.for_connector(account.provider)
+    try:
+        target, provider = _target(step, facts)
+        inputs = step.inputs(facts)
+    except ConditionError as error:
+        return _Question(step, None, {}, None, str(error))
+    connection = _connection(step.uses, provider)
     if connection is None:
         return _Question(
-            step, None, {}, None, f"this client has no connection to {account.provider}"
+            step,
+            None,
+            {},
+            None,
+            "this client has no connection" + (f" to {provider}" if provider else " that can tell"),
         )
-    target = _target(account)
-    return _Question(step, target, step.inputs(facts), connection)
+    return _Question(step, target, inputs, connection)
 
 
-def _target(account: Account) -> Target:
-    return Target("account", str(account.id), account.external_id, account.username)
+def _target(step: PlaybookStep, facts: dict[str, Any]) -> tuple[Target, str]:
+    """Return whom or what is asked about, and the connector that knows it."""
+    kind = catalog.get(step.uses).target
+    if kind == "tenant":
+        return Target("tenant", "", facts["tenant"]["slug"], facts["tenant"]["slug"]), ""
+    told = planner.target_of(step, facts)
+    return (
+        Target(kind, told["id"], told["external_id"], told["name"], told["parent_external_id"]),
+        told["provider"],
+    )
+
+
+def _connection(question: str, provider: str) -> Connection | None:
+    """Return the connection that answers a question: the target's own, or any that can."""
+    if provider:
+        return connections.for_connector(provider)
+    for connector in registry.CONNECTORS:
+        if registry.can_answer(connector, question):
+            found = connections.for_connector(connector)
+            if found is not None:
+                return found
+    return None
 
 
 def _ask_all(tenant_id: uuid.UUID, questions: list[_Question]) -> list[_Answer]:

@@ -11,9 +11,14 @@ from playbooks.errors import ConditionError, PlaybookError
 from playbooks.language import Playbook, PlaybookStep
 from tenants.canonical import sha256_of
 
-FORMAT = 1
+FORMAT = 2
 _LONGEST_ID = 120
-_OF_THE_ACCOUNT = ("mailbox_rule", "auth_method")
+# What belongs to the case's account, and is known at the vendor only together with it.
+_OF_THE_ACCOUNT = (
+    "mailbox_rule", "auth_method", "oauth_grant", "role_assignment", "group_membership", "licence",
+    "mailbox_delegate", "trusted_sender",
+)  # fmt: skip
+_OF_A_DEVICE = ("device", "process", "file")
 
 
 def plan(
@@ -41,7 +46,7 @@ def plan(
         skipped.extend({"step": step.id, "why": why} for why in why_not)
     if problems:
         raise PlaybookError(problems)
-    steps = _judged(drafts, facts, rules)
+    steps = _with_canaries(_judged(drafts, facts, rules), rules)
     allowed = [step["tier"] for step in steps if step["tier"] != "forbidden"]
     return {
         "format": FORMAT,
@@ -120,7 +125,9 @@ def _draft(
 ) -> dict[str, Any]:
     action = catalog.get(step.uses)
     condition = step.for_each or step.when
+    timeout = {"timeout_seconds": getattr(step, "timeout_seconds", 0)} if getattr(step, "timeout_seconds", 0) else {}
     return {
+        **timeout,
         "id": draft_id,
         "step": step.id,
         "action": action.name,
@@ -135,17 +142,26 @@ def _draft(
         "least_tier": least_tier,
         "needs_steps": list(step.needs),
         "on_failure": step.on_failure,
-        "reversal": {"action": action.reversal, "reason": action.no_reversal},
+        "reversal": {
+            "action": action.reversal,
+            "title": catalog.get(action.reversal).title if action.reversal else "",
+            "reason": getattr(step, "no_reversal", "") or action.no_reversal,
+        },
     }
 
 
-def _target(step: PlaybookStep, kind: str, facts: Mapping[str, Any]) -> dict[str, str]:
+def target_of(step: PlaybookStep, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a step acts on or asks about; ConditionError where the facts don't say."""
+    return _target(step, catalog.get(step.uses).target, facts)
+
+
+def _target(step: PlaybookStep, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(step.target, str):
         told = facts.get(step.target)
         if not isinstance(told, Mapping) or not told.get("external_id"):
             raise ConditionError(f"the facts lack {step.target!r} with an external_id.")
         name = told.get("username") or told.get("name") or told["external_id"]
-        told = {"id": told.get("id", ""), "external_id": told["external_id"], "name": name}
+        told = {**told, "name": name}
     else:
         told = _filled_target(step.target, facts)
     owner = facts.get("account", {}).get("external_id", "") if kind in _OF_THE_ACCOUNT else ""
@@ -155,12 +171,45 @@ def _target(step: PlaybookStep, kind: str, facts: Mapping[str, Any]) -> dict[str
         "external_id": str(told["external_id"]),
         "name": str(told.get("name") or told["external_id"]),
         "parent_external_id": owner,
+        "provider": str(told.get("provider") or _provider(kind, facts)),
+        **_traits(kind, told, facts),
     }
+
+
+def with_traits(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a planned target with its traits as the facts say now."""
+    return {**target, **_traits(str(target["kind"]), target, facts)}
+
+
+def _provider(kind: str, facts: Mapping[str, Any]) -> str:
+    """Return the connector that knows a target which doesn't say so itself."""
+    first = "device" if kind in _OF_A_DEVICE else "account"
+    for name in (first, "account", "device"):
+        if facts.get(name, {}).get("provider"):
+            return str(facts[name]["provider"])
+    return ""
+
+
+def _traits(kind: str, told: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, bool]:
+    """Return what rules of engagement judge a target by; what belongs to an account is as it is."""
+    account = facts.get("account", {})
+    device = facts.get("device", {})
+    is_device = kind in _OF_A_DEVICE
+    return {
+        "is_privileged": not is_device and account.get("is_privileged") is not False
+        if account else bool(told.get("is_privileged")),
+        "is_vip": not is_device and bool(account.get("is_vip")),
+        "is_synced": not is_device and account.get("source_of_authority") == "active_directory",
+        "is_shared": not is_device and account.get("kind") == "shared",
+        "is_server": is_device and bool(told.get("is_server", device.get("is_server"))),
+    }  # fmt: skip
 
 
 def _filled_target(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Fill a target in; one without a usable name is still a target."""
     told = {"external_id": fill(target["external_id"], facts)}
+    if "provider" in target:
+        told["provider"] = fill(target["provider"], facts)
     if not isinstance(told["external_id"], str) or not told["external_id"]:
         raise ConditionError(f"the target's external_id is {told['external_id']!r}, no id.")
     try:
@@ -195,4 +244,21 @@ def _judged(
         step["tier"] = strictest(told.tier, step.pop("least_tier"))
         step["tier_rule"] = {"id": told.rule, "title": told.title}
         steps.append(step)
+    return steps
+
+
+def _with_canaries(steps: list[dict[str, Any]], rules: Engagement) -> list[dict[str, Any]]:
+    """Let the first target of a wide action go alone: the others wait until it is proven."""
+    if not rules.canary_above:
+        return steps
+    by_action: dict[str, list[dict[str, Any]]] = {}
+    for step in steps:
+        if step["tier"] != "forbidden":
+            by_action.setdefault(step["action"], []).append(step)
+    for same in by_action.values():
+        if len(same) > rules.canary_above:
+            canary, *others = same
+            canary["is_canary"] = True
+            for step in others:
+                step["needs"] = sorted({*step["needs"], canary["id"]})
     return steps

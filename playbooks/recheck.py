@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.contract import ReadBack
+from playbooks.jobs import Failed, Question, Wait, as_json, ask, load
 from playbooks.models import Step
 from playbooks.response import needs_technician
-from playbooks.runner import Failed, Wait, as_json, ask, load
 from tenants import ledger, scope, work
 
 _LAST_RECHECK = dt.timedelta(hours=24)
@@ -24,7 +24,9 @@ def recheck(tenant_id: uuid.UUID, step_id: uuid.UUID) -> None:
         job = load(tenant_id, step_id)
         if job.status != Step.Status.VERIFIED:
             return
-        seen: ReadBack = ask(job, lambda client: job.action.read_back(client, job.intention))
+        seen: ReadBack = ask(
+            Question(job, lambda client: job.action.read_back(client, job.intention))
+        )
     except Wait as wait:
         with scope.tenant(tenant_id):
             work.schedule("recheck", step_id, delay=max(60, wait.seconds))

@@ -46,7 +46,7 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             return
         plans = [plan for plan in planned if plan is not None]
         if plans:
-            _set_status(case)
+            set_status(case)
             if not any(plan.status in OPEN_PLANS for plan in plans):
                 # The same plans have ended before: closing says how, and what is left to do.
                 work.schedule("close", case.id)
@@ -154,7 +154,8 @@ def _first_status(tier: str) -> Step.Status:
     return Step.Status.FORBIDDEN if tier == Tier.FORBIDDEN else Step.Status.AWAITING_APPROVAL
 
 
-def _set_status(case: Case) -> None:
+def set_status(case: Case) -> None:
+    """Say on the case whether its plans wait for somebody or are being carried out."""
     waiting = [
         plan
         for plan in Plan.objects.filter(case=case)

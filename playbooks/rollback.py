@@ -8,18 +8,21 @@ import uuid
 from typing import Any
 
 from integrations import catalog, registry
-from integrations.contract import Intention, Target
+from integrations.contract import Intention
+from integrations.models import Connection
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
+from playbooks.jobs import target_of
 from playbooks.models import Plan, Step
 from playbooks.planner import FORMAT
-from playbooks.response import adopt, rules_in_force
+from playbooks.response import adopt
+from playbooks.rules import in_force
 from tenants.canonical import jsonable
 from tenants.models import Case
 
 
-def request(plan_id: uuid.UUID, *, actor: str) -> Plan:
-    """Plan the reversal of a plan's verified steps, and ask for its approvals.
+def request(plan_id: uuid.UUID, *, actor: str, step_key: str = "") -> Plan:
+    """Plan the reversal of a plan's verified steps (or of one), and ask for its approvals.
 
     Undoing containment is always for a technician at least. PlaybookError where nothing can be
     undone. Runs inside the tenant's scope.
@@ -28,7 +31,9 @@ def request(plan_id: uuid.UUID, *, actor: str) -> Plan:
     steps = list(
         Step.objects.filter(run__plan=plan, status=Step.Status.VERIFIED).order_by("-position")
     )
-    rules = rules_in_force()
+    if step_key:
+        steps = [step for step in steps if step.key == step_key]
+    rules = in_force()
     planned, skipped = _reversals(plan, steps, rules)
     if not planned:
         reasons = "; ".join(f"{item['step']}: {item['why']}" for item in skipped) or "nothing done"
@@ -78,12 +83,13 @@ def _reversals(
 
 
 def _inputs(plan: Plan, step: Step, told: dict[str, Any]) -> dict[str, Any] | None:
-    account = plan.case.account
-    if account is None or step.intended_at is None:
+    connection = Connection.objects.filter(id=step.connection_id).first()
+    if connection is None or step.intended_at is None:
         return None
-    target = Target(**told["target"])
-    intention = Intention(target, told["inputs"], step.intended_at, step.snapshot)
-    inputs = registry.action(account.provider, step.action).reversal_inputs(intention)
+    intention = Intention(
+        target_of(told["target"]), told["inputs"], step.intended_at, step.snapshot
+    )
+    inputs = registry.action(connection.connector, step.action).reversal_inputs(intention)
     return None if inputs is None else dict(inputs)
 
 
@@ -110,7 +116,11 @@ def _draft(
         },
         "needs": needs,
         "on_failure": "stop",
-        "reversal": {"action": action.reversal, "reason": action.no_reversal},
+        "reversal": {
+            "action": action.reversal,
+            "title": catalog.get(action.reversal).title if action.reversal else "",
+            "reason": action.no_reversal,
+        },
         # Undoing containment lets somebody in again: never by itself.
         "tier": strictest("technician", judgement.tier),
         "tier_rule": {"id": judgement.rule, "title": judgement.title},

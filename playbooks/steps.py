@@ -12,6 +12,7 @@ from tenants import ledger
 FINISHED = (
     Step.Status.VERIFIED,
     Step.Status.FAILED,
+    Step.Status.UNKNOWN,
     Step.Status.SKIPPED,
     Step.Status.FORBIDDEN,
     Step.Status.ROLLED_BACK,

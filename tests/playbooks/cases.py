@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from playbooks import facts as case_facts
 from playbooks import library, planner, response
 from playbooks.engagement import Engagement
 from playbooks.models import Plan
@@ -67,14 +68,9 @@ def give_evidence(case: Case) -> None:
 
 def make_plan(case: Case, rules: Engagement | None = None, **adopted: Any) -> Plan:
     """Plan the containment of the case's account under a policy, and adopt it."""
-    account = case.account
-    assert account is not None
-    told = facts(
-        account={
-            "id": str(account.id), "external_id": account.external_id, "username": account.username,
-        },
-        case={"id": str(case.id)},
-    )  # fmt: skip
+    if not case.evidence.exists():
+        give_evidence(case)
+    told = case_facts.of_case(case)
     playbook = library.get(CONTAIN)
     document = planner.plan(playbook, told, rules or policy(default="technician"))
     plan = response.adopt(case, document, told, remember(playbook).sha256, 1, **adopted)

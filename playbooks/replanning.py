@@ -1,0 +1,127 @@
+"""Planning again what was planned on facts that hold no more.
+
+People approve what a plan says; where the same playbook, on what is known now, would do something
+else or needs a stricter tier, the old plan ends before any of its steps has begun, and the new one
+is asked for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from playbooks import facts as case_facts
+from playbooks import language, planner, response, rules
+from playbooks.engagement import TIERS
+from playbooks.errors import ConditionError, PlaybookError
+from playbooks.models import Approval, Plan, Step
+from playbooks.steps import change
+from tenants import ledger
+from tenants.canonical import canonical_json
+from tenants.models import PlaybookMode, Verdict
+
+_TO_COME = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
+_NEVER = (Step.Status.FORBIDDEN, Step.Status.SKIPPED)
+_REASON = "What the plan was made on has changed: it was planned again."
+
+
+def replace_if_changed(plan: Plan) -> Plan | None:
+    """Return the plan that takes the place of `plan` where what it was made on has changed.
+
+    None where it still holds, where a step has begun (each step is then judged by itself), and for
+    the undoing of a plan, which follows from what was done. Runs inside the tenant's scope.
+    """
+    if plan.status not in response.OPEN_PLANS or "reverses" in plan.document:
+        return None
+    steps = set(Step.objects.filter(run__plan=plan).values_list("status", flat=True))
+    if not steps & set(_TO_COME) or steps - set(_TO_COME) - set(_NEVER):
+        return None
+    facts = {**case_facts.of_case(plan.case), **_given(plan)}
+    try:
+        document = _plan_now(plan, facts)
+    except (PlaybookError, ConditionError) as error:
+        _end(plan, f"It can't be planned any more: {error}")
+        response.needs_technician(plan.case, f"The plan no longer fits what is known: {error}")
+        return plan
+    if not differences(plan.document, document):
+        return None
+    _end(plan, "; ".join(differences(plan.document, document)))
+    return _adopt(plan, document, facts)
+
+
+def _given(plan: Plan) -> dict[str, Any]:
+    """Return what a person entered: it stays as it was."""
+    return {"inputs": plan.facts["inputs"]} if "inputs" in plan.facts else {}
+
+
+def _plan_now(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
+    playbook = language.load(plan.playbook.source, plan.playbook.playbook_id)
+    return planner.plan(playbook, facts, rules.in_force(), least_tier(plan))
+
+
+def least_tier(plan: Plan) -> str:
+    """Return the tier below which no step of the plan may go, whatever the rules say."""
+    is_free = plan.mode == PlaybookMode.AUTOMATIC and plan.case.verdict == Verdict.TRUE_POSITIVE
+    return "automatic" if is_free else "technician"
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what `now` would do that `before` did not say, or only under a stricter tier. Pure."""
+    old = {_what(step): step for step in before["steps"]}
+    new = {_what(step): step for step in now["steps"]}
+    found = [f"no longer: {_words(old[key])}" for key in old if key not in new]
+    found += [f"new: {_words(new[key])}" for key in new if key not in old]
+    found += [
+        f"{_words(new[key])} needs {new[key]['tier']} instead of {old[key]['tier']}"
+        for key in new
+        if key in old and TIERS.index(new[key]["tier"]) > TIERS.index(old[key]["tier"])
+    ]
+    return found
+
+
+def _what(step: Mapping[str, Any]) -> tuple[str, str, str, bytes]:
+    target = step["target"]["external_id"]
+    return step["id"], step["action"], target, canonical_json(step["inputs"])
+
+
+def _words(step: Mapping[str, Any]) -> str:
+    return f"{step['title']} ({step['target']['name']})"
+
+
+def _end(plan: Plan, why: str) -> None:
+    waiting = Step.objects.filter(run__plan=plan, status__in=_TO_COME)
+    for step in waiting.select_related("run__plan"):
+        change(step, Step.Status.SKIPPED, error=_REASON)
+    now = timezone.now()
+    Approval.objects.filter(plan=plan, decision=Approval.Decision.PENDING).update(
+        decision=Approval.Decision.SUPERSEDED, decided_at=now, comment=_REASON
+    )
+    plan.status = Plan.Status.SUPERSEDED
+    plan.finished_at = now
+    plan.save(update_fields=["status", "finished_at"])
+    plan.run.status = plan.run.Status.DONE
+    plan.run.finished_at = now
+    plan.run.note = _REASON
+    plan.run.save(update_fields=["status", "finished_at", "note"])
+    ledger.append(
+        "plan.superseded", actor="engine", case_id=plan.case_id,
+        subject=f"plan {plan.sha256[:12]}", body={"plan": plan.sha256, "why": why},
+    )  # fmt: skip
+
+
+def _adopt(plan: Plan, document: dict[str, Any], facts: dict[str, Any]) -> Plan:
+    if not document["steps"]:
+        response.needs_technician(plan.case, "Nothing of the plan is needed any more: look at it.")
+        return plan
+    fresh = response.adopt(
+        plan.case,
+        document,
+        facts,
+        plan.playbook_id,
+        document["engagement"]["version"],
+        plan.requested_by,
+    )
+    Plan.objects.filter(id=fresh.id).update(replaces=plan, mode=plan.mode)
+    fresh.refresh_from_db()
+    response.set_status(plan.case)
+    return fresh
