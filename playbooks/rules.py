@@ -3,7 +3,7 @@
 Versions are kept for ever: a new one is another row, and the newest is in force.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import connection
@@ -17,6 +17,8 @@ from tenants import ledger, scope
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
+
+_NAME = "rules of engagement"
 
 
 def in_force() -> Engagement:
@@ -33,11 +35,16 @@ def newest_of_tenant() -> RulesOfEngagement | None:
     return RulesOfEngagement.objects.order_by("-version").first()
 
 
-def effective(document: Mapping[str, Any], name: str = "rules of engagement") -> Engagement:
-    """Return what a tenant's document comes to under the MSP-wide rules of now."""
+def effective(
+    document: Mapping[str, Any], name: str = _NAME, at: Callable[..., str] | None = None
+) -> Engagement:
+    """Return what a tenant's document comes to under the MSP-wide rules of now.
+
+    `at` says where in a file a value stands, for messages; without it they begin with `name`.
+    """
     if engagement.is_override(document):
-        return engagement.lay_on(msp_wide().document, document, name)
-    return engagement.load_engagement(document, name)
+        return engagement.lay_on(msp_wide().document, document, name, at)
+    return engagement.load_engagement(document, name, at)
 
 
 def msp_wide() -> Engagement:
@@ -86,14 +93,17 @@ def save_msp_wide(document: Mapping[str, Any], *, actor: str) -> MspRules:
     return row
 
 
-def check(document: Mapping[str, Any], name: str = "rules of engagement") -> Engagement:
+def check(
+    document: Mapping[str, Any], name: str = _NAME, at: Callable[..., str] | None = None
+) -> Engagement:
     """Return what a tenant's document comes to; PlaybookError lists why it can't be in force."""
-    rules = effective(document, name)
+    rules = effective(document, name, at)
     problems = [f"{name}: {told}" for told in _impossible(rules)]
     if engagement.is_override(document):
-        known = {rule.id for rule in msp_wide().rules}
+        known = sorted(rule.id for rule in msp_wide().rules)
+        place = at("without") if at else name
         problems += [
-            f"{name}: without: the MSP has no rule {one!r}; its rules: {', '.join(sorted(known))}"
+            f"{place}: without: the MSP has no rule {one!r}; its rules: {', '.join(known)}"
             for one in document.get("without") or []
             if one not in known
         ]
@@ -102,9 +112,11 @@ def check(document: Mapping[str, Any], name: str = "rules of engagement") -> Eng
     return rules
 
 
-def check_msp_wide(document: Mapping[str, Any], name: str = "rules of engagement") -> Engagement:
+def check_msp_wide(
+    document: Mapping[str, Any], name: str = _NAME, at: Callable[..., str] | None = None
+) -> Engagement:
     """Return the MSP-wide rules that a document comes to; PlaybookError lists what is wrong."""
-    rules = engagement.load_engagement(document, name)
+    rules = engagement.load_engagement(document, name, at)
     problems = _impossible(rules)
     if problems:
         raise PlaybookError([f"{name}: {told}" for told in problems])

@@ -1,0 +1,142 @@
+"""``manage.py engagement …``: the rules of engagement: look, check, set, and try on the past."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from playbooks import rules, what_if, yaml_reader
+from playbooks.engagement import Engagement
+from playbooks.errors import PlaybookError
+from tenants import scope
+from tenants.errors import HoldfastError
+from tenants.models import Tenant
+
+_ACTOR = "command line"
+
+
+class Command(BaseCommand):
+    help = "Show, check, set and try rules of engagement."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """One subcommand for each thing to do."""
+        commands = parser.add_subparsers(dest="what", required=True)
+        show = commands.add_parser(
+            "show", help="the MSP-wide rules, or those in force for a client"
+        )
+        show.add_argument("slug", nargs="?")
+        check = commands.add_parser("check", help="check a file; nothing is changed")
+        check.add_argument("file", type=Path)
+        change = commands.add_parser("set", help="make a file a client's rules")
+        change.add_argument("slug")
+        change.add_argument("file", type=Path)
+        msp = commands.add_parser("set-msp", help="make a file the MSP-wide rules")
+        msp.add_argument("file", type=Path)
+        past = commands.add_parser("what-if", help="which past decisions a file would have changed")
+        past.add_argument("slug")
+        past.add_argument("file", type=Path)
+        past.add_argument("--days", type=int, default=what_if.DAYS)
+        for one in (show, past):
+            one.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what was asked; an expected error is one clear message and exit code 2."""
+        handlers: Mapping[str, Callable[[dict[str, Any]], None]] = {
+            "show": self._show,
+            "check": self._check,
+            "set": self._set,
+            "set-msp": self._set_msp,
+            "what-if": self._what_if,
+        }
+        try:
+            handlers[options["what"]](options)
+        except HoldfastError as error:
+            raise CommandError(str(error), returncode=2) from None
+
+    def _show(self, options: dict[str, Any]) -> None:
+        if options["slug"]:
+            with scope.tenant(_tenant(options["slug"]).id):
+                told = rules.in_force()
+        else:
+            told = rules.msp_wide()
+        if options["json"]:
+            self.stdout.write(json.dumps({"document": told.document, "sha256": told.sha256}))
+        else:
+            self._print(told)
+
+    def _print(self, told: Engagement) -> None:
+        self.stdout.write(f"version {told.version}, sha256 {told.sha256}")
+        for rule in told.rules:
+            self.stdout.write(f"{rule.id}: {rule.title} [{rule.tier}]")
+            self.stdout.write(f"    {', '.join(rule.actions)} when {rule.when.text}")
+        self.stdout.write(f"where no rule matches [{told.default}]")
+        for pattern, count in told.budgets.items():
+            self.stdout.write(f"at most {count} an hour: {pattern}")
+        if told.canary_above:
+            self.stdout.write(f"with more than {told.canary_above} targets one goes first")
+        for freeze in told.freezes:
+            self.stdout.write(f"freeze: {freeze.title}")
+
+    def _check(self, options: dict[str, Any]) -> None:
+        document = _read(options["file"])
+        told = rules.check(document.data, document.name, document.at)
+        self.stdout.write(f"{document.name}: {len(told.rules)} rules, nothing wrong.")
+
+    def _set(self, options: dict[str, Any]) -> None:
+        document = _read(options["file"])
+        with scope.tenant(_tenant(options["slug"]).id):
+            rules.check(document.data, document.name, document.at)
+            row = rules.save(document.data, actor=_ACTOR)
+        self.stdout.write(f"Version {row.version} of {options['slug']}'s rules is in force.")
+
+    def _set_msp(self, options: dict[str, Any]) -> None:
+        document = _read(options["file"])
+        rules.check_msp_wide(document.data, document.name, document.at)
+        with transaction.atomic():
+            row = rules.save_msp_wide(document.data, actor=_ACTOR)
+        self.stdout.write(f"Version {row.version} of the MSP-wide rules is in force.")
+
+    def _what_if(self, options: dict[str, Any]) -> None:
+        document = _read(options["file"])
+        with scope.tenant(_tenant(options["slug"]).id):
+            told = rules.check(document.data, document.name, document.at)
+            found = what_if.replay(told, options["days"])
+        if options["json"]:
+            self.stdout.write(json.dumps(found.as_json()))
+            return
+        for change in found.changes:
+            self.stdout.write(
+                f"case {change.case}, {change.title}: {change.target}: "
+                f"{change.before} → {change.after} ({change.rule}: {change.rule_title})"
+            )
+        for left in found.not_replayed:
+            self.stdout.write(f"not replayed: case {left.case}, plan {left.plan[:12]}: {left.why}")
+        for (before, after), count in found.counts.items():
+            self.stdout.write(f"{count} × {before} → {after}")
+        self.stdout.write(
+            f"{found.plans} plans with {found.steps} steps of the last {found.days} days: "
+            f"{len(found.changes)} would have another tier, {len(found.not_replayed)} notes, "
+            f"{found.left_out} older plans not looked at."
+        )
+
+
+def _read(path: Path) -> yaml_reader.Document:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HoldfastError(f"{path} can't be read: {error}.") from None
+    document = yaml_reader.parse(text, str(path))
+    if not isinstance(document.data, dict):
+        raise PlaybookError([f"{document.at()}: a policy is a mapping, see `engagement show`"])
+    return document
+
+
+def _tenant(slug: str) -> Tenant:
+    tenant = Tenant.objects.filter(slug=slug).first()
+    if tenant is None:
+        known = ", ".join(Tenant.objects.order_by("slug").values_list("slug", flat=True)[:20])
+        raise HoldfastError(f"There is no client {slug!r}. Clients: {known or 'none yet'}.")
+    return tenant
