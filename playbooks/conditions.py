@@ -17,12 +17,17 @@ from tenants.canonical import canonical_json, jsonable
 
 LONGEST_EXPRESSION = 2000
 _DEEPEST_NESTING = 30
-_FACTS = ("case", "tenant", "account", "mailbox", "evidence", "verdict", "target", "item")
+# Facts that a case may have or not: where they are absent, `has(device.external_id)` is false.
+_OPTIONAL = ("device", "message", "person", "on_premises", "indicator", "inputs")
+_FACTS = (
+    "case", "tenant", "account", "mailbox", "evidence", "verdict", "target", "item", *_OPTIONAL,
+)  # fmt: skip
+_ABSENT: dict[str, Any] = {name: {} for name in _OPTIONAL}
+_NUMBERS = ("hour", "weekday", "objects", "risk")
 _ENVIRONMENT = cel.NewEnv(
     variables={
         **dict.fromkeys(_FACTS, cel.Type.DYN),
-        "hour": cel.Type.INT,
-        "objects": cel.Type.INT,
+        **dict.fromkeys(_NUMBERS, cel.Type.INT),
         "action": cel.Type.STRING,
     }
 )
@@ -36,7 +41,7 @@ _STRINGS = re.compile(
     re.DOTALL,
 )
 _PATHS = re.compile(
-    rf"(?<![\w.])(?:{'|'.join(_FACTS)}|hour|objects|action)(?:\.[A-Za-z_]\w*(?!\w|\s*\())*"
+    rf"(?<![\w.])(?:{'|'.join((*_FACTS, *_NUMBERS, 'action'))})(?:\.[A-Za-z_]\w*(?!\w|\s*\())*"
 )
 _INDEXED = re.compile(r"""(?<=\w)\s*\[\s*["']([A-Za-z_]\w*)["']\s*\]""")
 _SPACED_DOT = re.compile(r"(?<=\w)\s*\.\s*(?=[A-Za-z_])")
@@ -54,7 +59,7 @@ class Condition:
     def evaluate(self, facts: Mapping[str, Any]) -> Any:
         """Return the expression's value; ConditionError where a fact it needs is missing."""
         try:
-            result = self._compiled.eval(data=dict(facts))
+            result = self._compiled.eval(data={**_ABSENT, **facts})
         except Exception as error:
             raise ConditionError(f"{self.text!r} can't be evaluated: {error}") from None
         if result.type().name() == "*error*" or result.type() == cel.Type.ERROR:

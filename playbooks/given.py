@@ -13,7 +13,18 @@ from tenants.storable import storable
 
 # A condition walks through lists; beyond this it would take seconds.
 LONGEST_LIST = 2000
-_MAPPINGS = ("case", "tenant", "account", "mailbox", "evidence", "verdict")
+_MAPPINGS = (
+    "case", "tenant", "account", "mailbox", "evidence", "verdict", "device", "message", "person",
+    "on_premises", "indicator", "inputs",
+)  # fmt: skip
+
+
+def merged(example: Any, change: Any) -> Any:
+    """Return the example with a change laid over it; lists are replaced whole."""
+    if not isinstance(example, Mapping) or not isinstance(change, Mapping):
+        return change
+    both = {key: merged(value, change[key]) for key, value in example.items() if key in change}
+    return {**example, **change, **both}
 
 
 def clean(facts: Any) -> dict[str, Any]:

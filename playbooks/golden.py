@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from playbooks import engagement, planner, verdicts
+from playbooks.given import merged
 from playbooks.language import Playbook
 from tenants.errors import HoldfastError
+
+__all__ = ["Outcome", "merged", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +27,6 @@ def run(playbook: Playbook) -> list[Outcome]:
         Outcome(playbook.id, str(test.get("name", i + 1)), _difference(playbook, test))
         for i, test in enumerate(playbook.tests)
     ]
-
-
-def merged(example: Any, change: Any) -> Any:
-    """Return the example with a change laid over it; lists are replaced whole."""
-    if not isinstance(example, Mapping) or not isinstance(change, Mapping):
-        return change
-    both = {key: merged(value, change[key]) for key, value in example.items() if key in change}
-    return {**example, **change, **both}
 
 
 def _difference(playbook: Playbook, test: Mapping[str, Any]) -> str:

@@ -1,12 +1,16 @@
 """YAML → a typed, frozen playbook. Every problem is reported at once, with its place."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from integrations import catalog
 from integrations.errors import UnknownAction
+from playbooks import given as given_facts
 from playbooks import yaml_reader
 from playbooks.conditions import (
     Condition,
@@ -21,17 +25,27 @@ from playbooks.yaml_reader import Document
 
 KINDS = ("investigation", "response", "routine")
 VERDICTS = ("true_positive", "suspicious", "benign", "false_positive", "insufficient_data")
+# The facts that a step may name as its target, and the kind of target that each is.
+TARGET_FACTS = {
+    "account": "account", "mailbox": "mailbox", "device": "device", "message": "message",
+    "on_premises": "account", "indicator": "indicator", "tenant": "tenant",
+}  # fmt: skip
 CONFIDENCES = ("high", "medium", "low")
 FAILURES = ("stop", "continue", "roll_back")
 _KEYS = {
     "id", "version", "kind", "title", "summary", "trigger", "inputs", "steps", "verdicts",
-    "responses", "attack", "sources", "example", "tests",
+    "responses", "attack", "d3fend", "sources", "example", "tests",
 }  # fmt: skip
 _STEP_KEYS = {
     "id", "uses", "with", "target", "when", "needs", "for_each", "at_most", "on_failure", "tier",
-    "why",
+    "why", "timeout", "no_reversal",
 }  # fmt: skip
+_INPUT_KEYS = {"type", "title", "default", "required"}
+INPUT_TYPES = {"string": str, "boolean": bool, "integer": int, "list": list, "object": dict}
 _MOST_OBJECTS = 100
+_DURATION = re.compile(r"([0-9]{1,6})([smh])")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST_TIMEOUT = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +63,23 @@ class PlaybookStep:
     on_failure: str = "stop"
     tier: str = "automatic"
     why: str = ""
+    timeout_seconds: int = 0
+    no_reversal: str = ""
 
     def inputs(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Return the action's inputs, with the expressions in them replaced by their values."""
         return fill(self.given, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookInput:
+    """What a person or a schedule gives when the playbook is started; `inputs.<name>` in CEL."""
+
+    name: str
+    type: str
+    title: str
+    default: Any = None
+    is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +107,8 @@ class Playbook:
     verdicts: tuple[VerdictRow, ...]
     responses: Mapping[str, tuple[str, ...]]
     attack: tuple[str, ...]
+    d3fend: tuple[str, ...]
+    inputs: Mapping[str, PlaybookInput]
     sources: tuple[str, ...]
     example: Mapping[str, Any]
     tests: tuple[Mapping[str, Any], ...]
@@ -159,7 +188,10 @@ def load(text: str, name: str = "playbook") -> Playbook:
     responses = _responses(data, problems)
     attack = problems.texts(data.get("attack") or [], "attack", "attack")
     sources = problems.texts(data.get("sources") or [], "sources", "sources")
+    d3fend = problems.texts(data.get("d3fend") or [], "d3fend", "d3fend")
+    inputs = _inputs(data, problems)
     example = problems.mapping(data.get("example") or {}, "example", "example")
+    steps = _in_order(steps, problems)
     if problems.found or trigger is None:
         raise PlaybookError(problems.found)
     return Playbook(
@@ -170,8 +202,10 @@ def load(text: str, name: str = "playbook") -> Playbook:
         verdicts=verdicts,
         responses=responses,
         attack=attack,
+        d3fend=d3fend,
+        inputs=inputs,
         sources=sources,
-        example=example,
+        example=_example(kind, inputs, example),
         tests=tuple(tests),
         source=text,
         source_sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -189,14 +223,79 @@ def _steps(data: Mapping[str, Any], kind: str, problems: _Problems) -> tuple[Pla
     for i, step in enumerate(steps):
         if step.id in seen:
             problems.add(f"the step id {step.id!r} stands twice", "steps", i, "id")
-        # A step may only need an earlier one, so there can be no circle.
+        seen[step.id] = i
+    for i, step in enumerate(steps):
         for needed in step.needs:
             if needed not in seen:
-                problems.add(
-                    f"{step.id!r} needs {needed!r}, which is no earlier step", "steps", i, "needs"
-                )
-        seen[step.id] = i
+                problems.add(f"{step.id!r} needs {needed!r}, which is no step", "steps", i, "needs")
     return tuple(steps)
+
+
+def _in_order(steps: tuple[PlaybookStep, ...], problems: _Problems) -> tuple[PlaybookStep, ...]:
+    """Return the steps so that each comes after what it needs, else in the file's order."""
+    ids = {step.id for step in steps}
+    waiting = list(steps)
+    done: dict[str, PlaybookStep] = {}
+    while waiting:
+        ready = [s for s in waiting if all(n in done for n in s.needs if n in ids)]
+        if not ready:
+            index = steps.index(waiting[0])
+            circle = ", ".join(step.id for step in waiting)
+            problems.add(f"these steps wait for each other: {circle}", "steps", index, "needs")
+            return steps
+        done[ready[0].id] = ready[0]
+        waiting.remove(ready[0])
+    return tuple(done.values())
+
+
+def _seconds(told: Any, problems: _Problems, *path: str | int) -> int:
+    """Return a duration such as `90s`, `15m` or `2h` in seconds."""
+    found = _DURATION.fullmatch(told) if isinstance(told, str) else None
+    seconds = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 1 <= seconds <= _LONGEST_TIMEOUT:
+        problems.add(f"{told!r} is no time: write `90s`, `15m` or `2h`, at most 24h", *path)
+        return 0
+    return seconds
+
+
+def _inputs(data: Mapping[str, Any], problems: _Problems) -> dict[str, PlaybookInput]:
+    told = problems.mapping(data.get("inputs") or {}, "inputs", "inputs")
+    return {name: _input(name, one, problems) for name, one in told.items()}
+
+
+def _input(name: str, told: Any, problems: _Problems) -> PlaybookInput:
+    here = ("inputs", name)
+    told = problems.mapping(told, f"the input {name!r}", *here)
+    for key in told.keys() - _INPUT_KEYS:
+        problems.add(f"unknown key {key!r}; known: {', '.join(sorted(_INPUT_KEYS))}", *here, key)
+    kind = problems.one_of(told.get("type"), tuple(INPUT_TYPES), "type", *here, "type")
+    default = told.get("default")
+    if default is not None and type(default) is not INPUT_TYPES.get(kind, type(default)):
+        problems.add(f"the default {default!r} is no {kind}", *here, "default")
+    required = told.get("required", False)
+    if not isinstance(required, bool):
+        problems.add("required is true or false", *here, "required")
+    title = problems.text(told, "title", *here)
+    return PlaybookInput(name, kind, title, default, required is True)
+
+
+def _example(
+    kind: str, inputs: Mapping[str, PlaybookInput], told: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the base facts with the defaults of the inputs and the file's example over them."""
+    base = dict(_base_facts())
+    if kind == "investigation":
+        del base["verdict"]
+    defaults = {one.name: one.default for one in inputs.values() if one.default is not None}
+    if inputs:
+        base["inputs"] = defaults
+    return dict(given_facts.merged(base, told))
+
+
+@cache
+def _base_facts() -> Mapping[str, Any]:
+    path = Path(__file__).with_name("base_facts.yaml")
+    return dict(yaml_reader.parse(path.read_text(encoding="utf-8"), path.name).data)
 
 
 def _step(told: Any, i: int, kind: str, problems: _Problems) -> PlaybookStep:
@@ -209,7 +308,7 @@ def _step(told: Any, i: int, kind: str, problems: _Problems) -> PlaybookStep:
     given = problems.mapping(told.get("with") or {}, "with", *here, "with")
     uses = problems.text(told, "uses", *here)
     target = told.get("target", "account")
-    _check_action(uses, target, given, kind, "for_each" in told, problems, i)
+    _check_action(uses, target, given, kind, told, problems, i)
     for expression in expressions_in([given, target, told.get("why", "")]):
         problems.condition(expression, *here, is_yes_or_no=False)
     at_most = told.get("at_most", 20 if "for_each" in told else 1)
@@ -233,6 +332,10 @@ def _step(told: Any, i: int, kind: str, problems: _Problems) -> PlaybookStep:
         ),
         tier=problems.one_of(told.get("tier", "automatic"), TIERS, "tier", *here, "tier"),
         why=str(told.get("why", "")).strip(),
+        timeout_seconds=(
+            _seconds(told["timeout"], problems, *here, "timeout") if "timeout" in told else 0
+        ),
+        no_reversal=(problems.text(told, "no_reversal", *here) if "no_reversal" in told else ""),
     )
 
 
@@ -241,7 +344,7 @@ def _check_action(
     target: Any,
     given: Mapping[str, Any],
     kind: str,
-    is_for_each: bool,
+    told: Mapping[str, Any],
     problems: _Problems,
     i: int,
 ) -> None:
@@ -255,16 +358,17 @@ def _check_action(
         problems.add(f"{uses} changes something: an investigation only reads", *here)
     if kind == "response" and action.is_read_only:
         problems.add(f"{uses} changes nothing: a response acts, an investigation asks", *here)
-    if not action.is_read_only and not action.reversal and not action.no_reversal:
+    has_reason = action.no_reversal or told.get("no_reversal")
+    if not action.is_read_only and not action.reversal and not has_reason:
         problems.add(f"{uses} has neither a reversal nor a reason why there is none", *here)
     if isinstance(target, dict) and not target.get("external_id"):
         problems.add("a target has an `external_id:`", "steps", i, "target")
     elif not isinstance(target, str | dict):
         problems.add("a target is `account`, `mailbox`, or a mapping", "steps", i, "target")
-    if isinstance(target, str) and target != action.target:
+    if isinstance(target, str) and TARGET_FACTS.get(target) != action.target:
         problems.add(
             f"{uses} acts on a {action.target}, not on {target!r}"
-            + ("" if is_for_each else ": give `for_each:` and `target:`"),
+            + ("" if "for_each" in told else ": give `for_each:` and `target:`"),
             "steps", i, "target",
         )  # fmt: skip
     known = {*action.inputs, *action.optional_inputs}
