@@ -125,7 +125,7 @@ def _draft(
 ) -> dict[str, Any]:
     action = catalog.get(step.uses)
     condition = step.for_each or step.when
-    timeout = {"timeout_seconds": getattr(step, "timeout_seconds", 0)} if getattr(step, "timeout_seconds", 0) else {}
+    timeout = {"timeout_seconds": step.timeout_seconds} if step.timeout_seconds else {}
     return {
         **timeout,
         "id": draft_id,
@@ -145,7 +145,7 @@ def _draft(
         "reversal": {
             "action": action.reversal,
             "title": catalog.get(action.reversal).title if action.reversal else "",
-            "reason": getattr(step, "no_reversal", "") or action.no_reversal,
+            "reason": step.no_reversal or action.no_reversal,
         },
     }
 

@@ -1,11 +1,13 @@
 """From a verdict to plans: which responses follow, at which tiers, and who is asked."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
 
 from integrations import connections
+from integrations.models import Connection
 from playbooks import approvals, library, planner, rules
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement
@@ -127,11 +129,9 @@ def adopt(
 
 
 def _make_steps(run: Run, document: dict[str, Any]) -> None:
-    connection = None
-    if run.plan.case.account is not None:
-        connection = connections.for_connector(run.plan.case.account.provider)
     for position, told in enumerate(document["steps"]):
         target = told["target"]
+        connection = _connection(run.plan.case, told)
         Step.objects.create(
             tenant_id=run.tenant_id,
             run=run,
@@ -146,6 +146,12 @@ def _make_steps(run: Run, document: dict[str, Any]) -> None:
             tier=told["tier"],
             status=_first_status(told["tier"]),
         )
+
+
+def _connection(case: Case, told: Mapping[str, Any]) -> Connection | None:
+    """Return the connection that knows the step's target; plans of old name no provider."""
+    provider = told["target"].get("provider") or (case.account.provider if case.account else "")
+    return connections.for_connector(provider) if provider else None
 
 
 def _first_status(tier: str) -> Step.Status:
