@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from msp.console.sites import site
-from msp.console.views import cases, clients, queue, reports
+from msp.console.views import cases, clients, plans, queue, reports, rules
 
 app_name = "console"
 
@@ -25,12 +25,15 @@ urlpatterns = [
     _page("cases/<uuid:case_id>/", cases.case, "case"),
     _page("cases/<uuid:case_id>/take/", cases.take, "take"),
     _page("cases/<uuid:case_id>/close/", cases.close, "close"),
+    _page("plans/<uuid:plan_id>/", plans.plan, "plan"),
     _page("plans/<uuid:plan_id>/roll-back/", cases.roll_back, "roll_back"),
     _page("evidence/<uuid:evidence_id>/", cases.evidence, "evidence"),
     _page("clients/", clients.tenants, "tenants"),
     _page("clients/stop/", clients.stop_everything, "stop_everything"),
     _page("clients/start/", clients.start_everything, "start_everything"),
     _page("clients/<slug:slug>/", clients.tenant, "tenant"),
+    _page("clients/<slug:slug>/rules/", rules.rules, "rules"),
+    _page("clients/<slug:slug>/rules/edit/", rules.edit, "rules_edit"),
     _page("clients/<slug:slug>/stop/", clients.stop_tenant, "stop_tenant"),
     _page("clients/<slug:slug>/start/", clients.start_tenant, "start_tenant"),
     _page("ledger/", clients.ledgers, "ledgers"),

@@ -106,6 +106,8 @@ _LEDGER = {
     "step.postponed": Word("Put off", "quiet"),
     "step.rolled_back": Word("Rolled back", "quiet"),
     "step.read_back_again": Word("Read back again", "quiet"),
+    "rules.changed": Word("Rules of engagement changed", "info"),
+    "rules.msp_changed": Word("MSP-wide rules of engagement changed", "info"),
     "tenant.actions_stopped": Word("Actions stopped (kill switch)", "bad"),
     "tenant.actions_started": Word("Actions allowed again", "good"),
     "installation.actions_stopped": Word("All actions stopped (kill switch)", "bad"),

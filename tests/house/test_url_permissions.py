@@ -73,9 +73,12 @@ RULES: dict[str, Rule] = {
     "console:roll_back": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/roll-back/"), "post", of_client=True
     ),
+    "console:plan": Rule(READ, _own("plan", "/admin/plans/{}/"), of_client=True),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
     "console:tenants": Rule(READ, "/admin/clients/"),
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
+    "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),
+    "console:rules_edit": Rule(ADMIN, _slug("/admin/clients/{}/rules/edit/"), of_client=True),
     "console:stop_tenant": Rule(
         FROM_TECHNICIAN, _slug("/admin/clients/{}/stop/"), "post", of_client=True
     ),

@@ -1,0 +1,146 @@
+"""The rules of engagement as fields of a form, and the document that a filled-in form makes."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from django.utils.text import slugify
+
+from playbooks import yaml_reader
+from playbooks.engagement import Engagement, is_override
+from playbooks.errors import PlaybookError
+
+NEW = {"extends": "msp"}
+_MOST_ROWS = 200
+_BLANK_ROWS = 2
+_RULE_FIELDS = ("id", "title", "actions", "when", "tier")
+_FREEZE_FIELDS = ("title", "from", "to", "weekdays", "hours", "except")
+_LISTS = ("actions", "weekdays", "except")
+_NAME = "The rules"
+
+
+def fields_of(document: Mapping[str, Any], base: Engagement) -> dict[str, Any]:
+    """Return what the form shows for a document, with empty rows to add to."""
+    without = document.get("without") or []
+    return {
+        "extends": is_override(document),
+        "default": document.get("default", ""),
+        "msp_rules": [(rule, rule.id not in without) for rule in base.rules],
+        "rules": _rows(document.get("rules"), _RULE_FIELDS),
+        "freezes": _rows(document.get("freezes"), _FREEZE_FIELDS),
+        "budgets": [
+            *(document.get("budgets") or {}).items(),
+            *([("", "")] * _BLANK_ROWS),
+        ],
+        "canary_above": document.get("canary_above", ""),
+    }
+
+
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """Write a document as YAML; its version is given when it is kept."""
+    told = {key: value for key, value in document.items() if key != "version"}
+    return str(yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=95))
+
+
+def from_yaml(text: str) -> dict[str, Any]:
+    """Read a document; PlaybookError with line and column where it can't be."""
+    document = yaml_reader.parse(text, _NAME)
+    if not isinstance(document.data, dict):
+        raise PlaybookError([f"{_NAME}: write a mapping with `extends: msp` and `rules:`"])
+    return document.data
+
+
+def from_fields(
+    posted: Mapping[str, Any], shown: list[str], before: Mapping[str, Any], base: Engagement
+) -> dict[str, Any]:
+    """Return the document that the form makes. `shown`: ids of MSP rules that stay switched on.
+
+    What the form does not show (`approvals`) stays as it was `before`.
+    """
+    told: dict[str, Any] = {"approvals": before["approvals"]} if before.get("approvals") else {}
+    if posted.get("extends"):
+        told["extends"] = "msp"
+        own = {posted.get(f"rule-{i}-id") for i in _indices(posted, "rule-{}-title")}
+        without = [rule.id for rule in base.rules if rule.id not in shown and rule.id not in own]
+        if without:
+            told["without"] = without
+    if posted.get("default"):
+        told["default"] = posted["default"]
+    rules = [row for i in _indices(posted, "rule-{}-title") if (row := _rule(posted, i))]
+    if rules:
+        told["rules"] = _with_ids(rules)
+    freezes = [row for i in _indices(posted, "freeze-{}-title") if (row := _freeze(posted, i))]
+    if freezes:
+        told["freezes"] = freezes
+    budgets = {
+        pattern: _number(posted.get(f"budget-{i}-count", ""))
+        for i in _indices(posted, "budget-{}-action")
+        if (pattern := posted[f"budget-{i}-action"].strip())
+    }
+    if budgets:
+        told["budgets"] = budgets
+    if posted.get("canary_above", "").strip():
+        told["canary_above"] = _number(posted["canary_above"])
+    return told
+
+
+def _rows(told: Any, names: tuple[str, ...]) -> list[dict[str, str]]:
+    rows = [{name: _text(row.get(name, "")) for name in names} for row in told or []]
+    return [*rows, *(dict.fromkeys(names, "") for _ in range(_BLANK_ROWS))]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+def _indices(posted: Mapping[str, Any], pattern: str) -> Iterator[int]:
+    for i in range(_MOST_ROWS):
+        if pattern.format(i) in posted:
+            yield i
+
+
+def _row(posted: Mapping[str, Any], prefix: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the filled-in fields of one row, lists taken apart at their commas."""
+    row: dict[str, Any] = {}
+    for name in names:
+        value = str(posted.get(f"{prefix}-{name}", "")).strip()
+        if value:
+            row[name] = [one.strip() for one in value.split(",")] if name in _LISTS else value
+    return row
+
+
+def _rule(posted: Mapping[str, Any], i: int) -> dict[str, Any]:
+    """Return one rule of the form; {} for a row without a title, which is thereby taken out."""
+    row = _row(posted, f"rule-{i}", _RULE_FIELDS)
+    return row if "title" in row else {}
+
+
+def _freeze(posted: Mapping[str, Any], i: int) -> dict[str, Any]:
+    row = _row(posted, f"freeze-{i}", _FREEZE_FIELDS)
+    if "weekdays" in row:
+        row["weekdays"] = [day.lower() for day in row["weekdays"]]
+    return row if "title" in row else {}
+
+
+def _with_ids(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the rules without an id one made of the title, different from all others."""
+    taken = {rule["id"] for rule in rules if "id" in rule}
+    named = []
+    for rule in rules:
+        wanted = rule.get("id") or slugify(rule["title"])[:60] or "rule"
+        if "id" not in rule:
+            number = 2
+            first = wanted
+            while wanted in taken:
+                wanted, number = f"{first}-{number}", number + 1
+            taken.add(wanted)
+        named.append({**rule, "id": wanted})
+    return named
+
+
+def _number(text: str) -> int | str:
+    """Return a whole number; what is none stays as it is, for the message that refuses it."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else text
