@@ -9,7 +9,6 @@ from typing import Any
 
 from integrations import catalog, registry
 from integrations.contract import Intention
-from integrations.models import Connection
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
 from playbooks.jobs import target_of
@@ -83,13 +82,15 @@ def _reversals(
 
 
 def _inputs(plan: Plan, step: Step, told: dict[str, Any]) -> dict[str, Any] | None:
-    connection = Connection.objects.filter(id=step.connection_id).first()
-    if connection is None or step.intended_at is None:
+    account = plan.case.account
+    # Plans of old name no provider.
+    connector = told["target"].get("provider") or (account.provider if account else "")
+    if not connector or step.intended_at is None:
         return None
     intention = Intention(
         target_of(told["target"]), told["inputs"], step.intended_at, step.snapshot
     )
-    inputs = registry.action(connection.connector, step.action).reversal_inputs(intention)
+    inputs = registry.action(connector, step.action).reversal_inputs(intention)
     return None if inputs is None else dict(inputs)
 
 

@@ -37,10 +37,13 @@ def decide(
         )
 
 
-def roll_back(technician: Technician, plan: Plan) -> Plan:
-    """Ask for the undoing of what a plan did; PlaybookError where nothing can be undone."""
+def roll_back(technician: Technician, plan: Plan, step_key: str = "") -> Plan:
+    """Ask for the undoing of what a plan did, or one step of it.
+
+    PlaybookError where nothing can be undone.
+    """
     with writing(technician, plan.tenant_id):
-        return rollback.request(plan.id, actor=actor_of(technician))
+        return rollback.request(plan.id, actor=actor_of(technician), step_key=step_key)
 
 
 def take_case(technician: Technician, case: Case) -> None:

@@ -63,7 +63,7 @@ def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
     """Ask for the undoing of what a plan did."""
     plan = get_object_or_404(Plan.in_scope(), id=plan_id)
     try:
-        actions.roll_back(technician_of(request), plan)
+        actions.roll_back(technician_of(request), plan, request.POST.get("step", ""))
     except HoldfastError as error:
         messages.error(request, str(error))
     else:

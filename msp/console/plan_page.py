@@ -1,0 +1,154 @@
+"""Everything that the page of one plan shows: each step, why it has its tier, how far it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msp.console import words
+from msp.console.words import Word
+from playbooks.models import Plan, Step, Tier
+from playbooks.response import OPEN_PLANS
+
+_LONGEST_VALUE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step of the plan, with the row that carries it out where there is one.
+
+    `facts` are what its condition read; `undo` says what would put it back, or why nothing can.
+    """
+
+    key: str
+    title: str
+    target: str
+    provider: str
+    status: Word | None
+    why: str
+    condition: str
+    facts: Sequence[tuple[str, str]]
+    tier: str
+    rule: str
+    needs: Sequence[str]
+    undo: str
+    on_failure: str
+    is_canary: bool
+    proof: str
+    holds: bool | None
+    error: str
+    can_be_undone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPage:
+    """The page."""
+
+    row: Plan
+    title: str
+    status: Word
+    tier: str
+    mode: str
+    note: str
+    steps: Sequence[StepRow]
+    skipped: Sequence[Mapping[str, str]]
+    objects: int
+    is_open: bool
+    replaced_by: Plan | None
+    can_be_undone: bool
+
+    @property
+    def done(self) -> int:
+        """Return how many steps were read back."""
+        return sum(step.holds is True for step in self.steps)
+
+
+_ON_FAILURE = {
+    "stop": "If it fails, nothing more is done.",
+    "continue": "If it fails, the others go on.",
+    "roll_back": "If it fails, undoing what was done is planned.",
+}
+
+
+def find(plan_id: Any) -> Plan | None:
+    """Return the plan if the technician's scope shows it."""
+    return (
+        Plan.in_scope()
+        .select_related("tenant", "case", "playbook", "run", "replaces")
+        .filter(id=plan_id)
+        .first()
+    )
+
+
+def read(plan: Plan) -> PlanPage:
+    """Return the page of `plan`."""
+    run = getattr(plan, "run", None)
+    rows = {step.key: step for step in run.steps.all()} if run else {}
+    document = plan.document
+    titles = {step["id"]: _title(step) for step in document["steps"]}
+    steps = [_step(told, rows.get(told["id"]), titles, plan) for told in document["steps"]]
+    return PlanPage(
+        row=plan,
+        title=str(document["playbook"]["title"]),
+        status=words.PLANS[Plan.Status(plan.status)],
+        tier=words.TIERS.get(Tier(plan.tier), plan.tier),
+        mode=plan.mode,
+        note=run.note if run else "",
+        steps=steps,
+        skipped=document.get("skipped", []),
+        objects=document.get("objects", len(steps)),
+        is_open=plan.status in OPEN_PLANS,
+        replaced_by=plan.replaced_by.first(),
+        can_be_undone=plan.finished_at is not None and any(step.can_be_undone for step in steps),
+    )
+
+
+def _title(told: Mapping[str, Any]) -> str:
+    return f"{told['title']}: {words.target(told['target']['kind'], told['target']['name'])}"
+
+
+def _step(
+    told: Mapping[str, Any], row: Step | None, titles: Mapping[str, str], plan: Plan
+) -> StepRow:
+    why = told.get("why", {})
+    return StepRow(
+        key=told["id"],
+        title=str(told["title"]),
+        target=words.target(told["target"]["kind"], told["target"]["name"]),
+        provider=str(told["target"].get("provider", "")).replace("_", " "),
+        status=words.STEPS[Step.Status(row.status)] if row else None,
+        why=str(why.get("words", "")),
+        condition=str(why.get("condition", "")),
+        facts=[(path, _shown(value)) for path, value in sorted(why.get("facts", {}).items())],
+        tier=words.TIERS.get(Tier(told["tier"]), told["tier"]),
+        rule=str(told.get("tier_rule", {}).get("title", "")),
+        needs=[titles[key] for key in told["needs"] if key in titles],
+        undo=_undo(told["reversal"]),
+        on_failure=_ON_FAILURE.get(told["on_failure"], ""),
+        is_canary=bool(told.get("is_canary")),
+        proof=str(row.read_back.get("explanation", "")) if row else "",
+        holds=row.read_back.get("holds") if row else None,
+        error=row.error if row else "",
+        can_be_undone=_can_be_undone(row, plan),
+    )
+
+
+def _can_be_undone(row: Step | None, plan: Plan) -> bool:
+    return (
+        row is not None
+        and "reverses" not in plan.document
+        and row.status == Step.Status.VERIFIED
+        and bool(words.reversal(row.action))
+    )
+
+
+def _undo(reversal: Mapping[str, Any]) -> str:
+    name = reversal.get("action")
+    if name:
+        return f"Can be undone: {words.action_title(str(name))}."
+    return f"Can't be undone: {reversal.get('reason', '')}"
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + " …"
