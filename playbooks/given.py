@@ -47,7 +47,7 @@ def clean(facts: Any) -> dict[str, Any]:
 
 def _ordered(value: Any, path: str) -> Any:
     if isinstance(value, Mapping):
-        return {key: _ordered(item, f"{path}.{key}") for key, item in value.items()}
+        return {key: _ordered(value[key], f"{path}.{key}") for key in sorted(value)}
     if isinstance(value, list):
         if len(value) > LONGEST_LIST:
             raise PlaybookError(

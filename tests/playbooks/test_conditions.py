@@ -1,6 +1,8 @@
 """Conditions are checked when they are written, and say what they look at and what they lack."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -161,3 +163,94 @@ def test_a_missing_fact_in_a_text_is_named() -> None:
 def test_expressions_are_found_wherever_they_stand() -> None:
     told = {"a": ["${ hour }", {"b": "x ${ account.name } ${ objects }"}], "c": 5}
     assert expressions_in(told) == ["hour", "account.name", "objects"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("account.map(k, k)", "makes a list of an object"),
+        ("evidence.filter(k, k != 'x')", "makes a list of an object"),
+        ("{'a': 1}.map(k, k)", "makes a list of an object"),
+        ("case.a.all(a, a.b.all(b, b.c.all(c, c)))", "more than 2 deep"),
+        ("case.a.all(a, " + " && ".join(["a.x == case.y"] * 5) + ")", "5 times for each item"),
+        ("case" + ".a" * 300, "recursion depth"),
+        ("1" + "+1" * 500 + " == 1", "recursion depth"),
+    ],
+)
+def test_what_would_cost_too_much_or_has_no_order_is_refused(text, told) -> None:
+    with pytest.raises(ConditionError, match=re.escape(told)):
+        compile_condition(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "account.exists(k, k == 'x')",
+        "case.a.all(a, a.b.all(b, b)) && case.a.all(a, a.b.all(b, b))",
+        "case.a.map(a, a.b).filter(b, b > 1).map(c, c) == []",
+        "case.a.all(a, " + " || ".join(f"a.x == '{n}'" for n in range(30)) + ")",
+        "case.a.all(a, a.x in ['b', 'c'] && a.x in ['d'])",
+    ],
+)
+def test_what_costs_little_is_allowed(text) -> None:
+    assert compile_condition(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("false", False),
+        ("false && account.is_vip", False),
+        ("account.is_vip && 1 > 2", False),
+        ("[]", []),
+        ("account.is_vip", None),
+        ("has(device.external_id)", None),
+        ("hour > 5", None),
+    ],
+)
+def test_what_is_the_same_for_all_facts(text, value) -> None:
+    assert compile_condition(text).constant() == value
+
+
+def test_what_a_tree_reads() -> None:
+    text = "evidence.a.b.exists(r, r.c == case.d && evidence.e == r) || has(device['g'].f)"
+    assert compile_condition(text).paths() == {
+        ("evidence", "a", "b"), ("case", "d"), ("evidence", "e"), ("device", "g", "f"),
+    }  # fmt: skip
+
+
+def test_a_fact_that_this_case_does_not_have_can_be_asked_for() -> None:
+    condition = compile_condition("has(device.external_id) || has(inputs.days)")
+    assert condition.holds({"device": {"external_id": "d"}})
+    assert not condition.holds({})
+
+
+DEAREST = [
+    "evidence.s.all(r, " + " && ".join(["evidence.s == evidence.s"] * 4) + ")",
+    "evidence.s.map(r, evidence.s)",
+    "evidence.s.map(r, evidence.s.map(q, q))",
+    "evidence.s.exists(r, " + " || ".join(["r in evidence.s"] * 4) + " && false)",
+    "evidence.s.map(r, " + " + ".join(["evidence.s"] * 5) + ").size() == 1",
+]
+BOUNDED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
+resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
+from playbooks.conditions import compile_condition
+from playbooks.errors import ConditionError
+items = [{"n": i, "name": f"name {i}", "more": list(range(5))} for i in range(2000)]
+try:
+    print(type(compile_condition(sys.argv[1]).evaluate({"evidence": {"s": items}})).__name__)
+except ConditionError as error:
+    print("refused", str(error)[-200:])
+"""
+
+
+@pytest.mark.parametrize("text", DEAREST)
+def test_the_dearest_conditions_stay_within_two_minutes_of_work_and_two_gigabytes(text) -> None:
+    """On as many objects as facts may list; a process that needs more is killed."""
+    done = subprocess.run(
+        [sys.executable, "-c", BOUNDED, text], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(("bool", "list", "refused")), done.stdout
