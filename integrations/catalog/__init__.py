@@ -1,0 +1,35 @@
+"""The actions that exist. Connectors implement them; playbooks name them, never vendors.
+
+D3FEND ids are MITRE's (https://d3fend.mitre.org). `settle_seconds` is how long a vendor may show
+the old state after a change, `verify_within_seconds` when an unseen effect counts as failed.
+"""
+
+from integrations.catalog.action import CatalogAction, InputType, TargetKind
+from integrations.catalog.endpoint_actions import ENDPOINT_ACTIONS
+from integrations.catalog.identity_actions import IDENTITY_ACTIONS
+from integrations.catalog.mail_actions import MAIL_ACTIONS
+from integrations.catalog.questions import QUESTIONS
+from integrations.errors import UnknownAction
+
+__all__ = ["ACTIONS", "CatalogAction", "InputType", "TargetKind", "get"]
+
+ACTIONS: tuple[CatalogAction, ...] = (
+    *QUESTIONS,
+    *IDENTITY_ACTIONS,
+    *MAIL_ACTIONS,
+    *ENDPOINT_ACTIONS,
+)
+
+_BY_NAME = {action.name: action for action in ACTIONS}
+
+
+def get(name: str) -> CatalogAction:
+    """Return the action of that name; UnknownAction lists the nearest names."""
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        room = name.split(".")[0]
+        near = ", ".join(sorted(n for n in _BY_NAME if n.startswith(room + "."))) or ", ".join(
+            sorted(_BY_NAME)
+        )
+        raise UnknownAction(f"The catalog has no action {name!r}. Near it: {near}.") from None

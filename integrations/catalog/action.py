@@ -1,0 +1,59 @@
+"""What the catalog says of one action, and how its entries are written down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+TargetKind = Literal[
+    "account", "mailbox", "mailbox_rule", "auth_method", "oauth_grant", "role_assignment",
+    "group_membership", "licence", "mailbox_delegate", "trusted_sender", "message", "sender",
+    "device", "process", "file", "indicator", "policy_setting", "tenant",
+]  # fmt: skip
+InputType = Literal["string", "boolean", "integer", "object", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogAction:
+    """A verb on one kind of target.
+
+    `reversal` names the action that undoes it; where there is none, `no_reversal` says why.
+    `owner_words` is the past-tense sentence that the client's owner reads, with ``{target}``.
+    `facts` are the top-level answers of a read-only action, by name, with the type of each.
+    `hourly_limit` is the default blast-radius budget: targets per tenant and hour.
+    """
+
+    name: str
+    title: str
+    target: TargetKind
+    owner_words: str
+    is_read_only: bool = False
+    is_containment: bool = False
+    inputs: Mapping[str, InputType] = field(default_factory=dict)
+    optional_inputs: Mapping[str, InputType] = field(default_factory=dict)
+    facts: Mapping[str, InputType] = field(default_factory=dict)
+    reversal: str | None = None
+    no_reversal: str = ""
+    d3fend: str = ""
+    hourly_limit: int = 10
+    settle_seconds: int = 30
+    verify_within_seconds: int = 900
+
+
+def gatherer(
+    name: str,
+    title: str,
+    target: TargetKind,
+    facts: Mapping[str, InputType],
+    **optional_inputs: InputType,
+) -> CatalogAction:
+    """Return a question: it reads, changes nothing, and answers with `facts`."""
+    return CatalogAction(
+        name=name,
+        title=title,
+        target=target,
+        owner_words=title,
+        is_read_only=True,
+        optional_inputs=optional_inputs,
+        facts=facts,
+        hourly_limit=0,
+    )
