@@ -8,7 +8,7 @@ from django.utils import timezone
 from integrations import catalog
 from playbooks.facts import on_premises_twin
 from playbooks.models import Plan, Step
-from playbooks.response import OPEN_PLANS, needs_technician
+from playbooks.response import OPEN_PLANS, left_for_technician, needs_technician
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, Verdict
 
@@ -23,7 +23,12 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         _note_containment(case, steps)
         if Plan.objects.filter(case=case, status__in=OPEN_PLANS).exists():
             return
-        unproven = _unproven(steps) or _others_named(case) or _governed_elsewhere(case, steps)
+        unproven = (
+            _unproven(steps)
+            or left_for_technician(case)
+            or _others_named(case)
+            or _governed_elsewhere(case, steps)
+        )
         if unproven:
             needs_technician(case, unproven)
         elif _has_gone_on(case):
@@ -135,11 +140,7 @@ def _close(case: Case) -> None:
     case.needs = ""
     case.closed_at = now
     case.closed_with_proof = case.evidence.filter(is_available=True).exists()
-    case.closing_note = (
-        f"{done} actions done and read back."
-        if done
-        else f"No action needed: {Verdict(case.verdict).label}."
-    )
+    case.closing_note = f"{done} actions done and read back." if done else _why_nothing(case)
     case.save()
     ledger.append(
         "case.closed",
@@ -148,3 +149,9 @@ def _close(case: Case) -> None:
         subject=str(case),
         body={"with_proof": case.closed_with_proof, "note": case.closing_note},
     )
+
+
+def _why_nothing(case: Case) -> str:
+    if case.kind == Case.Kind.ROUTINE:
+        return "Nothing had to be done."
+    return f"No action needed: {Verdict(case.verdict).label}."

@@ -31,6 +31,10 @@ def of_case(case: Case) -> dict[str, Any]:
         twin = on_premises_twin(case.account)
         if twin is not None:
             facts["on_premises"] = _account(twin, {})
+    if case.kind == Case.Kind.ROUTINE:
+        facts["inputs"] = case.request.get("inputs", {})
+        # There is no attack to prove; rules may still ask for a verdict.
+        facts["verdict"] = {"value": "not_applicable", "confidence": "high"}
     device = _device_of(case)
     if device is not None:
         facts["device"] = _device(device)

@@ -37,6 +37,9 @@ def plan(
     skipped: list[dict[str, str]] = []
     problems: list[str] = []
     for step in playbook.steps:
+        if catalog.get(step.uses).is_read_only:
+            # A routine's questions have been asked by now.
+            continue
         try:
             made, why_not = _drafts(step, facts, at_least)
         except ConditionError as error:

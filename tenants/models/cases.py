@@ -36,6 +36,9 @@ class Case(TenantModel):
 
     number = models.PositiveIntegerField(help_text="counted up in each tenant, from 1")
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.INCIDENT)
+    request = models.JSONField(
+        default=dict, blank=True, help_text="of a routine: the playbook and what was entered"
+    )
     title = models.CharField(max_length=512)
     status = models.CharField(max_length=24, choices=Status, default=Status.NEW)
     severity_id = models.PositiveSmallIntegerField(choices=Severity, default=Severity.UNKNOWN)

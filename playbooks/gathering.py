@@ -1,0 +1,188 @@
+"""Asking a client's vendors, read-only and in parallel; each answer is kept as evidence."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from integrations import catalog, connections, registry
+from integrations.contract import Client, Json, Target
+from integrations.errors import Throttled, UnknownAction, VendorError
+from integrations.models import Connection
+from playbooks import facts as case_facts
+from playbooks import planner
+from playbooks.errors import ConditionError
+from playbooks.language import PlaybookStep
+from tenants import evidence, scope, work
+from tenants.errors import HoldfastError
+from tenants.models import Case
+
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    step: PlaybookStep
+    target: Target | None
+    inputs: Json
+    connection: Connection | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    question: _Question
+    asked_at: dt.datetime
+    facts: Json
+    reason: str
+
+    @property
+    def is_available(self) -> bool:
+        return not self.reason
+
+
+def gather(
+    tenant_id: uuid.UUID, case_id: uuid.UUID, steps: Sequence[PlaybookStep], *, retry: str
+) -> bool:
+    """Put the steps' questions and keep each answer as evidence of the case.
+
+    Everything is written in one transaction at the end, so a killed worker's half is redone.
+    False where a vendor asked to wait: work of the kind `retry` is then scheduled for the case.
+    """
+    with scope.tenant(tenant_id):
+        case = _read(case_id)
+        facts = case_facts.of_case(case)
+        questions = [_question(step, facts) for step in steps]
+    try:
+        answers = _ask_all(tenant_id, questions)
+    except Throttled as error:
+        with scope.tenant(tenant_id):
+            work.schedule(retry, case_id, delay=error.retry_after)
+        return False
+    work.renew()
+    with scope.tenant(tenant_id):
+        case = _read(case_id)
+        for answer in answers:
+            _keep(case, answer)
+    return True
+
+
+def _read(case_id: uuid.UUID) -> Case:
+    return Case.objects.select_related("account__person", "tenant").get(id=case_id)
+
+
+def _question(step: PlaybookStep, facts: dict[str, Any]) -> _Question:
+    try:
+        target, provider = _target(step, facts)
+        inputs = step.inputs(facts)
+    except ConditionError as error:
+        return _Question(step, None, {}, None, str(error))
+    connection = _connection(step.uses, provider)
+    if connection is None:
+        return _Question(
+            step,
+            None,
+            {},
+            None,
+            "this client has no connection" + (f" to {provider}" if provider else " that can tell"),
+        )
+    return _Question(step, target, inputs, connection)
+
+
+def _target(step: PlaybookStep, facts: dict[str, Any]) -> tuple[Target, str]:
+    """Return whom or what is asked about, and the connector that knows it."""
+    kind = catalog.get(step.uses).target
+    if kind == "tenant":
+        return Target("tenant", "", facts["tenant"]["slug"], facts["tenant"]["slug"]), ""
+    told = planner.target_of(step, facts)
+    return (
+        Target(kind, told["id"], told["external_id"], told["name"], told["parent_external_id"]),
+        told["provider"],
+    )
+
+
+def _connection(question: str, provider: str) -> Connection | None:
+    """Return the connection that answers a question: the target's own, or any that can."""
+    if provider:
+        return connections.for_connector(provider)
+    for connector in registry.CONNECTORS:
+        if registry.can_answer(connector, question):
+            found = connections.for_connector(connector)
+            if found is not None:
+                return found
+    return None
+
+
+def _ask_all(tenant_id: uuid.UUID, questions: list[_Question]) -> list[_Answer]:
+    needed = {q.connection.id for q in questions if q.connection is not None}
+    clients: dict[uuid.UUID, Client] = {}
+    for connection_id in needed:
+        try:
+            with connections.client(tenant_id, connection_id) as client:
+                clients[connection_id] = client
+        except HoldfastError as error:
+            questions = [_without_connection(q, connection_id, str(error)) for q in questions]
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
+        return list(threads.map(lambda question: _ask(question, clients), questions))
+
+
+def _without_connection(question: _Question, connection_id: uuid.UUID, why: str) -> _Question:
+    if question.connection is None or question.connection.id != connection_id:
+        return question
+    return _Question(question.step, None, {}, None, why)
+
+
+def _ask(question: _Question, clients: dict[uuid.UUID, Client]) -> _Answer:
+    """Ask the vendor. Runs in a thread of its own: touches no database."""
+    asked_at = timezone.now()
+    if question.connection is None or question.target is None:
+        return _Answer(question, asked_at, {}, question.why_not)
+    try:
+        gatherer = registry.gatherer(question.connection.connector, question.step.uses)
+        client = clients[question.connection.id]
+        return _Answer(
+            question, asked_at, gatherer.gather(client, question.target, question.inputs), ""
+        )
+    except Throttled:
+        # Waiting is better than deciding without: the whole investigation is tried again.
+        raise
+    except (VendorError, UnknownAction) as error:
+        return _Answer(question, asked_at, {}, str(error))
+
+
+def _keep(case: Case, answer: _Answer) -> None:
+    step = answer.question.step
+    connection = answer.question.connection
+    evidence.record(
+        case,
+        gatherer=step.uses,
+        question=catalog.get(step.uses).title,
+        asked_of=connection.name if connection else "nobody",
+        asked_at=answer.asked_at,
+        answer={"step": step.id, "facts": answer.facts, "reason": answer.reason},
+        is_available=answer.is_available,
+        summary=answer.reason or _summary(answer.facts),
+    )
+
+
+def _summary(facts: Json) -> str:
+    """Say in one line what was found, such as ``3 rules (1 suspicious), forwards outside: no``."""
+    flat: dict[str, Any] = {}
+    for name, value in facts.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    parts = [words for name, value in flat.items() if (words := _in_words(name, value))]
+    return ", ".join(parts[:6])
+
+
+def _in_words(name: str, value: Any) -> str:
+    name = name.replace("_", " ")
+    if isinstance(value, bool):
+        return f"{name.removeprefix('is ')}: {'yes' if value else 'no'}"
+    if isinstance(value, list):
+        marked = sum(isinstance(item, dict) and bool(item.get("is_suspicious")) for item in value)
+        return f"{len(value)} {name}" + (f" ({marked} suspicious)" if marked else "")
+    return f"{name}: {value}" if isinstance(value, int) else ""

@@ -1,0 +1,131 @@
+"""Routines: work that nobody's alert asked for, such as taking a leaver off, carried out as plans.
+
+A routine is a case of its own kind, so that its questions, plan, approvals, proof and ledger are
+the same as everywhere. It can be started for later: it is then asked and planned at that time.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Max
+from django.utils import timezone
+
+from integrations import catalog
+from playbooks import facts as case_facts
+from playbooks import library, planner, response, rules
+from playbooks.errors import ConditionError, PlaybookError
+from playbooks.gathering import gather
+from playbooks.language import Playbook
+from playbooks.versions import remember
+from tenants import ledger, scope, work
+from tenants.models import Account, Case, Severity
+
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "string": str, "boolean": bool, "integer": int, "list": list, "object": dict,
+}  # fmt: skip
+
+
+def start(
+    playbook_id: str,
+    *,
+    actor: str,
+    inputs: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+    at: dt.datetime | None = None,
+) -> Case:
+    """Start a routine for the scope's tenant, now or `at` a time (aware).
+
+    PlaybookError where the playbook is no routine or an input is missing, unknown or of another
+    type than the playbook says.
+    """
+    playbook = library.get(playbook_id)
+    if playbook.kind != "routine":
+        raise PlaybookError([f"{playbook_id} is a playbook for {playbook.kind}s, not a routine."])
+    now = timezone.now()
+    number = (Case.objects.aggregate(newest=Max("number"))["newest"] or 0) + 1
+    case = Case.objects.create(
+        tenant_id=scope.require_tenant_id(),
+        number=number,
+        kind=Case.Kind.ROUTINE,
+        title=playbook.title + (f": {account.display_name or account.username}" if account else ""),
+        severity_id=Severity.INFORMATIONAL,
+        account=account,
+        request={"playbook": playbook_id, "inputs": checked(playbook, inputs or {}), "by": actor},
+        opened_at=now,
+        acknowledged_at=now,
+        first_activity_at=now,
+        last_activity_at=now,
+    )
+    ledger.append(
+        "routine.started",
+        actor=actor,
+        case_id=case.id,
+        subject=str(case),
+        body={"request": case.request, "at": at or now},
+    )
+    delay = max(0.0, (at - now).total_seconds()) if at else 0
+    work.schedule("routine", case.id, delay=delay)
+    return case
+
+
+def checked(playbook: Playbook, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs with the playbook's defaults; PlaybookError lists what is wrong."""
+    known = playbook.inputs
+    problems = [
+        f"{playbook.id} takes no input {name!r}; it takes: {', '.join(known) or 'none'}."
+        for name in given
+        if name not in known
+    ]
+    found: dict[str, Any] = {}
+    for name, told in known.items():
+        value = given.get(name, told.default)
+        if value is None:
+            if told.is_required:
+                problems.append(f"The input {name!r} is missing: {told.title}.")
+            continue
+        is_wrong_flag = isinstance(value, bool) and told.type != "boolean"
+        if is_wrong_flag or not isinstance(value, _TYPES[told.type]):
+            problems.append(f"The input {name!r} is {value!r}, not of the type {told.type}.")
+        found[name] = value
+    if problems:
+        raise PlaybookError(problems)
+    return found
+
+
+def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
+    """Ask what the routine asks, plan it, and have it approved. Handler of work `routine`."""
+    with scope.tenant(tenant_id):
+        case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
+        if case.status != Case.Status.NEW:
+            return
+        playbook = library.get(case.request["playbook"])
+        asking = [step for step in playbook.steps if catalog.get(step.uses).is_read_only]
+    if not gather(tenant_id, case_id, asking, retry="routine"):
+        return
+    with scope.tenant(tenant_id):
+        case = Case.objects.select_for_update(of=("self",)).get(id=case_id)
+        _plan(case, playbook)
+
+
+def _plan(case: Case, playbook: Playbook) -> None:
+    facts = case_facts.of_case(case)
+    policy = rules.in_force()
+    try:
+        document = planner.plan(playbook, facts, policy)
+    except (PlaybookError, ConditionError) as error:
+        response.needs_technician(case, f"The routine could not be planned: {error}")
+        return
+    if not document["steps"]:
+        case.status = Case.Status.RESPONDING
+        case.save(update_fields=["status"])
+        ledger.append(
+            "plan.empty", actor="engine", case_id=case.id, subject=playbook.title,
+            body={"playbook": playbook.id, "skipped": document["skipped"]},
+        )  # fmt: skip
+        work.schedule("close", case.id)
+        return
+    version = remember(playbook)
+    response.adopt(case, document, facts, version.sha256, policy.version, case.request["by"])
+    response.set_status(case)
