@@ -19,6 +19,7 @@ from playbooks.freezes import zone_of
 from playbooks.language import Playbook
 from playbooks.models import Plan
 from tenants.errors import HoldfastError
+from tenants.models import PlaybookMode, Verdict
 
 DAYS = 90
 MOST_DAYS = 3650
@@ -133,9 +134,20 @@ def _steps_again(plan: Plan, rules: Engagement, known: dict[str, Playbook]) -> l
     sha256 = plan.playbook.sha256
     if sha256 not in known:
         known[sha256] = language.load(plan.playbook.source, plan.playbook.playbook_id)
-    proven = facts.get("verdict", {}).get("value") == "true_positive"
-    document = planner.plan(known[sha256], facts, rules, "automatic" if proven else "technician")
+    document = planner.plan(known[sha256], facts, rules, _least_tier(plan, facts))
     return list(document["steps"])
+
+
+def _least_tier(plan: Plan, facts: Mapping[str, Any]) -> str:
+    """Return the tier below which the plan did not go, whatever the rules said.
+
+    In shadow nothing is carried out, so what would have gone by itself is counted as that.
+    """
+    if plan.playbook.kind == "routine":
+        return "automatic"
+    is_proven = facts.get("verdict", {}).get("value") == Verdict.TRUE_POSITIVE
+    may_be_free = plan.mode != PlaybookMode.APPROVE
+    return "automatic" if is_proven and may_be_free else "technician"
 
 
 def _undoing_again(

@@ -15,6 +15,10 @@ _MOST_ROWS = 200
 _BLANK_ROWS = 2
 _RULE_FIELDS = ("id", "title", "actions", "when", "tier")
 _FREEZE_FIELDS = ("title", "from", "to", "weekdays", "hours", "except")
+# The database keeps no order of keys; people read them in this one.
+_ORDER = (
+    "extends", "default", "without", "rules", "freezes", "budgets", "canary_above", "approvals",
+)  # fmt: skip
 _LISTS = ("actions", "weekdays", "except")
 _NAME = "The rules"
 
@@ -38,7 +42,8 @@ def fields_of(document: Mapping[str, Any], base: Engagement) -> dict[str, Any]:
 
 def as_yaml(document: Mapping[str, Any]) -> str:
     """Write a document as YAML; its version is given when it is kept."""
-    told = {key: value for key, value in document.items() if key != "version"}
+    told = {key: _in_order(document[key]) for key in _ORDER if key in document}
+    told |= {key: value for key, value in document.items() if key not in (*_ORDER, "version")}
     return str(yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=95))
 
 
@@ -82,6 +87,23 @@ def from_fields(
     if posted.get("canary_above", "").strip():
         told["canary_above"] = _number(posted["canary_above"])
     return told
+
+
+def _in_order(value: Any) -> Any:
+    """Return the entries of a list with their keys in the order of the form."""
+    if not isinstance(value, list):
+        return value
+    names = (*_RULE_FIELDS, *_FREEZE_FIELDS)
+    return [
+        dict(sorted(one.items(), key=lambda item: (item[0] not in names, _place(names, item[0]))))
+        if isinstance(one, dict)
+        else one
+        for one in value
+    ]
+
+
+def _place(names: tuple[str, ...], name: str) -> int:
+    return names.index(name) if name in names else 0
 
 
 def _rows(told: Any, names: tuple[str, ...]) -> list[dict[str, str]]:

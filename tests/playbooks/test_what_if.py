@@ -57,6 +57,15 @@ def test_what_was_not_proven_stays_for_a_technician_at_least(plan: Plan) -> None
     assert what_if.replay(policy(default="automatic")).changes == ()
 
 
+@pytest.mark.parametrize(
+    ("mode", "after"), [("approve", set()), ("shadow", {"automatic"}), ("automatic", {"automatic"})]
+)
+def test_a_playbook_that_asks_for_everything_stays_so(plan: Plan, mode, after) -> None:
+    Plan.objects.filter(id=plan.id).update(mode=mode)
+    found = what_if.replay(policy(default="automatic"))
+    assert {change.after for change in found.changes} == after
+
+
 def test_only_the_days_asked_for_count(plan: Plan) -> None:
     _made(plan, 91)
     assert what_if.replay(policy(default="client")).plans == 0

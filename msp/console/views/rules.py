@@ -18,6 +18,7 @@ from playbooks import what_if
 from playbooks.engagement import Engagement
 from playbooks.errors import PlaybookError
 from playbooks.models import RulesOfEngagement, Tier
+from tenants.canonical import sha256_of
 from tenants.models import Tenant
 
 _VERSIONS = 30
@@ -43,7 +44,11 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
         tenant=found,
         told=told,
         newest=newest,
-        versions=[(row, rules_form.as_yaml(row.document)) for row in versions[:_VERSIONS]],
+        author=words.actor(newest.author) if newest else "",
+        versions=[
+            (row, words.actor(row.author), rules_form.as_yaml(row.document))
+            for row in versions[:_VERSIONS]
+        ],
         may_change=technician.has_role(Role.ADMIN),
     )
 
@@ -68,7 +73,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
             _must_be_newest(request, newest)
         except PlaybookError as error:
             return _form(request, found, newest, document, problems=error.problems)
-        if request.POST.get("what") != "save":
+        if not _was_seen(request, document):
             past = what_if.replay(checked, most=_MOST_PLANS)
             return _form(request, found, newest, document, past=past)
         row = policies.save(document, actor=actor_of(technician_of(request)))
@@ -83,10 +88,20 @@ def _posted(request: HttpRequest, kept: dict[str, Any]) -> dict[str, Any]:
     return rules_form.from_fields(request.POST.dict(), switched_on, kept, policies.msp_wide())
 
 
+def _was_seen(request: HttpRequest, document: dict[str, Any]) -> bool:
+    """Whether exactly these rules are to be saved after their preview was looked at."""
+    if request.POST.get("what") != "save":
+        return False
+    if request.POST.get("previewed") == sha256_of(document):
+        return True
+    messages.warning(request, "Look at what these rules would have changed, then save them.")
+    return False
+
+
 def _must_be_newest(request: HttpRequest, newest: RulesOfEngagement | None) -> None:
     """PlaybookError where somebody else has changed the rules since the form was opened."""
     if request.POST.get("version", "") != (str(newest.version) if newest else "0"):
-        who = f" ({newest.author} made version {newest.version})" if newest else ""
+        who = f" ({words.actor(newest.author)} made version {newest.version})" if newest else ""
         raise PlaybookError(
             [f"The rules were changed since you opened this page{who}: look at them, then save."]
         )
@@ -115,6 +130,7 @@ def _form(
         asked=Tier.TECHNICIAN,
         problems=problems,
         past=past,
+        previewed=sha256_of(document) if past else "",
         changes=rules_page.changes(past) if past else [],
         counts=rules_page.counts(past) if past else [],
     )

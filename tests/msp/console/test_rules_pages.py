@@ -54,6 +54,13 @@ def _send(client: Client, tenant: Tenant, **form: Any) -> str:
     return response.content.decode()
 
 
+def _save(client: Client, tenant: Tenant, **form: Any) -> str:
+    """Look at the preview, as one has to, and save."""
+    page = _send(client, tenant, **form, what="preview")
+    previewed = re.findall(r'name="previewed" value="(\w+)"', page)
+    return _send(client, tenant, **form, what="save", previewed=previewed)
+
+
 def _form_of(page: str) -> dict[str, Any]:
     """Return what a browser would send back for the form as it stands."""
     form: dict[str, Any] = {}
@@ -90,9 +97,10 @@ def test_a_viewer_reads_what_holds_and_where_it_comes_from(browser, tenant) -> N
         "hour &lt; 7",
         "More than ten targets need two technicians",
         "Version 1",
-        "technician:ann",
+        "by ann",
     ):
         assert said in page, said
+    assert page.index("extends: msp") < page.index("- id: deletes\n  title: Deleting")
     assert page.index("switched off here") < page.index("More than ten targets")
     assert "/rules/edit/" not in page
 
@@ -119,8 +127,17 @@ def test_a_preview_shows_what_would_have_changed_and_keeps_nothing(browser, tena
     assert _newest(tenant) is None
 
 
+def test_nothing_is_saved_that_was_not_looked_at_before(browser, tenant) -> None:
+    client = browser(Role.ADMIN)
+    page = _send(client, tenant, what="preview", yaml="default: client")
+    [previewed] = re.findall(r'name="previewed" value="(\w+)"', page)
+    page = _send(client, tenant, what="save", yaml="default: automatic", previewed=previewed)
+    assert "Look at what these rules would have changed" in page
+    assert _newest(tenant) is None
+
+
 def test_rules_saved_as_yaml_are_in_force_and_in_the_ledger(browser, tenant) -> None:
-    page = _send(browser(Role.ADMIN, "mira"), tenant, what="save", yaml=STRICTER)
+    page = _save(browser(Role.ADMIN, "mira"), tenant, yaml=STRICTER)
     assert "Version 1 of the rules is in force" in page
     assert "Friday, 18:00 to 07:00" in page
     assert "At most 3 an hour" in page
@@ -132,9 +149,9 @@ def test_rules_saved_as_yaml_are_in_force_and_in_the_ledger(browser, tenant) -> 
 def test_a_form_sent_back_as_it_is_changes_nothing(browser, tenant) -> None:
     client = browser(Role.ADMIN)
     document = STRICTER + "approvals:\n  client: {hours: 12}\ncanary_above: 4\ndefault: client\n"
-    _send(client, tenant, what="save", yaml=document)
+    _save(client, tenant, yaml=document)
     before = {**_newest(tenant).document, "version": 0}
-    _send(client, tenant, **_form_of(_page(client, tenant, "edit/")) | {"what": "save"})
+    _save(client, tenant, **_form_of(_page(client, tenant, "edit/")))
     assert _newest(tenant).version == 2
     assert {**_newest(tenant).document, "version": 0} == before
 
@@ -144,7 +161,6 @@ def test_what_is_filled_in_becomes_the_rules(browser, tenant) -> None:
     form = _form_of(_page(client, tenant, "edit/"))
     form["msp_rule"].remove("wide")
     form |= {
-        "what": "save",
         "default": "client",
         "rule-0-title": "No passwords",
         "rule-0-actions": "identity.reset_password, mailbox.*",
@@ -156,7 +172,7 @@ def test_what_is_filled_in_becomes_the_rules(browser, tenant) -> None:
         "budget-0-count": "7",
         "canary_above": "3",
     }
-    _send(client, tenant, **form)
+    _save(client, tenant, **form)
     assert _newest(tenant).document == {
         "version": 1,
         "extends": "msp",
@@ -203,7 +219,7 @@ def test_what_cant_be_kept_is_refused_with_the_reason(browser, tenant, form, tol
 def test_who_was_overtaken_by_somebody_else_is_told(browser, tenant) -> None:
     _set(tenant, {"extends": "msp"}, actor="technician:bob")
     page = _send(browser(Role.ADMIN), tenant, what="save", yaml="default: client")
-    assert "technician:bob made version 1" in page
+    assert "bob made version 1" in page
     assert _newest(tenant).version == 1
 
 
