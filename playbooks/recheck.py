@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.contract import ReadBack
+from playbooks import agreement
 from playbooks.jobs import Failed, Question, Wait, as_json, ask, load
 from playbooks.models import Step
 from playbooks.response import needs_technician
@@ -74,3 +75,4 @@ def _reopen(step: Step, words: str) -> None:
         case,
         f"“{catalog.get(step.action).title}” for {step.target_name} no longer holds: {words}",
     )
+    agreement.reopened(step.run.plan, words=case.needs)

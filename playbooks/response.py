@@ -8,14 +8,14 @@ from django.utils import timezone
 
 from integrations import connections
 from integrations.models import Connection
-from playbooks import approvals, library, planner, rules
+from playbooks import activation, approvals, availability, planner, rules
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Plan, Run, Step, Tier
 from playbooks.versions import remember
 from tenants import ledger, scope, work
-from tenants.models import Case, Verdict
+from tenants.models import Case, PlaybookMode, Verdict
 
 OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
 _NEEDS = {
@@ -40,24 +40,46 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if case.status != Case.Status.INVESTIGATING:
             return
         facts = case_facts.of_case(case)
-        responses = library.responses_for(case.verdict_detail["playbook"], facts)
+        left: list[str] = []
         try:
-            planned = [_plan(case, playbook_id, facts) for playbook_id in responses]
+            responses = activation.responses_for(case.verdict_detail["playbook"], facts)
+            planned = [_plan(case, playbook_id, facts, left) for playbook_id in responses]
         except (PlaybookError, ConditionError) as error:
             needs_technician(case, f"The response could not be planned: {error}")
             return
-        plans = [plan for plan in planned if plan is not None]
-        if plans:
-            set_status(case)
-            if not any(plan.status in OPEN_PLANS for plan in plans):
-                # The same plans have ended before: closing says how, and what is left to do.
-                work.schedule("close", case.id)
-        elif case.verdict in (Verdict.BENIGN, Verdict.FALSE_POSITIVE):
+        case.verdict_detail = {**case.verdict_detail, "not_planned": left}
+        case.save(update_fields=["verdict_detail"])
+        _go_on(case, [plan for plan in planned if plan is not None])
+
+
+def _go_on(case: Case, plans: list[Plan]) -> None:
+    """Say on the case what happens next: its plans, closing, or a technician."""
+    adopted = [plan for plan in plans if plan.status != Plan.Status.SHADOW]
+    left = left_for_technician(case)
+    if adopted:
+        set_status(case)
+        if not any(plan.status in OPEN_PLANS for plan in adopted):
+            # The same plans have ended before: closing says how, and what is left to do.
             work.schedule("close", case.id)
-        else:
-            needs_technician(
-                case, _NEEDS.get(Verdict(case.verdict), "Nothing was planned: look into it.")
-            )
+    elif left:
+        needs_technician(case, left)
+    elif case.verdict in (Verdict.BENIGN, Verdict.FALSE_POSITIVE):
+        work.schedule("close", case.id)
+    else:
+        needs_technician(
+            case, _NEEDS.get(Verdict(case.verdict), "Nothing was planned: look into it.")
+        )
+
+
+def left_for_technician(case: Case) -> str:
+    """Say what the engine planned but may or can not do here; empty if nothing of it is left."""
+    shadows = Plan.objects.filter(case=case, status=Plan.Status.SHADOW).order_by("created_at")
+    words = [
+        f"{plan.document['playbook']['title']} is in shadow: nothing of its plan was done. Carry "
+        "it out, or deal with it by hand and close the case."
+        for plan in shadows
+    ]
+    return " ".join([*words, *case.verdict_detail.get("not_planned", [])])
 
 
 def needs_technician(case: Case, needs: str) -> None:
@@ -68,19 +90,79 @@ def needs_technician(case: Case, needs: str) -> None:
     ledger.append("case.needs_technician", actor="engine", case_id=case.id, subject=needs)
 
 
-def _plan(case: Case, playbook_id: str, facts: dict[str, Any]) -> Plan | None:
-    playbook = library.get(playbook_id)
-    in_force = rules_in_force()
-    # Without proof nothing happens by itself, whatever the rules say.
-    at_least = "automatic" if case.verdict == Verdict.TRUE_POSITIVE else "technician"
-    document = planner.plan(playbook, facts, in_force, at_least)
+def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) -> Plan | None:
+    """Plan one response; what this client can't be helped with here is added to `left`."""
+    held = activation.in_force(playbook_id)
+    in_force = rules.in_force()
+    document = planner.plan(held.playbook, facts, in_force, _least_tier(case, held.mode))
     if not document["steps"]:
         ledger.append(
-            "plan.empty", actor="engine", case_id=case.id, subject=playbook.title,
-            body={"playbook": playbook.id, "skipped": document["skipped"]},
+            "plan.empty", actor="engine", case_id=case.id, subject=held.playbook.title,
+            body={"playbook": held.playbook.id, "skipped": document["skipped"]},
         )  # fmt: skip
         return None
-    return adopt(case, document, facts, remember(playbook).sha256, in_force.version)
+    needs = availability.of_plan(document, case.account.provider if case.account else "")
+    if needs:
+        left.append(f"{held.playbook.title} {needs}. Do it by hand, or connect it.")
+        ledger.append(
+            "plan.not_available", actor="engine", case_id=case.id, subject=held.playbook.title,
+            body={"playbook": document["playbook"], "needs": needs},
+        )  # fmt: skip
+        return None
+    version = remember(held.playbook)
+    if held.mode == PlaybookMode.SHADOW:
+        return _keep_shadow(case, document, facts, version.sha256, in_force.version)
+    return adopt(case, document, facts, version.sha256, in_force.version, mode=held.mode)
+
+
+def _least_tier(case: Case, mode: str) -> str:
+    # Without proof nothing happens by itself, whatever the rules say.
+    if mode == PlaybookMode.APPROVE or case.verdict != Verdict.TRUE_POSITIVE:
+        return "technician"
+    return "automatic"
+
+
+def _keep_shadow(
+    case: Case,
+    document: dict[str, Any],
+    facts: dict[str, Any],
+    playbook_sha256: str,
+    engagement_version: int,
+) -> Plan:
+    """Keep what would have been done, and do nothing of it: no run, no step, nobody is asked."""
+    existing = Plan.objects.filter(case=case, sha256=planner.plan_sha256(document)).first()
+    if existing is not None and existing.status == Plan.Status.SHADOW:
+        return existing
+    if existing is not None:
+        document = _another_try(case, document, playbook_sha256)
+    # What was planned before on less knowledge is no longer what would be done.
+    Plan.objects.filter(
+        case=case,
+        status=Plan.Status.SHADOW,
+        playbook__playbook_id=document["playbook"]["id"],
+    ).update(status=Plan.Status.SUPERSEDED, finished_at=timezone.now())
+    plan = Plan.objects.create(
+        tenant_id=scope.require_tenant_id(),
+        case=case,
+        playbook_id=playbook_sha256,
+        engagement_version=engagement_version,
+        facts=facts,
+        document=document,
+        sha256=planner.plan_sha256(document),
+        tier=document["tier"],
+        status=Plan.Status.SHADOW,
+        mode=PlaybookMode.SHADOW,
+    )
+    ledger.append(
+        "plan.shadow", actor="engine", case_id=case.id, subject=f"plan {plan.sha256[:12]}",
+        body={"plan": plan.sha256, "playbook": document["playbook"], "tier": document["tier"]},
+    )  # fmt: skip
+    return plan
+
+
+def _another_try(case: Case, document: dict[str, Any], playbook_sha256: str) -> dict[str, Any]:
+    tries = Plan.objects.filter(case=case, playbook_id=playbook_sha256).count()
+    return {**document, "attempt": tries + 1}
 
 
 def adopt(
@@ -90,10 +172,13 @@ def adopt(
     playbook_sha256: str,
     engagement_version: int,
     requested_by: str = "engine",
+    mode: str = PlaybookMode.AUTOMATIC,
+    replaces: Plan | None = None,
 ) -> Plan:
     """Make a plan a row with its run and steps, ask for its approvals, and start what may start.
 
-    The same plan for the same case is adopted once, unless it was carried out and is needed again.
+    `mode` is how far its playbook may go, `replaces` the plan that it is made instead of. The same
+    plan for the same case is adopted once, unless it was carried out and is needed again.
     """
     sha256 = planner.plan_sha256(document)
     existing = Plan.objects.filter(case=case, sha256=sha256).first()
@@ -101,8 +186,7 @@ def adopt(
         return existing
     if existing is not None:
         # It was carried out or failed before, and is needed again: another try.
-        tries = Plan.objects.filter(case=case, playbook_id=playbook_sha256).count()
-        document = {**document, "attempt": tries + 1}
+        document = _another_try(case, document, playbook_sha256)
         sha256 = planner.plan_sha256(document)
     plan = Plan.objects.create(
         tenant_id=scope.require_tenant_id(),
@@ -114,6 +198,8 @@ def adopt(
         sha256=sha256,
         tier=document["tier"],
         requested_by=requested_by,
+        mode=mode,
+        replaces=replaces,
     )
     ledger.append(
         "plan.proposed", actor=requested_by, case_id=case.id, subject=f"plan {sha256[:12]}",

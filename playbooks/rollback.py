@@ -9,6 +9,7 @@ from typing import Any
 
 from integrations import catalog, registry
 from integrations.contract import Intention
+from playbooks import agreement
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
 from playbooks.jobs import target_of
@@ -53,6 +54,7 @@ def request(plan_id: uuid.UUID, *, actor: str, step_key: str = "") -> Plan:
         plan.case, jsonable(document), plan.facts, plan.playbook_id, rules.version, actor
     )
     _reopen(plan.case, undoing)
+    agreement.rolled_back(plan, actor=actor)
     return undoing
 
 

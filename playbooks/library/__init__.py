@@ -43,18 +43,36 @@ def get(playbook_id: str) -> Playbook:
         ) from None
 
 
-def choose_investigation(facts: Mapping[str, Any]) -> Playbook | None:
-    """Return the first investigation (by id) whose trigger holds for a case; None if none does."""
-    for playbook in playbooks().values():
+def choose_investigation(
+    facts: Mapping[str, Any], among: Mapping[str, Playbook] | None = None
+) -> Playbook | None:
+    """Return the first investigation (by id) whose trigger holds for a case; None if none does.
+
+    `among`: the playbooks of a tenant, by id; without it, those that come with Holdfast.
+    """
+    for _, playbook in sorted((playbooks() if among is None else among).items()):
         if playbook.kind == "investigation" and _triggers(playbook, facts):
             return playbook
     return None
 
 
-def responses_for(investigation_id: str, facts: Mapping[str, Any]) -> list[str]:
-    """Return the responses that follow an investigation's verdict and whose trigger holds."""
-    named = get(investigation_id).responses.get(facts["verdict"]["value"], ())
-    return [playbook_id for playbook_id in named if _triggers(get(playbook_id), facts)]
+def responses_for(
+    investigation_id: str, facts: Mapping[str, Any], among: Mapping[str, Playbook] | None = None
+) -> list[str]:
+    """Return the responses that follow an investigation's verdict and whose trigger holds.
+
+    PlaybookError where the investigation, or a response that it names, is none of the playbooks.
+    """
+    known = playbooks() if among is None else among
+    if investigation_id not in known:
+        raise PlaybookError([f"There is no playbook {investigation_id!r} here any more."])
+    named = known[investigation_id].responses.get(facts["verdict"]["value"], ())
+    missing = [playbook_id for playbook_id in named if playbook_id not in known]
+    if missing:
+        raise PlaybookError(
+            [f"{investigation_id} names {one!r}: import and activate it." for one in missing]
+        )
+    return [playbook_id for playbook_id in named if _triggers(known[playbook_id], facts)]
 
 
 def _triggers(playbook: Playbook, facts: Mapping[str, Any]) -> bool:

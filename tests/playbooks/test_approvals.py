@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from integrations.models import Connection
 from playbooks import approvals, guardrails, planner, response
 from playbooks.errors import ApprovalError
 from playbooks.models import Approval, Plan, Step
@@ -371,6 +372,7 @@ def _respond(tenant: Tenant, case: Case) -> Case:
 @pytest.fixture
 def answered(in_tenant) -> Case:
     """A case about an administrator, so that its plans wait for a technician."""
+    Connection.objects.create(connector="microsoft365", name="Microsoft 365")
     case = make_case(make_account(is_privileged=True, roles=["Global Administrator"]))
     give_evidence(case)
     return case

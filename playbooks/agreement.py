@@ -1,0 +1,226 @@
+"""What technicians' practice says about a playbook's plans, and how far it may therefore go.
+
+Approving a plan, or doing by hand what a shadow plan would have done, agrees with it; rejecting it,
+rolling it back, or closing the case as harmless overrides it; a case that reopens counts against
+it. A promotion needs a minimum; what brings a playbook below its minimum lowers it by itself.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from playbooks import activation
+from playbooks.errors import PlaybookError
+from playbooks.models import Activation, Agreement, Plan
+from tenants import ledger, work
+from tenants.models import Case, PlaybookMode, Verdict
+
+# Practice of a quarter: long enough for rare alerts, short enough that old habits don't count.
+WINDOW = dt.timedelta(days=90)
+# A case that came back says that the effect did not last: a month without one is asked for.
+QUIET = dt.timedelta(days=30)
+ORDER = (PlaybookMode.SHADOW, PlaybookMode.APPROVE, PlaybookMode.AUTOMATIC)
+_HARMLESS = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
+_JUDGED_BY_CLOSING = (Plan.Status.SHADOW, Plan.Status.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """What a mode asks for: runs that practice judged, and the share (percent) not overridden."""
+
+    runs: int
+    percent: int
+
+
+# Approve: people still look at every plan, so five runs show whether it plans sensibly.
+# Automatic: nobody looks first. Ten runs with at most one override is the least that says more
+# than chance.
+MINIMUMS: Mapping[str, Minimum] = {
+    PlaybookMode.APPROVE: Minimum(5, 80),
+    PlaybookMode.AUTOMATIC: Minimum(10, 90),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The practice of `WINDOW` with one version of a playbook, counted in plans.
+
+    `runs` are those that people judged, and those that ran by themselves and that nobody
+    objected to; `reopened_lately` are cases that came back within `QUIET`.
+    """
+
+    runs: int
+    agreed: int
+    overridden: int
+    reopened: int
+    reopened_lately: int
+
+    @property
+    def percent(self) -> int:
+        """Return the share of runs that were not overridden, rounded down; 0 without runs."""
+        return 100 * (self.runs - self.overridden) // self.runs if self.runs else 0
+
+
+def measure(version_sha256: str) -> Measured:
+    """Return what practice said about one version at the scope's tenant."""
+    since = timezone.now() - WINDOW
+    rows = Agreement.objects.filter(plan__playbook_id=version_sha256, created_at__gte=since)
+    plans: dict[str, set[Any]] = {kind: set() for kind in Agreement.Kind.values}
+    for row in rows:
+        plans[row.kind].add(row.plan_id)
+    overridden = plans[Agreement.Kind.OVERRIDDEN]
+    agreed = plans[Agreement.Kind.AGREED] - overridden
+    by_itself = Plan.objects.filter(
+        playbook_id=version_sha256,
+        mode=PlaybookMode.AUTOMATIC,
+        status=Plan.Status.DONE,
+        finished_at__gte=since,
+        document__reverses=None,
+    ).values_list("id", flat=True)
+    lately = rows.filter(
+        kind=Agreement.Kind.REOPENED, created_at__gte=timezone.now() - QUIET
+    ).values("plan_id")
+    return Measured(
+        runs=len(agreed | overridden | set(by_itself)),
+        agreed=len(agreed),
+        overridden=len(overridden),
+        reopened=len(plans[Agreement.Kind.REOPENED]),
+        reopened_lately=lately.distinct().count(),
+    )
+
+
+def why_not(mode: str, measured: Measured) -> str:
+    """Say what `mode` asks for beyond what was measured; empty where it is enough. Pure."""
+    minimum = MINIMUMS.get(mode)
+    if minimum is None:
+        return ""
+    if measured.runs < minimum.runs:
+        return f"{mode} needs {minimum.runs} runs in {WINDOW.days} days; there are {measured.runs}."
+    if measured.percent < minimum.percent:
+        return (
+            f"{mode} needs {minimum.percent} % agreement; it is {measured.percent} % "
+            f"({measured.overridden} of {measured.runs} overridden)."
+        )
+    if measured.reopened_lately:
+        return (
+            f"{mode} needs {QUIET.days} days without a reopened case; "
+            f"{measured.reopened_lately} came back."
+        )
+    return ""
+
+
+def promote(playbook_id: str, *, actor: str) -> Activation:
+    """Let a playbook go one step further for the scope's tenant; PlaybookError says why not."""
+    held = activation.in_force(playbook_id)
+    step = ORDER.index(PlaybookMode(held.mode))
+    if step == len(ORDER) - 1:
+        raise PlaybookError(["It is automatic already: the rules of engagement decide."])
+    measured = measure(held.version_sha256)
+    reason = why_not(ORDER[step + 1], measured)
+    if reason:
+        raise PlaybookError([f"Not promoted: {reason}"])
+    return activation.set_mode(
+        playbook_id,
+        ORDER[step + 1],
+        actor=actor,
+        reason=f"{measured.percent} % agreement in {measured.runs} runs",
+    )
+
+
+def lower(playbook_id: str, *, actor: str, reason: str) -> Activation:
+    """Let a playbook go one step less far; PlaybookError where it is in shadow already."""
+    held = activation.in_force(playbook_id)
+    step = ORDER.index(PlaybookMode(held.mode))
+    if step == 0:
+        raise PlaybookError(["It is in shadow already."])
+    return activation.set_mode(playbook_id, ORDER[step - 1], actor=actor, reason=reason)
+
+
+def decided(plan: Plan, *, approve: bool, actor: str, comment: str = "") -> None:
+    """Count a person's decision on a plan."""
+    kind = Agreement.Kind.AGREED if approve else Agreement.Kind.OVERRIDDEN
+    words = "The plan was approved." if approve else "The plan was rejected."
+    record(plan, kind, actor=actor, detail={"words": f"{words} {comment}".strip()})
+
+
+def carried_out(shadow: Plan, *, actor: str) -> None:
+    """Count that a technician had a shadow plan carried out."""
+    detail = {"words": "The shadow plan was carried out."}
+    record(shadow, Agreement.Kind.AGREED, actor=actor, detail=detail)
+
+
+def rolled_back(plan: Plan, *, actor: str) -> None:
+    """Count that a technician had a plan undone."""
+    detail = {"words": "The plan was rolled back."}
+    record(plan, Agreement.Kind.OVERRIDDEN, actor=actor, detail=detail)
+
+
+def reopened(plan: Plan, *, words: str) -> None:
+    """Count that a case came back, because an effect of its plan did not last."""
+    record(plan, Agreement.Kind.REOPENED, actor="engine", detail={"words": words})
+
+
+def case_closed(case: Case, *, verdict: str, actor: str) -> None:
+    """Count what closing a case by hand says about the plans that nobody carried out.
+
+    A real attack says nothing yet: the vendor is asked what the technician did.
+    """
+    plans = Plan.objects.filter(case=case, status__in=_JUDGED_BY_CLOSING)
+    for plan in plans.select_related("playbook"):
+        if verdict in _HARMLESS:
+            words = f"The case was closed as {Verdict(verdict).label.lower()}."
+            record(plan, Agreement.Kind.OVERRIDDEN, actor=actor, detail={"words": words})
+        elif verdict == Verdict.TRUE_POSITIVE and plan.status == Plan.Status.SHADOW:
+            work.schedule("compare", plan.id)
+
+
+def record(plan: Plan, kind: str, *, actor: str, detail: Mapping[str, Any]) -> None:
+    """Keep one thing that practice said about a plan, and lower its playbook where it must be.
+
+    The undoing of a plan is no playbook's judgement and isn't counted; what is said about a plan
+    that carries out a shadow plan is said about that one.
+    """
+    if "reverses" in plan.document:
+        return
+    replaced = plan.replaces
+    if replaced is not None and replaced.mode == PlaybookMode.SHADOW:
+        plan = replaced
+    row, is_new = Agreement.objects.get_or_create(
+        tenant_id=plan.tenant_id,
+        plan=plan,
+        kind=kind,
+        defaults={
+            "playbook_id": plan.playbook.playbook_id, "actor": actor, "detail": dict(detail)
+        },
+    )  # fmt: skip
+    if not is_new:
+        return
+    ledger.append(
+        f"playbook.{row.kind}",
+        actor=actor,
+        case_id=plan.case_id,
+        subject=str(plan.playbook),
+        body={"plan": plan.sha256, "reason": detail.get("words", ""), **detail},
+    )
+    if kind != Agreement.Kind.AGREED:
+        _lower_if_below(plan, row)
+
+
+def _lower_if_below(plan: Plan, row: Agreement) -> None:
+    try:
+        held = activation.in_force(row.playbook_id)
+    except PlaybookError:
+        # No version of it holds here any more.
+        return
+    if held.version_sha256 != plan.playbook_id:
+        # It is about a version that no longer holds.
+        return
+    reason = why_not(held.mode, measure(plan.playbook_id))
+    if reason:
+        words = (
+            f"A plan of case #{plan.case.number} was {row.kind}. {reason[0].upper()}{reason[1:]}"
+        )
+        lower(row.playbook_id, actor="engine", reason=words)

@@ -1,0 +1,69 @@
+"""What a playbook needs that a tenant has not: a connector that can do it, and its connection.
+
+A plan that would stop half-way for want of a connection is not begun at all.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from integrations import catalog, registry
+from integrations.models import Connection
+from playbooks.language import Playbook, PlaybookStep
+
+# An action, and the connector that knows its target (empty: any that can do it will do).
+Wanted = tuple[str, str]
+
+
+def of_playbook(playbook: Playbook, connected: Collection[str] | None = None) -> str:
+    """Return what a playbook needs, such as “needs: …”; empty where nothing is missing."""
+    wanted = [(step.uses, _fixed_provider(step)) for step in playbook.steps]
+    return missing(wanted, connections_of_scope() if connected is None else connected)
+
+
+def of_plan(document: Mapping[str, Any], provider: str = "") -> str:
+    """Return what a plan needs; `provider` knows the targets of a step that names none."""
+    wanted = [
+        (step["action"], step["target"].get("provider") or provider)
+        for step in document["steps"]
+        if step["tier"] != "forbidden"
+    ]
+    return missing(wanted, connections_of_scope())
+
+
+def connections_of_scope() -> frozenset[str]:
+    """Return the connectors that the scope's tenant is connected to, and that aren't paused."""
+    rows = Connection.in_scope().exclude(state=Connection.State.PAUSED)
+    return frozenset(rows.values_list("connector", flat=True))
+
+
+def missing(wanted: Iterable[Wanted], connected: Collection[str]) -> str:
+    """Say what is missing for some actions, once each; empty if nothing is. Pure."""
+    told = [words for one in wanted if (words := _missing(*one, connected))]
+    return f"needs: {'; '.join(dict.fromkeys(told))}" if told else ""
+
+
+def _missing(action: str, provider: str, connected: Collection[str]) -> str:
+    able = [connector for connector in registry.CONNECTORS if _can(connector, action)]
+    title = catalog.get(action).title
+    if provider and provider not in able:
+        name = registry.CONNECTORS[provider].title if provider in registry.CONNECTORS else provider
+        return f"“{title}”, which no connector for {name} can do yet"
+    if not able:
+        return f"“{title}”, which no connector can do yet"
+    suitable = [provider] if provider else able
+    if any(connector in connected for connector in suitable):
+        return ""
+    titles = " or ".join(registry.CONNECTORS[connector].title for connector in suitable)
+    return f"a connection to {titles}"
+
+
+def _can(connector: str, action: str) -> bool:
+    if catalog.get(action).is_read_only:
+        return registry.can_answer(connector, action)
+    return registry.can_do(connector, action)
+
+
+def _fixed_provider(step: PlaybookStep) -> str:
+    """Return the connector that a step names in plain text; one from the facts is not known yet."""
+    told = step.target.get("provider", "") if isinstance(step.target, Mapping) else ""
+    return told if isinstance(told, str) and "${" not in told else ""
