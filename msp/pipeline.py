@@ -12,8 +12,19 @@ import dramatiq
 from django.db import connections
 
 from integrations import polling
+from msp.notifications import actions as notifications
 from msp.queue import broker
-from playbooks import approvals, closing, investigation, response, runner, triage
+from playbooks import (
+    approvals,
+    closing,
+    comparing,
+    investigation,
+    reminders,
+    response,
+    routines,
+    runner,
+    triage,
+)
 from playbooks import recheck as rechecking
 from tenants import work
 
@@ -26,16 +37,24 @@ STAGES: Mapping[str, work.Handler] = {
     "triage": triage.triage,
     # Evidence is gathered, read-only; the verdict table decides.
     "investigate": investigation.investigate,
+    # A routine asks its questions and becomes a plan.
+    "routine": routines.carry_out,
     # The verdict's responses become plans, each step with its tier; people are asked.
     "respond": response.respond,
     # A plan is carried out: intended, called, verified by reading back.
     "run": runner.advance,
-    # An approval that nobody gave in time ends, and the case says so.
+    # Whoever has not answered is reminded, and then the next contact is asked.
+    "remind": reminders.remind,
+    # A client's contact gets a link, and technicians a reminder, by mail.
+    "notify": notifications.notify,
+    # An approval that nobody gave in time has the outcome that the rules name.
     "expire": approvals.expire,
     # The case closes with proof, or says what still needs a person.
     "close": closing.close,
     # What was verified is read back again, an hour and a day later.
     "recheck": rechecking.recheck,
+    # What a technician did by hand is compared with what a playbook in shadow would have done.
+    "compare": comparing.compare,
 }
 
 
@@ -74,15 +93,33 @@ def respond(work_id: str) -> None:
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="routine", **_OPTIONS)
+def routine(work_id: str) -> None:
+    """Carry out a routine."""
+    _perform(work_id)
+
+
 @dramatiq.actor(actor_name="run", **_OPTIONS)
 def run(work_id: str) -> None:
     """Carry out a plan."""
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="remind", **_OPTIONS)
+def remind(work_id: str) -> None:
+    """Ask again for an approval that nobody gave yet."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="notify", **_OPTIONS)
+def notify(work_id: str) -> None:
+    """Send a mail."""
+    _perform(work_id)
+
+
 @dramatiq.actor(actor_name="expire", **_OPTIONS)
 def expire(work_id: str) -> None:
-    """End an approval that nobody gave."""
+    """Do what the rules say for an approval that nobody gave."""
     _perform(work_id)
 
 
@@ -98,9 +135,28 @@ def recheck(work_id: str) -> None:
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="compare", **_OPTIONS)
+def compare(work_id: str) -> None:
+    """Compare a shadow plan with what was done by hand."""
+    _perform(work_id)
+
+
 _ACTORS = {
     actor.actor_name: actor
-    for actor in (poll, triage_findings, investigate, respond, run, expire, close, recheck)
+    for actor in (
+        poll,
+        triage_findings,
+        investigate,
+        routine,
+        respond,
+        run,
+        remind,
+        notify,
+        expire,
+        close,
+        recheck,
+        compare,
+    )
 }
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msp.appliance.secrets import installation_secrets
 from msp.console.look import UNFOLD as UNFOLD
+from msp.notifications.mail_server import mail_server
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("HOLDFAST_VAR", BASE_DIR / "var"))
@@ -28,8 +29,16 @@ WORK_LEASE_SECONDS = float(os.environ.get("HOLDFAST_WORK_LEASE_SECONDS", "30"))
 SECURE_COOKIES = os.environ.get("HOLDFAST_HTTPS") == "1"
 # How long a vendor may show the old state after a change; None: as the catalog says.
 SETTLE_SECONDS = float(os.environ.get("HOLDFAST_SETTLE_SECONDS", "0")) or None
-# How long a plan waits for its approval, in hours, before it expires.
-APPROVAL_HOURS = {"technician": 24, "second_technician": 24, "client": 48}
+# How people reach this installation from outside, for links in mails, without a final slash.
+PUBLIC_URL = os.environ.get("HOLDFAST_PUBLIC_URL", "").rstrip("/")
+
+# Without HOLDFAST_SMTP_URL nothing is sent.
+_MAIL = mail_server(os.environ.get("HOLDFAST_SMTP_URL", ""))
+EMAIL_HOST, EMAIL_PORT = _MAIL.host, _MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL.user, _MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL.use_tls, _MAIL.use_ssl
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = os.environ.get("HOLDFAST_MAIL_FROM", "holdfast@localhost")
 
 
 def _database(url: str) -> dict:
@@ -177,7 +186,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"hide_tokens": {"()": "msp.approval.hidden.HideTokens"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["hide_tokens"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("HOLDFAST_LOG", "INFO")},
     "loggers": {name: {"level": "WARNING"} for name in ("httpx", "fontTools", "weasyprint")},
 }

@@ -11,6 +11,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", include("msp.console.urls")),
     path("admin/", site.urls),
+    path("approve/", include("msp.approval.urls")),
     path("accounts/", include("msp.staff.urls")),
     path("api/", include("msp.api.urls")),
 ]

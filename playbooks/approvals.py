@@ -1,53 +1,76 @@
-"""The ladder: who is asked to allow a plan, and what their answer does.
+"""The ladder: who is asked to allow a plan, and what their answer, or their silence, does.
 
 People approve a plan by its hash. Nobody is asked for an automatic step. An approval that nobody
-gives expires, and the case then says that it needs a technician: never silence.
+gives in time has the outcome that the rules of engagement name for its tier: the plan ends and the
+case says that it needs a technician, a technician answers for the client, or what can be undone is
+done. Never silence.
 """
 
 import datetime as dt
 import uuid
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from playbooks import agreement
+from playbooks.approval_policy import DEFAULTS, ApprovalPolicy
 from playbooks.errors import ApprovalError
-from playbooks.guardrails import REQUIRED_APPROVALS
+from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.planner import plan_sha256
+from playbooks.rules import in_force
 from playbooks.steps import change
 from tenants import ledger, scope, work
 from tenants.models import Case
 
+_TOO_LATE = "Nobody approved it in time."
+# A plan is too old to be carried out after three days: an answer after this helps nobody.
+_LONGEST_WAIT = dt.timedelta(hours=71)
+
+
+def policy(tier: str) -> ApprovalPolicy:
+    """Return how long the scope's tenant waits for a tier, and what silence then means."""
+    return in_force().approvals.get(tier, DEFAULTS[tier])
+
 
 def request(plan: Plan) -> list[Approval]:
-    """Ask whomever the plan's steps need, and schedule the expiry."""
+    """Ask whomever the plan's steps need, and schedule reminders and the expiry."""
     tiers = {
         required
         for step in plan.document["steps"]
         for required in REQUIRED_APPROVALS.get(step["tier"], ())
     }
+    return [_ask(plan, tier, hours=policy(tier).hours) for tier in sorted(tiers)]
+
+
+def _ask(plan: Plan, tier: str, *, hours: float, stands_in_for: str = "") -> Approval:
     now = timezone.now()
-    approvals = []
-    for tier in sorted(tiers):
-        hours = settings.APPROVAL_HOURS[tier]
-        approval = Approval.objects.create(
-            tenant_id=scope.require_tenant_id(),
-            plan=plan,
-            tier=tier,
-            requested_at=now,
-            expires_at=now + dt.timedelta(hours=hours),
-        )
-        work.schedule("expire", approval.id, delay=hours * 3600)
-        ledger.append(
-            "approval.requested",
-            actor="engine",
-            case_id=plan.case_id,
-            subject=f"{Tier(tier).label} for plan {plan.sha256[:12]}",
-            body={"plan": plan.sha256, "tier": tier, "expires_at": approval.expires_at},
-        )
-        approvals.append(approval)
-    return approvals
+    approval = Approval.objects.create(
+        tenant_id=scope.require_tenant_id(),
+        plan=plan,
+        tier=tier,
+        stands_in_for=stands_in_for,
+        requested_at=now,
+        expires_at=now + dt.timedelta(hours=hours),
+    )
+    work.schedule("expire", approval.id, delay=hours * 3600)
+    # A client is invited at once; technicians see it in their queue, and are reminded later.
+    first = 0 if tier == Tier.CLIENT else policy(tier).remind_after_hours * 3600
+    if tier == Tier.CLIENT or first:
+        work.schedule("remind", approval.id, delay=first)
+    ledger.append(
+        "approval.requested",
+        actor="engine",
+        case_id=plan.case_id,
+        subject=f"{Tier(tier).label} for plan {plan.sha256[:12]}",
+        body={
+            "plan": plan.sha256,
+            "tier": tier,
+            "stands_in_for": stands_in_for,
+            "expires_at": approval.expires_at,
+        },
+    )
+    return approval
 
 
 def decide(
@@ -58,7 +81,7 @@ def decide(
     Raises ApprovalError where the plan is another than the person saw, the approval was decided
     or has expired, a second person is demanded, or the client's consent is not named.
     """
-    approval = _locked(approval_id)
+    approval = locked(approval_id)
     _check(approval, approve, actor, sha256, comment)
     approval.decision = Approval.Decision.APPROVED if approve else Approval.Decision.REJECTED
     approval.decided_at = timezone.now()
@@ -77,21 +100,23 @@ def decide(
         _free_steps(approval.plan)
     else:
         _drop_steps(approval.plan, f"Rejected by {actor}" + (f": {comment}" if comment else "."))
+    agreement.decided(approval.plan, approve=approve, actor=actor, comment=comment)
     return approval
 
 
 def expire(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
-    """End an approval that nobody gave in time. Handler of work `expire`."""
+    """Do what the rules say where nobody answered in time. Handler of work `expire`."""
     with scope.tenant(tenant_id):
         if not Approval.objects.filter(id=approval_id).exists():
             return
-        approval = _locked(approval_id)
+        approval = locked(approval_id)
         if approval.decision != Approval.Decision.PENDING:
             return
         if approval.expires_at > timezone.now():
             left = approval.expires_at - timezone.now()
             work.schedule("expire", approval_id, delay=left.total_seconds())
             return
+        outcome = _outcome(approval)
         approval.decision = Approval.Decision.EXPIRED
         approval.decided_at = timezone.now()
         approval.save()
@@ -100,12 +125,72 @@ def expire(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
             actor="engine",
             case_id=approval.plan.case_id,
             subject=f"{Tier(approval.tier).label} for plan {approval.plan.sha256[:12]}",
-            body={"plan": approval.plan.sha256, "tier": approval.tier},
+            body={"plan": approval.plan.sha256, "tier": approval.tier, "outcome": outcome},
         )
-        _drop_steps(approval.plan, "Nobody approved it in time.")
+        _carry_out(outcome, approval)
 
 
-def _locked(approval_id: uuid.UUID) -> Approval:
+def _outcome(approval: Approval) -> str:
+    """Return what silence means here; a stand-in who is silent too ends the plan."""
+    outcome = "end" if approval.stands_in_for else policy(approval.tier).on_timeout
+    left = approval.plan.created_at + _LONGEST_WAIT - timezone.now()
+    if outcome == "technician" and left < dt.timedelta(hours=1):
+        return "end"
+    return outcome
+
+
+def _carry_out(outcome: str, approval: Approval) -> None:
+    plan = approval.plan
+    if outcome == "technician":
+        left = plan.created_at + _LONGEST_WAIT - timezone.now()
+        hours = min(policy(Tier.TECHNICIAN).hours, left.total_seconds() / 3600)
+        _ask(plan, Tier.TECHNICIAN, hours=hours, stands_in_for=approval.tier)
+    elif outcome == "reversible_part":
+        _free_reversible_part(approval)
+    else:
+        _drop_steps(plan, _TOO_LATE)
+
+
+def _free_reversible_part(approval: Approval) -> None:
+    """Let the rules answer for the tier that was silent, for what can be undone only."""
+    plan = approval.plan
+    reversible = {
+        step["id"] for step in plan.document["steps"] if step.get("reversal", {}).get("action")
+    }
+    tiers = [tier for tier, needed in REQUIRED_APPROVALS.items() if approval.tier in needed]
+    for step in _waiting_steps(plan).filter(tier__in=tiers).exclude(key__in=reversible):
+        change(step, Step.Status.SKIPPED, error=f"{_TOO_LATE} It can't be undone.")
+    if _waiting_steps(plan).filter(tier__in=tiers).exists():
+        _grant_by_rule(approval)
+    _free_steps(plan)
+
+
+def _grant_by_rule(approval: Approval) -> None:
+    plan, now = approval.plan, timezone.now()
+    comment = "Nobody answered in time: the rules of engagement let what can be undone go on."
+    Approval.objects.create(
+        tenant_id=plan.tenant_id,
+        plan=plan,
+        tier=Tier.AUTOMATIC,
+        stands_in_for=approval.tier,
+        decision=Approval.Decision.APPROVED,
+        requested_at=now,
+        expires_at=now,
+        decided_at=now,
+        decided_by="engine",
+        decided_sha256=plan.sha256,
+        comment=comment,
+    )
+    ledger.append(
+        "approval.approved",
+        actor="engine",
+        case_id=plan.case_id,
+        subject=f"the reversible part of plan {plan.sha256[:12]}",
+        body={"plan": plan.sha256, "stands_in_for": approval.tier, "comment": comment},
+    )
+
+
+def locked(approval_id: uuid.UUID) -> Approval:
     """Return the approval, with its plan locked first: decisions on one plan follow each other."""
     plan_id = Approval.objects.get(id=approval_id).plan_id
     Plan.objects.select_for_update().get(id=plan_id)
@@ -122,16 +207,15 @@ def withdraw(plan: Plan, reason: str) -> None:
 def _check(approval: Approval, approve: bool, actor: str, sha256: str, comment: str) -> None:
     plan = approval.plan
     if approval.decision != Approval.Decision.PENDING:
-        raise ApprovalError(f"This was already {approval.decision} by {approval.decided_by}.")
+        raise ApprovalError(_decided_already(approval))
     if approval.expires_at <= timezone.now():
         raise ApprovalError("This approval has expired. Ask for the plan to be made again.")
     if sha256 != plan.sha256 or plan_sha256(plan.document) != plan.sha256:
         raise ApprovalError("The plan is not the one you saw. Open the case again and read it.")
     if approve and approval.tier == Tier.SECOND_TECHNICIAN:
-        first = plan.approvals.filter(tier=Tier.TECHNICIAN).first()
-        if first is None or first.decision != Approval.Decision.APPROVED:
+        if Tier.TECHNICIAN not in tiers_granted(plan):
             raise ApprovalError("The first technician has to approve before the second.")
-        if actor == first.decided_by:
+        if plan.approvals.filter(tier=Tier.TECHNICIAN, decided_by=actor).exists():
             raise ApprovalError("You approved as the first technician: a second person must.")
     if approve and actor == plan.requested_by:
         raise ApprovalError("You asked for this plan: somebody else has to approve it.")
@@ -139,10 +223,18 @@ def _check(approval: Approval, approve: bool, actor: str, sha256: str, comment: 
         raise ApprovalError("Say who at the client agreed, when and how, in the comment.")
 
 
+def _decided_already(approval: Approval) -> str:
+    if approval.decision == Approval.Decision.SUPERSEDED:
+        return (
+            "This plan was made again, because what is known has changed. "
+            "Open the case and read the new one."
+        )
+    by = f" by {approval.decided_by}" if approval.decided_by else ""
+    return f"This was already {approval.decision}{by}."
+
+
 def _free_steps(plan: Plan) -> None:
-    granted = set(
-        plan.approvals.filter(decision=Approval.Decision.APPROVED).values_list("tier", flat=True)
-    )
+    granted = tiers_granted(plan)
     tiers = [tier for tier, needed in REQUIRED_APPROVALS.items() if granted.issuperset(needed)]
     for step in _waiting_steps(plan).filter(tier__in=tiers):
         change(step, Step.Status.PENDING, kind="step.approved")

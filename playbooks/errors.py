@@ -3,7 +3,8 @@
 HoldfastError
 ├── PlaybookError      a playbook, rule file or facts that can't be used; lists every problem
 ├── ConditionError     a CEL condition that can't be compiled or evaluated
-└── ApprovalError      a decision that doesn't count, and why
+├── ApprovalError      a decision that doesn't count, and why
+└── LinkError          a client's link that doesn't count, and why
 """
 
 from collections.abc import Sequence
@@ -25,3 +26,11 @@ class ConditionError(HoldfastError):
 
 class ApprovalError(HoldfastError):
     """A decision on a plan that doesn't count; the message says why and what to do."""
+
+
+class LinkError(HoldfastError):
+    """A client's link that doesn't count; `state` says which way, the message why."""
+
+    def __init__(self, state: str, message: str) -> None:
+        super().__init__(message)
+        self.state = state

@@ -8,6 +8,7 @@ from django.urls import URLPattern, path
 
 from msp.console.sites import site
 from msp.console.views import cases, clients, plans, queue, reports, rules
+from msp.console.views.client_link import client_link
 
 app_name = "console"
 
@@ -22,6 +23,7 @@ urlpatterns = [
     _page("queue/", queue.queue, "queue"),
     _page("approvals/", queue.approvals, "approvals"),
     _page("approvals/<uuid:approval_id>/decide/", queue.decide, "decide"),
+    _page("approvals/<uuid:approval_id>/client-link/", client_link, "client_link"),
     _page("cases/<uuid:case_id>/", cases.case, "case"),
     _page("cases/<uuid:case_id>/take/", cases.take, "take"),
     _page("cases/<uuid:case_id>/close/", cases.close, "close"),

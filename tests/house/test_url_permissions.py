@@ -57,11 +57,16 @@ def _slug(route: str) -> Callable[[Rows], str]:
 RULES: dict[str, Rule] = {
     "home": Rule((302, 302, 302, 302, 302), "/"),
     "healthz": Rule(ANYBODY, "/healthz"),
+    # A client's contact has no account; links that count are tried in tests/msp/approval.
+    "approve": Rule((404, 404, 404, 404, 404), "/approve/forged/"),
     # The console.
     "console:queue": Rule(READ, "/admin/queue/"),
     "console:approvals": Rule(READ, "/admin/approvals/"),
     "console:decide": Rule(
         FROM_APPROVER, _own("approval", "/admin/approvals/{}/decide/"), "post", of_client=True
+    ),
+    "console:client_link": Rule(
+        FROM_APPROVER, _own("approval", "/admin/approvals/{}/client-link/"), "post", of_client=True
     ),
     "console:case": Rule(READ, _own("case", "/admin/cases/{}/"), of_client=True),
     "console:take": Rule(

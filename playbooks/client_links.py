@@ -1,0 +1,167 @@
+"""Links by which a contact at the client decides on a plan, without an account.
+
+A link is a row; its token is signed, carries the tenant's and the row's id, and is kept nowhere.
+It counts once, until the approval ends, and only while it is the newest for its contact. Whoever
+opens it changes nothing but that it was opened: mail scanners do that too.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+from django.core import signing
+from django.utils import timezone
+
+from playbooks import approvals
+from playbooks.errors import ApprovalError, LinkError
+from playbooks.models import Approval, ClientLink, Plan, Tier
+from tenants import ledger, work
+from tenants.models import Contact
+
+_SIGNER = signing.Signer(salt="holdfast.client-link", sep=".")
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a token leads: proven by its signature, whether or not it still counts."""
+
+    tenant_id: uuid.UUID
+    link_id: uuid.UUID
+
+
+def token(link: ClientLink) -> str:
+    """Return the link's token. Never log it, and keep it nowhere."""
+    return _SIGNER.sign(signing.b64_encode(link.tenant_id.bytes + link.id.bytes).decode())
+
+
+def address(given: str) -> Address:
+    """Return where a token leads; LinkError where this installation did not sign it."""
+    try:
+        told = signing.b64_decode(_SIGNER.unsign(given).encode())
+        return Address(uuid.UUID(bytes=told[:16]), uuid.UUID(bytes=told[16:]))
+    except (signing.BadSignature, ValueError):
+        raise LinkError("unknown", "This link is not known here.") from None
+
+
+def contacts_of(approval: Approval) -> list[Contact]:
+    """Return whom at the client may be asked, the first to ask first."""
+    people = Contact.in_scope().filter(
+        tenant_id=approval.tenant_id, can_approve=True, is_active=True
+    )
+    return list(people.order_by("position", "name"))
+
+
+def create(approval_id: uuid.UUID, contact: Contact, *, actor: str, send: bool) -> ClientLink:
+    """Make a link for a contact, in place of an earlier one, and have it sent if `send`.
+
+    ApprovalError where the approval is not the client's, or nobody has to decide it any more.
+    """
+    approval = approvals.locked(approval_id)
+    if approval.tier != Tier.CLIENT:
+        raise ApprovalError("Only what the client has to approve can be sent to the client.")
+    if approval.decision != Approval.Decision.PENDING or approval.expires_at <= timezone.now():
+        raise ApprovalError("Nobody has to decide this any more.")
+    if not (contact.can_approve and contact.is_active):
+        raise ApprovalError(f"{contact.name} may not approve for this client.")
+    _revoke(approval, contact, actor)
+    link = ClientLink.objects.create(
+        tenant_id=approval.tenant_id,
+        approval=approval,
+        contact=contact,
+        recipient=contact.email,
+        created_by=actor,
+        created_at=timezone.now(),
+        expires_at=approval.expires_at,
+    )
+    record("client_link.created", link, actor)
+    if send:
+        work.schedule("notify", link.id)
+    return link
+
+
+def _revoke(approval: Approval, contact: Contact, actor: str) -> None:
+    for old in ClientLink.objects.filter(
+        approval=approval, contact=contact, used_at=None, revoked_at=None
+    ):
+        old.revoked_at = timezone.now()
+        old.save(update_fields=["revoked_at"])
+        record("client_link.revoked", old, actor)
+
+
+def check(link: ClientLink) -> None:
+    """Raise LinkError where the link counts no more, with the reason."""
+    approval = link.approval
+    plan_is_old = approval.plan.status == Plan.Status.SUPERSEDED
+    if link.used_at is not None:
+        raise LinkError("used", "This link was used already.")
+    if plan_is_old or approval.decision == Approval.Decision.SUPERSEDED:
+        raise LinkError("superseded", "What is planned has changed since this was sent.")
+    if approval.decision in (Approval.Decision.APPROVED, Approval.Decision.REJECTED):
+        raise LinkError("decided", "Somebody has decided this already.")
+    if link.revoked_at is not None:
+        raise LinkError("revoked", "A newer link was sent to you in place of this one.")
+    if approval.decision != Approval.Decision.PENDING or link.expires_at <= timezone.now():
+        raise LinkError("expired", "The time for this decision is over.")
+
+
+def find(where: Address) -> ClientLink:
+    """Return the row that a token leads to, while it counts; LinkError otherwise.
+
+    Runs inside the scope of the token's tenant.
+    """
+    link = (
+        ClientLink.objects.select_related("contact", "approval__plan__case", "approval__plan__run")
+        .filter(id=where.link_id)
+        .first()
+    )
+    if link is None:
+        raise LinkError("unknown", "This link is not known here.")
+    check(link)
+    return link
+
+
+def opened(link: ClientLink) -> None:
+    """Note that somebody, or a mail scanner, looked at the page for the first time."""
+    changed = ClientLink.objects.filter(id=link.id, opened_at=None).update(opened_at=timezone.now())
+    if changed:
+        record("client_link.opened", link, "engine")
+
+
+def use(where: Address, *, approve: bool, name: str, sha256: str, comment: str = "") -> ClientLink:
+    """Decide by a link, once, on exactly the plan with this hash, as the contact it was made for.
+
+    LinkError where the link counts no more; ApprovalError where the decision can't be taken, or
+    `name` is missing. Runs inside the scope of the token's tenant.
+    """
+    name = " ".join(name.split())[:_LONGEST_NAME]
+    if len(name) < 2:
+        raise ApprovalError("Please type your name.")
+    link = find(where)
+    # Decisions on one plan follow each other: look again once the plan is ours.
+    approvals.locked(link.approval_id)
+    link = find(where)
+    actor = f"client:{link.recipient}"
+    said = f"{name}, by the link sent to {link.recipient}"
+    approvals.decide(
+        link.approval_id,
+        approve=approve,
+        actor=actor,
+        sha256=sha256,
+        comment=f"{said}: {comment.strip()}" if comment.strip() else f"{said}.",
+    )
+    link.used_at = timezone.now()
+    link.save(update_fields=["used_at"])
+    record("client_link.used", link, actor)
+    return link
+
+
+def record(kind: str, link: ClientLink, actor: str, **body: str) -> None:
+    """Write what happened to a link into the ledger; its token is not part of it."""
+    plan = link.approval.plan
+    ledger.append(
+        kind,
+        actor=actor,
+        case_id=plan.case_id,
+        subject=f"link for {link.recipient}",
+        body={"link": link.id, "plan": plan.sha256, "expires_at": link.expires_at, **body},
+    )

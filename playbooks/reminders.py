@@ -1,0 +1,107 @@
+"""Asking again: the client's contacts one after the other, technicians by a reminder.
+
+What was done stands in the rows, so asking twice at once does nothing twice.
+"""
+
+import datetime as dt
+import uuid
+
+from django.utils import timezone
+
+from playbooks import approvals, client_links
+from playbooks.models import Approval, ClientLink, Tier
+from tenants import ledger, scope, work
+from tenants.models import Contact
+
+
+def remind(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
+    """Invite, remind or go on to the next contact, as is due. Handler of work `remind`."""
+    with scope.tenant(tenant_id):
+        if not Approval.objects.filter(id=approval_id).exists():
+            return
+        approval = approvals.locked(approval_id)
+        now = timezone.now()
+        if approval.decision != Approval.Decision.PENDING or approval.expires_at <= now:
+            return
+        if approval.tier == Tier.CLIENT and not approval.links.exists():
+            _invite_next(approval)
+        remind_at, escalate_at = _reminder_due(approval), _escalation_due(approval)
+        if remind_at is not None and remind_at <= now:
+            _remind(approval)
+        if escalate_at is not None and escalate_at <= now:
+            _escalate(approval)
+        _schedule_next(approval)
+
+
+def _reminder_due(approval: Approval) -> dt.datetime | None:
+    hours = approvals.policy(approval.tier).remind_after_hours
+    if not hours or approval.reminded_at is not None:
+        return None
+    return approval.requested_at + dt.timedelta(hours=hours)
+
+
+def _escalation_due(approval: Approval) -> dt.datetime | None:
+    """Return when the next person is asked; None where there is none, or none is wanted."""
+    hours = approvals.policy(approval.tier).escalate_after_hours
+    if not hours:
+        return None
+    if approval.tier == Tier.CLIENT:
+        last = approval.escalated_at or approval.requested_at
+        return last + dt.timedelta(hours=hours) if _next_contact(approval) else None
+    if approval.escalated_at is not None:
+        return None
+    return approval.requested_at + dt.timedelta(hours=hours)
+
+
+def _remind(approval: Approval) -> None:
+    approval.reminded_at = timezone.now()
+    approval.save(update_fields=["reminded_at"])
+    waiting = approval.links.filter(used_at=None, revoked_at=None)
+    _record("approval.reminded", approval, [link.recipient for link in waiting])
+    if approval.tier != Tier.CLIENT:
+        work.schedule("notify", approval.id)
+    for link in waiting:
+        # The same link again: what is in the person's mailbox already goes on to count.
+        ClientLink.objects.filter(id=link.id).update(sent_at=None, send_error="")
+        work.schedule("notify", link.id)
+
+
+def _escalate(approval: Approval) -> None:
+    approval.escalated_at = timezone.now()
+    approval.save(update_fields=["escalated_at"])
+    if approval.tier != Tier.CLIENT:
+        _record("approval.escalated", approval, [])
+        work.schedule("notify", approval.id)
+        return
+    link = _invite_next(approval)
+    _record("approval.escalated", approval, [link.recipient] if link else [])
+
+
+def _invite_next(approval: Approval) -> ClientLink | None:
+    contact = _next_contact(approval)
+    if contact is None:
+        return None
+    return client_links.create(approval.id, contact, actor="engine", send=True)
+
+
+def _next_contact(approval: Approval) -> Contact | None:
+    asked = set(approval.links.values_list("contact_id", flat=True))
+    people = client_links.contacts_of(approval)
+    return next((one for one in people if one.id not in asked), None)
+
+
+def _schedule_next(approval: Approval) -> None:
+    due = [at for at in (_reminder_due(approval), _escalation_due(approval)) if at is not None]
+    if due:
+        left = (min(due) - timezone.now()).total_seconds()
+        work.schedule("remind", approval.id, delay=max(1, left))
+
+
+def _record(kind: str, approval: Approval, recipients: list[str]) -> None:
+    ledger.append(
+        kind,
+        actor="engine",
+        case_id=approval.plan.case_id,
+        subject=f"{Tier(approval.tier).label} for plan {approval.plan.sha256[:12]}",
+        body={"plan": approval.plan.sha256, "tier": approval.tier, "to": recipients},
+    )
