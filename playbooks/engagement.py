@@ -28,7 +28,9 @@ _RULE_KEYS = ("id", "title", "actions", "when", "tier")
 _DEFAULT_FILE = Path(__file__).parent / "engagement.default.yaml"
 _OWNERS = ("account", "on_premises")
 # What can be touched without touching anybody's account.
-_OF_NO_ACCOUNT = ("device", "process", "file", "message", "indicator", "sender", "domain")
+_OF_NO_ACCOUNT = (
+    "message", "sender", "device", "process", "file", "indicator", "policy_setting", "tenant",
+)  # fmt: skip
 _LARGEST_COUNT = 100_000
 _Places = Callable[..., str]
 

@@ -2,13 +2,14 @@
 
 import datetime as dt
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integrations.catalog import TargetKind
 from playbooks import engagement, rules
 from playbooks.engagement import TIERS, judge, lay_on, load_engagement
 from playbooks.errors import PlaybookError
@@ -194,13 +195,34 @@ def test_a_target_that_says_what_it_is_itself_is_believed_before_the_account() -
     assert (found.tier, found.rule) == ("client", "own")
 
 
-def test_a_device_without_an_account_may_be_judged_an_account_may_not() -> None:
+OF_AN_ACCOUNT = {
+    "account", "mailbox", "mailbox_rule", "auth_method", "oauth_grant", "role_assignment",
+    "group_membership", "licence", "mailbox_delegate", "trusted_sender",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", get_args(TargetKind))
+def test_without_an_account_only_what_belongs_to_none_may_be_touched(kind: str) -> None:
     policy = load_engagement({"default": "automatic"})
-    device = {"kind": "device", "external_id": "1", "name": "pc"}
+    target = {"kind": kind, "external_id": "1", "name": "x"}
     told = {"action": ACTION, "objects": 1, "facts": {"case": {}}}
-    assert judge(policy, target=device, **told).tier == "automatic"
-    assert judge(policy, target=TARGET, **told).tier == "forbidden"
-    assert judge(policy, target={**device, "is_protected": True}, **told).tier == "forbidden"
+    expected = "forbidden" if kind in OF_AN_ACCOUNT else "automatic"
+    assert judge(policy, target=target, **told).tier == expected
+    assert judge(policy, target={**target, "is_protected": True}, **told).tier == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("twin", "tier"),
+    [
+        ({"is_protected": False}, "automatic"),
+        ({"is_protected": True}, "forbidden"),
+        ({}, "forbidden"),
+    ],
+)
+def test_the_account_in_active_directory_is_guarded_as_well(twin, tier) -> None:
+    told = {**facts(), "on_premises": twin}
+    policy = load_engagement({"default": "automatic"})
+    assert judge(policy, action=ACTION, target=TARGET, objects=1, facts=told).tier == tier
 
 
 def test_without_rules_of_its_own_the_msps_hold(in_tenant) -> None:
