@@ -15,6 +15,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from msp.staff import actions
 from msp.staff.models import Role
+from playbooks.models import Plan, Step
+from tenants import scope
 from tenants.models import Tenant
 from tests.msp.console import rows as seeded
 
@@ -117,6 +119,7 @@ def test_pages_fit_and_can_be_read(
         "queue": "queue/",
         "case": f"cases/{rows.case.id}/",
         "case-needs": f"cases/{rows.quiet_case.id}/",
+        "plan": f"plans/{rows.plan.id}/",
         "approvals": "approvals/",
         "ledger": f"ledger/{rows.tenant.slug}/?verify=1",
         "tenants": "clients/",
@@ -157,3 +160,19 @@ def test_a_technician_approves_a_plan_with_two_clicks(
 def test_health_answers_over_http(server: LiveServer) -> None:
     with urllib.request.urlopen(f"{server.url}/healthz") as answer:
         assert answer.read() == b'{"status": "ok"}'
+
+
+def test_the_page_of_a_plan_follows_it_by_itself(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings
+) -> None:
+    settings.REQUIRE_MFA = False
+    page = chromium.new_page()
+    page.goto(f"{server.url}/admin/plans/{rows.plan.id}/")
+    page.fill("[name=login]", "mira")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_selector("#live[data-live=yes]")
+    with scope.tenant(rows.tenant.id):
+        Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.DONE)
+        Step.objects.filter(run__plan=rows.plan).update(status=Step.Status.VERIFIED)
+    page.wait_for_selector("#live[data-live=no] >> text=Done and read back")
