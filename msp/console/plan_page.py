@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integrations import catalog
+from integrations.errors import UnknownAction
 from msp.console import words
 from msp.console.words import Word
 from playbooks.models import Plan, Step, Tier
@@ -123,7 +125,7 @@ def _step(
         tier=words.TIERS.get(Tier(told["tier"]), told["tier"]),
         rule=str(told.get("tier_rule", {}).get("title", "")),
         needs=[titles[key] for key in told["needs"] if key in titles],
-        undo=_undo(told["reversal"]),
+        undo=_undo(told["action"]),
         on_failure=_ON_FAILURE.get(told["on_failure"], ""),
         is_canary=bool(told.get("is_canary")),
         proof=str(row.read_back.get("explanation", "")) if row else "",
@@ -142,11 +144,14 @@ def _can_be_undone(row: Step | None, plan: Plan) -> bool:
     )
 
 
-def _undo(reversal: Mapping[str, Any]) -> str:
-    name = reversal.get("action")
-    if name:
-        return f"Can be undone: {words.action_title(str(name))}."
-    return f"Can't be undone: {reversal.get('reason', '')}"
+def _undo(action: str) -> str:
+    try:
+        told = catalog.get(action)
+    except UnknownAction:
+        return "Not known: the catalog no longer has this action."
+    if told.reversal:
+        return f"Can be undone: {words.action_title(told.reversal)}."
+    return f"Can't be undone. {told.no_reversal}"
 
 
 def _shown(value: Any) -> str:
