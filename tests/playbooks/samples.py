@@ -21,6 +21,11 @@ tests:
   - name: one
     expect: {tier: automatic}
 """
+ASKED = """\
+tests:
+  - name: one
+    expect: {verdict: insufficient_data}
+"""
 DISABLE = """\
   - id: disable
     uses: identity.disable_sign_in
@@ -52,7 +57,7 @@ def response_text(steps: str = DISABLE, more: str = "") -> str:
 
 def investigation_text(rows: str = NOT_ENOUGH, steps: str = ASK) -> str:
     """Write an investigation with this verdict table."""
-    return HEAD.format(kind="investigation") + steps + "verdicts:\n" + rows + TAIL
+    return HEAD.format(kind="investigation") + steps + "verdicts:\n" + rows + ASKED
 
 
 def facts(**changes: Any) -> dict[str, Any]:
