@@ -1,5 +1,6 @@
 """A playbook → a CACAO 2.0 document."""
 
+import copy
 import json
 import re
 import uuid
@@ -76,7 +77,8 @@ def export(playbook: Playbook) -> dict[str, Any]:
         "target_definitions": workflow.targets,
         "extension_definitions": {words.EXTENSION: _definition()},
     }
-    return {key: value for key, value in document.items() if value not in ([], {})}
+    # A copy: who changes the document must not change our vocabulary with it.
+    return copy.deepcopy({key: told for key, told in document.items() if told not in ([], {})})
 
 
 def _playbook_uuid(playbook: Playbook) -> uuid.UUID:

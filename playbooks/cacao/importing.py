@@ -75,7 +75,7 @@ def _data(document: Mapping[str, Any]) -> dict[str, Any]:
         raise PlaybookError(
             [f"/playbook_extensions/{words.EXTENSION}/{name}: {_TAKEN}" for name in taken]
         )
-    head = {key: told.pop(key) for key in ("id", "version", "kind") if key in told}
+    head: dict[str, Any] = {key: told.pop(key) for key in ("id", "version", "kind") if key in told}
     head |= {"title": document["name"], "summary": document.get("description", "")}
     head |= _references(document.get("external_references", []))
     first = {key: told.pop(key) for key in ("trigger", "inputs") if key in told}

@@ -53,12 +53,29 @@ def _walk(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 step[key] = number(step[key])
         if "next_steps" in step:
             step["next_steps"] = [number(following) for following in step["next_steps"]]
+        if step["type"] in ("start", "end", "parallel"):
+            step = {key: step[key] for key in step.keys() - {"name", "description"}}
         if step["type"] == "action":
-            step["agent"] = document["agent_definitions"][step["agent"]]
-            step["targets"] = [document["target_definitions"][t] for t in step["targets"]]
-            # What a step needs is compared by name: it may be met only later.
-            step["step_extensions"] = _with_names(step["step_extensions"], workflow)
+            step = _action(step, workflow)
         yield name, step
+
+
+def _action(step: Mapping[str, Any], workflow: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what comes from the catalog: its words may be others in another release."""
+    commands = step.get("commands")
+    known = {"description", "playbook_activity"}
+    return {
+        **{key: step[key] for key in step.keys() - {"agent"}},
+        "commands": [
+            {key: command[key] for key in command.keys() - known}
+            if isinstance(command, dict)
+            else command
+            for command in (commands if isinstance(commands, list) else [commands])
+        ],
+        "targets": len(step["targets"]),
+        # What a step needs is compared by name: it may be met only later.
+        "step_extensions": _with_names(step["step_extensions"], workflow),
+    }
 
 
 def _with_names(extensions: Mapping[str, Any], workflow: Mapping[str, Any]) -> dict[str, Any]:

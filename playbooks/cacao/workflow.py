@@ -12,11 +12,11 @@ from integrations import catalog
 from playbooks.cacao import words
 from playbooks.language import Playbook, PlaybookStep
 
-_TARGETS = {
+_TARGETS: Mapping[str, Mapping[str, Any]] = {
     "device": {"type": "security-category", "category": ["endpoint"]},
     "tenant": {"type": "organization"},
 }
-_EVERYBODY_ELSE = {"type": "individual"}
+_EVERYBODY_ELSE: Mapping[str, Any] = {"type": "individual"}
 
 
 class Workflow:
@@ -120,7 +120,8 @@ class Workflow:
         action = catalog.get(step.uses)
         return {
             "type": "manual",
-            "command": f"{action.title} ({action.name})",
+            "command": action.name,
+            "description": action.title,
             "playbook_activity": activity(action),
         }
 

@@ -6,18 +6,13 @@ import yaml
 from hypothesis import strategies as st
 
 _CONDITIONS = [
-    "true",
     "account.is_enabled != false",
-    "evidence.sign_ins.suspicious_successes > 0",
+    "has(account.external_id) && tenant.slug != 'x'",
     "hour >= 8 && hour < 18",
     "account.display_name == 'Zoë \"the\" # boss: yes'",
     "case.findings.exists(f,\n  f.severity == 'high')",
-    "evidence.rules.filter(r, r.is_suspicious).size() > 0",
 ]
-_LISTS = [
-    "evidence.methods.methods",
-    "evidence.methods.available\n? evidence.methods.methods.filter(m, m.is_recent) : []",
-]
+_LISTS = ["case.findings", "case.findings\n.filter(f, f.severity == 'high')"]
 _TEXTS = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cs"]) | st.sampled_from("\n \t#:'\"&*!{}[]~"),
     max_size=12,
@@ -115,6 +110,11 @@ def _steps(draw: st.DrawFn, kind: str) -> list[dict[str, Any]]:
     return draw(st.permutations(steps))
 
 
+def _expected(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    names = ["verdict", "confidence", "rule"] if kind == "investigation" else ["tier", "steps"]
+    return st.dictionaries(st.sampled_from(names), _VALUES, min_size=1)
+
+
 @st.composite
 def _verdicts(draw: st.DrawFn) -> list[dict[str, Any]]:
     row = st.fixed_dictionaries(
@@ -143,15 +143,18 @@ def playbook_texts(draw: st.DrawFn) -> str:
         "steps": draw(_steps(kind)),
         "tests": draw(
             st.lists(
-                st.fixed_dictionaries({"name": _WORDS, "expect": _MAPPINGS}),
+                st.fixed_dictionaries(
+                    {"name": _WORDS, "expect": _expected(kind)},
+                    optional={"change": _MAPPINGS, "rules": st.just([])},
+                ),
                 min_size=1,
                 max_size=2,
             )
         ),
+        "trigger": draw(st.sampled_from([*_CONDITIONS, True, "true"])),
         **({"verdicts": draw(_verdicts())} if kind == "investigation" else {}),
         **draw(
             _maybe(
-                trigger=st.sampled_from([*_CONDITIONS, True, False]),
                 attack=st.lists(st.sampled_from(["T1078.004", "T1114"]), max_size=3),
                 d3fend=st.lists(st.sampled_from(["D3-ANCI", "D3-AL"]), max_size=3),
                 sources=st.lists(st.sampled_from(["https://a.example/b?c=d#e"]) | _WORDS) | texts,

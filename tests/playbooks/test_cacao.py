@@ -204,6 +204,16 @@ def test_the_same_playbook_is_the_same_bytes_in_another_process() -> None:
         assert made.stdout == ours
 
 
+def test_changing_a_document_changes_no_later_one() -> None:
+    document = exported()
+    before = cacao.write(document)
+    document["playbook_types"].clear()
+    for target in document["target_definitions"].values():
+        target.clear()
+    extension(document)["example"].clear()
+    assert cacao.write(exported()) == before
+
+
 def test_each_version_is_a_document_of_its_own() -> None:
     text = CONTAIN.read_text(encoding="utf-8")
     ids = {cacao.export(load(version))["id"] for version in (text, text + "# later\n")}
@@ -344,9 +354,24 @@ def test_what_a_workflow_says_besides_is_refused_not_dropped() -> None:
     step(document, "reset_password")["commands"][0]["command"] = "Delete the account"
     assert "commands differs from what its extension" in problems(document)
     document = exported()
+    own(step(document, "reset_password"))["uses"] = "identity.revoke_sessions"
+    assert "commands differs" in problems(document)
+    document = exported()
     condition = next(s for s in document["workflow"].values() if s["type"] == "if-condition")
     condition["on_completion"] = condition["on_true"]
     assert problems(document)
+
+
+def test_other_words_of_another_release_change_nothing() -> None:
+    document = exported()
+    for action in document["workflow"].values():
+        for command in action.get("commands", []):
+            command.update(description="In other words", playbook_activity="eliminate-risk")
+        if action["type"] in ("end", "parallel"):
+            action["name"] = "Something else"
+    for target in document["target_definitions"].values():
+        target["name"] = "Somebody"
+    assert cacao.to_yaml(document) == CONTAIN.read_text(encoding="utf-8")
 
 
 def test_a_number_that_json_can_not_hold_is_refused_on_the_way_out() -> None:
