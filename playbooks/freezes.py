@@ -12,6 +12,7 @@ from integrations import catalog
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _KEYS = ("title", "from", "to", "weekdays", "hours", "except")
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 _HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -133,6 +134,8 @@ def _moment(told: Mapping[str, Any], key: str, is_end: bool) -> dt.datetime:
         moment = dt.datetime.fromisoformat(text.strip())
         if len(text.strip()) <= len("2026-12-31") and is_end:
             moment += dt.timedelta(days=1)
+        if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            raise ValueError
     except (ValueError, OverflowError):
         raise ValueError(
             f"`{key}:` {text!r} is no moment: write 2026-12-24 or 2026-12-24T18:00"

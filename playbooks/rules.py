@@ -17,6 +17,7 @@ from tenants import ledger, scope
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
+from tenants.storable import storable
 
 _NAME = "rules of engagement"
 
@@ -62,7 +63,7 @@ def save(document: Mapping[str, Any], *, actor: str) -> RulesOfEngagement:
     _one_at_a_time(f"rules {scope.require_tenant_id()}")
     newest = newest_of_tenant()
     version = newest.version + 1 if newest else 1
-    told = {**jsonable(document), "version": version}
+    told = {**storable(jsonable(document)), "version": version}
     row = RulesOfEngagement.objects.create(
         tenant_id=scope.require_tenant_id(),
         version=version,
@@ -84,7 +85,7 @@ def save_msp_wide(document: Mapping[str, Any], *, actor: str) -> MspRules:
     _one_at_a_time("rules of the MSP")
     newest = MspRules.objects.order_by("-version").first()
     version = (newest or engagement.default()).version + 1
-    told = {**jsonable(document), "version": version}
+    told = {**storable(jsonable(document)), "version": version}
     sha256 = engagement.load_engagement(told).sha256
     row = MspRules.objects.create(version=version, document=told, sha256=sha256, author=actor)
     for tenant in Tenant.objects.all():
@@ -97,7 +98,7 @@ def check(
     document: Mapping[str, Any], name: str = _NAME, at: Callable[..., str] | None = None
 ) -> Engagement:
     """Return what a tenant's document comes to; PlaybookError lists why it can't be in force."""
-    rules = effective(document, name, at)
+    rules = effective(storable(document), name, at)
     problems = [f"{name}: {told}" for told in _impossible(rules)]
     if engagement.is_override(document):
         known = sorted(rule.id for rule in msp_wide().rules)
@@ -116,7 +117,7 @@ def check_msp_wide(
     document: Mapping[str, Any], name: str = _NAME, at: Callable[..., str] | None = None
 ) -> Engagement:
     """Return the MSP-wide rules that a document comes to; PlaybookError lists what is wrong."""
-    rules = engagement.load_engagement(document, name, at)
+    rules = engagement.load_engagement(storable(document), name, at)
     problems = _impossible(rules)
     if problems:
         raise PlaybookError([f"{name}: {told}" for told in problems])

@@ -9,6 +9,7 @@ from django.utils.text import slugify
 from playbooks import yaml_reader
 from playbooks.engagement import Engagement, is_override
 from playbooks.errors import PlaybookError
+from tenants.storable import storable
 
 NEW = {"extends": "msp"}
 _MOST_ROWS = 200
@@ -52,7 +53,8 @@ def from_yaml(text: str) -> dict[str, Any]:
     document = yaml_reader.parse(text, _NAME)
     if not isinstance(document.data, dict):
         raise PlaybookError([f"{_NAME}: write a mapping with `extends: msp` and `rules:`"])
-    return document.data
+    told: dict[str, Any] = storable(document.data)
+    return told
 
 
 def from_fields(
@@ -129,6 +131,7 @@ def _row(posted: Mapping[str, Any], prefix: str, names: tuple[str, ...]) -> dict
     for name in names:
         value = str(posted.get(f"{prefix}-{name}", "")).strip()
         if value:
+            value = storable(value)
             row[name] = [one.strip() for one in value.split(",")] if name in _LISTS else value
     return row
 

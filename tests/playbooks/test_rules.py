@@ -130,6 +130,7 @@ def test_a_change_of_the_msps_rules_changes_the_hash_of_a_clients() -> None:
         ({"freezes": [{"title": "x", "weekdays": ["freitag"]}]}, "'freitag' is no weekday"),
         ({"freezes": [{"title": "x", "hours": "evening"}]}, "not written like"),
         ({"freezes": [{"title": "x", "from": "2026-12-24", "to": "soon"}]}, "'soon' is no moment"),
+        ({"freezes": [{"title": "x", "from": "0001-01-01", "to": "2026-12-24"}]}, "no moment"),
         ({"freezes": [{"title": "x", "from": "2026-12-24", "to": "2026-12-01"}]}, "not after"),
         ({"freezes": [{"title": "x", "hours": "18:00-07:00", "except": ["no.such"]}]}, "no.such"),
         ({"approvals": {"automatic": {"hours": 1}}}, "nobody is asked"),
@@ -257,6 +258,14 @@ def test_rules_that_could_not_work_are_not_kept(in_tenant, document, told) -> No
     with pytest.raises(PlaybookError, match=re.escape(told)):
         rules.save(document, actor="technician:ann")
     assert not RulesOfEngagement.objects.exists()
+
+
+@pytest.mark.parametrize("title", ["a\x00b", "a\ud800b"])
+def test_what_the_database_cant_hold_is_replaced(in_tenant, title: str) -> None:
+    rule = {"id": "own", "title": title, "tier": "client"}
+    row = rules.save({"extends": "msp", "rules": [rule]}, actor="technician:ann")
+    assert rules.in_force().sha256 == row.sha256
+    assert rules.in_force().rules[-1].title in ("a\ufffdb", "a?b")
 
 
 def test_forbidding_on_purpose_is_allowed(in_tenant) -> None:

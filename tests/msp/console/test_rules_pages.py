@@ -197,6 +197,7 @@ def test_what_is_filled_in_becomes_the_rules(browser, tenant) -> None:
     [
         ({"yaml": "default: ["}, "not YAML"),
         ({"yaml": "- a"}, "write a mapping"),
+        ({"yaml": 'default: "\\ud800"'}, "is none of"),
         ({"yaml": "rules: 5"}, "is a list of rules"),
         ({"yaml": "extends: msp\nrules: [5]"}, "a rule is a mapping"),
         (
