@@ -4,13 +4,15 @@ PYTHON ?= python3
 BOOTSTRAP = $(PYTHON) -B -m bootstrap
 VENV = .venv/bin/python
 
-.PHONY: help setup demo test lint format lock clean distclean
+.PHONY: help setup demo test chaos bench lint format lock clean distclean
 
 help:
 	@echo "make demo          see it work: clients, an attack, containment, proof, reports"
 	@echo "make demo ONCE=1   the same work once, with a summary; for machines"
 	@echo "make setup         prepare everything, start nothing"
 	@echo "make test          every check and test"
+	@echo "make chaos         500 runs under faults and kill -9; RUNS=20 SEED=7 for fewer, or again"
+	@echo "make bench         how fast plans are carried out, beside the bare database"
 	@echo "make lint          the checks without the tests; make format puts right what it can"
 	@echo "make lock          resolve requirements*.in anew (needs uv)"
 	@echo "make clean         remove var/, all state with it; make distclean removes .venv/ too"
@@ -25,6 +27,13 @@ demo: setup
 
 test: lint
 	$(VENV) -m pytest $(PYTEST)
+
+# On state of their own under var/, with a database that nobody else uses.
+chaos: setup
+	$(VENV) -m bench chaos $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
+
+bench: setup
+	$(VENV) -m bench throughput $(if $(RUNS),--runs $(RUNS))
 
 lint:
 	@$(BOOTSTRAP) test

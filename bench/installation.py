@@ -1,0 +1,185 @@
+"""The product's real processes, one after another killed and started again, and a simulator."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.db import connections as database
+
+from integrations import connections
+from integrations.models import Connection
+from integrations.simulators.microsoft365.people import NAMES
+from msp.appliance import engine, postgres
+from tenants import scope
+from tenants.models import PlaybookMode, Tenant
+
+ROOT = Path(__file__).resolve().parents[1]
+_START_SECONDS = 30.0
+
+
+class Simulator:
+    """A simulated Microsoft 365 in a process of its own."""
+
+    def __init__(self, processes: Processes) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        processes.start(
+            "simulator",
+            "-m", "integrations.simulators.microsoft365", "--port", str(port), "--seed", "empty",
+        )  # fmt: skip
+        self._http = httpx.Client(base_url=f"{self.address}/_simulator", timeout=60)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"The simulator did not start: {processes.logs}/simulator.log")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            return self._http.get("/health").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def post(self, path: str, /, **body: Any) -> Any:
+        """Ask the control endpoint; httpx.HTTPStatusError where it refuses."""
+        return self._http.post(path, json=body).raise_for_status().json()
+
+    def members(self, domain: str) -> list[str]:
+        """The ids of an organisation's ordinary members."""
+        given = {"tenant": domain, "collection": "users"}
+        told = self._http.get("/state", params=given).raise_for_status().json()
+        names = {f"{name[0]} {name[1]}" for name in NAMES}
+        return [key for key, user in told.items() if user["displayName"] in names]
+
+    def effects(self) -> list[tuple[str, str]]:
+        """Every change that Holdfast made: kind and target, in order."""
+        lines = self._http.get("/log", params={"effects": 1}).raise_for_status().json()
+        # A rule is switched off by either of two interfaces, which name it differently.
+        same = {"rule.disable": "rule.update", "rule.enable": "rule.update"}
+        return [
+            (same.get(effect["kind"], effect["kind"]), effect["target"])
+            for line in lines
+            if line["path"] and not line["path"].startswith("/_simulator")
+            for effect in line["effects"]
+        ]
+
+
+class Processes:
+    """Starts and kills -9 the product's processes; `close` ends what is left."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._arguments: dict[str, tuple[str, ...]] = {}
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def workers(self, count: int, threads: int) -> list[str]:
+        """Start worker processes; return their names."""
+        names = [f"worker-{number}" for number in range(1, count + 1)]
+        for name in names:
+            self.start(
+                name, "-m", "dramatiq", "msp.worker", "--processes", "1", "--threads", str(threads)
+            )
+        return names
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start a Python process that leads a group of its own."""
+        self._arguments[name] = arguments
+        # With their parent they end, however it ends.
+        command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, *arguments]
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(  # noqa: S603
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                process_group=0,
+            )  # fmt: skip
+
+    def kill(self, name: str) -> None:
+        """Kill -9 a process with all that it started."""
+        process = self._running[name]
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def start_again(self, name: str) -> None:
+        """Start it as it was started before."""
+        self.start(name, *self._arguments[name])
+
+    def revive(self) -> list[str]:
+        """Start again what ended by itself; return the names."""
+        ended = [name for name, process in self._running.items() if process.poll() is not None]
+        for name in ended:
+            self.kill(name)
+            self.start_again(name)
+        return ended
+
+    def members(self, name: str) -> set[int]:
+        """The process numbers of a process and of what it started."""
+        group, found = self._running[name].pid, set()
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError, ValueError, IndexError):
+                if entry.name.isdigit():
+                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                    if int(fields[2]) == group:
+                        found.add(int(entry.name))
+        return found
+
+    def close(self) -> None:
+        """End everything."""
+        for name in self._running:
+            self.kill(name)
+
+
+def kill_database(seconds: float) -> None:
+    """Kill -9 the PostgreSQL server, which is the queue as well; start it after `seconds`."""
+    cluster = postgres.embedded()
+    server = engine.postmaster_pid(cluster.data)
+    if server is not None:
+        os.kill(server, signal.SIGKILL)
+    time.sleep(seconds)
+    cluster.ensure_started()
+    database["default"].close()
+    database["default"].close_pool()
+
+
+def attacked_client(simulator: Simulator, number: int, attacks: int) -> Tenant:
+    """Register and connect a client with so many (1 to 16) taken-over mailboxes."""
+    domain = f"client-{number:04}.example"
+    told = simulator.post("/organisation", domain=domain, name=f"Client {number}", people=attacks)
+    for user in simulator.members(domain):
+        simulator.post("/act", act="business_email_compromise", tenant=domain, user=user)
+    app = told["apps"][0]
+    tenant = Tenant.objects.create(
+        slug=f"client-{number:04}",
+        name=f"Client {number}",
+        time_zone="UTC",
+        playbook_mode=PlaybookMode.AUTOMATIC,
+    )
+    endpoints = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
+    with scope.tenant(tenant.id):
+        connections.create(
+            connector="microsoft365",
+            name="Microsoft 365",
+            settings={"tenant_id": told["id"], "client_id": app["client_id"]}
+            | dict.fromkeys(endpoints, simulator.address),
+            secrets={"client_secret": app["secret"]},
+            actor="bench",
+        )
+        assert Connection.objects.count() == 1
+    return tenant
+
+
+def lease_seconds() -> float:
+    """How long a dead worker's work stays its own."""
+    return float(settings.WORK_LEASE_SECONDS)

@@ -1,0 +1,108 @@
+"""What has to hold when the storm is over: every run ended, every effect was had once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from playbooks.models import Run, Step
+from playbooks.steps import FINISHED
+from tenants import ledger, scope
+from tenants.models import Tenant
+
+# What the simulator's log calls the effect of an action.
+EFFECTS = {
+    "identity.disable_sign_in": "user.disable",
+    "identity.enable_sign_in": "user.enable",
+    "identity.reset_password": "user.reset_password",
+    "identity.revoke_sessions": "user.revoke_sessions",
+    "identity.remove_auth_method": "auth_method.delete",
+    "identity.restore_auth_method": "auth_method.add",
+    "mailbox.disable_inbox_rule": "rule.update",
+    "mailbox.enable_inbox_rule": "rule.update",
+    "mailbox.delete_inbox_rule": "rule.delete",
+    "mailbox.restore_inbox_rule": "rule.add",
+    "mailbox.remove_forwarding": "mailbox.set_forwarding",
+    "mailbox.restore_forwarding": "mailbox.set_forwarding",
+}
+_DONE = (Step.Status.VERIFIED, Step.Status.ROLLED_BACK)
+_OPEN = (Step.Status.FAILED, Step.Status.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Told:
+    """One step as the rows tell it."""
+
+    tenant: str
+    account: str
+    key: str
+    action: str
+    status: str
+    error: str
+    calls: int
+
+
+def problems(effects: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what does not hold, in words; `effects` are those of the simulator's log."""
+    with scope.reading(scope.ALL):
+        steps = [
+            Told(*row)
+            for row in Step.objects.values_list(
+                "tenant__slug", "run__plan__case__account__external_id", "key", "action",
+                "status", "error", "calls",
+            )
+        ]  # fmt: skip
+        runs = list(Run.objects.values_list("tenant__slug", "status", "note", "finished_at"))
+    return [
+        *_runs_not_ended(runs),
+        *_steps_not_ended(steps),
+        *wrong_effects(steps, effects),
+        *_broken_ledgers(),
+    ]
+
+
+def _runs_not_ended(runs: Iterable[tuple[str, str, str, object]]) -> list[str]:
+    return [
+        f"{tenant}: a run is {status}: {note}" for tenant, status, note, at in runs if at is None
+    ]
+
+
+def _steps_not_ended(steps: Iterable[Told]) -> list[str]:
+    found = []
+    for step in steps:
+        if step.status not in FINISHED:
+            found.append(f"{step.tenant}: {step.key} is {step.status}: {step.error}")
+        elif step.status not in (*_DONE, Step.Status.FORBIDDEN) and not step.error:
+            found.append(f"{step.tenant}: {step.key} is {step.status} without a reason")
+        elif step.action not in EFFECTS:
+            found.append(f"{step.tenant}: bench/verdict.py names no effect of {step.action}")
+    return found
+
+
+def wrong_effects(steps: Iterable[Told], effects: Iterable[tuple[str, str]]) -> list[str]:
+    """Return where the vendor saw more or fewer effects than the steps tell of."""
+    seen = Counter((kind, target.split("/")[0]) for kind, target in effects)
+    must: Counter[tuple[str, str]] = Counter()
+    may: Counter[tuple[str, str]] = Counter()
+    for step in steps:
+        pair = (EFFECTS.get(step.action, step.action), step.account)
+        must[pair] += step.status in _DONE
+        # A call whose step failed may have worked: nobody says that it did.
+        may[pair] += step.status in _DONE or (step.status in _OPEN and step.calls > 0)
+    return [
+        f"{kind} of {account}: {seen[kind, account]} effects for {must[kind, account]} steps"
+        for kind, account in sorted(must.keys() | seen.keys())
+        if not must[kind, account] <= seen[kind, account] <= may[kind, account]
+    ]
+
+
+def _broken_ledgers() -> list[str]:
+    found = []
+    for tenant in Tenant.objects.all():
+        with scope.tenant(tenant.id):
+            while ledger.seal():
+                pass
+            if not (checked := ledger.verify()).is_ok:
+                found.append(f"{tenant.slug}: the ledger does not verify: {checked}")
+    return found
