@@ -1,0 +1,182 @@
+"""Links and reminders go out by a real SMTP server, once; what fails is tried again and told."""
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+
+from msp.notifications import actions as notifications
+from msp.notifications.errors import MailNotSent
+from msp.notifications.mail_server import MailServer, mail_server
+from msp.staff import actions
+from msp.staff.models import Role
+from playbooks import approvals, client_links
+from playbooks.models import Approval, ClientLink, Plan
+from tenants import scope
+from tenants.models import LedgerEntry, Work
+from tests.msp.approval.conftest import Asked, ask
+from tests.msp.notifications.smtp_server import MailBox, mail_box
+from tests.pipeline import drain
+from tests.playbooks.cases import make_account, make_case, make_plan
+from tests.playbooks.samples import policy
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mails(settings) -> Iterator[MailBox]:
+    with mail_box() as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.PUBLIC_URL = "https://holdfast.example"
+        yield server
+
+
+@pytest.fixture
+def asked(tenant) -> Asked:
+    return ask(tenant)
+
+
+def _link(asked: Asked) -> ClientLink:
+    with scope.tenant(asked.tenant.id):
+        return ClientLink.objects.get(id=asked.link.id)
+
+
+def _notify(asked: Asked) -> None:
+    notifications.notify(asked.tenant.id, asked.link.id)
+
+
+def test_the_mail_carries_a_link_that_opens_the_page(asked, mails) -> None:
+    _notify(asked)
+    [mail] = mails.mails
+    assert mail["To"] == "owner@acme.example"
+    text = mail.get_content()
+    assert "Olive Owner" in text
+    [url] = re.findall(r"https://holdfast\.example(/approve/\S+)", text)
+    assert Client().get(url).status_code == 200
+    assert _link(asked).sent_at is not None
+
+
+def test_it_is_sent_once_however_often_it_is_asked_for(asked, mails) -> None:
+    _notify(asked)
+    _notify(asked)
+    assert len(mails.mails) == 1
+
+
+def test_a_plan_for_the_client_sends_its_mail_by_itself(tenant, mails) -> None:
+    asked = ask(tenant)
+    with scope.tenant(tenant.id):
+        ClientLink.objects.all().delete()
+        Work.objects.exclude(kind="remind").delete()
+        drain({"remind", "notify"})
+        assert ClientLink.objects.get().sent_at is not None
+        [due] = Work.objects.filter(kind="remind", subject=asked.approval.id)
+        assert due.due_at > due.created_at
+    assert [mail["To"] for mail in mails.mails] == ["owner@acme.example"]
+
+
+def test_nothing_is_sent_for_what_is_decided(asked, mails) -> None:
+    with scope.tenant(asked.tenant.id):
+        approvals.decide(
+            asked.approval.id, approve=True, actor="technician:x", sha256=asked.plan.sha256,
+            comment="By phone.",
+        )  # fmt: skip
+    _notify(asked)
+    assert mails.mails == []
+
+
+def test_a_server_that_puts_off_is_asked_again(asked, mails) -> None:
+    mails.refuse_with = "451 later"
+    with pytest.raises(MailNotSent):
+        _notify(asked)
+    assert "put the mail off" in _link(asked).send_error
+    mails.refuse_with = ""
+    _notify(asked)
+    assert (_link(asked).send_error, len(mails.mails)) == ("", 1)
+
+
+def test_a_server_that_is_away_is_asked_again(asked, settings) -> None:
+    with mail_box() as server:
+        gone = server.port
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", gone
+    settings.PUBLIC_URL = "https://holdfast.example"
+    with pytest.raises(MailNotSent):
+        _notify(asked)
+    assert "not reached" in _link(asked).send_error
+
+
+def test_an_address_that_is_refused_for_good_is_told_and_not_tried_again(asked, mails) -> None:
+    mails.refuse_with = "550 no such user"
+    _notify(asked)
+    assert _link(asked).send_error == "The mail server refused the recipient's address."
+    with scope.tenant(asked.tenant.id):
+        assert LedgerEntry.objects.filter(kind="client_link.not_sent").count() == 1
+
+
+def test_without_a_server_nothing_is_sent_and_the_box_says_so(asked, settings) -> None:
+    settings.EMAIL_HOST = ""
+    _notify(asked)
+    assert "No mail server is set" in _link(asked).send_error
+    assert _link(asked).sent_at is None
+
+
+def test_a_reminder_is_the_same_link_and_says_that_it_is_one(asked, mails) -> None:
+    _notify(asked)
+    with scope.tenant(asked.tenant.id):
+        Approval.objects.update(reminded_at=asked.link.created_at.replace(year=2100))
+        ClientLink.objects.update(sent_at=None)
+    _notify(asked)
+    first, second = mails.mails
+    assert not first["Subject"].startswith("Reminder")
+    assert second["Subject"].startswith("Reminder")
+    token = client_links.token(asked.link)
+    assert token in first.get_content()
+    assert token in second.get_content()
+
+
+def test_technicians_who_may_decide_are_reminded(tenant, other_tenant, mails) -> None:
+    for name, role, tenants in (
+        ("may", Role.APPROVER, None),
+        ("looks", Role.VIEWER, None),
+        ("elsewhere", Role.APPROVER, [other_tenant]),
+    ):
+        one = actions.create_technician(name, role=role, password="x" * 20, tenants=tenants)
+        one.email = f"{name}@msp.example"
+        one.save()
+    with scope.tenant(tenant.id):
+        plan = make_plan(make_case(make_account()), policy(default="technician"))
+    notifications.notify(tenant.id, _approval_id(plan))
+    [mail] = mails.mails
+    assert mail["To"] == "may@msp.example"
+    assert f"/admin/cases/{plan.case_id}/" in mail.get_content()
+
+
+def _approval_id(plan: Plan) -> uuid.UUID:
+    with scope.tenant(plan.tenant_id):
+        return plan.approvals.get().id
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("", MailServer()),
+        ("smtp://mail.example", MailServer("mail.example", 25)),
+        (
+            "smtp+tls://us%40er:p%3Aw@mail.example:2525",
+            MailServer("mail.example", 2525, "us@er", "p:w", use_tls=True),
+        ),
+        ("smtps://mail.example", MailServer("mail.example", 465, use_ssl=True)),
+    ],
+)
+def test_the_url_of_the_mail_server_is_read(url, server) -> None:
+    assert mail_server(url) == server
+
+
+@pytest.mark.parametrize("url", ["mail.example", "http://u:secret@x", "smtp://"])
+def test_another_url_is_refused_without_its_password(url) -> None:
+    with pytest.raises(ValueError, match="HOLDFAST_SMTP_URL") as refused:
+        mail_server(url)
+    assert "secret" not in str(refused.value)
