@@ -1,0 +1,132 @@
+"""Taking playbooks in from files: checked, compared, kept for ever, activated where wanted."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playbooks import activation, golden, language, library
+from playbooks.errors import PlaybookError
+from playbooks.language import Playbook
+from playbooks.models import Activation, PlaybookVersion
+from playbooks.versions import remember
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A playbook that may be imported, and how it differs from the newest version before it."""
+
+    playbook: Playbook
+    difference: str
+
+
+def check(text: str, name: str = "playbook") -> Checked:
+    """Return the playbook and its difference; PlaybookError lists all that speaks against it.
+
+    The golden cases have to pass, and a version that is known can't get another content.
+    """
+    playbook = language.load(text, name)
+    wrong = [
+        f"{name}: golden case {outcome.name!r}: {outcome.difference}"
+        for outcome in golden.run(playbook)
+        if outcome.difference
+    ]
+    before = known_versions(playbook.id)
+    for sha256, version, _ in before:
+        if version == str(playbook.version) and sha256 != playbook.source_sha256:
+            wrong.append(
+                f"{name}: {playbook.id} version {version} is known with another content "
+                f"(sha256 {sha256[:12]}): give it a new version."
+            )
+    if wrong:
+        raise PlaybookError(wrong)
+    return Checked(playbook, _difference(before[0] if before else None, playbook))
+
+
+def known_versions(playbook_id: str) -> list[tuple[str, str, str]]:
+    """Return (sha256, version, source) of every version there is, newest first."""
+    rows = PlaybookVersion.objects.filter(playbook_id=playbook_id).order_by("-first_used_at")
+    found = [(row.sha256, row.version, row.source) for row in rows]
+    ours = library.playbooks().get(playbook_id)
+    if ours is not None and ours.source_sha256 not in [sha256 for sha256, _, _ in found]:
+        # What comes with this release and was never used yet.
+        found.append((ours.source_sha256, str(ours.version), ours.source))
+    return found
+
+
+def find_version(playbook_id: str, version: str) -> PlaybookVersion:
+    """Return the row of a version, by its number or the beginning of its hash; PlaybookError."""
+    known = known_versions(playbook_id)
+    chosen = [
+        (sha256, source)
+        for sha256, number, source in known
+        if number == version or (len(version) >= 8 and sha256.startswith(version))
+    ]
+    if not chosen:
+        numbers = ", ".join(number for _, number, _ in known) or "none"
+        raise PlaybookError([f"{playbook_id} has no version {version!r}. Versions: {numbers}."])
+    sha256, source = chosen[0]
+    row = PlaybookVersion.objects.filter(sha256=sha256).first()
+    return row or remember(language.load(source, playbook_id))
+
+
+def keep(checked: Checked) -> PlaybookVersion:
+    """Keep a checked playbook; it is used where it is activated."""
+    return remember(checked.playbook)
+
+
+def export_activations() -> dict[str, Any]:
+    """Return the scope's activations as a document that can be applied to other tenants."""
+    rows = sorted(activation.newest().items())
+    return {
+        "format": FORMAT,
+        "activations": [
+            {
+                "playbook": playbook_id,
+                "version": row.version.version,
+                "sha256": row.version.sha256,
+                "mode": row.mode,
+                "source": row.version.source,
+            }
+            for playbook_id, row in rows
+        ],
+    }
+
+
+def apply_activations(document: Mapping[str, Any], *, actor: str) -> list[Activation]:
+    """Let another tenant's activations hold for the scope's tenant.
+
+    Each playbook is checked as at an import. PlaybookError where the document is none of ours.
+    """
+    told = document.get("activations") if isinstance(document, Mapping) else None
+    if not isinstance(told, list) or document.get("format") != FORMAT:
+        raise PlaybookError([f"This is no document of activations with format {FORMAT}."])
+    made = []
+    for one in told:
+        if not isinstance(one, Mapping) or not isinstance(one.get("source"), str):
+            raise PlaybookError(["An activation has no source of its playbook."])
+        checked = check(one["source"], str(one.get("playbook", "playbook")))
+        if checked.playbook.source_sha256 != one.get("sha256"):
+            raise PlaybookError([f"{checked.playbook.id}: the source is not what its hash says."])
+        made.append(
+            activation.activate(
+                keep(checked), str(one.get("mode")), actor=actor, reason="taken from a document"
+            )
+        )
+    return made
+
+
+def _difference(before: tuple[str, str, str] | None, playbook: Playbook) -> str:
+    if before is None:
+        return ""
+    _, version, source = before
+    lines = difflib.unified_diff(
+        source.splitlines(),
+        playbook.source.splitlines(),
+        f"{playbook.id} {version}",
+        f"{playbook.id} {playbook.version}",
+        lineterm="",
+    )
+    return "\n".join(lines)
