@@ -9,6 +9,8 @@ from playbooks.errors import PlaybookError
 
 LARGEST_CHARACTERS = 8 * 1024 * 1024
 _MOST_VALUES = 200_000
+# As many as `yaml_reader` takes from one file; the rest of a document is made of them.
+MOST_IN_A_FILE = 20_000
 _DEEPEST = 64
 # A JSON number beyond it means another one to most readers (RFC 8785 section 3.2.2.3).
 LARGEST_INTEGER = 2**53 - 1
@@ -40,7 +42,7 @@ def read(text: str, name: str = "playbook.json") -> dict[str, Any]:
     return told
 
 
-def check_values(document: Any) -> None:
+def check_values(document: Any, most: int = _MOST_VALUES) -> None:
     """Refuse what is too large, too deep, or has no form in JSON; PlaybookError with the place."""
     waiting: list[tuple[str, int, Any]] = [("", 0, document)]
     values = characters = 0
@@ -48,7 +50,7 @@ def check_values(document: Any) -> None:
         place, depth, value = waiting.pop()
         values += 1
         characters += len(value) if isinstance(value, str) else 0
-        if values > _MOST_VALUES or characters > LARGEST_CHARACTERS:
+        if values > most or characters > LARGEST_CHARACTERS:
             raise PlaybookError(["/: larger than any playbook of Holdfast: split it"])
         if depth > _DEEPEST:
             raise PlaybookError([f"{place[:200]}: nested more than {_DEEPEST} levels deep"])

@@ -10,7 +10,7 @@ import yaml
 from playbooks import language, yaml_reader
 from playbooks.cacao import graph, words
 from playbooks.cacao.exporting import export
-from playbooks.cacao.files import check_values
+from playbooks.cacao.files import MOST_IN_A_FILE, check_values
 from playbooks.cacao.shape import difference
 from playbooks.conditions import Condition
 from playbooks.errors import PlaybookError
@@ -38,7 +38,10 @@ def to_yaml(document: Mapping[str, Any]) -> str:
     check_values(document)
     document = _plain(document)
     graph.check(document)
-    text = _dump(_data(document))
+    told = _data(document)
+    # Writing YAML is slow: what `language` would refuse for its size isn't written first.
+    check_values(told, MOST_IN_A_FILE)
+    text = _dump(told)
     playbook = _load(text)
     changed = difference(document, export(playbook))
     if changed:

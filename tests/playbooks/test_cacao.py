@@ -5,6 +5,7 @@ import copy
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_every_playbook_of_the_library_comes_back_from_the_structure_alone(file:
     assert said(load(text)) == said(load(file.read_text(encoding="utf-8")))
 
 
-@settings(max_examples=60, suppress_health_check=SLOW, deadline=None)
+@settings(max_examples=40, suppress_health_check=SLOW, deadline=None)
 @given(playbook_texts())
 def test_a_random_playbook_comes_back_equal(text: str) -> None:
     playbook = load(text)
@@ -151,7 +152,7 @@ def mutations(draw: st.DrawFn) -> Any:
     return document
 
 
-@settings(max_examples=120, suppress_health_check=SLOW, deadline=None)
+@settings(max_examples=80, suppress_health_check=SLOW, deadline=None)
 @given(mutations())
 def test_a_changed_document_is_either_a_playbook_or_refused(document: Any) -> None:
     with contextlib.suppress(PlaybookError):
@@ -336,6 +337,14 @@ def test_a_key_that_stands_twice_in_the_json_is_refused() -> None:
 )
 def test_a_head_that_is_wrong_is_refused(change: dict[str, Any], told: str) -> None:
     assert told in problems({**exported(), **change})
+
+
+def test_an_extension_larger_than_a_file_may_be_is_refused_at_once() -> None:
+    document = exported()
+    extension(document)["example"] = {"evidence": {"x": [0] * 150_000}}
+    started = time.monotonic()
+    assert "larger than any playbook" in problems(document)
+    assert time.monotonic() - started < 5
 
 
 def test_nesting_without_end_is_refused() -> None:
