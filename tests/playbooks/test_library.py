@@ -1,17 +1,132 @@
-"""Every playbook of the library does what its golden cases say."""
+"""Every playbook of the library does what its golden cases say, and each alert finds its own."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from playbooks import golden, library
+from playbooks.given import merged
+from playbooks.language import Playbook
+
+_ALL = list(library.playbooks())
+_INVESTIGATIONS = [one for one in _ALL if library.get(one).kind == "investigation"]
+TAKEOVER = "investigate-account-takeover"
+# Words that the owner of a small company need not know.
+_JARGON = (
+    "MFA", "OAuth", "BEC", "IOC", "EDR", "SIEM", "TTP", "tenant", "token", "endpoint", "payload",
+    "exfiltrat", "lateral", "remediat", "mitigat", "compromise", "credential", "malware",
+    "phishing", "ransomware", "spray", "delegat", "revoke", "provision", "privileged",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("playbook_id", list(library.playbooks()))
+@pytest.mark.parametrize("playbook_id", _ALL)
 def test_golden_cases(playbook_id: str) -> None:
     outcomes = golden.run(library.get(playbook_id))
     assert outcomes
     assert [outcome for outcome in outcomes if outcome.difference] == []
+
+
+@pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)
+def test_each_row_of_a_verdict_table_has_a_golden_case(playbook_id: str) -> None:
+    playbook = library.get(playbook_id)
+    rules = {test["expect"]["rule"] for test in playbook.tests}
+    assert rules == {row.id for row in playbook.verdicts}
+
+
+@pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)
+def test_an_investigation_names_its_attack_defence_and_source(playbook_id: str) -> None:
+    playbook = library.get(playbook_id)
+    assert playbook.attack
+    assert all(re.fullmatch(r"T\d{4}(\.\d{3})?", one) for one in playbook.attack)
+    assert playbook.d3fend
+    assert all(re.fullmatch(r"D3-[A-Z]{2,6}", one) for one in playbook.d3fend)
+    assert playbook.sources
+    assert all(one.startswith("https://") for one in playbook.sources)
+
+
+@pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)
+def test_an_investigation_is_summed_up_in_plain_words(playbook_id: str) -> None:
+    summary = library.get(playbook_id).summary
+    assert [word for word in _JARGON if word.lower() in summary.lower()] == []
+
+
+@pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)
+def test_the_alert_of_its_example_finds_the_investigation(playbook_id: str) -> None:
+    chosen = library.choose_investigation(library.get(playbook_id).example)
+    assert chosen is not None
+    assert chosen.id == playbook_id
+
+
+def _alert(title: str, category: str = "", *techniques: str) -> dict[str, Any]:
+    return {
+        "uid": title, "title": title, "category": category, "severity": "medium",
+        "techniques": list(techniques), "source": "microsoft365", "time": "2026-11-20T09:10:00Z",
+    }  # fmt: skip
+
+
+def _chosen(*alerts: dict[str, Any], **facts: Any) -> str:
+    told = merged(library.get(TAKEOVER).example, {"case": {"findings": list(alerts)}, **facts})
+    chosen = library.choose_investigation(told)
+    return chosen.id if chosen else ""
+
+
+_RULE = _alert("Suspicious inbox manipulation rule", "Persistence", "T1564.008")
+_SPRAY = _alert("Password spray", "CredentialAccess", "T1110.003")
+_DEVICE = {"external_id": "d-1", "name": "PC-1", "provider": "microsoft365"}
+
+
+@pytest.mark.parametrize(
+    ("alert", "investigation"),
+    [
+        (_RULE, TAKEOVER),
+        (_alert("Impossible travel", "riskDetection", "T1078"), TAKEOVER),
+        (_alert("Atypical travel"), TAKEOVER),
+        (_alert("User at high risk", "riskyUser"), TAKEOVER),
+        (_alert("Suspicious inbox forwarding", "", "T1114.003"), TAKEOVER),
+        (_alert("Many requests", "CredentialAccess", "T1621"), "investigate-mfa-fatigue"),
+        (_SPRAY, "investigate-password-spray"),
+        (_alert("Password spray"), "investigate-password-spray"),
+        (_alert("App allowed", "InitialAccess", "T1528"), "investigate-oauth-consent"),
+        (_alert("Role given", "Persistence", "T1098.003"), "investigate-privileged-role"),
+        (_alert("Mass download", "Exfiltration", "T1530"), "investigate-mass-download"),
+        (_alert("Sign-in to a dormant account", "", "T1078"), "investigate-dormant-account"),
+        (_alert("Rundll32 ran", "Execution", "T1218.011"), ""),
+    ],
+)
+def test_an_alert_about_an_account(alert: dict[str, Any], investigation: str) -> None:
+    assert _chosen(alert) == investigation
+
+
+@pytest.mark.parametrize(
+    ("alert", "investigation"),
+    [
+        (_alert("Malware was found", "Malware", "T1204.002"), "investigate-malware"),
+        (_alert("Files locked", "Malware", "T1486"), "investigate-ransomware"),
+        (_alert("LSASS read", "CredentialAccess", "T1003.001"), "investigate-credential-dumping"),
+        (_alert("AnyDesk", "Malware", "T1219"), "investigate-remote-access-tool"),
+    ],
+)
+def test_an_alert_about_a_computer(alert: dict[str, Any], investigation: str) -> None:
+    assert _chosen(alert, device=_DEVICE) == investigation
+
+
+def test_what_speaks_of_more_than_one_attack_is_a_takeover() -> None:
+    assert _chosen(_SPRAY, _RULE) == TAKEOVER
+
+
+@pytest.mark.parametrize(
+    ("alert", "account", "investigation"),
+    [
+        (_alert("Impossible travel"), {"kind": "guest"}, "investigate-suspicious-sign-in"),
+        (_alert("Impossible travel"), {"is_protected": True}, TAKEOVER),
+        (_alert("Break-glass account used"), {"is_protected": True}, "investigate-break-glass-use"),
+        (_RULE, {"kind": "shared"}, "investigate-mail-forwarding"),
+    ],
+)
+def test_whose_account_it_is_counts(alert, account, investigation) -> None:
+    assert _chosen(alert, account=account) == investigation
 
 
 def test_a_golden_case_can_fail() -> None:
@@ -22,6 +137,5 @@ def test_a_golden_case_can_fail() -> None:
     assert "expected 'client', found 'automatic'" in outcome.difference
 
 
-def _with_tests(playbook, tests):
-
+def _with_tests(playbook: Playbook, tests: list[dict[str, Any]]) -> Playbook:
     return replace(playbook, tests=tuple(tests))
