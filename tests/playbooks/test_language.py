@@ -1,16 +1,21 @@
 """A playbook that can't be right is refused as it is written: each problem, with its place."""
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playbooks import language, library
+from playbooks import playbook as playbook_words
 from playbooks.errors import PlaybookError
 from tests.playbooks.samples import (
     ASK,
     DISABLE,
+    HEAD,
     NOT_ENOUGH,
     investigation_text,
     response_text,
@@ -154,6 +159,103 @@ def test_a_step_may_need_an_earlier_one() -> None:
     assert playbook.steps[1].needs == ("disable",)
 
 
+def test_steps_come_after_what_they_need_and_else_stay_in_the_files_order() -> None:
+    steps = [("a", "c"), ("b", ""), ("c", "d"), ("d", ""), ("e", "b")]
+    text = "".join(
+        f"  - id: {name}\n    uses: identity.revoke_sessions\n    needs: [{needs}]\n"
+        for name, needs in steps
+    )
+    ordered = [step.id for step in language.load(response_text(text)).steps]
+    assert ordered == ["b", "d", "c", "a", "e"]
+
+
+@given(names=st.permutations("abcdef"), data=st.data())
+@settings(max_examples=60, deadline=None, print_blob=True)
+def test_any_steps_without_a_circle_are_put_in_order(names, data) -> None:
+    needs = {
+        name: data.draw(st.lists(st.sampled_from(names[:i]), unique=True)) if i else []
+        for i, name in enumerate(names)
+    }
+    text = "".join(
+        f"  - id: {name}\n    uses: identity.revoke_sessions\n"
+        f"    needs: [{', '.join(needs[name])}]\n"
+        for name in sorted(names)
+    )
+    ordered = [step.id for step in language.load(response_text(text)).steps]
+    assert sorted(ordered) == sorted(names)
+    assert all(ordered.index(n) < ordered.index(name) for name in names for n in needs[name])
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"), [("90s", 90), ("15m", 900), ("2h", 7200), ("24h", 86400)]
+)
+def test_a_step_says_how_long_its_verification_may_take(told, seconds) -> None:
+    playbook = language.load(response_text(DISABLE + f"    timeout: {told}\n"))
+    assert playbook.steps[0].timeout_seconds == seconds
+
+
+@pytest.mark.parametrize("told", ["15", "'15'", "0s", "25h", "-1m", "1d", "1.5h", "'٣m'", "soon"])
+def test_what_is_no_time_is_refused(told) -> None:
+    [problem] = _problems(response_text(DISABLE + f"    timeout: {told}\n"))
+    assert problem.startswith("sample.yaml:11:14: ")
+    assert "is no time: write" in problem
+
+
+INPUTS = """\
+inputs:
+  days: {type: integer, title: Days to look back, default: 7}
+  reason: {type: string, title: Why, required: true}
+"""
+
+
+def test_inputs_are_facts_with_their_defaults() -> None:
+    playbook = language.load(response_text(more=INPUTS + "d3fend: [D3-AL]\n"))
+    assert playbook.inputs["days"].default == 7
+    assert playbook.inputs["reason"].is_required
+    assert playbook.example["inputs"] == {"days": 7}
+    assert playbook.d3fend == ("D3-AL",)
+
+
+@pytest.mark.parametrize(
+    ("told", "place", "message"),
+    [
+        ("days: {type: number, title: x}", "15:16", "type 'number' is none of"),
+        ("days: {type: integer, title: x, default: many}", "15:44", "'many' is no integer"),
+        ("days: {type: integer, title: x, default: true}", "15:44", "True is no integer"),
+        ("days: {type: integer}", "15:9", "'title' is missing"),
+        ("days: {type: integer, title: x, required: 1}", "15:45", "required is true or false"),
+        ("days: {type: integer, title: x, most: 1}", "15:41", "unknown key 'most'"),
+        ("days: 5", "15:9", "is a mapping"),
+    ],
+)
+def test_what_is_wrong_with_an_input(told, place, message) -> None:
+    problems = _problems(response_text(more=f"inputs:\n  {told}\n"))
+    assert any(p.startswith(f"sample.yaml:{place}: ") and message in p for p in problems), problems
+
+
+def test_an_example_gives_only_what_differs_from_an_ordinary_case() -> None:
+    more = "example: {account: {is_vip: true}, evidence: {risk: {available: true}}}\n"
+    example = language.load(response_text(more=more)).example
+    assert example["account"]["is_vip"] is True
+    assert example["account"]["username"] == "priya.shah@contoso-clinic.example"
+    assert example["evidence"] == {"risk": {"available": True}}
+    assert example["verdict"] == {"value": "true_positive", "confidence": "high"}
+    assert "verdict" not in language.load(investigation_text()).example
+
+
+@pytest.mark.parametrize(
+    ("uses", "target"),
+    [
+        ("identity.disable_sign_in", "account"),
+        ("identity.disable_sign_in", "on_premises"),
+        ("mailbox.remove_forwarding", "mailbox"),
+    ],
+)
+def test_a_step_may_act_on_a_fact_of_the_right_kind(uses, target) -> None:
+    steps = f"  - id: x\n    uses: {uses}\n    target: {target}\n"
+    assert language.load(response_text(steps)).steps[0].target == target
+
+
 def test_a_library_file_that_is_cut_anywhere_is_no_traceback() -> None:
     """Cut in steps of a line: what is left is a playbook, or has problems with their places."""
     source = library.get("contain-cloud-account").source.splitlines(keepends=True)
@@ -178,3 +280,97 @@ def test_a_library_file_with_one_changed_line_is_no_traceback(data) -> None:
         language.load("\n".join(lines), "sample.yaml")
     except PlaybookError as error:
         assert all(PLACE.match(problem) for problem in error.problems)  # noqa: PT017
+
+
+WORDS = st.sampled_from(
+    ["id", "kind", "steps", "uses", "when", "needs", "tests", "verdicts", "inputs", "example", ": ",
+     ":\n  ", "\n", "\n  - ", "\n    ", "[", "]", "{", "}", "'", '"', "response", "${", "&a ", "*a",
+     "identity.disable_sign_in", "true", "evidence.a.map(x, x)", "!!python/name:a ", "\x00", "5"]
+)  # fmt: skip
+
+
+@given(text=st.lists(WORDS, max_size=60).map("".join) | st.text(max_size=200))
+@settings(max_examples=400, deadline=None, print_blob=True)
+def test_garbage_is_a_problem_with_its_place(text) -> None:
+    try:
+        language.load_checked(text, "sample.yaml")
+    except PlaybookError as error:
+        problems = error.problems
+    else:
+        problems = ()
+    assert all(PLACE.match(problem) for problem in problems), problems
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["x", "disable", "true", "false", "account", "${ item.x }", "5m", "item"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["id", "when", "external_id", "type", "title", "expect", "uses", "x"]),
+        inner, max_size=3,
+    ),
+    max_leaves=6,
+)  # fmt: skip
+WHOLE = {
+    "id": "x", "version": "1", "kind": "response", "title": "x", "summary": "x", "trigger": "true",
+    "tests": [{"name": "one", "expect": {"tier": "automatic"}}],
+}  # fmt: skip
+STEP = {"id": "disable", "uses": "identity.disable_sign_in"}
+
+
+@given(
+    top=st.dictionaries(st.sampled_from(sorted({*KEYS, "d3fend"})), VALUES, max_size=3),
+    step=st.dictionaries(st.sampled_from(sorted(playbook_words.STEP_KEYS)), VALUES, max_size=3),
+    kind=st.sampled_from(["investigation", "response", "routine"]),
+)
+@settings(max_examples=400, deadline=None, print_blob=True)
+def test_values_of_any_type_anywhere_are_a_problem_with_its_place(top, step, kind) -> None:
+    told = {**WHOLE, "kind": kind, "steps": [{**STEP, **step}], **top}
+    try:
+        language.load_checked(json.dumps(told), "sample.yaml")
+    except PlaybookError as error:
+        assert all(PLACE.match(problem) for problem in error.problems)  # noqa: PT017
+
+
+HOSTILE = {
+    "ten megabytes": "'x' * (10 * 2**20)",
+    "ten megabytes of aliases": "'a: &a [x]\\n' + 'b: [*a, *a]\\n' * 900_000",
+    "alias bomb": "'a0: &a0 [x]\\n' + ''.join("
+    "f'a{n}: &a{n} [' + ', '.join([f'*a{n - 1}'] * 9) + ']\\n' for n in range(1, 30))",
+    "deep": "'[' * 200_000",
+    "deep mapping": "'{a: ' * 50_000",
+    "many keys": "''.join(f'k{n}: 1\\n' for n in range(9_000))",
+    "many steps": "head + ''.join(f'  - {{id: s{n}}}\\n' for n in range(3_000))",
+    "many steps in a circle": "head + ''.join(f'  - {{id: s{n}, needs: [s{(n + 1) % 90}],"
+    " uses: identity.revoke_sessions}}\\n' for n in range(90))",
+    "many tests": "head + '  - {id: s, uses: identity.revoke_sessions}\\ntests:\\n'"
+    " + '  - {name: a}\\n' * 9_000",
+    "long condition": "head + '  - {id: s, when: \"' + '!' * 200_000 + 'true\"}\\n'",
+    "deep condition": "head + '  - {id: s, when: \"' + '(' * 990 + 'true' + ')' * 990 + '\"}\\n'",
+    "many expressions": "head + '  - {id: s, why: \"' + '${ hour }' * 20_000 + '\"}\\n'",
+    "many openings": "head + '  - {id: s, why: \"' + '${' * 90_000 + '\"}\\n'",
+    "long number": "'a: ' + '9' * 200_000",
+}
+BOUNDED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
+from playbooks import language
+from playbooks.errors import PlaybookError
+head = sys.argv[1]
+try:
+    language.load_checked(eval(sys.argv[2]), "sample.yaml")
+except PlaybookError as error:
+    print(error.problems[0][:200])
+"""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_with_the_line_in_bounded_work_and_memory(name) -> None:
+    """A process that needs more than a minute of work or 2 GB is killed by the system."""
+    done = subprocess.run(
+        [sys.executable, "-c", BOUNDED, HEAD.format(kind="response"), HOSTILE[name]],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert PLACE.match(done.stdout), done.stdout
