@@ -46,12 +46,10 @@ def client_link(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     url = (
         f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else request.build_absolute_uri(path)
     )
-    response = page(
+    return page(
         request, "client_link.html", "Link for the client", link=link, contact=contact, url=url,
         case_id=approval.plan.case_id,
     )  # fmt: skip
-    response["Cache-Control"] = "no-store"
-    return response
 
 
 def _contact(approval: Approval, given: str) -> Contact | None:

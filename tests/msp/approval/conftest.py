@@ -11,6 +11,14 @@ from tenants.models import Case, Contact, Tenant
 from tests.playbooks.cases import make_account, make_case, make_plan
 from tests.playbooks.samples import policy
 
+_VERDICT = {
+    "playbook": "investigate-account-takeover",
+    "version": "1",
+    "rule": "foreign-sign-in",
+    "confidence": "high",
+    "because": "Somebody signed in from a country never seen before and hid mail about invoices.",
+}
+
 
 @dataclass
 class Asked:
@@ -29,7 +37,7 @@ def ask(tenant: Tenant, email: str = "owner@acme.example") -> Asked:
     with scope.tenant(tenant.id):
         contact = Contact.objects.create(name="Olive Owner", email=email, position=1)
         Contact.objects.create(name="Sam Second", email=f"second.{email}", position=2)
-        case = make_case(make_account())
+        case = make_case(make_account(), verdict_detail=_VERDICT)
         plan = make_plan(case, policy(default="client"))
         approval = plan.approvals.get()
         link = client_links.create(approval.id, contact, actor="technician:mira", send=False)
