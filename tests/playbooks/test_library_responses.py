@@ -119,6 +119,24 @@ def test_a_hybrid_account_is_recognised_by_its_twin() -> None:
     assert not playbook.trigger.holds(merged(facts, {"account": {"source_of_authority": "cloud"}}))
 
 
+def test_a_licence_goes_only_after_the_mailbox_is_shared() -> None:
+    plan = _planned("offboard-leaver")
+    assert {"convert_mailbox", "disable_sign_in"} <= _needs(plan, "free_licences[l-1]")
+    failures = {step["id"]: step["on_failure"] for step in plan["steps"]}
+    assert failures["convert_mailbox"] == "stop"
+
+
+def test_what_an_investigation_asks_can_start_the_responses_that_it_names() -> None:
+    investigations = [one for one in library.playbooks().values() if one.kind == "investigation"]
+    assert investigations
+    for investigation in investigations:
+        asked = {step.id for step in investigation.steps}
+        for response_id in {one for ids in investigation.responses.values() for one in ids}:
+            paths = library.get(response_id).trigger.paths()
+            read = {path[1] for path in paths if path[0] == "evidence"}
+            assert not read or read & asked, f"{investigation.id} never starts {response_id}"
+
+
 def test_more_copies_than_a_hundred_are_left_to_a_person() -> None:
     copies = [{"external_id": f"m-{n:03}", "name": f"copy {n}", "mailbox": "x"} for n in range(103)]
     plan = _planned("remove-message-everywhere", evidence={"copies": {"copies": copies}})
