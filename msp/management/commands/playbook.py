@@ -1,4 +1,4 @@
-"""``manage.py playbook …``: look at, check and try playbooks. Nothing is touched."""
+"""``manage.py playbook …``: look at, check and try playbooks; bring versions in and back."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from playbooks import engagement, golden, library, planner, verdicts
+from msp.management import playbook_versions
+from playbooks import engagement, golden, library, planner, schema, verdicts
 from playbooks.language import Playbook, load
 from playbooks.response import rules_in_force
 from tenants import scope
@@ -17,7 +18,7 @@ from tenants.models import Tenant
 
 
 class Command(BaseCommand):
-    help = "List, show, lint, test and plan playbooks."
+    help = "List, show, lint, test, plan, import, export and activate playbooks."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One subcommand for each thing to do."""
@@ -38,6 +39,8 @@ class Command(BaseCommand):
         lint.add_argument("path", nargs="?", type=Path)
         test = commands.add_parser("test", help="run the golden cases")
         test.add_argument("id", nargs="?")
+        commands.add_parser("schema", help="print the JSON Schema that editors use")
+        playbook_versions.add_commands(commands.add_parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what was asked; an expected error is one clear message and exit code 2."""
@@ -48,9 +51,14 @@ class Command(BaseCommand):
             "show": self._show,
             "lint": self._lint,
             "test": self._test,
+            "schema": self._schema,
         }
+        versions = playbook_versions.handlers()
         try:
-            handlers[options["what"]](options)
+            if options["what"] in versions:
+                versions[options["what"]](options, self.stdout)
+            else:
+                handlers[options["what"]](options)
         except HoldfastError as error:
             raise CommandError(str(error), returncode=2) from None
 
@@ -93,6 +101,9 @@ class Command(BaseCommand):
 
     def _show(self, options: dict[str, Any]) -> None:
         self.stdout.write(library.get(options["id"]).source)
+
+    def _schema(self, _options: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(schema.playbook_schema(), indent=2))
 
     def _lint(self, options: dict[str, Any]) -> None:
         path = options["path"]

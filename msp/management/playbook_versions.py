@@ -1,0 +1,149 @@
+"""The part of ``manage.py playbook`` about versions: in, out, back, and for which clients."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+
+from playbooks import activation, cacao, importing, language, library
+from playbooks.models import PlaybookVersion
+from tenants import scope
+from tenants.errors import HoldfastError
+from tenants.models import PlaybookMode, Tenant
+
+_ACTOR = "command line"
+Adder = Callable[..., argparse.ArgumentParser]
+
+
+def add_commands(add: Adder) -> None:
+    """Add the subcommands; `add` makes the parser of one."""
+    add("versions", help="every version that is known").add_argument("id")
+    bringing = add("import", help="check and keep a playbook file (.yaml, or CACAO as .json)")
+    bringing.add_argument("file", type=Path)
+    bringing.add_argument("--activate", action="append", default=[], metavar="SLUG")
+    bringing.add_argument("--mode", choices=PlaybookMode.values, default=PlaybookMode.SHADOW)
+    for name, text in (
+        ("restore", "let an earlier version hold for a client, in the mode it has"),
+        ("activate", "let a version hold for a client in a mode"),
+    ):
+        parser = add(name, help=text)
+        parser.add_argument("id")
+        parser.add_argument("version", metavar="VERSION", help="its number, or its hash")
+        parser.add_argument("--tenant", required=True, metavar="SLUG")
+        parser.add_argument("--reason", default="")
+        if name == "activate":
+            parser.add_argument("--mode", choices=PlaybookMode.values, required=True)
+    listing = add("activations", help="what holds for a client; --json to apply it to others")
+    listing.add_argument("slug")
+    listing.add_argument("--json", action="store_true")
+    applying = add("apply-activations", help="let a client's activations hold for others")
+    applying.add_argument("file", type=Path)
+    applying.add_argument("slugs", nargs="+", metavar="SLUG")
+    exporting = add("export", help="print a playbook for others")
+    exporting.add_argument("id")
+    exporting.add_argument("--format", choices=("cacao", "yaml"), default="cacao")
+    exporting.add_argument("--playbook-version", metavar="VERSION", default="")
+
+
+def handlers() -> Mapping[str, Callable[[dict[str, Any], OutputWrapper], None]]:
+    """Return what does each subcommand."""
+    return {
+        "versions": _versions,
+        "import": _import,
+        "restore": _activate,
+        "activate": _activate,
+        "activations": _activations,
+        "apply-activations": _apply,
+        "export": _export,
+    }
+
+
+def _versions(options: dict[str, Any], out: OutputWrapper) -> None:
+    known = importing.known_versions(options["id"])
+    if not known:
+        library.get(options["id"])
+    for sha256, version, _ in known:
+        out.write(f"{version:12} {sha256}")
+
+
+def _import(options: dict[str, Any], out: OutputWrapper) -> None:
+    path = options["file"]
+    text = _read(path)
+    if path.suffix == ".json":
+        text = cacao.to_yaml(cacao.read(text))
+    # Who it is for is looked up first: a wrong name must leave nothing behind.
+    tenants = [_tenant(slug) for slug in options["activate"]]
+    checked = importing.check(text, str(path))
+    version = importing.keep(checked)
+    out.write(checked.difference or "Nothing differs from the newest version, or it is the first.")
+    out.write(f"Kept {version} (sha256 {version.sha256}).")
+    for tenant in tenants:
+        _hold(tenant, version, options["mode"], f"imported from {path.name}", out)
+
+
+def _activate(options: dict[str, Any], out: OutputWrapper) -> None:
+    tenant = _tenant(options["tenant"])
+    version = importing.find_version(options["id"], options["version"])
+    mode = options.get("mode")
+    if mode is None:
+        with scope.tenant(tenant.id):
+            mode = activation.in_force(options["id"]).mode
+    _hold(tenant, version, mode, options["reason"], out)
+
+
+def _hold(
+    tenant: Tenant, version: PlaybookVersion, mode: str, reason: str, out: OutputWrapper
+) -> None:
+    with scope.tenant(tenant.id):
+        activation.activate(version, mode, actor=_ACTOR, reason=reason)
+    out.write(f"{tenant.slug}: {version} holds, mode {mode}.")
+
+
+def _activations(options: dict[str, Any], out: OutputWrapper) -> None:
+    with scope.tenant(_tenant(options["slug"]).id):
+        if options["json"]:
+            out.write(json.dumps(importing.export_activations(), indent=2))
+            return
+        for playbook_id, held in activation.playbooks().items():
+            out.write(f"{playbook_id:32} {held.playbook.version:8} {held.mode}")
+
+
+def _apply(options: dict[str, Any], out: OutputWrapper) -> None:
+    try:
+        document = json.loads(_read(options["file"]))
+    except (ValueError, RecursionError) as error:
+        raise HoldfastError(f"{options['file']} is not JSON: {str(error)[:100]}.") from None
+    for tenant in [_tenant(slug) for slug in options["slugs"]]:
+        with scope.tenant(tenant.id):
+            made = importing.apply_activations(document, actor=_ACTOR)
+        out.write(f"{tenant.slug}: {len(made)} activations hold.")
+
+
+def _export(options: dict[str, Any], out: OutputWrapper) -> None:
+    playbook_id, number = options["id"], options["playbook_version"]
+    if number:
+        source = importing.find_version(playbook_id, number).source
+        playbook = language.load(source, playbook_id)
+    else:
+        playbook = library.get(playbook_id)
+    if options["format"] == "yaml":
+        out.write(playbook.source)
+    else:
+        out.write(cacao.write(cacao.export(playbook)))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HoldfastError(f"{path} can't be read: {error}.") from None
+
+
+def _tenant(slug: str) -> Tenant:
+    found = Tenant.objects.filter(slug=slug).first()
+    if found is None:
+        raise HoldfastError(f"There is no tenant {slug!r}.")
+    return found
