@@ -9,7 +9,7 @@ from django.utils import timezone
 from msp.console.errors import ConsoleError
 from msp.staff.access import writing
 from msp.staff.models import Technician
-from playbooks import approvals, rollback
+from playbooks import agreement, approvals, rollback, shadow
 from playbooks.models import Approval, Plan
 from playbooks.response import OPEN_PLANS
 from tenants import ledger, scope
@@ -44,6 +44,12 @@ def roll_back(technician: Technician, plan: Plan, step_key: str = "") -> Plan:
     """
     with writing(technician, plan.tenant_id):
         return rollback.request(plan.id, actor=actor_of(technician), step_key=step_key)
+
+
+def carry_out(technician: Technician, plan: Plan) -> Plan:
+    """Have a shadow plan carried out; PlaybookError where it can't be."""
+    with writing(technician, plan.tenant_id):
+        return shadow.carry_out(plan.id, actor=actor_of(technician))
 
 
 def take_case(technician: Technician, case: Case) -> None:
@@ -93,6 +99,7 @@ def close_case(technician: Technician, case: Case, *, verdict: str, note: str) -
             subject=str(row),
             body={"with_proof": False, "verdict": verdict, "note": row.closing_note},
         )
+        agreement.case_closed(row, verdict=verdict, actor=actor_of(technician))
 
 
 def set_tenant_stopped(

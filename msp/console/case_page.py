@@ -10,7 +10,7 @@ from msp.console import answers, selectors, words
 from msp.console.words import Word
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants import evidence
-from tenants.models import Case, Evidence, Finding, LedgerEntry
+from tenants.models import Case, Evidence, Finding, LedgerEntry, PlaybookMode
 
 TIMELINE_LENGTH = 300
 FINDINGS_SHOWN = 50
@@ -71,6 +71,8 @@ class PlanView:
     counted: int
     requested_by: str
     can_be_undone: bool
+    would: Sequence[str]
+    can_be_carried_out: bool
 
     @property
     def open_approvals(self) -> list[ApprovalView]:
@@ -212,7 +214,7 @@ def _plans(case: Case) -> list[PlanView]:
     plans = (
         Plan.in_scope()
         .filter(case=case)
-        .select_related("playbook", "run")
+        .select_related("playbook", "run", "case")
         .prefetch_related("approvals", "run__steps")
         .order_by("created_at", "id")
     )
@@ -252,6 +254,11 @@ def _plan(plan: Plan, *, is_undone: bool) -> PlanView:
         counted=len(rows),
         requested_by=words.actor(plan.requested_by),
         can_be_undone=not is_undone and _can_be_undone(plan, rows),
+        would=[f"{one['title']}: {one['target']['name']}" for one in told.values()]
+        if plan.mode == PlaybookMode.SHADOW
+        else [],
+        can_be_carried_out=plan.status == Plan.Status.SHADOW
+        and plan.case.status != Case.Status.CLOSED,
     )
 
 

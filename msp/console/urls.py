@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from msp.console.sites import site
-from msp.console.views import cases, clients, plans, queue, reports, rules
+from msp.console.views import cases, clients, plans, playbooks, queue, reports, rules
 from msp.console.views.client_link import client_link
 
 app_name = "console"
@@ -28,7 +28,11 @@ urlpatterns = [
     _page("cases/<uuid:case_id>/take/", cases.take, "take"),
     _page("cases/<uuid:case_id>/close/", cases.close, "close"),
     _page("plans/<uuid:plan_id>/", plans.plan, "plan"),
+    _page("plans/<uuid:plan_id>/carry-out/", playbooks.carry_out, "carry_out"),
     _page("plans/<uuid:plan_id>/roll-back/", cases.roll_back, "roll_back"),
+    _page("playbooks/", playbooks.playbooks, "playbooks"),
+    _page("playbooks/<slug:playbook_id>/", playbooks.playbook, "playbook"),
+    _page("playbooks/<slug:playbook_id>/<slug:slug>/mode/", playbooks.change_mode, "playbook_mode"),
     _page("evidence/<uuid:evidence_id>/", cases.evidence, "evidence"),
     _page("clients/", clients.tenants, "tenants"),
     _page("clients/stop/", clients.stop_everything, "stop_everything"),

@@ -79,6 +79,17 @@ RULES: dict[str, Rule] = {
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/roll-back/"), "post", of_client=True
     ),
     "console:plan": Rule(READ, _own("plan", "/admin/plans/{}/"), of_client=True),
+    "console:carry_out": Rule(
+        FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/carry-out/"), "post", of_client=True
+    ),
+    "console:playbooks": Rule(READ, "/admin/playbooks/"),
+    "console:playbook": Rule(READ, "/admin/playbooks/contain-cloud-account/"),
+    "console:playbook_mode": Rule(
+        FROM_ADMIN,
+        _slug("/admin/playbooks/contain-cloud-account/{}/mode/"),
+        "post",
+        of_client=True,
+    ),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
     "console:tenants": Rule(READ, "/admin/clients/"),
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
