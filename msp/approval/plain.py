@@ -51,7 +51,8 @@ def plan_of(approval: Approval) -> PlainPlan:
     """Put the plan that an approval is about into plain words."""
     plan = approval.plan
     rows = {step.key: step for step in plan.run.steps.all()}
-    asked, others = [], []
+    asked: list[PlainStep] = []
+    others: list[PlainStep] = []
     for told in plan.document["steps"]:
         if told["id"] not in rows or rows[told["id"]].status in _OVER:
             continue
