@@ -69,6 +69,18 @@ def test_the_page_is_kept_nowhere_and_tells_nobody(asked) -> None:
         assert "default-src 'none'" in page["Content-Security-Policy"]
 
 
+def test_browsers_may_send_the_origin_that_the_forms_check_needs(asked) -> None:
+    """With `no-referrer` they send `Origin: null`, and no decision would ever get through."""
+    client = Client(enforce_csrf_checks=True)
+    page = client.get(asked.path)
+    assert page["Referrer-Policy"] == "same-origin"
+    form = {"decision": "approve", "name": "Olive", "sha256": asked.plan.sha256}
+    form["csrfmiddlewaretoken"] = client.cookies["csrftoken"].value
+    refused = client.post(asked.path, form, HTTP_ORIGIN="null")
+    taken = client.post(asked.path, form, HTTP_ORIGIN="http://testserver")
+    assert (refused.status_code, taken.status_code) == (403, 200)
+
+
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_a_scanner_that_opens_the_link_decides_nothing(asked, method) -> None:
     for _ in range(3):
