@@ -60,14 +60,19 @@ class StepLine:
     undo: str
 
 
-def rows(technician: Technician) -> list[Row]:
-    """Return every playbook that holds for one of the technician's clients, or comes with us."""
-    playbooks = dict(library.playbooks())
+def rows(technician: Technician, only: str = "") -> list[Row]:
+    """Return every playbook that holds for one of the technician's clients, or comes with us.
+
+    `only`: the id of the one that is wanted.
+    """
+    playbooks = {one.id: one for one in library.playbooks().values() if not only or one.id == only}
     held: dict[str, list[Held]] = {playbook_id: [] for playbook_id in playbooks}
     for tenant in tenants_of(technician):
         with scope.tenant(tenant.id):
             connected = availability.connections_of_scope()
             for playbook_id, one in activation.playbooks().items():
+                if only and playbook_id != only:
+                    continue
                 playbooks.setdefault(playbook_id, one.playbook)
                 held.setdefault(playbook_id, []).append(_held(tenant, one, connected))
     return [Row(playbooks[playbook_id], held[playbook_id]) for playbook_id in sorted(playbooks)]
@@ -75,7 +80,7 @@ def rows(technician: Technician) -> list[Row]:
 
 def find(playbook_id: str, technician: Technician) -> Row | None:
     """Return one playbook with its clients; None where the technician sees none of that id."""
-    return next((row for row in rows(technician) if row.playbook.id == playbook_id), None)
+    return next(iter(rows(technician, playbook_id)), None)
 
 
 def steps(playbook: Playbook) -> list[StepLine]:
