@@ -46,8 +46,8 @@ def test_an_investigation_names_its_attack_defence_and_source(playbook_id: str) 
     assert all(one.startswith("https://") for one in playbook.sources)
 
 
-@pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)
-def test_an_investigation_is_summed_up_in_plain_words(playbook_id: str) -> None:
+@pytest.mark.parametrize("playbook_id", _ALL)
+def test_a_playbook_is_summed_up_in_plain_words(playbook_id: str) -> None:
     summary = library.get(playbook_id).summary
     assert [word for word in _JARGON if word.lower() in summary.lower()] == []
 
