@@ -188,7 +188,7 @@ def _paths(node: Node, bound: frozenset[str]) -> set[tuple[str, ...]]:
 
 
 def _plain(value: Any, left: list[int], text: str) -> Any:
-    """Return a CEL value as Python's, counting: copies of a list in a list would fill the memory."""
+    """Return a CEL value as Python's, counting: lists of copies of a list would fill the memory."""
     left[0] -= 1
     if left[0] < 0:
         raise ConditionError(f"{text[:200]!r} gives more than {_MOST_VALUES} values.")

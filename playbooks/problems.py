@@ -13,10 +13,17 @@ class Problems:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.found: list[str] = []
+        self._found: set[tuple[int, int, str]] = set()
+
+    @property
+    def found(self) -> list[str]:
+        """Everything that is wrong, in the file's order and each once."""
+        name = self.document.name
+        return [f"{name}:{line}:{column}: {told}" for line, column, told in sorted(self._found)]
 
     def add(self, message: str, *path: str | int) -> None:
-        self.found.append(f"{self.document.at(*path)}: {message}")
+        """Add a problem of the value at `path`, or of the nearest thing around it."""
+        self._found.add((*self.document.place(*path), message))
 
     def condition(self, text: Any, *path: str | int, is_yes_or_no: bool = True) -> Condition | None:
         if isinstance(text, bool):

@@ -33,10 +33,14 @@ class Document:
 
     def at(self, *path: str | int) -> str:
         """Return ``file:line:column`` of a value, or of the nearest thing around it."""
+        line, column = self.place(*path)
+        return f"{self.name}:{line}:{column}"
+
+    def place(self, *path: str | int) -> tuple[int, int]:
+        """Return line and column of a value, or of the nearest thing around it."""
         while path and path not in self.places:
             path = path[:-1]
-        line, column = self.places.get(path, (1, 1))
-        return f"{self.name}:{line}:{column}"
+        return self.places.get(path, (1, 1))
 
 
 def parse(text: str, name: str) -> Document:
