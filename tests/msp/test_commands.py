@@ -105,7 +105,7 @@ def test_a_broken_playbook_is_told_with_its_places(tmp_path) -> None:
         ("[]", "facts are a JSON object"),
         ("5", "facts are a JSON object"),
         ("null", "facts are a JSON object"),
-        ("{}", "lacks the facts: account, case, evidence, hour, mailbox, tenant, verdict"),
+        ("{}", "lacks the facts: account, case, evidence, hour, mailbox, risk, tenant, verdict"),
         (_example(account={}), "account"),
         (_example(account=None), "account"),
         (_example(account="text"), "account"),
