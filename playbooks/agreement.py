@@ -78,7 +78,7 @@ def measure(version_sha256: str) -> Measured:
         mode=PlaybookMode.AUTOMATIC,
         status=Plan.Status.DONE,
         finished_at__gte=since,
-        document__reverses=None,
+        document__reverses__isnull=True,
     ).values_list("id", flat=True)
     lately = rows.filter(
         kind=Agreement.Kind.REOPENED, created_at__gte=timezone.now() - QUIET

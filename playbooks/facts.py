@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tenants.canonical import jsonable
-from tenants.models import Account, Case, Device, Evidence, Finding, Severity
+from tenants.models import Account, Case, Device, Evidence, Finding, Severity, Tenant
 
 ACTIVE_DIRECTORY = "active_directory"
 
@@ -19,7 +19,7 @@ def of_case(case: Case) -> dict[str, Any]:
     now = _local_now(case.tenant.time_zone)
     facts: dict[str, Any] = {
         "case": _case(case),
-        "tenant": {"slug": case.tenant.slug, "time_zone": case.tenant.time_zone},
+        "tenant": _tenant(case.tenant),
         "hour": now.hour,
         "weekday": now.weekday(),
         "risk": case.risk,
@@ -35,6 +35,9 @@ def of_case(case: Case) -> dict[str, Any]:
         facts["inputs"] = case.request.get("inputs", {})
         # There is no attack to prove; rules may still ask for a verdict.
         facts["verdict"] = {"value": "not_applicable", "confidence": "high"}
+    messages = [e.removeprefix("message:") for e in case.entities if e.startswith("message:")]
+    if messages:
+        facts["message"] = {"external_id": messages[0], "name": messages[0]}
     device = _device_of(case)
     if device is not None:
         facts["device"] = _device(device)
@@ -44,6 +47,15 @@ def of_case(case: Case) -> dict[str, Any]:
             "confidence": case.verdict_detail.get("confidence", "low"),
         }
     return jsonable(facts)
+
+
+def _tenant(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "external_id": tenant.slug,
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "time_zone": tenant.time_zone,
+    }
 
 
 def newest_evidence(case: Case) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def check(text: str, name: str = "playbook") -> Checked:
 
     The golden cases have to pass, and a version that is known can't get another content.
     """
-    playbook = language.load(text, name)
+    playbook = language.load_checked(text, name)
     wrong = [
         f"{name}: golden case {outcome.name!r}: {outcome.difference}"
         for outcome in golden.run(playbook)

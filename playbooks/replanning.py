@@ -18,7 +18,7 @@ from playbooks.models import Approval, Plan, Step
 from playbooks.steps import change
 from tenants import ledger
 from tenants.canonical import canonical_json
-from tenants.models import PlaybookMode, Verdict
+from tenants.models import Case, PlaybookMode, Verdict
 
 _TO_COME = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
 _NEVER = (Step.Status.FORBIDDEN, Step.Status.SKIPPED)
@@ -61,7 +61,9 @@ def _plan_now(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def least_tier(plan: Plan) -> str:
     """Return the tier below which no step of the plan may go, whatever the rules say."""
-    is_free = plan.mode == PlaybookMode.AUTOMATIC and plan.case.verdict == Verdict.TRUE_POSITIVE
+    case = plan.case
+    is_sure = case.verdict == Verdict.TRUE_POSITIVE or case.kind == Case.Kind.ROUTINE
+    is_free = plan.mode == PlaybookMode.AUTOMATIC and is_sure
     return "automatic" if is_free else "technician"
 
 
@@ -120,8 +122,8 @@ def _adopt(plan: Plan, document: dict[str, Any], facts: dict[str, Any]) -> Plan:
         plan.playbook_id,
         document["engagement"]["version"],
         plan.requested_by,
+        mode=plan.mode,
+        replaces=plan,
     )
-    Plan.objects.filter(id=fresh.id).update(replaces=plan, mode=plan.mode)
-    fresh.refresh_from_db()
     response.set_status(plan.case)
     return fresh

@@ -13,14 +13,14 @@ from django.db.models import Max
 from django.utils import timezone
 
 from integrations import catalog
+from playbooks import activation, availability, planner, response, rules
 from playbooks import facts as case_facts
-from playbooks import library, planner, response, rules
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.gathering import gather
 from playbooks.language import Playbook
 from playbooks.versions import remember
 from tenants import ledger, scope, work
-from tenants.models import Account, Case, Severity
+from tenants.models import Account, Case, PlaybookMode, Severity
 
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str, "boolean": bool, "integer": int, "list": list, "object": dict,
@@ -40,7 +40,7 @@ def start(
     PlaybookError where the playbook is no routine or an input is missing, unknown or of another
     type than the playbook says.
     """
-    playbook = library.get(playbook_id)
+    playbook = activation.in_force(playbook_id).playbook
     if playbook.kind != "routine":
         raise PlaybookError([f"{playbook_id} is a playbook for {playbook.kind}s, not a routine."])
     now = timezone.now()
@@ -100,22 +100,29 @@ def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
         if case.status != Case.Status.NEW:
             return
-        playbook = library.get(case.request["playbook"])
+        held = activation.in_force(case.request["playbook"])
+        playbook = held.playbook
         asking = [step for step in playbook.steps if catalog.get(step.uses).is_read_only]
     if not gather(tenant_id, case_id, asking, retry="routine"):
         return
     with scope.tenant(tenant_id):
         case = Case.objects.select_for_update(of=("self",)).get(id=case_id)
-        _plan(case, playbook)
+        _plan(case, playbook, held.mode)
 
 
-def _plan(case: Case, playbook: Playbook) -> None:
+def _plan(case: Case, playbook: Playbook, mode: str) -> None:
     facts = case_facts.of_case(case)
     policy = rules.in_force()
     try:
-        document = planner.plan(playbook, facts, policy)
+        # A person has asked for it, so it is not for the shadow; what is not automatic is asked.
+        at_least = "automatic" if mode == PlaybookMode.AUTOMATIC else "technician"
+        document = planner.plan(playbook, facts, policy, at_least)
     except (PlaybookError, ConditionError) as error:
         response.needs_technician(case, f"The routine could not be planned: {error}")
+        return
+    missing = availability.of_plan(document, case.account.provider if case.account else "")
+    if missing:
+        response.needs_technician(case, missing)
         return
     if not document["steps"]:
         case.status = Case.Status.RESPONDING
@@ -127,5 +134,8 @@ def _plan(case: Case, playbook: Playbook) -> None:
         work.schedule("close", case.id)
         return
     version = remember(playbook)
-    response.adopt(case, document, facts, version.sha256, policy.version, case.request["by"])
+    response.adopt(
+        case, document, facts, version.sha256, policy.version, case.request["by"],
+        mode=PlaybookMode.AUTOMATIC if at_least == "automatic" else PlaybookMode.APPROVE,
+    )  # fmt: skip
     response.set_status(case)

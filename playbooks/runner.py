@@ -201,7 +201,12 @@ def _finish(run: Run, statuses: set[str]) -> None:
 
 def _ended(plan: Plan) -> Plan.Status:
     """Return how a plan without failures ended: carried out, rejected or expired."""
-    decisions = set(plan.approvals.values_list("decision", flat=True))
+    rows = list(plan.approvals.all())
+    stood_in = {row.stands_in_for for row in rows if row.decision == "approved"}
+    # A tier that did not answer in time, and whom another answered for, did not end the plan.
+    decisions = {
+        row.decision for row in rows if row.decision != "expired" or row.tier not in stood_in
+    }
     if "rejected" in decisions:
         return Plan.Status.REJECTED
     return Plan.Status.EXPIRED if "expired" in decisions else Plan.Status.DONE

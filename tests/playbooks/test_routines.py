@@ -50,6 +50,7 @@ def cloud(monkeypatch) -> Iterator[Vendor]:
     playbook = language.load(LOCK_OUT, "lock-out.yaml")
     there = dict(library.playbooks()) | {playbook.id: playbook}
     monkeypatch.setattr(library, "playbooks", lambda: there)
+    monkeypatch.setattr(library, "get", there.__getitem__)
     with vendors(monkeypatch, "microsoft365") as made:
         yield made["microsoft365"]
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from msp.management import playbook_versions
 from playbooks import engagement, golden, library, planner, schema, verdicts
-from playbooks.language import Playbook, load
+from playbooks.language import Playbook, load_checked
 from playbooks.response import rules_in_force
 from tenants import scope
 from tenants.canonical import sha256_of
@@ -108,7 +108,10 @@ class Command(BaseCommand):
     def _lint(self, options: dict[str, Any]) -> None:
         path = options["path"]
         if path is None:
-            checked = list(library.playbooks())
+            checked = [
+                load_checked(playbook.source, f"{playbook.id}.yaml").id
+                for playbook in library.playbooks().values()
+            ]
         else:
             files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
             checked = [_load(file).id for file in files]
@@ -140,7 +143,7 @@ def _describe(playbook: Playbook) -> dict[str, Any]:
 
 def _load(path: Path) -> Playbook:
     try:
-        return load(path.read_text(encoding="utf-8"), str(path))
+        return load_checked(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise HoldfastError(f"{path} can't be read: {error}.") from None
 

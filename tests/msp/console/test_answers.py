@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations import catalog
+from integrations import registry
 from msp.console.answers import in_words
 
 
@@ -58,9 +58,10 @@ def test_answers_are_said_in_a_line(gatherer: str, facts: dict, said: str) -> No
 
 
 def test_every_gatherer_has_words() -> None:
-    for action in catalog.ACTIONS:
-        if action.is_read_only:
-            assert in_words(action.name, {"is_forwarding": False, "count": 0}), action.name
+    for manifest in registry.CONNECTORS.values():
+        for gatherer in manifest.gatherers:
+            said = in_words(gatherer.name, {"is_forwarding": False, "count": 0})
+            assert said, gatherer.name
 
 
 def test_what_is_not_known_has_no_words() -> None:
