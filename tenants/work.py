@@ -193,7 +193,7 @@ def unsent(limit: int = 200, resend_after: float = 10) -> list[tuple[uuid.UUID, 
     """Mark due rows that nobody holds as sent, and return them for sending.
 
     This is the reconciler's question: a row whose message was lost is returned again after
-    `resend_after` seconds.
+    `resend_after` seconds, and one whose worker died as soon as its lease has run out.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -202,7 +202,8 @@ def unsent(limit: int = 200, resend_after: float = 10) -> list[tuple[uuid.UUID, 
              WHERE id IN (SELECT id FROM tenants_work
                            WHERE due_at <= now()
                              AND (leased_until IS NULL OR leased_until <= now())
-                             AND (sent_at IS NULL OR sent_at <= now() - make_interval(secs => %s))
+                             AND (sent_at IS NULL OR sent_at < leased_until
+                                  OR sent_at <= now() - make_interval(secs => %s))
                            ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
             RETURNING id, kind
             """,

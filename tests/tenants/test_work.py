@@ -353,3 +353,15 @@ def test_nothing_asked_is_ever_forgotten(client) -> None:
 def _leave_the_sender_as_it_was() -> Iterator[None]:
     yield
     work.on_send(lambda work_id, kind: None)
+
+
+def test_a_dead_workers_row_is_sent_again_as_soon_as_its_lease_has_run_out(client) -> None:
+    """Not only when the message that the dead worker had taken would have been sent again."""
+    _ask(client, client.id)
+    [(row_id, _)] = work.unsent()
+    assert work.claim(row_id) is not None
+    assert work.unsent() == []
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE tenants_work SET leased_until = now() WHERE id = %s", [row_id])
+    assert work.unsent() == [(row_id, "run")]
+    assert work.unsent() == [], "once, and then as patiently as for any other message"
