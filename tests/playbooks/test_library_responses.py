@@ -10,8 +10,6 @@ from playbooks.given import merged
 from playbooks.language import Playbook
 
 ACTING = [one for one in library.playbooks().values() if one.kind != "investigation"]
-# Written before playbooks could name the techniques; runs that are under way name their content.
-_WITHOUT_TECHNIQUES = {"contain-cloud-account", "undo-mailbox-tampering"}
 RESPONSES = {
     "contain-cloud-account", "contain-hybrid-account", "undo-mailbox-tampering",
     "undo-mailbox-access", "revoke-oauth-grants", "revoke-granted-role", "reset-sign-in-methods",
@@ -70,8 +68,7 @@ def test_golden_cases_hold(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("playbook", ACTING, ids=lambda one: one.id)
 def test_techniques_are_those_of_the_actions(playbook: Playbook) -> None:
-    told = {action.d3fend for action in _changing(playbook) if action.d3fend}
-    expected = set() if playbook.id in _WITHOUT_TECHNIQUES else told
+    expected = {action.d3fend for action in _changing(playbook) if action.d3fend}
     assert set(playbook.d3fend) == expected
     assert len(playbook.d3fend) == len(expected)
 
