@@ -120,6 +120,8 @@ def test_pages_fit_and_can_be_read(
         "case": f"cases/{rows.case.id}/",
         "case-needs": f"cases/{rows.quiet_case.id}/",
         "plan": f"plans/{rows.plan.id}/",
+        "playbooks": "playbooks/",
+        "playbook": "playbooks/contain-cloud-account/",
         "approvals": "approvals/",
         "ledger": f"ledger/{rows.tenant.slug}/?verify=1",
         "tenants": "clients/",
