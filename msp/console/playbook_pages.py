@@ -24,6 +24,8 @@ MODES = {
 _MOST_CASES = 20
 _SOURCE = re.compile(r"^https://")
 
+_EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -83,19 +85,29 @@ def find(playbook_id: str, technician: Technician) -> Row | None:
     return next(iter(rows(technician, playbook_id)), None)
 
 
+def _named(found: re.Match[str]) -> str:
+    """Return in words what a plan will put here, such as ``‹account display name›``."""
+    return f"‹{found[1].strip().replace('.', ' ').replace('_', ' ')}›"
+
+
 def steps(playbook: Playbook) -> list[StepLine]:
     """Return what a playbook does, step by step."""
     found = []
     for step in playbook.steps:
         action = catalog.get(step.uses)
         condition = step.when or step.for_each
-        undo = catalog.get(action.reversal).title if action.reversal else action.no_reversal
+        reason = step.no_reversal or action.no_reversal
+        undo = (
+            f"Can be undone: {catalog.get(action.reversal).title}."
+            if action.reversal
+            else f"Can't be undone. {reason}"
+        )
         found.append(
             StepLine(
                 title=action.title,
                 what=f"each of at most {step.at_most}" if step.for_each else "once",
                 condition=condition.text if condition else "",
-                why=step.why,
+                why=_EMBEDDED.sub(_named, step.why),
                 undo="" if action.is_read_only else undo,
             )
         )
