@@ -23,7 +23,6 @@ MODES = {
 }
 _MOST_CASES = 20
 _SOURCE = re.compile(r"^https://")
-
 _EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 
 
@@ -86,7 +85,7 @@ def find(playbook_id: str, technician: Technician) -> Row | None:
 
 
 def _named(found: re.Match[str]) -> str:
-    """Return in words what a plan will put here, such as ``‹account display name›``."""
+    """Return in words what a plan will put here, in angle quotes, such as the account display name."""
     return f"‹{found[1].strip().replace('.', ' ').replace('_', ' ')}›"
 
 
