@@ -85,7 +85,7 @@ def find(playbook_id: str, technician: Technician) -> Row | None:
 
 
 def _named(found: re.Match[str]) -> str:
-    """Return in words what a plan will put here, in angle quotes, such as the account display name."""
+    """Return in words, in angle quotes, what a plan will put here."""
     return f"‹{found[1].strip().replace('.', ' ').replace('_', ' ')}›"
 
 
