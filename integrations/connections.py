@@ -1,5 +1,6 @@
 """Connections: making them, opening a client, and their health."""
 
+import datetime as dt
 import hashlib
 import json
 import threading
@@ -17,6 +18,7 @@ from integrations.models import Connection, FeedState
 from tenants import ledger, scope, vault, work
 
 _CLIENTS_KEPT = 64
+_HEALTH_IS_FRESH = dt.timedelta(minutes=1)
 _clients: OrderedDict[str, Client] = OrderedDict()
 _lock = threading.Lock()
 
@@ -135,8 +137,12 @@ def mark_broken(connection_id: uuid.UUID, error: str) -> None:
 
 
 def mark_healthy(connection_id: uuid.UUID) -> None:
-    """Record that a read through the whole path worked."""
-    Connection.objects.filter(id=connection_id).update(last_healthy_at=timezone.now())
+    """Record that a read through the whole path worked; once a minute is often enough."""
+    seen = Connection.objects.values_list("state", "last_healthy_at").get(id=connection_id)
+    now = timezone.now()
+    if seen[0] == Connection.State.ACTIVE and seen[1] and now - seen[1] < _HEALTH_IS_FRESH:
+        return
+    Connection.objects.filter(id=connection_id).update(last_healthy_at=now)
     recovered = Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).update(
         state=Connection.State.ACTIVE, error=""
     )

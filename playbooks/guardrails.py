@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection
-from playbooks import facts as case_facts
 from playbooks import planner
 from playbooks.engagement import TIERS, Engagement, judge
+from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.planner import plan_sha256
 from playbooks.rules import in_force
-from tenants.models import Account, Case, Installation, Tenant
+from tenants.models import Account, Case, Installation
 
 # Which decisions free a step of a tier.
 REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
@@ -37,8 +37,11 @@ class Obstacle:
     seconds: float = 60
 
 
-def obstacle(step: Step) -> Obstacle | None:
-    """Return what stands in the way of `step`, or None where nothing does."""
+def obstacle(step: Step, known: KnownFacts | None = None) -> Obstacle | None:
+    """Return what stands in the way of `step`, or None where nothing does.
+
+    `known` lends the facts of the case where they were read a moment ago.
+    """
     rules = in_force()
     return (
         _stopped(step)
@@ -47,16 +50,31 @@ def obstacle(step: Step) -> Obstacle | None:
         or _not_allowed(step, step.tier)
         or _protected(step)
         or _own(step)
-        or _stricter_now(step, rules)
+        or _stricter_now(step, rules, known or KnownFacts())
         or _frozen(step, rules)
         or _over_budget(step, rules)
+    )
+
+
+def last_obstacle(step: Step) -> Obstacle | None:
+    """Return what came into the way of `step` while its prior state was being read.
+
+    Asked with the step's row locked, right before the intention is written: the kill switch, a
+    case that was closed, a new protection and the budget count up to the last moment.
+    """
+    return (
+        _stopped(step)
+        or _out_of_date(step)
+        or _not_allowed(step, step.tier)
+        or _protected(step)
+        or _over_budget(step, in_force())
     )
 
 
 def _stopped(step: Step) -> Obstacle | None:
     if Installation.objects.filter(actions_stopped=True).exists():
         return Obstacle("All actions are stopped for every client (kill switch).", is_final=False)
-    if Tenant.objects.filter(id=step.tenant_id, actions_stopped=True).exists():
+    if step.run.plan.case.tenant.actions_stopped:
         return Obstacle("All actions are stopped for this client (kill switch).", is_final=False)
     return None
 
@@ -95,8 +113,8 @@ def _not_allowed(step: Step, tier: str) -> Obstacle | None:
     plan = step.run.plan
     if tier not in REQUIRED_APPROVALS:
         return Obstacle("The rules of engagement forbid this step.", is_final=True)
-    granted = tiers_granted(plan)
-    if not granted.issuperset(REQUIRED_APPROVALS[tier]):
+    required = REQUIRED_APPROVALS[tier]
+    if required and not tiers_granted(plan).issuperset(required):
         return Obstacle("This step is not approved.", is_final=False)
     return None
 
@@ -109,12 +127,12 @@ def tiers_granted(plan: Plan) -> set[str]:
     return {tier for pair in decided for tier in pair if tier}
 
 
-def _stricter_now(step: Step, rules: Engagement) -> Obstacle | None:
+def _stricter_now(step: Step, rules: Engagement, known: KnownFacts) -> Obstacle | None:
     """Judge the step again by what is known now: the rules or the account may have changed."""
     plan = step.run.plan
     told = next(told for told in plan.document["steps"] if told["id"] == step.key)
     same = [one for one in plan.document["steps"] if one["action"] == step.action]
-    facts = case_facts.of_case(plan.case)
+    facts = known.of_case(plan.case)
     judgement = judge(
         rules,
         action=step.action,

@@ -5,7 +5,7 @@ import secrets
 import string
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils import timezone
@@ -84,30 +84,55 @@ class Failed(Exception):
 def load(tenant_id: uuid.UUID, step_id: uuid.UUID) -> Job:
     """Take a step out of the database for its vendor calls; Failed where it can't be done."""
     with scope.tenant(tenant_id):
-        step = Step.objects.select_related("run__plan").get(id=step_id)
-        if step.connection_id is None:
-            raise Failed("This client has no connection that could do it. Connect it, plan again.")
-        connector = Connection.objects.get(id=step.connection_id).connector
-        told = next(s for s in step.run.plan.document["steps"] if s["id"] == step.key)
-        try:
-            action = registry.action(connector, step.action)
-        except UnknownAction as error:
-            raise Failed(str(error)) from None
-        return Job(
-            step_id=step.id,
-            run_id=step.run_id,
-            case_id=step.run.plan.case_id,
-            tenant_id=tenant_id,
-            status=step.status,
-            connection_id=step.connection_id,
-            action=action,
-            intention=_intention(step, told),
-            intended_at=step.intended_at,
-            called_at=step.called_at,
-            calls=step.calls,
-            verify_within=told.get("timeout_seconds")
-            or catalog.get(step.action).verify_within_seconds,
-        )
+        return of_step(Step.objects.select_related("run__plan").get(id=step_id))
+
+
+def of_step(step: Step) -> Job:
+    """Return what the step's vendor calls need; Failed where it can't be done.
+
+    Runs in the tenant's scope, with the step's plan at hand.
+    """
+    if step.connection_id is None:
+        raise Failed("This client has no connection that could do it. Connect it, plan again.")
+    plan = step.run.plan
+    connector = Connection.objects.values_list("connector", flat=True).get(id=step.connection_id)
+    told = next(told for told in plan.document["steps"] if told["id"] == step.key)
+    try:
+        action = registry.action(connector, step.action)
+    except UnknownAction as error:
+        raise Failed(str(error)) from None
+    return Job(
+        step_id=step.id,
+        run_id=step.run_id,
+        case_id=plan.case_id,
+        tenant_id=step.tenant_id,
+        status=step.status,
+        connection_id=step.connection_id,
+        action=action,
+        intention=_intention(step, told),
+        intended_at=step.intended_at,
+        called_at=step.called_at,
+        calls=step.calls,
+        verify_within=told.get("timeout_seconds") or catalog.get(step.action).verify_within_seconds,
+    )
+
+
+def moved_on(job: Job, step: Step) -> Job:
+    """Return the job after its step has moved on. Runs in the tenant's scope."""
+    now_known = replace(
+        job.intention,
+        since=step.intended_at or job.intention.since,
+        snapshot=step.snapshot,
+        secrets=_step_secrets(step) if step.intended_at else {},
+    )
+    return replace(
+        job,
+        status=step.status,
+        intention=now_known,
+        intended_at=step.intended_at,
+        called_at=step.called_at,
+        calls=step.calls,
+    )
 
 
 def target_of(told: Mapping[str, Any]) -> Target:

@@ -17,6 +17,7 @@ from playbooks.models import Plan, Step
 from playbooks.planner import FORMAT
 from playbooks.response import adopt
 from playbooks.rules import in_force
+from playbooks.steps import UNDO
 from tenants.canonical import jsonable
 from tenants.models import Case
 
@@ -107,7 +108,7 @@ def _draft(
     action = catalog.get(action_name)
     judgement = judge(rules, action=action_name, target=told["target"], objects=1, facts=plan.facts)
     return {
-        "id": f"undo {told['id']}",
+        "id": f"{UNDO}{told['id']}",
         "action": action.name,
         "title": action.title,
         "target": told["target"],

@@ -3,7 +3,9 @@
 Versions are kept for ever: a new one is another row, and the newest is in force.
 """
 
+import uuid
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -27,8 +29,19 @@ def in_force() -> Engagement:
 
     The MSP-wide rules hold where the tenant has none of its own.
     """
-    newest = newest_of_tenant()
-    return effective(newest.document) if newest else msp_wide()
+    own = RulesOfEngagement.objects.order_by("-version").values_list("id", flat=True).first()
+    msp = MspRules.objects.order_by("-version").values_list("id", flat=True).first()
+    return _read_once(own, msp)
+
+
+@lru_cache(maxsize=512)
+def _read_once(own: uuid.UUID | None, msp: int | None) -> Engagement:
+    """Return what a tenant's row and the MSP's come to: rows are never changed once kept."""
+    base = MspRules.objects.get(id=msp).document if msp else engagement.default().document
+    document = RulesOfEngagement.objects.get(id=own).document if own else base
+    if engagement.is_override(document):
+        return engagement.lay_on(base, document, _NAME)
+    return engagement.load_engagement(document)
 
 
 def newest_of_tenant() -> RulesOfEngagement | None:

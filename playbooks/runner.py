@@ -5,7 +5,7 @@ written by the worker itself.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
@@ -15,7 +15,8 @@ from django.utils import timezone
 from integrations.contract import Client
 from playbooks import approvals, replanning, rollback, stepping
 from playbooks.errors import PlaybookError
-from playbooks.jobs import Failed, Question, Wait, open_client, understood
+from playbooks.jobs import Failed, Job, Question, Wait, open_client, understood
+from playbooks.known_facts import KnownFacts
 from playbooks.models import Plan, Run, Step
 from playbooks.stepping import Talk
 from playbooks.steps import FINISHED, change
@@ -33,19 +34,28 @@ def advance(tenant_id: uuid.UUID, run_id: uuid.UUID) -> None:
         if replanning.replace_if_changed(plan) is not None:
             return
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
-        waits = _Steps(tenant_id, run_id, threads).carry()
+        waits = _Steps(plan, run_id, threads).carry()
     _settle_run(tenant_id, run_id, waits)
+
+
+class _HasFailed(Exception):
+    """A step has failed before it began."""
+
+    def __init__(self, step_id: uuid.UUID, reason: str) -> None:
+        super().__init__(reason)
+        self.step_id = step_id
 
 
 class _Steps:
     """The steps of one run that are being carried out by this worker."""
 
-    def __init__(
-        self, tenant_id: uuid.UUID, run_id: uuid.UUID, threads: ThreadPoolExecutor
-    ) -> None:
-        self._tenant_id = tenant_id
+    def __init__(self, plan: Plan, run_id: uuid.UUID, threads: ThreadPoolExecutor) -> None:
+        self._tenant_id = plan.tenant_id
+        self._told = {step["id"]: step for step in plan.document["steps"]}
         self._run_id = run_id
         self._threads = threads
+        self._known = KnownFacts()
+        self._clients: dict[uuid.UUID, Client] = {}
         self._talks: dict[Future[Any], tuple[uuid.UUID, Talk, Question]] = {}
         self._waits: dict[uuid.UUID, Wait] = {}
 
@@ -55,9 +65,9 @@ class _Steps:
             self._begin_what_may()
             while self._talks:
                 done, _ = wait(self._talks, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._answer(future)
-                self._begin_what_may()
+                ended = [self._has_ended(future) for future in done]
+                if any(ended):
+                    self._begin_what_may()
         finally:
             for _, talk, _question in self._talks.values():
                 talk.close()
@@ -65,32 +75,55 @@ class _Steps:
 
     def _begin_what_may(self) -> None:
         """Begin steps until there is none that may; one that ends at once may free another."""
-        busy: set[uuid.UUID] = {step_id for step_id, _, _ in self._talks.values()}
-        while len(self._talks) < _AT_ONCE:
-            passed_over = busy | self._waits.keys()
-            step_id = _next_step(self._tenant_id, self._run_id, passed_over)
-            if step_id is None:
-                return
-            work.renew()
-            busy.add(step_id)
-            talk = stepping.begin(self._tenant_id, step_id)
-            if not self._go_on(step_id, talk, partial(next, talk)):
-                busy.discard(step_id)
+        is_looking = True
+        while is_looking:
+            is_looking = False
+            for job in self._next_jobs():
+                talk = stepping.carry(job)
+                is_looking |= not self._go_on(job.step_id, talk, partial(next, talk))
 
-    def _answer(self, future: Future[Any]) -> None:
+    def _next_jobs(self) -> list[Job]:
+        """Return the steps that may go on now, as many as there is room for."""
+        with scope.tenant(self._tenant_id):
+            while True:
+                try:
+                    return self._judged()
+                except _HasFailed as failed:
+                    # What comes after it may not be done any more: look at all of them again.
+                    stepping.fail(self._tenant_id, failed.step_id, str(failed))
+
+    def _judged(self) -> list[Job]:
+        rows = Step.objects.filter(run=self._run_id).defer("snapshot", "answer", "read_back")
+        steps = list(rows.order_by("position"))
+        _skip_hopeless(steps, self._told)
+        passed_over = self._waits.keys() | {step_id for step_id, _, _ in self._talks.values()}
+        jobs: list[Job] = []
+        for step in _that_may_go_on(steps, self._told):
+            if step.id in passed_over or len(self._talks) + len(jobs) >= _AT_ONCE:
+                continue
+            try:
+                jobs.append(stepping.judged(step.id, self._known))
+            except Wait as waiting:
+                self._waits[step.id] = waiting
+            except Failed as failure:
+                raise _HasFailed(step.id, str(failure)) from None
+        return jobs
+
+    def _has_ended(self, future: Future[Any]) -> bool:
+        """Give a step the answer to what it asked; return whether it asks nothing more."""
         step_id, talk, question = self._talks.pop(future)
         error = future.exception()
         if error is None:
-            self._go_on(step_id, talk, partial(talk.send, future.result()))
-        elif isinstance(error, Exception):
-            self._go_on(step_id, talk, partial(talk.throw, understood(question.job, error)))
-        else:
-            raise error
+            return not self._go_on(step_id, talk, partial(talk.send, future.result()))
+        if isinstance(error, Exception):
+            understanding = understood(question.job, error)
+            return not self._go_on(step_id, talk, partial(talk.throw, understanding))
+        raise error
 
     def _go_on(self, step_id: uuid.UUID, talk: Talk, turn: Callable[[], Question]) -> bool:
         """Let a step take its next turn; return whether it asks something more."""
         try:
-            question, client = _with_client(talk, turn())
+            question, client = self._with_client(talk, turn())
         except StopIteration:
             return False
         except Wait as waiting:
@@ -103,35 +136,27 @@ class _Steps:
         self._talks[future] = (step_id, talk, question)
         return True
 
+    def _with_client(self, talk: Talk, question: Question) -> tuple[Question, Client]:
+        """Return what the step asks and the client to ask; the step hears why there is none."""
+        while True:
+            connection_id = question.job.connection_id
+            try:
+                if connection_id not in self._clients:
+                    self._clients[connection_id] = open_client(question.job)
+                return question, self._clients[connection_id]
+            except (Wait, Failed) as error:
+                question = talk.throw(error)
 
-def _with_client(talk: Talk, question: Question) -> tuple[Question, Client]:
-    """Return what the step asks, with the client to ask; the step hears why there is none."""
-    while True:
-        try:
-            return question, open_client(question.job)
-        except (Wait, Failed) as error:
-            question = talk.throw(error)
 
-
-def _next_step(
-    tenant_id: uuid.UUID, run_id: uuid.UUID, passed_over: Collection[uuid.UUID]
-) -> uuid.UUID | None:
-    """Return the next step that may go on."""
-    with scope.tenant(tenant_id):
-        run = Run.objects.select_related("plan").get(id=run_id)
-        steps = list(run.steps.order_by("position"))
-        told = {step["id"]: step for step in run.plan.document["steps"]}
-        _skip_hopeless(steps, told)
-        by_key = {step.key: step for step in steps}
-        for step in steps:
-            needed = [by_key[key] for key in told[step.key]["needs"]]
-            if (
-                step.status in _MAY_GO_ON
-                and step.id not in passed_over
-                and all(one.status in FINISHED for one in needed)
-            ):
-                return step.id
-    return None
+def _that_may_go_on(steps: list[Step], told: Mapping[str, Any]) -> list[Step]:
+    """Return the steps whose turn has come: not finished, and all that they need is."""
+    by_key = {step.key: step for step in steps}
+    return [
+        step
+        for step in steps
+        if step.status in _MAY_GO_ON
+        and all(by_key[key].status in FINISHED for key in told[step.key]["needs"])
+    ]
 
 
 def _skip_hopeless(steps: list[Step], told: Mapping[str, Any]) -> None:

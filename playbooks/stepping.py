@@ -14,63 +14,77 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db import models
 from django.utils import timezone
 
 from integrations import catalog, connections
 from integrations.contract import ReadBack
 from playbooks import guardrails
-from playbooks.jobs import Failed, Job, NoAnswer, Question, Wait, as_json, load
+from playbooks.jobs import Failed, Job, NoAnswer, Question, Wait, as_json, moved_on, of_step
+from playbooks.known_facts import KnownFacts
 from playbooks.models import Run, Step
-from playbooks.steps import FINISHED, change
+from playbooks.steps import FINISHED, UNDO, change
 from tenants import scope, work
 
 FIRST_RECHECK = dt.timedelta(hours=1)
 _MAX_CALLS = 3
 
 Talk = Generator[Question, Any, None]
+# One turn of it, which gives the job as it stands afterwards.
+Moving = Generator[Question, Any, Job]
 
 
-def begin(tenant_id: uuid.UUID, step_id: uuid.UUID) -> Talk:
+def judged(step_id: uuid.UUID, known: KnownFacts) -> Job:
+    """Return the step's job where it may go on now; raises Wait or Failed where it may not.
+
+    Runs in the tenant's scope. What has begun goes on: whether it may be called again is asked
+    when that is known to be necessary.
+    """
+    step = _with_case().defer("run__plan__facts").get(id=step_id)
+    job = of_step(step)
+    if job.status == Step.Status.PENDING:
+        _must_be_free(guardrails.obstacle(step, known))
+    return job
+
+
+def carry(job: Job) -> Talk:
     """Carry a step as far as it goes now. Raises Wait or Failed where it can't go on."""
-    job = load(tenant_id, step_id)
     if job.status == Step.Status.PENDING:
         job = yield from _intend(job)
-        yield from _call(job)
+        job = yield from _call(job)
     elif job.status == Step.Status.INTENDED:
-        yield from _settle_unknown(job)
-    yield from _verify(load(tenant_id, step_id))
+        job = yield from _settle_unknown(job)
+    if job.status == Step.Status.CALLED:
+        yield from _verify(job)
 
 
-def _intend(job: Job) -> Generator[Question, Any, Job]:
-    """Check that it may begin, keep the prior state, and write down the intention."""
-    with scope.tenant(job.tenant_id):
-        _must_have_no_obstacle(job)
+def _intend(job: Job) -> Moving:
+    """Keep the prior state, and write down the intention."""
     snapshot = yield Question(job, lambda client: job.action.snapshot(client, job.intention))
     with scope.tenant(job.tenant_id):
-        step = _locked(job, Step.Status.PENDING)
-        # Once more with the row locked: the kill switch counts up to the last moment.
-        _must_have_no_obstacle(job)
+        work.renew()
+        step = _locked_to_call(job, Step.Status.PENDING)
         # What was there before the first try counts, should it have worked after all.
-        step.snapshot = step.snapshot or dict(snapshot)
-        step.intended_at = timezone.now()
-        change(step, Step.Status.INTENDED, case_id=job.case_id, body={"snapshot": snapshot})
+        keep = {
+            "snapshot": step.snapshot or dict(snapshot),
+            "intended_at": timezone.now(),
+            "calls": job.calls + 1,
+        }
+        change(
+            step, Step.Status.INTENDED, case_id=job.case_id, keep=keep, body={"snapshot": snapshot}
+        )
         if snapshot:
             # A connection that was broken has just been seen to work.
             connections.mark_healthy(job.connection_id)
-    return load(job.tenant_id, job.step_id)
+        return moved_on(job, step)
 
 
-def _must_have_no_obstacle(job: Job) -> None:
-    step = Step.objects.select_related("run__plan__case__account").get(id=job.step_id)
-    found = guardrails.obstacle(step)
+def _must_be_free(found: guardrails.Obstacle | None) -> None:
     if found is not None:
         raise Failed(found.reason) if found.is_final else Wait(found.seconds, found.reason)
 
 
-def _call(job: Job) -> Talk:
-    work.renew()
-    with scope.tenant(job.tenant_id):
-        Step.objects.filter(id=job.step_id).update(calls=job.calls + 1)
+def _call(job: Job) -> Moving:
     try:
         answer = yield Question(job, lambda client: job.action.call(client, job.intention))
     except NoAnswer:
@@ -79,49 +93,58 @@ def _call(job: Job) -> Talk:
         # The vendor said that nothing was done: the step begins again, guardrails and all.
         with scope.tenant(job.tenant_id):
             step = _locked(job, Step.Status.INTENDED)
-            step.calls = max(0, job.calls)
-            change(step, Step.Status.PENDING, case_id=job.case_id, kind="step.postponed")
+            change(
+                step, Step.Status.PENDING, case_id=job.case_id, keep={"calls": job.calls - 1},
+                kind="step.postponed",
+            )  # fmt: skip
         raise
-    _record_call(job, answer)
+    return _record_call(job, answer)
 
 
-def _record_call(job: Job, answer: Mapping[str, Any]) -> None:
+def _record_call(job: Job, answer: Mapping[str, Any]) -> Job:
     with scope.tenant(job.tenant_id):
         step = _locked(job, Step.Status.INTENDED)
-        step.answer = dict(answer)
-        step.called_at = timezone.now()
-        change(step, Step.Status.CALLED, case_id=job.case_id, body={"answer": answer})
+        keep = {"answer": dict(answer), "called_at": timezone.now()}
+        change(step, Step.Status.CALLED, case_id=job.case_id, keep=keep, body={"answer": answer})
+        return moved_on(job, step)
 
 
-def _settle_unknown(job: Job) -> Talk:
+def _settle_unknown(job: Job) -> Moving:
     """Find out whether an intended step was called, by asking the vendor."""
     try:
         seen = yield _reading_back(job)
     except Failed as failure:
-        _give_up(job, f"whether the call had worked can't be read back: {failure}")
-        return
+        return _give_up(job, f"whether the call had worked can't be read back: {failure}")
     if seen.holds:
-        _record_call(job, {"settled_by": "reading back", "observed": dict(seen.observed)})
-        return
+        settled = {"settled_by": "reading back", "observed": dict(seen.observed)}
+        return _record_call(job, settled)
     assert job.intended_at is not None
     since = (timezone.now() - job.intended_at).total_seconds()
     settle = settings.SETTLE_SECONDS or catalog.get(job.action.name).settle_seconds
     if since < settle:
         raise Wait(max(0.5, settle - since), "Waiting to see whether the last call had worked.")
     if job.calls >= _MAX_CALLS:
-        _give_up(job, f"called {job.calls} times without an answer or an effect to be seen.")
-        return
+        return _give_up(job, f"called {job.calls} times without an answer or an effect to be seen.")
+    return (yield from _call(_once_more(job)))
+
+
+def _once_more(job: Job) -> Job:
+    """Let a call that has had no effect be made again, guardrails and all."""
     with scope.tenant(job.tenant_id):
-        _locked(job, Step.Status.INTENDED)
-        _must_have_no_obstacle(job)
-    yield from _call(job)
+        work.renew()
+        step = _locked(job, Step.Status.INTENDED)
+        _must_be_free(guardrails.obstacle(_with_case().get(id=step.id)))
+        step.calls = job.calls + 1
+        step.save(update_fields=["calls"])
+        return moved_on(job, step)
 
 
-def _give_up(job: Job, why: str) -> None:
+def _give_up(job: Job, why: str) -> Job:
     """Leave it to a person: it is not known whether it was done."""
     with scope.tenant(job.tenant_id):
         step = _locked(job, Step.Status.INTENDED)
         change(step, Step.Status.UNKNOWN, case_id=job.case_id, error=f"It is not known: {why}")
+        return moved_on(job, step)
 
 
 def _reading_back(job: Job) -> Question:
@@ -129,8 +152,6 @@ def _reading_back(job: Job) -> Question:
 
 
 def _verify(job: Job) -> Talk:
-    if job.status != Step.Status.CALLED:
-        return
     seen: ReadBack = yield _reading_back(job)
     assert job.called_at is not None
     waited = (timezone.now() - job.called_at).total_seconds()
@@ -142,25 +163,26 @@ def _verify(job: Job) -> Talk:
         raise Failed(f"The vendor accepted it, but reading back shows: {seen.explanation}")
     with scope.tenant(job.tenant_id):
         step = _locked(job, Step.Status.CALLED)
-        step.read_back = as_json(seen)
-        step.verified_at = timezone.now()
-        change(step, Step.Status.VERIFIED, case_id=job.case_id, body={"read_back": step.read_back})
+        read_back = as_json(seen)
+        keep = {"read_back": read_back, "verified_at": timezone.now()}
+        body = {"read_back": read_back}
+        change(step, Step.Status.VERIFIED, case_id=job.case_id, keep=keep, body=body)
         work.schedule("recheck", step.id, delay=FIRST_RECHECK.total_seconds())
-        _mark_undone(step)
+        _mark_undone(step, job.case_id)
 
 
-def _mark_undone(step: Step) -> None:
+def _mark_undone(step: Step, case_id: uuid.UUID) -> None:
     """Mark the step that this one has undone, so that it is not expected to hold any more."""
-    undone = step.run.plan.document.get("reverses")
-    if undone is None:
+    if not step.key.startswith(UNDO):
         return
+    undone = step.run.plan.document["reverses"]
     original = (
         Step.objects.select_for_update(of=("self",))
-        .select_related("run")
+        .select_related("run__plan")
         .get(
             run__plan__sha256=undone,
-            run__plan__case_id=step.run.plan.case_id,
-            key=step.key.removeprefix("undo "),
+            run__plan__case_id=case_id,
+            key=step.key.removeprefix(UNDO),
         )
     )
     step.reverses = original
@@ -187,9 +209,24 @@ def fail(tenant_id: uuid.UUID, step_id: uuid.UUID, reason: str) -> None:
 
 def _locked(job: Job, expected: Step.Status) -> Step:
     """Return the step's row, locked; LeaseLost where another worker has moved it on."""
-    step = (
-        Step.objects.select_for_update(of=("self",)).select_related("run__plan").get(id=job.step_id)
+    return _still(expected, Step.objects.select_for_update().get(id=job.step_id))
+
+
+def _locked_to_call(job: Job, expected: Step.Status) -> Step:
+    """Return the step's row, locked, when nothing has come into the way of calling the vendor."""
+    rows = _with_case().defer("run__plan__facts", "run__plan__document")
+    step = _still(expected, rows.select_for_update(of=("self",)).get(id=job.step_id))
+    _must_be_free(guardrails.last_obstacle(step))
+    return step
+
+
+def _with_case() -> models.QuerySet[Step]:
+    return Step.objects.select_related(
+        "run__plan__case__account__person", "run__plan__case__tenant"
     )
+
+
+def _still(expected: Step.Status, step: Step) -> Step:
     if step.status != expected:
         raise work.LeaseLost(f"Step {step.key} is {step.status}, no longer {expected}.")
     return step

@@ -17,6 +17,8 @@ FINISHED = (
     Step.Status.FORBIDDEN,
     Step.Status.ROLLED_BACK,
 )
+# How the key of a step begins that undoes another one; a playbook's own ids hold no space.
+UNDO = "undo "
 
 
 def change(
@@ -25,15 +27,20 @@ def change(
     *,
     case_id: uuid.UUID | None = None,
     error: str = "",
+    keep: Mapping[str, Any] | None = None,
     body: Mapping[str, Any] | None = None,
     kind: str = "",
 ) -> None:
-    """Move a step on and write the ledger entry, in the current transaction."""
-    step.status = status
-    step.error = error
+    """Move a step on and write the ledger entry, in the current transaction.
+
+    `keep` are columns that are written with it, `body` what the ledger tells besides.
+    """
+    changed = {"status": status, "error": error, **(keep or {})}
     if status in FINISHED:
-        step.finished_at = timezone.now()
-    step.save()
+        changed["finished_at"] = timezone.now()
+    for name, value in changed.items():
+        setattr(step, name, value)
+    step.save(update_fields=list(changed))
     ledger.append(
         kind or f"step.{status}",
         actor="engine",

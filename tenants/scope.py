@@ -60,6 +60,7 @@ def reading(tenant_ids: Iterable[uuid.UUID] | str) -> Iterator[None]:
 @contextmanager
 def _entered(tenant_id: uuid.UUID | None, readable: str) -> Iterator[None]:
     before = (_tenant.get(), _readable.get())
+    is_inside = connection.in_atomic_block
     with transaction.atomic():
         _apply(tenant_id, readable)
         tenant_token, readable_token = _tenant.set(tenant_id), _readable.set(readable)
@@ -68,8 +69,9 @@ def _entered(tenant_id: uuid.UUID | None, readable: str) -> Iterator[None]:
         finally:
             _tenant.reset(tenant_token)
             _readable.reset(readable_token)
-        # A rollback restores the settings by itself; only a normal end has to.
-        _apply(*before)
+        # The end of a transaction and a rollback restore the settings by themselves.
+        if is_inside:
+            _apply(*before)
 
 
 def _apply(tenant_id: uuid.UUID | None, readable: str) -> None:

@@ -3,6 +3,7 @@
 Work is scheduled in the transaction that makes it necessary. A worker claims a row under a lease;
 a dead worker's row is claimed by another when the lease has run out. What is scheduled while the
 row is being worked on raises its generation, so nothing asked for meanwhile is forgotten.
+Times are of the statement, not of the transaction that it stands in.
 """
 
 import datetime as dt
@@ -71,9 +72,10 @@ def schedule(kind: str, subject: uuid.UUID, *, delay: float = 0) -> None:
             INSERT INTO tenants_work
                 (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
                  last_error, created_at)
-            VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s), 1, 0, '', '', now())
+            VALUES (%s, %s, %s, %s, statement_timestamp() + make_interval(secs => %s), 1, 0, '',
+                    '', statement_timestamp())
             ON CONFLICT (tenant_id, kind, subject) DO UPDATE
-               SET due_at = CASE WHEN tenants_work.leased_until > now()
+               SET due_at = CASE WHEN tenants_work.leased_until > statement_timestamp()
                                   AND tenants_work.due_at = tenants_work.created_at
                                  THEN excluded.due_at
                                  ELSE LEAST(tenants_work.due_at, excluded.due_at) END,
@@ -106,12 +108,13 @@ def claim(work_id: uuid.UUID) -> Claim | None:
         cursor.execute(
             """
             UPDATE tenants_work
-               SET leased_by = %s, leased_until = now() + make_interval(secs => %s),
+               SET leased_by = %s,
+                   leased_until = statement_timestamp() + make_interval(secs => %s),
                    attempts = attempts + 1,
                    due_at = created_at
              WHERE id = (SELECT id FROM tenants_work
-                          WHERE id = %s AND due_at <= now()
-                            AND (leased_until IS NULL OR leased_until <= now())
+                          WHERE id = %s AND due_at <= statement_timestamp()
+                            AND (leased_until IS NULL OR leased_until <= statement_timestamp())
                             FOR UPDATE SKIP LOCKED)
             RETURNING id, tenant_id, kind, subject, generation, attempts, leased_by
             """,
@@ -183,7 +186,7 @@ def postpone(held: Claim, seconds: float, error: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tenants_work SET leased_by = '', leased_until = NULL, sent_at = NULL,"
-            " due_at = now() + make_interval(secs => %s), last_error = %s"
+            " due_at = statement_timestamp() + make_interval(secs => %s), last_error = %s"
             " WHERE id = %s AND leased_by = %s",
             [seconds, error[:2000], held.id, held.worker],
         )
@@ -198,12 +201,12 @@ def unsent(limit: int = 200, resend_after: float = 10) -> list[tuple[uuid.UUID, 
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE tenants_work SET sent_at = now()
+            UPDATE tenants_work SET sent_at = statement_timestamp()
              WHERE id IN (SELECT id FROM tenants_work
-                           WHERE due_at <= now()
-                             AND (leased_until IS NULL OR leased_until <= now())
+                           WHERE due_at <= statement_timestamp()
+                             AND (leased_until IS NULL OR leased_until <= statement_timestamp())
                              AND (sent_at IS NULL OR sent_at < leased_until
-                                  OR sent_at <= now() - make_interval(secs => %s))
+                                  OR sent_at <= statement_timestamp() - make_interval(secs => %s))
                            ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
             RETURNING id, kind
             """,
