@@ -8,14 +8,13 @@ activated. Everything here speaks of the tenant of the current scope.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from playbooks import language, library
+from playbooks import library
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
 from playbooks.models import Activation, PlaybookVersion
-from playbooks.versions import remember
+from playbooks.versions import playbook_of, remember
 from tenants import ledger, scope
 from tenants.models import PlaybookMode, Tenant
 
@@ -128,10 +127,4 @@ def _named() -> dict[str, Playbook]:
 
 
 def _as_activated(row: Activation) -> InForce:
-    playbook = _loaded(row.version.sha256, row.version.source, str(row.version))
-    return InForce(playbook, row.mode, row.version.sha256)
-
-
-@lru_cache(maxsize=256)
-def _loaded(_sha256: str, source: str, name: str) -> Playbook:
-    return language.load(source, name)
+    return InForce(playbook_of(row.version), row.mode, row.version.sha256)

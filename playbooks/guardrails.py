@@ -42,25 +42,28 @@ def obstacle(step: Step, known: KnownFacts | None = None) -> Obstacle | None:
 
     `known` lends the facts of the case where they were read a moment ago.
     """
+    return standing_obstacle(step, known or KnownFacts()) or last_obstacle(step)
+
+
+def standing_obstacle(step: Step, known: KnownFacts) -> Obstacle | None:
+    """Return what stands in the way of `step` before anything is asked of the vendor."""
     rules = in_force()
     return (
         _stopped(step)
         or _out_of_date(step)
         or _changed(step)
-        or _not_allowed(step, step.tier)
         or _protected(step)
         or _own(step)
-        or _stricter_now(step, rules, known or KnownFacts())
+        or _stricter_now(step, rules, known)
         or _frozen(step, rules)
-        or _over_budget(step, rules)
     )
 
 
 def last_obstacle(step: Step) -> Obstacle | None:
-    """Return what came into the way of `step` while its prior state was being read.
+    """Return what stands in the way of `step` at the moment of writing its intention.
 
-    Asked with the step's row locked, right before the intention is written: the kill switch, a
-    case that was closed, a new protection and the budget count up to the last moment.
+    Asked with the step's row locked: the kill switch, a case that was closed, an approval, a new
+    protection and the budget count up to the last moment.
     """
     return (
         _stopped(step)

@@ -11,11 +11,12 @@ from typing import Any
 from django.utils import timezone
 
 from playbooks import facts as case_facts
-from playbooks import language, planner, response, rules
+from playbooks import planner, response, rules
 from playbooks.engagement import TIERS
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Approval, Plan, Step
 from playbooks.steps import change
+from playbooks.versions import playbook_of
 from tenants import ledger
 from tenants.canonical import canonical_json
 from tenants.models import Case, PlaybookMode, Verdict
@@ -55,8 +56,7 @@ def _given(plan: Plan) -> dict[str, Any]:
 
 
 def _plan_now(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
-    playbook = language.load(plan.playbook.source, plan.playbook.playbook_id)
-    return planner.plan(playbook, facts, rules.in_force(), least_tier(plan))
+    return planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), least_tier(plan))
 
 
 def least_tier(plan: Plan) -> str:

@@ -43,7 +43,7 @@ def judged(step_id: uuid.UUID, known: KnownFacts) -> Job:
     step = _with_case().defer("run__plan__facts").get(id=step_id)
     job = of_step(step)
     if job.status == Step.Status.PENDING:
-        _must_be_free(guardrails.obstacle(step, known))
+        _must_be_free(guardrails.standing_obstacle(step, known))
     return job
 
 

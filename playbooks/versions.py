@@ -1,5 +1,8 @@
 """Which version of a playbook was used: kept for ever, by content."""
 
+from functools import lru_cache
+
+from playbooks import language
 from playbooks.language import Playbook
 from playbooks.models import PlaybookVersion
 
@@ -16,3 +19,13 @@ def remember(playbook: Playbook) -> PlaybookVersion:
         },
     )
     return version
+
+
+def playbook_of(version: PlaybookVersion) -> Playbook:
+    """Return the playbook that a kept version is; PlaybookError where it can't be read any more."""
+    return _read_once(version.sha256, version.source, str(version))
+
+
+@lru_cache(maxsize=256)
+def _read_once(_sha256: str, source: str, name: str) -> Playbook:
+    return language.load(source, name)

@@ -49,12 +49,12 @@ def parse(text: str, name: str) -> Document:
         raise PlaybookError([f"{name}:1:1: larger than {LARGEST_BYTES // 1024} KB: split it."])
     try:
         _refuse_aliases(text, name)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
         raise PlaybookError([f"{name}:{place}: not YAML: {error.problem}"]) from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, UnicodeError) as error:
         raise PlaybookError([f"{name}:1:1: not YAML: {str(error)[:200]}"]) from None
     document = Document(name, None)
     if node is None:
@@ -66,7 +66,7 @@ def parse(text: str, name: str) -> Document:
 def _refuse_aliases(text: str, name: str) -> None:
     """Look at the events first: an alias bomb must not even be composed."""
     depth = 0
-    for nodes, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+    for nodes, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
         place = _place(name, event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             raise PlaybookError([f"{place}: no aliases: write out *{event.anchor}"])
