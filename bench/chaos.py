@@ -1,10 +1,10 @@
 """Faults and kill -9 under load: does every run end, with each effect had exactly once?
 
 Attacked clients are connected to a faulty simulator; real workers and a scheduler do the rest.
-Meanwhile workers, scheduler and database are killed, also as soon as a transition of a kind of
-step is seen for the first time. With the embedded broker the queue lies in the database, so
-killing the server kills both. The seed draws the faults' victims and the schedule of kills; what
-is hit at that moment is the operating system's choice.
+Meanwhile workers, scheduler and database are killed, and a worker dies once right before and once
+right after the commit of each transition of each kind of step (`kill_points`). With the embedded
+broker the queue lies in the database, so killing the server kills both. The seed draws the faults'
+victims and the schedule of kills; what is hit at that moment is the operating system's choice.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from bench import verdict
+from bench import kill_points, verdict
 from bench.installation import (
+    KILL_POINTS,
     ROOT,
     Processes,
     Simulator,
@@ -29,11 +30,12 @@ from bench.installation import (
     kill_database,
     lease_seconds,
 )
+from bench.take_overs import TakeOvers
 from playbooks import approvals, rollback
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Run, Step
 from tenants import scope, work
-from tenants.models import Case, Work
+from tenants.models import Case
 
 _WORKERS, _THREADS, _AT_ONCE = 2, 4, 24
 # More would meet the budget of ten of a kind an hour.
@@ -43,6 +45,9 @@ _TICK_SECONDS = 0.05
 _MEAN_SECONDS_BETWEEN_KILLS = 8.0
 # One in so many finished plans is undone as well.
 _UNDO_EVERY = 3
+_HAVE_EVERY_KIND = 60
+_POINTS_A_KIND = len(kill_points.STATUSES) * len(kill_points.MOMENTS)
+_AT_A_POINT = "worker at a transition"
 _STAGES = ["triage", "investigate", "respond", "run", "close"]
 # What investigations and steps ask. A feed that fails is read again a minute later: other tests
 # show that, and here it would only make the storm slow.
@@ -63,17 +68,6 @@ _OVER = (Case.Status.CLOSED, Case.Status.NEEDS_TECHNICIAN)
 
 
 @dataclass
-class _Orphan:
-    """Work whose worker was killed."""
-
-    kind: str
-    worker: str
-    killed_at: float
-    disturbed_at: float
-    """The last kill of any process since: it may have taken the message with it."""
-
-
-@dataclass
 class Storm:
     """The load, the kills, and what was seen."""
 
@@ -83,13 +77,9 @@ class Storm:
     simulator: Simulator
     processes: Processes
     kills: Counter[str] = field(default_factory=Counter)
-    take_overs: list[float] = field(default_factory=list)
-    """Seconds from the last kill to another worker's claim, a tick too long at most."""
-    with_more_kills: list[float] = field(default_factory=list)
-    """The same from the kill of the holder, whatever else was killed until the claim."""
+    take_overs: TakeOvers = field(default_factory=TakeOvers)
     ended_alone: int = 0
-    _seen: set[tuple[str, str]] = field(default_factory=set)
-    _orphans: dict[uuid.UUID, _Orphan] = field(default_factory=dict)
+    _points: int = 0
     _clients: int = 0
     _attacks: int = 0
     _undone: set[uuid.UUID] = field(default_factory=set)
@@ -98,21 +88,22 @@ class Storm:
     def __post_init__(self) -> None:
         self._draw = random.Random(self.seed)  # noqa: S311
         self._next_kill = time.monotonic() + self._pause()
-        self._workers = self.processes.workers(_WORKERS, _THREADS)
+        kill_points.arm(KILL_POINTS, verdict.EFFECTS)
+        self._points = len(kill_points.left(KILL_POINTS))
+        self._workers = self.processes.workers(_WORKERS, _THREADS, "bench.worker")
         self.processes.start("scheduler", "manage.py", "scheduler")
 
     def rage(self) -> str:
         """Go on until there are enough runs and all have ended; return '' or what is stuck."""
         while True:
-            self._look_for_take_overs()
+            self.take_overs.look()
             is_enough = self._feed()
             self._play_the_technician()
-            if is_enough and not self._orphans and self._is_over():
+            if is_enough and not self.take_overs.are_waiting and self._is_over():
                 return ""
-            self._kill_where_new()
             if time.monotonic() >= self._next_kill:
                 self._kill_someone()
-            self.ended_alone += len(self.processes.revive())
+            self._revive()
             if stuck := self._stuck():
                 return stuck
             time.sleep(_TICK_SECONDS)
@@ -186,69 +177,22 @@ class Storm:
             self.processes.kill("scheduler")
             self.processes.start_again("scheduler")
         else:
-            self._kill_worker(self._draw.choice(self._workers))
+            name = self._draw.choice(self._workers)
+            self.processes.kill(name)
+            self.processes.start_again(name)
         self.kills[what] += 1
-        self._disturb()
+        self.take_overs.disturb()
         self._next_kill = time.monotonic() + self._pause()
 
-    def _kill_worker(self, name: str) -> None:
-        members = self.processes.members(name)
-        self.processes.kill(name)
-        killed_at = time.monotonic()
-        with scope.reading(scope.ALL):
-            held = list(Work.objects.exclude(leased_by="").values_list("id", "kind", "leased_by"))
-        for work_id, kind, worker in held:
-            if int(worker.split(":")[1]) in members:
-                self._orphans[work_id] = _Orphan(kind, worker, killed_at, killed_at)
-        self._disturb()
-        self.processes.start_again(name)
-
-    def _disturb(self) -> None:
-        for orphan in self._orphans.values():
-            orphan.disturbed_at = time.monotonic()
-
-    def _kill_where_new(self) -> None:
-        """Kill the worker that has just taken a kind of step over a threshold."""
-        with scope.reading(scope.ALL):
-            rows = list(
-                Step.objects.filter(run__finished_at=None).values_list("action", "status", "run_id")
-            )
-            new = [row for row in rows if (row[0], row[1]) not in self._seen]
-            holder = (
-                dict(
-                    Work.objects.filter(kind="run", subject__in=[row[2] for row in new])
-                    .exclude(leased_by="")
-                    .values_list("subject", "leased_by")
-                )
-                if new
-                else {}
-            )
-        for action, status, run_id in new:
-            for name in self._workers:
-                pid = holder.get(run_id, ":0:").split(":")[1]
-                if (action, status) not in self._seen and int(pid) in self.processes.members(name):
-                    self._seen.add((action, status))
-                    self._kill_worker(name)
-                    self.kills["worker at a first transition"] += 1
-
-    def _look_for_take_overs(self) -> None:
-        if not self._orphans:
-            return
-        with scope.reading(scope.ALL):
-            held = dict(
-                Work.objects.filter(id__in=list(self._orphans)).values_list("id", "leased_by")
-            )
-        for work_id, orphan in list(self._orphans.items()):
-            # Gone: claimed and finished since the last look.
-            if held.get(work_id) != orphan.worker:
-                now = time.monotonic()
-                self.take_overs.append(now - orphan.disturbed_at)
-                self.with_more_kills.append(now - orphan.killed_at)
-                del self._orphans[work_id]
-
-    def transitions(self) -> int:
-        """How many transitions of kinds of steps had a worker killed at them."""
-        return len(self._seen)
+    def _revive(self) -> None:
+        """Start again who died at a point, or by itself."""
+        ended = len(self.processes.revive())
+        if ended:
+            met = self._points - len(kill_points.left(KILL_POINTS))
+            died = min(ended, met - self.kills[_AT_A_POINT])
+            self.kills[_AT_A_POINT] += died
+            self.ended_alone += ended - died
+            self.take_overs.disturb()
 
 
 def main(arguments: list[str]) -> int:
@@ -266,7 +210,7 @@ def main(arguments: list[str]) -> int:
         wrong = ([stuck] if stuck else []) + verdict.problems(simulator.effects())
     finally:
         processes.close()
-    wrong += _late(storm.take_overs)
+    wrong += _late(storm.take_overs.seconds) + _not_met(given.runs)
     _report(storm, seconds)
     commit = _commit()
     print(f"seed {given.seed}, commit {commit}")
@@ -295,6 +239,12 @@ def _late(take_overs: list[float]) -> list[str]:
     ]
 
 
+def _not_met(runs: int) -> list[str]:
+    """Return the points that nobody came to; a few runs may not have every kind of step."""
+    left = kill_points.left(KILL_POINTS)
+    return [f"nobody was killed at: {', '.join(left)}"] if left and runs >= _HAVE_EVERY_KIND else []
+
+
 def _report(storm: Storm, seconds: float) -> None:
     with scope.reading(scope.ALL):
         runs = Counter(Run.objects.values_list("status", flat=True))
@@ -310,15 +260,17 @@ def _report(storm: Storm, seconds: float) -> None:
         f"kill -9      {sum(storm.kills.values())}: {_counts(storm.kills)}; the database is "
         "the broker too"
     )
+    left = kill_points.left(KILL_POINTS)
     print(
-        f"transitions  {storm.transitions()} kinds had a worker killed at them; "
+        f"transitions  a worker died at {len(verdict.EFFECTS) * _POINTS_A_KIND - len(left)} points "
+        f"of {len(verdict.EFFECTS)} kinds of steps, {len(left)} points were not come to; "
         f"{storm.ended_alone} processes ended by themselves"
     )
     print(
-        f"take-over    from the last kill: {_spread(storm.take_overs)}; "
+        f"take-over    from the last kill: {_spread(storm.take_overs.seconds)}; "
         f"the lease is {lease_seconds():.0f} s"
     )
-    print(f"             from the holder's: {_spread(storm.with_more_kills)}")
+    print(f"             from the holder's: {_spread(storm.take_overs.with_more_kills)}")
     print(f"time         {seconds:.0f} s, {total / seconds:.2f} runs/s")
 
 

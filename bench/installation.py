@@ -20,10 +20,13 @@ from integrations import connections
 from integrations.models import Connection
 from integrations.simulators.microsoft365.people import NAMES
 from msp.appliance import engine, postgres
+from playbooks import activation, language, library
+from playbooks.versions import remember
 from tenants import scope
 from tenants.models import PlaybookMode, Tenant
 
 ROOT = Path(__file__).resolve().parents[1]
+KILL_POINTS = settings.VAR_DIR / "kill-points"
 _START_SECONDS = 30.0
 
 
@@ -85,12 +88,12 @@ class Processes:
         self._arguments: dict[str, tuple[str, ...]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
-    def workers(self, count: int, threads: int) -> list[str]:
+    def workers(self, count: int, threads: int, module: str = "msp.worker") -> list[str]:
         """Start worker processes; return their names."""
         names = [f"worker-{number}" for number in range(1, count + 1)]
         for name in names:
             self.start(
-                name, "-m", "dramatiq", "msp.worker", "--processes", "1", "--threads", str(threads)
+                name, "-m", "dramatiq", module, "--processes", "1", "--threads", str(threads)
             )
         return names
 
@@ -123,17 +126,6 @@ class Processes:
             self.kill(name)
             self.start_again(name)
         return ended
-
-    def members(self, name: str) -> set[int]:
-        """The process numbers of a process and of what it started."""
-        group, found = self._running[name].pid, set()
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError, ValueError, IndexError):
-                if entry.name.isdigit():
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                    if int(fields[2]) == group:
-                        found.add(int(entry.name))
-        return found
 
     def close(self) -> None:
         """End everything."""
@@ -168,6 +160,8 @@ def attacked_client(simulator: Simulator, number: int, attacks: int) -> Tenant:
     )
     endpoints = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
     with scope.tenant(tenant.id):
+        if number % 2:
+            _delete_rules_here()
         connections.create(
             connector="microsoft365",
             name="Microsoft 365",
@@ -178,6 +172,14 @@ def attacked_client(simulator: Simulator, number: int, attacks: int) -> Tenant:
         )
         assert Connection.objects.count() == 1
     return tenant
+
+
+def _delete_rules_here() -> None:
+    """Let the response to tampered mail delete rules where it would switch them off."""
+    usual = library.get("undo-mailbox-tampering")
+    text = usual.source.replace("mailbox.disable_inbox_rule", "mailbox.delete_inbox_rule")
+    version = remember(language.load(text, usual.id))
+    activation.activate(version, PlaybookMode.AUTOMATIC, actor="bench")
 
 
 def lease_seconds() -> float:
