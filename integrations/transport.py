@@ -52,7 +52,7 @@ class Limits:
     total: float = 120.0
     largest_body: int = 32 * 1024 * 1024
     repeats: int = 3
-    patience: float = 15.0
+    patience: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
