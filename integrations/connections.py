@@ -70,14 +70,15 @@ def _check(known: Mapping[str, str], given: Mapping[str, str], what: str) -> Non
         )
 
 
+def by_connector() -> dict[str, Connection]:
+    """Return the scope's first connection of each connector, leaving out those that are paused."""
+    rows = Connection.in_scope().exclude(state=Connection.State.PAUSED)
+    return {row.connector: row for row in rows.order_by("-created_at")}
+
+
 def for_connector(connector: str) -> Connection | None:
     """Return the scope's first connection of a connector that isn't paused, if there is one."""
-    return (
-        Connection.objects.filter(connector=connector)
-        .exclude(state=Connection.State.PAUSED)
-        .order_by("created_at")
-        .first()
-    )
+    return by_connector().get(connector)
 
 
 @contextmanager

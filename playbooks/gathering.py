@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +56,8 @@ def gather(
     with scope.tenant(tenant_id):
         case = _read(case_id)
         facts = case_facts.of_case(case)
-        questions = [_question(step, facts) for step in steps]
+        connected = connections.by_connector()
+        questions = [_question(step, facts, connected) for step in steps]
     try:
         answers = _ask_all(tenant_id, questions)
     except Throttled as error:
@@ -75,13 +76,15 @@ def _read(case_id: uuid.UUID) -> Case:
     return Case.objects.select_related("account__person", "tenant").get(id=case_id)
 
 
-def _question(step: PlaybookStep, facts: dict[str, Any]) -> _Question:
+def _question(
+    step: PlaybookStep, facts: dict[str, Any], connected: Mapping[str, Connection]
+) -> _Question:
     try:
         target, provider = _target(step, facts)
         inputs = step.inputs(facts)
     except ConditionError as error:
         return _Question(step, None, {}, None, str(error))
-    connection = _connection(step.uses, provider)
+    connection = _connection(step.uses, provider, connected)
     if connection is None:
         return _Question(
             step,
@@ -105,16 +108,14 @@ def _target(step: PlaybookStep, facts: dict[str, Any]) -> tuple[Target, str]:
     )
 
 
-def _connection(question: str, provider: str) -> Connection | None:
+def _connection(
+    question: str, provider: str, connected: Mapping[str, Connection]
+) -> Connection | None:
     """Return the connection that answers a question: the target's own, or any that can."""
     if provider:
-        return connections.for_connector(provider)
-    for connector in registry.CONNECTORS:
-        if registry.can_answer(connector, question):
-            found = connections.for_connector(connector)
-            if found is not None:
-                return found
-    return None
+        return connected.get(provider)
+    able = (one for one in registry.CONNECTORS if registry.can_answer(one, question))
+    return next((connected[one] for one in able if one in connected), None)
 
 
 def _ask_all(tenant_id: uuid.UUID, questions: list[_Question]) -> list[_Answer]:

@@ -215,29 +215,33 @@ def adopt(
 
 
 def _make_steps(run: Run, document: dict[str, Any]) -> None:
-    for position, told in enumerate(document["steps"]):
-        target = told["target"]
-        connection = _connection(run.plan.case, told)
-        Step.objects.create(
-            tenant_id=run.tenant_id,
-            run=run,
-            position=position,
-            key=told["id"],
-            action=told["action"],
-            target_kind=target["kind"],
-            target_id=target["id"],
-            target_external_id=target["external_id"],
-            target_name=target["name"],
-            connection_id=connection.id if connection else None,
-            tier=told["tier"],
-            status=_first_status(told["tier"]),
-        )
+    connected = connections.by_connector()
+    Step.objects.bulk_create(
+        _step(run, position, told, connected) for position, told in enumerate(document["steps"])
+    )
 
 
-def _connection(case: Case, told: Mapping[str, Any]) -> Connection | None:
-    """Return the connection that knows the step's target; plans of old name no provider."""
-    provider = told["target"].get("provider") or (case.account.provider if case.account else "")
-    return connections.for_connector(provider) if provider else None
+def _step(
+    run: Run, position: int, told: Mapping[str, Any], connected: Mapping[str, Connection]
+) -> Step:
+    target = told["target"]
+    account = run.plan.case.account
+    # Plans of old name no provider.
+    connection = connected.get(target.get("provider") or (account.provider if account else ""))
+    return Step(
+        tenant_id=run.tenant_id,
+        run=run,
+        position=position,
+        key=told["id"],
+        action=told["action"],
+        target_kind=target["kind"],
+        target_id=target["id"],
+        target_external_id=target["external_id"],
+        target_name=target["name"],
+        connection_id=connection.id if connection else None,
+        tier=told["tier"],
+        status=_first_status(told["tier"]),
+    )
 
 
 def _first_status(tier: str) -> Step.Status:
