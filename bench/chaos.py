@@ -101,9 +101,8 @@ class Storm:
             self._play_the_technician()
             if is_enough and not self.take_overs.are_waiting and self._is_over():
                 return ""
-            if time.monotonic() >= self._next_kill:
-                self._kill_someone()
             self._revive()
+            self._kill_when_all_are_up()
             if stuck := self._stuck():
                 return stuck
             time.sleep(_TICK_SECONDS)
@@ -169,7 +168,17 @@ class Storm:
     def _pause(self) -> float:
         return self._draw.uniform(0.5, 1.5) * _MEAN_SECONDS_BETWEEN_KILLS
 
+    def _kill_when_all_are_up(self) -> None:
+        """Kill at random, or let a worker die at a point: never the last one that works."""
+        if not self.processes.are_up(self._workers):
+            return
+        if time.monotonic() >= self._next_kill:
+            self._kill_someone()
+        else:
+            kill_points.permit(KILL_POINTS)
+
     def _kill_someone(self) -> None:
+        kill_points.withdraw(KILL_POINTS)
         what = self._draw.choices(("worker", "scheduler", "database"), (7, 1, 1))[0]
         if what == "database":
             kill_database(self._draw.uniform(0, 1))

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tenants.models import PlaybookMode, Tenant
 
 ROOT = Path(__file__).resolve().parents[1]
 KILL_POINTS = settings.VAR_DIR / "kill-points"
+READY = settings.VAR_DIR / "ready"
 _START_SECONDS = 30.0
 
 
@@ -107,6 +109,13 @@ class Processes:
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 process_group=0,
             )  # fmt: skip
+
+    def are_up(self, names: Iterable[str]) -> bool:
+        """Whether all these processes, started as `bench.worker`, take messages."""
+        return all(
+            process.poll() is None and (READY / str(process.pid)).exists()
+            for process in (self._running[name] for name in names)
+        )
 
     def kill(self, name: str) -> None:
         """Kill -9 a process with all that it started."""

@@ -1,7 +1,8 @@
 """Points at which a worker kills itself with SIGKILL: right before and right after a commit.
 
 A point is an empty file named after a transition of a kind of step. The worker that removes the
-file dies there, so each point is met once, whichever worker comes to it first.
+file dies there, so each point is met once, whichever worker comes to it first. A death needs a
+permit, which the storm gives when all workers are up: so there is always another to take over.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from playbooks.models import Step
 
 STATUSES = (Step.Status.INTENDED, Step.Status.CALLED, Step.Status.VERIFIED)
 MOMENTS = ("before", "after")
+_PERMIT = "permit"
 
 
 def arm(folder: Path, actions: Iterable[str]) -> None:
@@ -31,7 +33,17 @@ def arm(folder: Path, actions: Iterable[str]) -> None:
 
 def left(folder: Path) -> list[str]:
     """Return the points that no worker has come to yet."""
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != _PERMIT)
+
+
+def permit(folder: Path) -> None:
+    """Let one worker die at the next point."""
+    (folder / _PERMIT).touch()
+
+
+def withdraw(folder: Path) -> None:
+    """Let nobody die at a point for now."""
+    (folder / _PERMIT).unlink(missing_ok=True)
 
 
 def watch(folder: Path) -> None:
@@ -48,8 +60,12 @@ def watch(folder: Path) -> None:
 
 
 def _is_met(point: Path) -> bool:
+    return point.exists() and _took(point.with_name(_PERMIT)) and _took(point)
+
+
+def _took(path: Path) -> bool:
     try:
-        point.unlink()
+        path.unlink()
     except FileNotFoundError:
         return False
     return True
