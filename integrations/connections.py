@@ -83,9 +83,14 @@ def for_connector(connector: str) -> Connection | None:
 
 @contextmanager
 def client(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> Iterator[Client]:
-    """Lend the connection's client; never inside a transaction, since calls take long."""
+    """Lend the connection's client; never inside a transaction, since calls take long.
+
+    ConnectionMisconfigured where the connection is paused or its settings can't work.
+    """
     with scope.tenant(tenant_id):
         connection = Connection.objects.select_related("secret").get(id=connection_id)
+        if connection.state == Connection.State.PAUSED:
+            raise ConnectionMisconfigured(f"The connection {connection.name} is paused: resume it.")
         secrets = vault.open_secret(connection.secret) if connection.secret else {}
     yield _kept(connection, secrets)
 

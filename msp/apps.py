@@ -22,6 +22,8 @@ class MspConfig(AppConfig):
     verbose_name = "MSP"
 
     def ready(self) -> None:
-        """Tell the work table how messages are sent."""
+        """Tell the work table how messages are sent, and who is told of work that fails."""
         # Models can be imported only now.
-        import_module("tenants.work").on_send(send_hint)
+        work = import_module("tenants.work")
+        work.on_send(send_hint)
+        work.on_stuck(import_module("playbooks.stuck").tell)

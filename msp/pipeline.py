@@ -66,7 +66,9 @@ def _perform(work_id: str) -> None:
 
 
 # Retries are the work row's: with its own back-off, and seen by everyone.
-_OPTIONS = {"max_retries": 0, "time_limit": 300_000}
+_LIMITS = {"max_retries": 0, "time_limit": 300_000}
+# Dramatiq takes the lowest number first.
+_OPTIONS = {**_LIMITS, "priority": 10}
 
 
 @dramatiq.actor(actor_name="poll", queue_name="polling", **_OPTIONS)
@@ -141,6 +143,12 @@ def compare(work_id: str) -> None:
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="take_over", queue_name="take_over", priority=0, **_LIMITS)
+def take_over(work_id: str) -> None:
+    """Go on with what a dead worker had in hand, whatever it is."""
+    _perform(work_id)
+
+
 _ACTORS = {
     actor.actor_name: actor
     for actor in (
@@ -156,6 +164,7 @@ _ACTORS = {
         close,
         recheck,
         compare,
+        take_over,
     )
 }
 

@@ -48,8 +48,9 @@ def run(stop: threading.Event) -> None:
 def reconcile() -> int:
     """Send a message for each row of due work that nobody holds; return how many."""
     due = work.unsent()
-    for work_id, kind in due:
-        apps.send_hint(work_id, kind)
+    for row in due:
+        # A dead worker's work must not wait behind what others have in hand.
+        apps.send_hint(row.id, "take_over" if row.was_held else row.kind)
     return len(due)
 
 

@@ -25,6 +25,7 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             return
         unproven = (
             _unproven(steps)
+            or _containment_undone(case, steps)
             or left_for_technician(case)
             or _others_named(case)
             or _governed_elsewhere(case, steps)
@@ -55,12 +56,8 @@ def _newest_steps(case: Case) -> list[Step]:
 
 
 def _note_containment(case: Case, steps: list[Step]) -> None:
-    containing = [
-        step
-        for step in steps
-        if catalog.get(step.action).is_containment and step.status != Step.Status.ROLLED_BACK
-    ]
-    verified = [step.verified_at for step in containing if step.status == Step.Status.VERIFIED]
+    containing = [step for step in steps if catalog.get(step.action).is_containment]
+    verified = [step.verified_at for step in containing if step.holds]
     if verified and len(verified) == len(containing):
         case.contained_at = max(at for at in verified if at is not None)
         case.save(update_fields=["contained_at"])
@@ -80,7 +77,24 @@ def _unproven(steps: list[Step]) -> str:
             return f"“{title}” for {step.target_name} was not done. {step.error}"
         if step.status not in (Step.Status.VERIFIED, Step.Status.ROLLED_BACK):
             return f"“{title}” for {step.target_name} is not finished."
+        if step.status == Step.Status.VERIFIED and not step.holds:
+            words = step.read_back.get("explanation", "")
+            return f"“{title}” for {step.target_name} no longer holds. {words}".strip()
     return ""
+
+
+def _containment_undone(case: Case, steps: list[Step]) -> str:
+    """Return which containment of an attack was undone: who undid it has to say why."""
+    if case.verdict != Verdict.TRUE_POSITIVE:
+        return ""
+    undone = [
+        f"“{catalog.get(step.action).title}” for {step.target_name}"
+        for step in steps
+        if step.status == Step.Status.ROLLED_BACK and catalog.get(step.action).is_containment
+    ]
+    if not undone:
+        return ""
+    return f"{undone[0]} was undone: contain it again, or close the case with another verdict."
 
 
 def _rule(step: Step) -> str:
@@ -119,7 +133,7 @@ def _governed_elsewhere(case: Case, steps: list[Step]) -> str:
 def _blocks(step: Step, external_id: str) -> bool:
     return (
         step.action == "identity.disable_sign_in"
-        and step.status == Step.Status.VERIFIED
+        and step.holds
         and step.target_external_id == external_id
     )
 

@@ -1,11 +1,14 @@
 """A step taken out of the database, and speaking to its vendor about it."""
 
 import datetime as dt
+import logging
 import secrets
 import string
+import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
@@ -14,10 +17,7 @@ from integrations import catalog, connections, registry
 from integrations.contract import Action, Client, Intention, ReadBack, Target
 from integrations.errors import (
     ConnectionMisconfigured,
-    NotFound,
     OutcomeUnknown,
-    PermissionMissing,
-    Rejected,
     Throttled,
     Unauthorised,
     Unavailable,
@@ -26,6 +26,9 @@ from integrations.errors import (
 from integrations.models import Connection
 from playbooks.models import Step
 from tenants import scope, vault
+from tenants.errors import HoldfastError, VaultError
+
+_log = logging.getLogger(__name__)
 
 # A parked run looks again this often whether the connection is back.
 _PARKED_SECONDS = 60.0
@@ -48,6 +51,7 @@ class Job:
     action: Action
     intention: Intention
     intended_at: dt.datetime | None
+    unanswered_at: dt.datetime | None
     called_at: dt.datetime | None
     calls: int
     verify_within: float
@@ -55,10 +59,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something to ask or tell the job's vendor."""
+    """Something to ask or tell the job's vendor. `may_change`: it changes something there."""
 
     job: Job
     put: Callable[[Any], Any]
+    may_change: bool = False
 
 
 class Wait(Exception):
@@ -111,6 +116,7 @@ def of_step(step: Step) -> Job:
         action=action,
         intention=_intention(step, told),
         intended_at=step.intended_at,
+        unanswered_at=step.unanswered_at,
         called_at=step.called_at,
         calls=step.calls,
         verify_within=told.get("timeout_seconds") or catalog.get(step.action).verify_within_seconds,
@@ -130,6 +136,7 @@ def moved_on(job: Job, step: Step) -> Job:
         status=step.status,
         intention=now_known,
         intended_at=step.intended_at,
+        unanswered_at=step.unanswered_at,
         called_at=step.called_at,
         calls=step.calls,
     )
@@ -175,8 +182,8 @@ def open_client(job: Job) -> Client:
     try:
         with connections.client(job.tenant_id, job.connection_id) as client:
             return client
-    except Exception as error:
-        raise understood(job, error) from None
+    except HoldfastError as error:
+        raise _in_words(job, error) from None
 
 
 def ask(question: Question) -> Any:
@@ -185,24 +192,37 @@ def ask(question: Question) -> Any:
     try:
         return question.put(client)
     except Exception as error:
-        raise understood(question.job, error) from None
+        raise understood(question, error) from None
 
 
-def understood(job: Job, error: Exception) -> Exception:
-    """Turn a vendor's error into Wait or Failed; anything else is returned as it is."""
+def understood(question: Question, error: Exception) -> Wait | Failed:
+    """Turn what went wrong with a question into Wait or Failed."""
+    if isinstance(error, HoldfastError):
+        return _in_words(question.job, error)
+    # The connector met what it does not know: one step's trouble, not the run's. The message may
+    # hold what the vendor said, so only the place is told.
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    words = (
+        f"{question.job.action.name}: the vendor answered in a way that Holdfast does not know "
+        f"({type(error).__name__} in {Path(where.filename).name}, line {where.lineno})."
+    )
+    _log.error(words)
+    return NoAnswer(words) if question.may_change else Failed(words)
+
+
+def _in_words(job: Job, error: HoldfastError) -> Wait | Failed:
     if isinstance(error, Throttled):
         return Wait(error.retry_after, str(error))
     if isinstance(error, Unavailable):
         return Wait(10, str(error))
     if isinstance(error, OutcomeUnknown):
         return NoAnswer(str(error))
-    if isinstance(error, Unauthorised | PermissionMissing | ConnectionMisconfigured):
+    if isinstance(error, Unauthorised | ConnectionMisconfigured | VaultError):
         with scope.tenant(job.tenant_id):
             connections.mark_broken(job.connection_id, str(error))
         return Wait(_PARKED_SECONDS, f"The connection needs attention: {error}")
-    if isinstance(error, NotFound | Rejected):
-        return Failed(str(error))
-    return error
+    # What is missing, refused or not allowed does not change by asking again.
+    return Failed(str(error))
 
 
 def as_json(seen: ReadBack) -> dict[str, Any]:

@@ -280,6 +280,9 @@ class Step(TenantModel):
     error = models.TextField(blank=True)
     calls = models.PositiveSmallIntegerField(default=0)
     intended_at = models.DateTimeField(null=True, blank=True)
+    unanswered_at = models.DateTimeField(
+        null=True, blank=True, help_text="when it was seen that the last call has no answer"
+    )
     called_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -296,3 +299,8 @@ class Step(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.key} {self.status}"
+
+    @property
+    def holds(self) -> bool:
+        """Whether its effect was seen at the vendor when it was read back last."""
+        return self.status == Step.Status.VERIFIED and self.read_back.get("holds") is not False

@@ -32,6 +32,8 @@ def replace_if_changed(plan: Plan) -> Plan | None:
     None where it still holds, where a step has begun (each step is then judged by itself), and for
     the undoing of a plan, which follows from what was done. Runs inside the tenant's scope.
     """
+    # Locked before its approvals and steps, as whoever decides on it does.
+    plan.status = Plan.objects.select_for_update().get(id=plan.id).status
     if plan.status not in response.OPEN_PLANS or "reverses" in plan.document:
         return None
     steps = set(Step.objects.filter(run__plan=plan).values_list("status", flat=True))

@@ -177,15 +177,15 @@ def adopt(
 ) -> Plan:
     """Make a plan a row with its run and steps, ask for its approvals, and start what may start.
 
-    `mode` is how far its playbook may go, `replaces` the plan that it is made instead of. The same
-    plan for the same case is adopted once, unless it was carried out and is needed again.
+    `mode` is how far its playbook may go, `replaces` the plan that it is made instead of. While
+    the same plan for the same case is open, it is not made twice.
     """
     sha256 = planner.plan_sha256(document)
     existing = Plan.objects.filter(case=case, sha256=sha256).first()
-    if existing is not None and existing.status not in (Plan.Status.DONE, Plan.Status.FAILED):
+    if existing is not None and existing.status in OPEN_PLANS:
         return existing
     if existing is not None:
-        # It was carried out or failed before, and is needed again: another try.
+        # However it ended, it is needed again: another try, asked for anew.
         document = _another_try(case, document, playbook_sha256)
         sha256 = planner.plan_sha256(document)
     plan = Plan.objects.create(

@@ -9,15 +9,16 @@ from typing import Any
 
 from integrations import catalog, registry
 from integrations.contract import Intention
-from playbooks import agreement
+from playbooks import agreement, approvals
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
 from playbooks.jobs import target_of
 from playbooks.models import Plan, Step
 from playbooks.planner import FORMAT
-from playbooks.response import adopt
+from playbooks.response import OPEN_PLANS, adopt
 from playbooks.rules import in_force
-from playbooks.steps import UNDO
+from playbooks.steps import UNDO, change
+from tenants import work
 from tenants.canonical import jsonable
 from tenants.models import Case
 
@@ -25,10 +26,17 @@ from tenants.models import Case
 def request(plan_id: uuid.UUID, *, actor: str, step_key: str = "") -> Plan:
     """Plan the reversal of a plan's verified steps (or of one), and ask for its approvals.
 
-    Undoing containment is always for a technician at least. PlaybookError where nothing can be
-    undone. Runs inside the tenant's scope.
+    What has not begun of the plan does not begin any more. Undoing containment is always for a
+    technician at least. The undoing that is under way is returned where nothing is left to add to
+    it. PlaybookError where nothing can be undone. Runs inside the tenant's scope.
     """
-    plan = Plan.objects.select_related("case__account", "playbook").get(id=plan_id)
+    plan = (
+        Plan.objects.select_for_update(of=("self",))
+        .select_related("case__account", "playbook")
+        .get(id=plan_id)
+    )
+    if not step_key:
+        _stop(plan, actor)
     steps = list(
         Step.objects.filter(run__plan=plan, status=Step.Status.VERIFIED).order_by("-position")
     )
@@ -36,6 +44,9 @@ def request(plan_id: uuid.UUID, *, actor: str, step_key: str = "") -> Plan:
         steps = [step for step in steps if step.key == step_key]
     rules = in_force()
     planned, skipped = _reversals(plan, steps, rules)
+    under_way = _under_way(plan)
+    if not planned and under_way:
+        return under_way[0]
     if not planned:
         reasons = "; ".join(f"{item['step']}: {item['why']}" for item in skipped) or "nothing done"
         raise PlaybookError([f"Nothing of this plan can be undone ({reasons})."])
@@ -59,6 +70,28 @@ def request(plan_id: uuid.UUID, *, actor: str, step_key: str = "") -> Plan:
     return undoing
 
 
+def _stop(plan: Plan, actor: str) -> None:
+    """Let nothing begin any more of a plan that is to be undone as a whole."""
+    waiting = Step.objects.select_for_update(of=("self",)).filter(
+        run__plan=plan, status__in=(Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
+    )
+    reason = f"{actor} had the plan undone before this step began."
+    for step in waiting.select_related("run__plan"):
+        change(step, Step.Status.SKIPPED, error=reason)
+    approvals.withdraw(plan, reason)
+    if plan.status in OPEN_PLANS:
+        work.schedule("run", plan.run.id)
+
+
+def _under_way(plan: Plan) -> list[Plan]:
+    """Return the plans that are undoing (part of) a plan now."""
+    return list(
+        Plan.objects.filter(
+            case=plan.case_id, status__in=OPEN_PLANS, document__reverses=plan.sha256
+        )
+    )
+
+
 def _title(plan: Plan) -> str:
     return str(plan.document["playbook"]["title"])
 
@@ -67,21 +100,44 @@ def _reversals(
     plan: Plan, steps: list[Step], rules: Engagement
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     told = {step["id"]: step for step in plan.document["steps"]}
+    being_undone = {
+        step["id"].removeprefix(UNDO) for one in _under_way(plan) for step in one.document["steps"]
+    }
     planned: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     for step in steps:
         action = catalog.get(step.action)
-        if step.reversals.filter(status=Step.Status.VERIFIED).exists():
-            continue
         inputs = _inputs(plan, step, told[step.key]) if action.reversal else None
+        relying = _relying(step)
         if action.reversal is None:
             skipped.append({"step": step.key, "why": action.no_reversal})
+        elif step.key in being_undone:
+            skipped.append({"step": step.key, "why": "It is being undone already."})
+        elif relying:
+            why = f"Case #{relying.run.plan.case.number} relies on it: undo that one first."
+            skipped.append({"step": step.key, "why": why})
         elif inputs is None:
             skipped.append({"step": step.key, "why": "It changed nothing that could be put back."})
         else:
             previous = [planned[-1]["id"]] if planned else []
             planned.append(_draft(plan, told[step.key], action.reversal, inputs, previous, rules))
     return planned, skipped
+
+
+def _relying(step: Step) -> Step | None:
+    """Return the step of another case that came later and found done what this one had done."""
+    return (
+        Step.objects.filter(
+            action=step.action,
+            target_external_id=step.target_external_id,
+            connection_id=step.connection_id,
+            status=Step.Status.VERIFIED,
+            intended_at__gt=step.intended_at,
+        )
+        .exclude(run__plan__case=step.run.plan.case_id)
+        .select_related("run__plan__case")
+        .first()
+    )
 
 
 def _inputs(plan: Plan, step: Step, told: dict[str, Any]) -> dict[str, Any] | None:

@@ -116,7 +116,7 @@ class _Steps:
         if error is None:
             return not self._go_on(step_id, talk, partial(talk.send, future.result()))
         if isinstance(error, Exception):
-            understanding = understood(question.job, error)
+            understanding = understood(question, error)
             return not self._go_on(step_id, talk, partial(talk.throw, understanding))
         raise error
 
@@ -124,7 +124,7 @@ class _Steps:
         """Let a step take its next turn; return whether it asks something more."""
         try:
             question, client = self._with_client(talk, turn())
-        except StopIteration:
+        except (StopIteration, stepping.Overtaken):
             return False
         except Wait as waiting:
             self._waits[step_id] = waiting
@@ -186,6 +186,7 @@ def _stops(told: Mapping[str, Any]) -> bool:
 def _settle_run(tenant_id: uuid.UUID, run_id: uuid.UUID, waits: list[Wait]) -> None:
     """Say where the run stands, and look at it again when something may have changed."""
     with scope.tenant(tenant_id):
+        Plan.objects.select_for_update().get(run__id=run_id)
         run = Run.objects.select_for_update().select_related("plan__case").get(id=run_id)
         statuses = set(run.steps.values_list("status", flat=True))
         if waits:
@@ -209,8 +210,9 @@ def _finish(run: Run, statuses: set[str]) -> None:
     approvals.withdraw(run.plan, "The plan has ended.")
     failed = bool(statuses & set(_FAILURES))
     run.finished_at = timezone.now()
-    _set(run, Run.Status.FAILED if failed else Run.Status.DONE, "")
     run.save(update_fields=["finished_at"])
+    undone = Run.Status.ROLLED_BACK if stepping.is_undone(run) else Run.Status.DONE
+    _set(run, Run.Status.FAILED if failed else undone, "")
     plan = run.plan
     plan.status = Plan.Status.FAILED if failed else _ended(plan)
     plan.finished_at = run.finished_at

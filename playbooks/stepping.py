@@ -34,6 +34,10 @@ Talk = Generator[Question, Any, None]
 Moving = Generator[Question, Any, Job]
 
 
+class Overtaken(Exception):
+    """The step was ended by a person, or by another step's failure, while its vendor was asked."""
+
+
 def judged(step_id: uuid.UUID, known: KnownFacts) -> Job:
     """Return the step's job where it may go on now; raises Wait or Failed where it may not.
 
@@ -64,10 +68,10 @@ def _intend(job: Job) -> Moving:
     with scope.tenant(job.tenant_id):
         work.renew()
         step = _locked_to_call(job, Step.Status.PENDING)
-        # What was there before the first try counts, should it have worked after all.
         keep = {
-            "snapshot": step.snapshot or dict(snapshot),
+            "snapshot": dict(snapshot),
             "intended_at": timezone.now(),
+            "unanswered_at": None,
             "calls": job.calls + 1,
         }
         change(
@@ -86,19 +90,33 @@ def _must_be_free(found: guardrails.Obstacle | None) -> None:
 
 def _call(job: Job) -> Moving:
     try:
-        answer = yield Question(job, lambda client: job.action.call(client, job.intention))
+        answer = yield Question(
+            job, lambda client: job.action.call(client, job.intention), may_change=True
+        )
     except NoAnswer:
         raise
     except Wait:
-        # The vendor said that nothing was done: the step begins again, guardrails and all.
-        with scope.tenant(job.tenant_id):
-            step = _locked(job, Step.Status.INTENDED)
-            change(
-                step, Step.Status.PENDING, case_id=job.case_id, keep={"calls": job.calls - 1},
-                kind="step.postponed",
-            )  # fmt: skip
+        _take_back_call(job)
         raise
     return _record_call(job, answer)
+
+
+def _take_back_call(job: Job) -> None:
+    """Note that the vendor said that nothing was done by this call.
+
+    The step begins again, guardrails and all; but where an earlier call had no answer, that one
+    may still have its effect, so the step stays to be settled by reading back.
+    """
+    calls = job.calls - 1
+    with scope.tenant(job.tenant_id):
+        step = _locked(job, Step.Status.INTENDED)
+        change(
+            step,
+            Step.Status.INTENDED if calls else Step.Status.PENDING,
+            case_id=job.case_id,
+            keep={"calls": calls, "unanswered_at": timezone.now() if calls else None},
+            kind="step.postponed",
+        )
 
 
 def _record_call(job: Job, answer: Mapping[str, Any]) -> Job:
@@ -118,14 +136,29 @@ def _settle_unknown(job: Job) -> Moving:
     if seen.holds:
         settled = {"settled_by": "reading back", "observed": dict(seen.observed)}
         return _record_call(job, settled)
-    assert job.intended_at is not None
-    since = (timezone.now() - job.intended_at).total_seconds()
+    since = (timezone.now() - _unanswered_since(job)).total_seconds()
     settle = settings.SETTLE_SECONDS or catalog.get(job.action.name).settle_seconds
     if since < settle:
         raise Wait(max(0.5, settle - since), "Waiting to see whether the last call had worked.")
     if job.calls >= _MAX_CALLS:
         return _give_up(job, f"called {job.calls} times without an answer or an effect to be seen.")
     return (yield from _call(_once_more(job)))
+
+
+def _unanswered_since(job: Job) -> dt.datetime:
+    """Return when it was first seen that the call has no answer.
+
+    An effect may be had until then, and shown later still: the wait begins here, not when the
+    call was intended.
+    """
+    if job.unanswered_at is None:
+        now = timezone.now()
+        with scope.tenant(job.tenant_id):
+            step = _locked(job, Step.Status.INTENDED)
+            step.unanswered_at = now
+            step.save(update_fields=["unanswered_at"])
+        return now
+    return job.unanswered_at
 
 
 def _once_more(job: Job) -> Job:
@@ -135,7 +168,8 @@ def _once_more(job: Job) -> Job:
         step = _locked(job, Step.Status.INTENDED)
         _must_be_free(guardrails.obstacle(_with_case().get(id=step.id)))
         step.calls = job.calls + 1
-        step.save(update_fields=["calls"])
+        step.unanswered_at = None
+        step.save(update_fields=["calls", "unanswered_at"])
         return moved_on(job, step)
 
 
@@ -192,11 +226,18 @@ def _mark_undone(step: Step, case_id: uuid.UUID) -> None:
 
 
 def _mark_run_undone(run: Run) -> None:
-    """Call a run rolled back when nothing is left of it that could be."""
-    left = run.steps.filter(status=Step.Status.VERIFIED)
-    if not any(catalog.get(step.action).reversal for step in left):
+    if run.finished_at is not None and is_undone(run):
         run.status = Run.Status.ROLLED_BACK
         run.save(update_fields=["status"])
+
+
+def is_undone(run: Run) -> bool:
+    """Whether something of a run was undone, and nothing is left of it that could be."""
+    actions: dict[str, set[str]] = {}
+    for status, action in run.steps.values_list("status", "action"):
+        actions.setdefault(status, set()).add(action)
+    left = actions.get(Step.Status.VERIFIED, set())
+    return Step.Status.ROLLED_BACK in actions and not any(catalog.get(a).reversal for a in left)
 
 
 def fail(tenant_id: uuid.UUID, step_id: uuid.UUID, reason: str) -> None:
@@ -208,7 +249,10 @@ def fail(tenant_id: uuid.UUID, step_id: uuid.UUID, reason: str) -> None:
 
 
 def _locked(job: Job, expected: Step.Status) -> Step:
-    """Return the step's row, locked; LeaseLost where another worker has moved it on."""
+    """Return the step's row, locked.
+
+    Overtaken where it was ended meanwhile, LeaseLost where another worker has moved it on.
+    """
     return _still(expected, Step.objects.select_for_update().get(id=job.step_id))
 
 
@@ -227,6 +271,8 @@ def _with_case() -> models.QuerySet[Step]:
 
 
 def _still(expected: Step.Status, step: Step) -> Step:
+    if step.status in FINISHED:
+        raise Overtaken(step.key)
     if step.status != expected:
         raise work.LeaseLost(f"Step {step.key} is {step.status}, no longer {expected}.")
     return step

@@ -90,11 +90,16 @@ def _case_for(finding: Finding) -> Case | None:
     if not shared:
         return None
     start, end = _span(finding)
-    near = Case.objects.filter(
-        entities__overlap=shared,
-        first_activity_at__lte=_shifted(end, WINDOW),
-        last_activity_at__gte=_shifted(start, -WINDOW),
-    ).order_by("opened_at")
+    # Locked, so that the case does not close while the finding joins it.
+    near = (
+        Case.objects.select_for_update()
+        .filter(
+            entities__overlap=shared,
+            first_activity_at__lte=_shifted(end, WINDOW),
+            last_activity_at__gte=_shifted(start, -WINDOW),
+        )
+        .order_by("opened_at")
+    )
     is_open = near.exclude(status=Case.Status.CLOSED).first()
     return is_open or near.filter(status=Case.Status.CLOSED, decided_at__gte=end).last()
 

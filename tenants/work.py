@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from tenants import scope
 from tenants.errors import HoldfastError
@@ -28,7 +28,12 @@ Sender = Callable[[uuid.UUID, str], None]
 # own short tenant scopes, since a vendor call must not happen inside one.
 Handler = Callable[[uuid.UUID, uuid.UUID], None]
 
+# Told what fails again and again: tenant, kind, subject and the error's class.
+Teller = Callable[[uuid.UUID, str, uuid.UUID, str], None]
+_TELL_AFTER = 5
+
 _sender: list[Sender] = []
+_teller: list[Teller] = []
 _inline: ContextVar[list[uuid.UUID] | None] = ContextVar("holdfast_inline_work", default=None)
 _claim: ContextVar["Claim | None"] = ContextVar("holdfast_claim", default=None)
 
@@ -53,6 +58,11 @@ class Claim:
 def on_send(sender: Sender) -> None:
     """Set what sends the message for a row (`sender(work id, kind)`), once at start."""
     _sender[:] = [sender]
+
+
+def on_stuck(teller: Teller) -> None:
+    """Set what tells a person of work that has failed several times, once at start."""
+    _teller[:] = [teller]
 
 
 def worker_name() -> str:
@@ -152,8 +162,12 @@ def _kept(held: Claim) -> Iterator[None]:
     def extend() -> None:
         try:
             while not done.wait(_lease() / 3):
-                if not _extend(held):
-                    return
+                try:
+                    if not _extend(held):
+                        return
+                except DatabaseError:
+                    # The server may be starting again; the next try may come in time.
+                    connection.close()
         finally:
             connection.close()
 
@@ -192,7 +206,16 @@ def postpone(held: Claim, seconds: float, error: str) -> None:
         )
 
 
-def unsent(limit: int = 200, resend_after: float = 10) -> list[tuple[uuid.UUID, str]]:
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Due work that needs a message. `was_held`: the worker that held it has died."""
+
+    id: uuid.UUID
+    kind: str
+    was_held: bool
+
+
+def unsent(limit: int = 200, resend_after: float = 10) -> list[Unsent]:
     """Mark due rows that nobody holds as sent, and return them for sending.
 
     This is the reconciler's question: a row whose message was lost is returned again after
@@ -208,11 +231,11 @@ def unsent(limit: int = 200, resend_after: float = 10) -> list[tuple[uuid.UUID, 
                              AND (sent_at IS NULL OR sent_at < leased_until
                                   OR sent_at <= statement_timestamp() - make_interval(secs => %s))
                            ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
-            RETURNING id, kind
+            RETURNING id, kind, leased_until IS NOT NULL
             """,
             [resend_after, limit],
         )
-        return list(cursor.fetchall())
+        return [Unsent(*row) for row in cursor.fetchall()]
 
 
 def perform(work_id: uuid.UUID, handlers: Mapping[str, Handler]) -> None:
@@ -233,6 +256,8 @@ def _perform_one(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None
         raise
     except Exception as error:
         postpone(held, min(300, 2**held.attempts), type(error).__name__)
+        if held.attempts == _TELL_AFTER and _teller:
+            _teller[0](held.tenant_id, held.kind, held.subject, type(error).__name__)
         raise
     else:
         complete(held)

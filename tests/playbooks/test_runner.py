@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations.errors import OutcomeUnknown, PermissionMissing, Throttled, Unauthorised
+from integrations.errors import OutcomeUnknown, Throttled, Unauthorised
 from integrations.models import Connection
 from playbooks import approvals, language, planner, response, rollback, rules
 from playbooks import facts as case_facts
-from playbooks.engagement import load_engagement
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step
 from playbooks.versions import remember
@@ -422,16 +421,3 @@ def test_everything_stands_in_the_ledger(case, cloud) -> None:
     with scope.tenant(case.tenant_id):
         ledger.seal()
         assert ledger.verify().is_ok
-
-
-def test_a_permission_that_is_missing_parks_and_is_named(case, cloud) -> None:
-    def missing(action: str, target: str) -> None:
-        raise PermissionMissing("User.RevokeSessions.All is missing")
-
-    cloud.on_call = missing
-    plan = adopt(case, TWO.format(first="", second="needs: [disable]"))
-    drain(["run"])
-    with scope.tenant(case.tenant_id):
-        assert "User.RevokeSessions.All" in Run.objects.get(plan=plan).note
-    assert steps_of(plan)["disable"].status == "pending"
-    assert load_engagement(_FREE).default == "automatic"

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -248,12 +248,12 @@ def test_failing_work_is_tried_again_later_and_later(client) -> None:
 def test_lost_messages_are_sent_again_but_not_at_once(client) -> None:
     _ask(client, uuid.uuid4())
     row = _row(client)
-    assert (row.id, "run") in work.unsent()
+    assert work.Unsent(row.id, "run", was_held=False) in work.unsent()
     assert work.unsent() == []
     _move(client, "sent_at = now() - interval '9 seconds'")
     assert work.unsent(resend_after=10) == []
     _move(client, "sent_at = now() - interval '11 seconds'")
-    assert work.unsent(resend_after=10) == [(row.id, "run")]
+    assert work.unsent(resend_after=10) == [work.Unsent(row.id, "run", was_held=False)]
 
 
 def test_no_message_for_what_is_held_or_not_due(client) -> None:
@@ -263,7 +263,7 @@ def test_no_message_for_what_is_held_or_not_due(client) -> None:
     held = work.claim(due.id)
     assert work.unsent() == []
     _expire_lease(client)
-    assert work.unsent() == [(held.id, "run")]
+    assert work.unsent() == [work.Unsent(held.id, "run", was_held=True)]
 
 
 def test_what_follows_is_done_by_the_same_worker_without_a_message(client) -> None:
@@ -358,10 +358,33 @@ def _leave_the_sender_as_it_was() -> Iterator[None]:
 def test_a_dead_workers_row_is_sent_again_as_soon_as_its_lease_has_run_out(client) -> None:
     """Not only when the message that the dead worker had taken would have been sent again."""
     _ask(client, client.id)
-    [(row_id, _)] = work.unsent()
+    [unsent] = work.unsent()
+    row_id = unsent.id
     assert work.claim(row_id) is not None
     assert work.unsent() == []
     with connection.cursor() as cursor:
         cursor.execute("UPDATE tenants_work SET leased_until = now() WHERE id = %s", [row_id])
-    assert work.unsent() == [(row_id, "run")]
+    assert work.unsent() == [work.Unsent(row_id, "run", was_held=True)]
     assert work.unsent() == [], "once, and then as patiently as for any other message"
+
+
+def test_a_lease_outlives_a_database_that_is_started_again(tenant, monkeypatch, settings) -> None:
+    settings.WORK_LEASE_SECONDS = 0.9
+    with scope.tenant(tenant.id):
+        work.schedule("run", tenant.id)
+    row = Work.objects.get()
+    real, asked, was_extended = work._extend, [], threading.Event()
+
+    def extend(held: work.Claim) -> bool:
+        asked.append(held)
+        if len(asked) == 1:
+            raise OperationalError("the server closed the connection")
+        was_extended.set()
+        return real(held)
+
+    def handler(tenant_id, subject) -> None:
+        assert was_extended.wait(30), "nobody tried again"
+
+    monkeypatch.setattr(work, "_extend", extend)
+    work.perform(row.id, {"run": handler})
+    assert len(asked) >= 2

@@ -1,0 +1,105 @@
+"""A case closes only over what holds, and not over an alert that is just coming in."""
+
+import threading
+
+import pytest
+from django.db import connections as database
+
+from playbooks import approvals, closing, response, rollback, triage
+from playbooks import recheck as rechecking
+from playbooks.models import Approval, Step
+from tenants import scope
+from tenants.models import Account, Case, Work
+from tests.conftest import new_tenant
+from tests.pipeline import drain
+from tests.playbooks.test_rollback import ANN, BOB, THREE
+from tests.playbooks.test_runner import (  # noqa: F401
+    adopt,
+    both,
+    case,
+    cloud,
+    reread,
+    steps_of,
+)
+from tests.playbooks.test_triage import NOON, _alert, _arrive
+
+BLOCK = "identity.disable_sign_in"
+
+
+@pytest.mark.django_db
+def test_a_lost_effect_is_not_closed_over_by_an_undoing(case, cloud) -> None:  # noqa: F811
+    plan = adopt(case, THREE)
+    drain(["run", "close"])
+    assert reread(case).status == Case.Status.CLOSED
+    disable = steps_of(plan)["disable"]
+    cloud.done.remove((BLOCK, disable.target_external_id))
+    rechecking.recheck(case.tenant_id, disable.id)
+    assert reread(case).status == Case.Status.NEEDS_TECHNICIAN
+    with scope.tenant(case.tenant_id):
+        undoing = rollback.request(plan.id, actor=ANN, step_key="forwarding")
+        approval = undoing.approvals.get()
+        approvals.decide(approval.id, approve=True, actor=BOB, sha256=undoing.sha256)
+    drain(["run", "close"])
+    now = reread(case)
+    assert now.status == Case.Status.NEEDS_TECHNICIAN
+    assert "no longer holds" in now.needs
+    assert now.contained_at is None
+
+
+@pytest.mark.django_db
+def test_a_lost_effect_is_not_closed_over_by_a_new_alert(case, cloud) -> None:  # noqa: F811
+    """The directory was read before the effect was lost, so the new plan does not block again."""
+    response.respond(case.tenant_id, case.id)
+    drain(["run", "close"])
+    with scope.tenant(case.tenant_id):
+        disable = Step.objects.get(action=BLOCK, status="verified")
+        Account.objects.update(is_enabled=False)
+    cloud.done.remove((BLOCK, disable.target_external_id))
+    rechecking.recheck(case.tenant_id, disable.id)
+    with scope.tenant(case.tenant_id):
+        Case.objects.filter(id=case.id).update(status=Case.Status.INVESTIGATING)
+    response.respond(case.tenant_id, case.id)
+    drain(["run", "close"])
+    with scope.tenant(case.tenant_id):
+        for row in Approval.objects.filter(decision="pending").select_related("plan"):
+            approvals.decide(row.id, approve=True, actor=ANN, sha256=row.plan.sha256)
+    drain(["run", "close"])
+    assert reread(case).status == Case.Status.NEEDS_TECHNICIAN
+
+
+@pytest.mark.usefixtures("committed_database")
+def test_an_alert_that_comes_while_the_case_closes_is_looked_into(monkeypatch) -> None:
+    tenant = new_tenant("acme")
+    with scope.tenant(tenant.id):
+        _arrive(_alert("a"))
+        Work.objects.all().delete()
+        its_case = Case.objects.get()
+        Case.objects.update(
+            status=Case.Status.RESPONDING, verdict="benign", decided_at=NOON,
+            verdict_detail={"playbook": "x"},
+        )  # fmt: skip
+    real, closers = triage._case_for, []
+
+    def close() -> None:
+        try:
+            closing.close(tenant.id, its_case.id)
+        finally:
+            database.close_all()
+
+    def case_for(finding):
+        found = real(finding)
+        closers.append(threading.Thread(target=close))
+        closers[0].start()
+        # It waits for the case's row, which this transaction holds.
+        closers[0].join(1)
+        return found
+
+    monkeypatch.setattr(triage, "_case_for", case_for)
+    with scope.tenant(tenant.id):
+        _arrive(_alert("b", 2, severity=5))
+    closers[0].join(60)
+    with scope.tenant(tenant.id):
+        now = Case.objects.get()
+        assert now.findings.count() == 2
+        is_looked_into = Work.objects.filter(kind="investigate").exists()
+    assert now.status != Case.Status.CLOSED or is_looked_into

@@ -1,0 +1,134 @@
+"""Facts that change, and change back: no plan is lost, and nothing is closed over."""
+
+import threading
+
+import pytest
+from django.db import connections as database
+from django.utils import timezone
+
+from integrations.models import Connection
+from playbooks import approvals, replanning, response
+from playbooks.models import Approval, Plan, Run
+from tenants import scope, work
+from tenants.models import Account, Case, Work
+from tests.conftest import new_tenant
+from tests.pipeline import drain, make_due
+from tests.playbooks.cases import make_account, make_case, make_plan
+from tests.playbooks.samples import policy
+from tests.playbooks.test_runner import (  # noqa: F401
+    adopt,
+    both,
+    case,
+    cloud,
+    reread,
+    set_rules,
+)
+
+ANN = "technician:ann"
+IF_ENABLED = """\
+  - id: disable
+    uses: identity.disable_sign_in
+    target: account
+    when: account.is_enabled != false
+  - id: sessions
+    uses: identity.revoke_sessions
+    target: account
+"""
+
+
+def _set_enabled(tenant_id, is_enabled: bool) -> None:
+    with scope.tenant(tenant_id):
+        Account.objects.update(is_enabled=is_enabled)
+
+
+def _approve_all(tenant_id) -> None:
+    with scope.tenant(tenant_id):
+        for row in Approval.objects.filter(decision="pending").select_related("plan"):
+            approvals.decide(row.id, approve=True, actor=ANN, sha256=row.plan.sha256)
+
+
+def _look_again(tenant_id) -> None:
+    with scope.tenant(tenant_id):
+        run = Run.objects.get(plan__status__in=["awaiting_approval", "running"])
+        work.schedule("run", run.id)
+    drain(["run", "close"])
+
+
+@pytest.mark.django_db
+def test_facts_that_change_back_make_the_first_plan_anew(case, cloud) -> None:  # noqa: F811
+    set_rules(case.tenant_id, default="technician")
+    first = adopt(case, IF_ENABLED)
+    for is_enabled in (False, True):
+        _set_enabled(case.tenant_id, is_enabled)
+        _look_again(case.tenant_id)
+    with scope.tenant(case.tenant_id):
+        waiting = Plan.objects.get(status="awaiting_approval")
+    assert waiting.id != first.id
+    assert [step["id"] for step in waiting.document["steps"]] == ["disable", "sessions"]
+    _approve_all(case.tenant_id)
+    drain(["run"])
+    assert reread(waiting).status == Plan.Status.DONE
+
+
+@pytest.mark.django_db
+def test_a_case_does_not_close_over_a_plan_that_was_replaced(case, cloud) -> None:  # noqa: F811
+    """Somebody blocked the account while the plan waited, and let it in again afterwards."""
+    set_rules(case.tenant_id, default="technician")
+    response.respond(case.tenant_id, case.id)
+    drain(["run"])
+    _set_enabled(case.tenant_id, False)
+    _approve_all(case.tenant_id)
+    drain(["run"])
+    _approve_all(case.tenant_id)
+    drain(["run"])
+    _set_enabled(case.tenant_id, True)
+    with scope.tenant(case.tenant_id):
+        Case.objects.filter(id=case.id).update(status=Case.Status.INVESTIGATING)
+        Work.objects.filter(kind="close").update(
+            due_at=timezone.now() + timezone.timedelta(hours=1)
+        )
+    response.respond(case.tenant_id, case.id)
+    _approve_all(case.tenant_id)
+    make_due("close")
+    drain(["run", "close"])
+    assert ("identity.disable_sign_in", "id-of-priya.shah@acme.example") in cloud.done
+
+
+@pytest.mark.usefixtures("committed_database")
+def test_deciding_while_the_plan_is_made_again_is_no_deadlock(monkeypatch) -> None:
+    tenant = new_tenant("acme")
+    with scope.tenant(tenant.id):
+        Connection.objects.create(connector="microsoft365", name="M")
+        plan = make_plan(make_case(make_account()), policy(default="technician"))
+        Account.objects.update(is_enabled=False)
+        approval = plan.approvals.get()
+    began, errors = threading.Event(), []
+    real_change = replanning.change
+
+    def change(step, *args, **more) -> None:
+        real_change(step, *args, **more)
+        began.set()
+
+    def do(what) -> None:
+        try:
+            with scope.tenant(tenant.id):
+                what()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            database.close_all()
+
+    def replan() -> None:
+        replanning.replace_if_changed(Plan.objects.select_related("case").get(id=plan.id))
+
+    def decide() -> None:
+        began.wait(30)
+        approvals.decide(approval.id, approve=True, actor=ANN, sha256=plan.sha256)
+
+    monkeypatch.setattr(replanning, "change", change)
+    threads = [threading.Thread(target=do, args=[what]) for what in (replan, decide)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert ["made again" in str(error) for error in errors] == [True], errors

@@ -1,0 +1,161 @@
+"""Lost answers, postponed calls, unexpected ones: each effect is had once, nobody is silent."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+
+from integrations.errors import OutcomeUnknown, PermissionMissing, Throttled
+from integrations.models import Connection
+from playbooks.models import Run, Step
+from tenants import scope, work
+from tenants.models import Case, LedgerEntry, Work
+from tests.pipeline import drain, make_due
+from tests.playbooks.test_runner import (  # noqa: F401
+    TWO,
+    adopt,
+    both,
+    case,
+    cloud,
+    reread,
+    steps_of,
+)
+
+pytestmark = pytest.mark.django_db
+PLAIN = TWO.format(first="", second="")
+
+
+def test_an_unexpected_answer_fails_one_step_and_is_told(case, cloud) -> None:  # noqa: F811
+    def read(action: str, target: str) -> None:
+        if action == "identity.revoke_sessions":
+            raise KeyError("secret-value-of-the-vendor")
+
+    cloud.on_read = read
+    plan = adopt(case, TWO.format(first="", second="on_failure: continue"))
+    drain(["run", "close"])
+    found = steps_of(plan)
+    assert (found["disable"].status, found["sessions"].status) == ("verified", "failed")
+    needs = reread(case).needs
+    assert "KeyError" in needs
+    assert "secret-value" not in needs
+
+
+def test_an_unexpected_answer_to_a_change_is_settled_by_reading_back(
+    case,  # noqa: F811
+    cloud,  # noqa: F811
+) -> None:
+    def odd(action: str, target: str) -> None:
+        raise KeyError("id")
+
+    cloud.after_call = odd
+    plan = adopt(case, PLAIN)
+    drain(["run"])
+    make_due("run")
+    drain(["run"])
+    assert {step.status for step in steps_of(plan).values()} == {"verified"}
+    assert len(cloud.calls) == 2
+
+
+def test_the_prior_state_is_that_of_the_call_that_was_made(case, cloud) -> None:  # noqa: F811
+    def throttle(action: str, target: str) -> None:
+        raise Throttled("slow down", retry_after=77)
+
+    cloud.on_call = throttle
+    plan = adopt(case, PLAIN)
+    drain(["run"])
+    step = steps_of(plan)["disable"]
+    assert (step.status, step.snapshot) == ("pending", {"was": False})
+    # A person does it by hand meanwhile.
+    cloud.done.append(("identity.disable_sign_in", step.target_external_id))
+    cloud.on_call = None
+    make_due("run")
+    drain(["run"])
+    assert steps_of(plan)["disable"].snapshot == {"was": True}
+
+
+def test_a_paused_connection_is_left_alone(case, cloud) -> None:  # noqa: F811
+    plan = adopt(case, PLAIN)
+    with scope.tenant(case.tenant_id):
+        Connection.objects.filter(connector="microsoft365").update(state="paused")
+    drain(["run"])
+    assert cloud.calls == []
+    with scope.tenant(case.tenant_id):
+        assert "is paused" in Run.objects.get(plan=plan).note
+
+
+def test_a_throttled_second_call_does_not_hide_that_the_first_had_no_answer(
+    case,  # noqa: F811
+    cloud,  # noqa: F811
+    settings,
+) -> None:
+    settings.SETTLE_SECONDS = 0.001
+    turns: list[str] = []
+
+    def on_call(action: str, target: str) -> None:
+        if action != "identity.revoke_sessions":
+            return
+        turns.append(action)
+        if len(turns) == 1:
+            raise OutcomeUnknown("cut")
+        # The first one is carried out in this moment; this one is throttled.
+        cloud.done.append((action, target))
+        raise Throttled("slow down", retry_after=60)
+
+    cloud.on_call = on_call
+    plan = adopt(case, PLAIN)
+    for _ in range(6):
+        make_due("run")
+        drain(["run"])
+    assert steps_of(plan)["sessions"].status == "verified"
+    assert len(turns) == 2
+
+
+def test_settling_begins_when_the_answer_is_missed(case, cloud) -> None:  # noqa: F811
+    """The call was carried out after half a minute, just before its line was cut."""
+
+    def lose(action: str, target: str) -> None:
+        raise OutcomeUnknown("no answer within 30 s")
+
+    cloud.after_call = lose
+    plan = adopt(case, PLAIN)
+    drain(["run"])
+    with scope.tenant(case.tenant_id):
+        Step.objects.update(intended_at=timezone.now() - dt.timedelta(seconds=31))
+    cloud.hides = {"identity.disable_sign_in", "identity.revoke_sessions"}
+    make_due("run")
+    drain(["run"])
+    assert len(cloud.calls) == 2
+    assert {step.status for step in steps_of(plan).values()} == {"intended"}
+
+
+def test_one_missing_permission_does_not_hold_up_the_rest(case, cloud) -> None:  # noqa: F811
+    def call(action: str, target: str) -> None:
+        if action == "identity.disable_sign_in":
+            raise PermissionMissing("It needs User.EnableDisableAccount.All")
+
+    cloud.on_call = call
+    plan = adopt(case, TWO.format(first="on_failure: continue", second="needs: [disable]"))
+    drain(["run", "close"])
+    found = steps_of(plan)
+    assert (found["disable"].status, found["sessions"].status) == ("failed", "verified")
+    assert "User.EnableDisableAccount.All" in reread(case).needs
+    with scope.tenant(case.tenant_id):
+        assert Connection.objects.get(connector="microsoft365").state == "active"
+
+
+def test_work_that_fails_again_and_again_is_told(case, cloud) -> None:  # noqa: F811
+    adopt(case, PLAIN)
+
+    def broken(tenant_id, subject) -> None:
+        raise ZeroDivisionError
+
+    row = Work.objects.get(kind="run")
+    for _ in range(5):
+        make_due("run")
+        with pytest.raises(ZeroDivisionError):
+            work.perform(row.id, {"run": broken})
+    now = reread(case)
+    assert now.status == Case.Status.NEEDS_TECHNICIAN
+    assert "could not carry out a plan" in now.needs
+    with scope.tenant(case.tenant_id):
+        assert LedgerEntry.objects.filter(kind="work.stuck").count() == 1
