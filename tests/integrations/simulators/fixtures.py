@@ -15,9 +15,10 @@ import httpx
 import msal
 import uvicorn
 
-from integrations.simulators.microsoft365.app import App
+from integrations.simulators.base.app import App
+from integrations.simulators.base.simulator import Options
 from integrations.simulators.microsoft365.seeds import SEEDS
-from integrations.simulators.microsoft365.simulator import Options, Simulator
+from integrations.simulators.microsoft365.simulator import Microsoft365
 
 LOGIN = "https://login.microsoftonline.com"
 
@@ -78,7 +79,7 @@ class RunningSimulator:
 
     base_url: str
     control: Control
-    simulator: Simulator
+    simulator: Microsoft365
 
     def token(self, tenant: dict[str, Any], scope: str = "https://graph.microsoft.com") -> str:
         """A token of the tenant's first application, without msal."""
@@ -148,7 +149,7 @@ def running_simulator(
 
     `options` are those of `Options`: expires_in, page_size, clock.
     """
-    simulator = Simulator(
+    simulator = Microsoft365(
         Options(state=state, log=log, record_exchanges=record_exchanges, **options)
     )
     if not simulator.store.tenants:
