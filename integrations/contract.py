@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from integrations.errors import UnknownFeed
+from integrations.transport import Limits
 from tenants.records import Normalised, SourceRecord
 
 Json = Mapping[str, Any]
@@ -92,6 +93,24 @@ class Client(Protocol):
         """Give back its sockets."""
 
 
+class Connect(Protocol):
+    """Makes a client of a connection's settings and secrets; nothing is sent yet.
+
+    `allow_private` says whether the endpoint may be in a private network (None: as the
+    installation allows); `limits` are the transport's. ConnectionMisconfigured names the setting
+    that can't work.
+    """
+
+    def __call__(
+        self,
+        settings: Mapping[str, str],
+        secrets: Mapping[str, str],
+        *,
+        allow_private: bool | None = None,
+        limits: Limits | None = None,
+    ) -> Client: ...
+
+
 class Action(Protocol):
     """A connector's implementation of one changing action of the catalog."""
 
@@ -153,7 +172,7 @@ class Manifest:
     feeds: tuple[Feed, ...]
     actions: tuple[Action, ...]
     gatherers: tuple[Gatherer, ...]
-    connect: Callable[[Mapping[str, str], Mapping[str, str]], Client]
+    connect: Connect
     canary: Callable[[Any], str]
     explode: Callable[[Any], list[SourceRecord]]
 

@@ -109,14 +109,22 @@ def check_endpoint(url: str, *, allow_private: bool) -> None:
             f"{parts.scheme}://{parts.hostname or ''} is not a usable endpoint: "
             "give an https address without user name."
         )
+    if not allow_private and parts.scheme != "https":
+        raise ConnectionMisconfigured(f"The endpoint {parts.hostname} must be https.")
+    check_host(parts.hostname, parts.port or 443, allow_private=allow_private)
+
+
+def check_host(host: str, port: int, *, allow_private: bool) -> None:
+    """Refuse a host that leads into our own network, whatever is spoken there (LDAP, IMAP, SSH).
+
+    Raises as `check_endpoint`.
+    """
     if allow_private:
         return
-    if parts.scheme != "https":
-        raise ConnectionMisconfigured(f"The endpoint {parts.hostname} must be https.")
-    for address in _resolve(parts.hostname, parts.port or 443):
+    for address in _resolve(host, port):
         if not address.is_global or address.is_multicast:
             raise ConnectionMisconfigured(
-                f"The endpoint {parts.hostname} leads to the private address {address}. "
+                f"The endpoint {host} leads to the private address {address}. "
                 "Use the vendor's public address, or set HOLDFAST_ALLOW_PRIVATE_ENDPOINTS=1 "
                 "for this installation."
             )
