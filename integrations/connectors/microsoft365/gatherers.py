@@ -186,7 +186,7 @@ class ListAuthMethods:
         Where Microsoft doesn't say when a method was created, the directory audit may.
         """
         since = Fields(inputs).time("since") or _now() - _RECENT
-        methods = [Fields(m) for m in read_methods(client, target.external_id)]
+        methods = [Fields(m) for m in read_methods(client, target.external_id, self.permissions[0])]
         registered = ""
         if any(m.time("createdDateTime", "creationDateTime") is None for m in methods):
             registered = self._registered(client, target, since)

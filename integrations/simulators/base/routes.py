@@ -30,6 +30,7 @@ class Request:
     body: Any
     base: str
     page_size: int = 100
+    largest_page: int = 1000
     params: dict[str, str] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     effects: list[Record] = field(default_factory=list)

@@ -25,7 +25,7 @@ class Options:
     """How a simulator behaves; files are optional.
 
     `expires_in` is the life of a token in seconds, `page_size` the records on a page when the
-    client does not ask for a number.
+    client does not ask for a number, `largest_page` the most on a page whatever it asks.
     """
 
     state: Path | None = None
@@ -33,6 +33,7 @@ class Options:
     record_exchanges: Path | None = None
     expires_in: int = 3599
     page_size: int = 100
+    largest_page: int = 1000
     clock: Callable[[], float] = time.time
 
 

@@ -142,7 +142,7 @@ def _page(
         raise bad_request(
             f"Invalid page size specified: '{size}'. Must be between 1 and {max_page}"
         )
-    size = size or request.page_size
+    size = min(size or request.page_size, request.largest_page)
     start = query.integer("$skip") or 0
     if "$skiptoken" in query.options:
         start = int(odata.decode_token(query.options["$skiptoken"]).get("skip", 0))

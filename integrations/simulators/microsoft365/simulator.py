@@ -135,6 +135,7 @@ class Microsoft365(Simulator):
             body=self.read_json(exchange),
             base=exchange.base + _VERSION,
             page_size=self.options.page_size,
+            largest_page=self.options.largest_page,
             faults=exchange.faults,
             effects=exchange.effects,
         )
