@@ -154,13 +154,48 @@ class Gatherer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Permission:
+    """One of the vendor's permissions: `name` as feeds and actions name it.
+
+    `grant` is the sentence that tells a person what to do where it is missing; `documentation` is
+    the vendor's page.
+    """
+
+    name: str
+    grant: str
+    documentation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What the vendor lets one client ask: `requests` in `seconds`, counted for each `scope`."""
+
+    scope: str
+    requests: int
+    seconds: int
+    documentation: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetUpStep:
+    """One thing that a technician does at the vendor to connect a client, with the vendor's page.
+
+    Empty `documentation` only where the vendor has no page for it.
+    """
+
+    text: str
+    documentation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A connector: who it speaks to, what it brings and what it can do.
 
     `settings` names the connection's plain settings, `secrets` those kept in the vault, each with
     what to enter. `connect(settings, secrets)` makes a client; `canary(client)` makes one read
     through the whole path and says in a sentence what it saw, or raises; `explode(document)`
-    takes the records out of the envelopes that the vendor puts them in.
+    takes the records out of the envelopes that the vendor puts them in. `permissions` explains
+    each permission that a feed or an action names; `set_up` is in the order in which it is done.
     """
 
     id: str
@@ -169,6 +204,9 @@ class Manifest:
     documentation: str
     settings: Mapping[str, str]
     secrets: Mapping[str, str]
+    permissions: tuple[Permission, ...]
+    rate_limits: tuple[RateLimit, ...]
+    set_up: tuple[SetUpStep, ...]
     feeds: tuple[Feed, ...]
     actions: tuple[Action, ...]
     gatherers: tuple[Gatherer, ...]

@@ -17,9 +17,9 @@ from integrations.connectors.microsoft365.mailbox_gatherers import (
 from integrations.connectors.microsoft365.normalise.objects import method_kind
 from integrations.connectors.microsoft365.normalise.places import country_of
 from integrations.connectors.microsoft365.normalise.privileged import is_privileged
-from integrations.connectors.microsoft365.normalise.values import Fields
 from integrations.contract import Gatherer, Json, Target
 from integrations.errors import NotFound, PermissionMissing
+from integrations.values import Fields
 
 _AUDIT = "AuditLog.Read.All"
 _USER = "User.Read.All"

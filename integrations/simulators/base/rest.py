@@ -81,8 +81,8 @@ class RestSimulator(Simulator):
             tenant=caller.tenant, app=caller.app, roles=caller.roles, method=exchange.method,
             path=exchange.path, options=exchange.options, headers=exchange.headers,
             body=self.read_json(exchange), base=exchange.base,
-            page_size=self.options.page_size, largest_page=self.options.largest_page, params=params, faults=exchange.faults,
-            effects=exchange.effects,
+            page_size=self.options.page_size, largest_page=self.options.largest_page,
+            params=params, faults=exchange.faults, effects=exchange.effects,
         )  # fmt: skip
         request.start_writing()
         return found.handler(request)

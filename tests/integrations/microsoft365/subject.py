@@ -84,6 +84,7 @@ def _block(vendor: Simulated, target: Target) -> None:
 
 _PATCH_USER = {"method": "PATCH", "path": "^/v1.0/users/[^/]+$"}
 _RULES = "/messageRules"
+_UNPUBLISHED = "Microsoft publishes no contract of Exchange Online's admin endpoint."
 
 
 class Microsoft365Subject(Subject):
@@ -130,11 +131,12 @@ class Microsoft365Subject(Subject):
         ),
         ActionCase(
             "mailbox.remove_forwarding", _mailbox, _forwarding,
-            {"method": "POST", "path": "/InvokeCommand"},
+            {"method": "POST", "path": "/InvokeCommand"}, outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.restore_forwarding", _mailbox, _forwarding,
             {"method": "POST", "path": "/InvokeCommand"}, undoes="mailbox.remove_forwarding",
+            outside_contract=_UNPUBLISHED,
         ),
     )  # fmt: skip
 

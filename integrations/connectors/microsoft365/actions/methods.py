@@ -9,9 +9,9 @@ from typing import Any
 from integrations.connectors.microsoft365.actions.ids import owner_and_id
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.normalise.objects import method_kind
-from integrations.connectors.microsoft365.normalise.values import Fields
 from integrations.contract import Intention, Json, ReadBack
 from integrations.errors import NotFound, Rejected
+from integrations.values import Fields
 
 _WRITE = "UserAuthenticationMethod.ReadWrite.All"
 # The collection that a kind is deleted from. A password is no method that can be removed.

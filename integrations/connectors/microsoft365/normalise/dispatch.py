@@ -22,7 +22,7 @@ from integrations.connectors.microsoft365.normalise.resources import (
     Resource,
     resource_of,
 )
-from integrations.connectors.microsoft365.normalise.values import Fields
+from integrations.values import Fields
 from tenants.errors import Quarantine
 from tenants.records import Normalised, SourceRecord
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.connectors.microsoft365.normalise.values import Fields, opened
+from integrations.values import Fields, opened
 
 # Kinds that aren't feeds of their own.
 REGISTRATION = "registration"
