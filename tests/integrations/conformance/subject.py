@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 from integrations.contract import Client, Json, Manifest, Target
 from integrations.transport import Limits
+from tests.contracts.published import Published
 from tests.integrations.simulators.serving import Served
 
 Topic = Literal[
@@ -152,8 +153,8 @@ class Subject(ABC):
     `feed` is a polled feed with at least three pages in the seed, on which faults are tried;
     `pages` is a regular expression for the paths of the requests for its pages. `endpoints` are
     the settings that hold an address. `left_out` says for each topic that has no meaning for
-    this vendor why. `contract` is how recorded exchanges are checked: a function that takes the
-    recording and fails where it breaks the vendor's published contract. `records` are files of
+    this vendor why. `contract` is what the vendor publishes, against which all recorded exchanges
+    are checked (`tests.contracts.published`). `records` are folders or files of
     ../shared/records that the tests take in, by feed. `real_server` names the vendor's real
     software, where the tests run against that.
     """
@@ -164,8 +165,7 @@ class Subject(ABC):
     actions: Sequence[ActionCase] = ()
     endpoints: Sequence[str] = ("endpoint",)
     left_out: Mapping[str, str] = {}
-    contract: Callable[[Path], int] | None = None
-    contract_name: str = ""
+    contract: Published | None = None
     records: Mapping[str, Sequence[str]] = {}
     real_server: str = ""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from integrations.connectors.microsoft365.manifest import MANIFEST
 from integrations.contract import Target
-from tests.contracts.openapi import assert_conforms
+from tests.contracts.published import GRAPH
 from tests.integrations.conformance.subject import ActionCase, Simulated, Subject
 from tests.integrations.simulators.fixtures import running_simulator
 
@@ -94,8 +94,7 @@ class Microsoft365Subject(Subject):
     feed = "sign_ins"
     pages = "^/v1.0/auditLogs/signIns"
     endpoints = ENDPOINTS
-    contract = staticmethod(assert_conforms)
-    contract_name = "msgraph-v1.0-subset.json"
+    contract = GRAPH
     actions = (
         ActionCase("identity.disable_sign_in", _account, _enabled, _PATCH_USER),
         ActionCase("identity.enable_sign_in", _account, _enabled, _PATCH_USER, prepare=_block),

@@ -8,7 +8,7 @@ import pytest
 from integrations.connectors.microsoft365.manifest import MANIFEST
 from integrations.errors import PermissionMissing, Throttled
 from tenants.records import DirectoryItem, Event, Finding, Normalised
-from tests.contracts.openapi import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
+from tests.contracts.published import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
 from tests.integrations.microsoft365.conftest import Vendor
 from tests.integrations.simulators.fixtures import running_simulator
 
