@@ -176,6 +176,10 @@ FEEDS: tuple[Feed, ...] = (
         "message_trace", "Message trace", "Exchange.ManageAsApp",
         page="https://learn.microsoft.com/powershell/module/exchange/get-messagetracev2",
     ),
+    _feed(
+        "azure_activity", "Azure activity log", "Microsoft.Insights/eventtypes/values/Read",
+        page="https://learn.microsoft.com/azure/azure-monitor/platform/activity-log-schema",
+    ),
 )  # fmt: skip
 
 MANIFEST = Manifest(
