@@ -34,6 +34,6 @@ class Command(BaseCommand):
         for path in written:
             self.stdout.write(str(path.relative_to(root)))
         self.stdout.write(
-            f"Now: python -m pytest tests/integrations/conformance -k {name}; "
-            "then docs/connectors.md."
+            f"Now: python -m pytest tests/integrations/conformance -k {name}, and "
+            "docs/connectors.md."
         )

@@ -21,6 +21,7 @@ def subjects() -> list[Subject]:
 
 
 SUBJECTS = subjects()
+KINDS = ("feed_name", "case", "setting", "recorded")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("topic")
     topic = marker.args[0] if marker else getattr(metafunc.module, "TOPIC", "")
     assert topic in ("", *TOPICS), topic
-    kind = next((n for n in ("feed_name", "case", "setting") if n in metafunc.fixturenames), "")
+    kind = next((name for name in KINDS if name in metafunc.fixturenames), "")
     names = ["subject", kind] if kind else ["subject"]
     found = [
         pytest.param(*values, id=name, marks=_marks(values[0], topic))
@@ -51,6 +52,8 @@ def _values(subject: Subject, kind: str, *, needs_write: bool) -> list[tuple]:
         return [(f"{own}-{case.action}", subject, case) for case in subject.actions]
     if kind == "setting":
         return [(f"{own}-{name}", subject, name) for name in subject.endpoints]
+    if kind == "recorded":
+        return [(f"{own}-{one.feed}-{one.path}", subject, one) for one in subject.records]
     if needs_write and not subject.actions:
         return []
     return [(own, subject)]

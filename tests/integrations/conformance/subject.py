@@ -24,7 +24,7 @@ from tests.integrations.simulators.serving import Served
 Topic = Literal[
     "paging", "throttling", "token_expiry", "refusals", "server_errors", "timeouts", "slow_bodies",
     "broken_answers", "duplicates", "out_of_order", "crash", "late_effects", "actions",
-    "permissions", "secrets", "addresses", "redirects", "contract",
+    "permissions", "secrets", "addresses", "redirects", "contract", "health",
 ]  # fmt: skip
 TOPICS: tuple[str, ...] = get_args(Topic)
 QUICK = Limits(connect=5, read=5, total=20, repeats=3, patience=3)
@@ -147,6 +147,19 @@ class ActionCase:
     outside_contract: str = ""
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """Recorded data that is taken in whole: a folder or file below ../shared/records, by feed.
+
+    `quarantined` tells by code how many of its records can't be read and why that is right; all
+    others must become events, findings or directory items.
+    """
+
+    feed: str
+    path: str
+    quarantined: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+
 class Subject(ABC):
     """A connector under test.
 
@@ -154,9 +167,8 @@ class Subject(ABC):
     `pages` is a regular expression for the paths of the requests for its pages. `endpoints` are
     the settings that hold an address. `left_out` says for each topic that has no meaning for
     this vendor why. `contract` is what the vendor publishes, against which all recorded exchanges
-    are checked (`tests.contracts.published`). `records` are folders or files of
-    ../shared/records that the tests take in, by feed. `real_server` names the vendor's real
-    software, where the tests run against that.
+    are checked (`tests.contracts.published`). `records` are taken in whole. `real_server` names
+    the vendor's real software, where the tests run against that.
     """
 
     manifest: Manifest
@@ -166,7 +178,7 @@ class Subject(ABC):
     endpoints: Sequence[str] = ("endpoint",)
     left_out: Mapping[str, str] = {}
     contract: Published | None = None
-    records: Mapping[str, Sequence[str]] = {}
+    records: Sequence[Recorded] = ()
     real_server: str = ""
 
     @abstractmethod

@@ -10,7 +10,7 @@ from typing import Any
 from integrations.connectors.microsoft365.manifest import MANIFEST
 from integrations.contract import Target
 from tests.contracts.published import GRAPH
-from tests.integrations.conformance.subject import ActionCase, Simulated, Subject
+from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
 from tests.integrations.simulators.fixtures import running_simulator
 
 ENDPOINTS = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
@@ -87,6 +87,45 @@ _RULES = "/messageRules"
 _UNPUBLISHED = "Microsoft publishes no contract of Exchange Online's admin endpoint."
 
 
+_OTHER = "An answer about something that no feed brings."
+_ERROR = "The recorded answer is an error, not a record."
+_TOKEN = "The recorded answer is of the sign-in service."
+RECORDS = (
+    Recorded("azure_activity", "microsoft-azure/activity"),
+    Recorded("sign_ins", "microsoft-entra/signin-or-audit-diagnostic"),
+    Recorded("directory_audit", "microsoft-entra/audit-la-export"),
+    Recorded("unified_audit", "microsoft-defender/advanced-hunting-export"),
+    Recorded("unified_audit", "microsoft-exchange/office-activity-la-export"),
+    Recorded("alerts", "microsoft-defender/m365-defender-alerts-events"),
+    Recorded(
+        "alerts", "microsoft-graph/security-alerts-and-m365-audit",
+        {"other_product": (2, "Events of Windows, which no feed of Microsoft 365 brings.")},
+    ),
+    Recorded(
+        "policies", "microsoft-exchange/soar-action-results",
+        {"missing_id": (3, "Results of another product's script, without an id.")},
+    ),
+    Recorded(
+        "users", "microsoft-graph/recorded-http",
+        {"other_resource": (65, _OTHER), "error_answer": (37, _ERROR),
+         "token_answer": (12, _TOKEN)},
+    ),
+    Recorded(
+        "users", "microsoft-graph-docs",
+        {"other_resource": (49, _OTHER),
+         "no_content": (46, "The answer of a write, without content."),
+         "not_an_object": (3, "A count, or an example that is a number."),
+         "missing_id": (8, "The example selects other fields than the id."),
+         "bad_time": (2, "The page shows types instead of values."),
+         "empty_record": (1, "An object without a field."),
+         "missing_owner": (1, "The settings of /me don't say whose they are."),
+         "unreadable_json": (1, "The source of a mail message."),
+         "untyped_member": (1, "A member of a group that may be a user or a group."),
+         "not_recognised": (2, "A query's row without ActionType.")},
+    ),
+)  # fmt: skip
+
+
 class Microsoft365Subject(Subject):
     """The clinic whose mailbox was taken over, on small pages."""
 
@@ -95,6 +134,7 @@ class Microsoft365Subject(Subject):
     pages = "^/v1.0/auditLogs/signIns"
     endpoints = ENDPOINTS
     contract = GRAPH
+    records = RECORDS
     actions = (
         ActionCase("identity.disable_sign_in", _account, _enabled, _PATCH_USER),
         ActionCase("identity.enable_sign_in", _account, _enabled, _PATCH_USER, prepare=_block),
