@@ -50,8 +50,11 @@ def _conforms(manifest: Manifest, proofs: Proofs) -> bool:
 
 
 def _documented(manifest: Manifest, proofs: Proofs) -> bool:
-    asking = (*manifest.feeds, *manifest.actions, *manifest.gatherers)
-    needed = {name for one in asking for name in one.permissions}
+    needed = {
+        *(name for feed in manifest.feeds for name in feed.permissions),
+        *(name for action in manifest.actions for name in action.permissions),
+        *(name for gatherer in manifest.gatherers for name in gatherer.permissions),
+    }
     explained = {permission.name for permission in manifest.permissions}
     return bool(manifest.set_up and manifest.documentation) and needed <= explained
 

@@ -5,9 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from django.utils.html import escape
 
 from integrations import quality
 from msp.management.commands.connectors import table
+from msp.staff import actions
+from msp.staff.models import Role
 from tests.integrations.conformance.conftest import SUBJECTS
 from tests.integrations.conformance.prove import path_of, proved
 
@@ -52,6 +55,20 @@ def test_without_proofs_nothing_is_claimed() -> None:
     manifest = SUBJECTS[0].manifest
     holds = quality.checklist(manifest, quality.Proofs())
     assert quality.level(holds) == "none"
+
+
+@pytest.mark.django_db
+def test_the_console_shows_the_matrix(client, settings) -> None:
+    settings.REQUIRE_MFA = False
+    client.force_login(actions.create_technician("mira", role=Role.VIEWER, password="x" * 20))
+    shown = client.get("/admin/connectors/").content.decode()
+    for row in quality.matrix():
+        assert row["title"] in shown
+        assert f">{row['level'].capitalize()}</span>" in shown
+        for one in (*row["feeds"], *row["actions"]):
+            assert escape(one["title"]) in shown
+        for permission in row["permissions"]:
+            assert escape(permission["grant"]) in shown
 
 
 def test_the_readme_shows_the_matrix() -> None:
