@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from integrations.errors import UnknownFeed
+from integrations.transport import Limits
 from tenants.records import Normalised, SourceRecord
 
 Json = Mapping[str, Any]
@@ -92,6 +93,24 @@ class Client(Protocol):
         """Give back its sockets."""
 
 
+class Connect(Protocol):
+    """Makes a client of a connection's settings and secrets; nothing is sent yet.
+
+    `allow_private` says whether the endpoint may be in a private network (None: as the
+    installation allows); `limits` are the transport's. ConnectionMisconfigured names the setting
+    that can't work.
+    """
+
+    def __call__(
+        self,
+        settings: Mapping[str, str],
+        secrets: Mapping[str, str],
+        *,
+        allow_private: bool | None = None,
+        limits: Limits | None = None,
+    ) -> Client: ...
+
+
 class Action(Protocol):
     """A connector's implementation of one changing action of the catalog."""
 
@@ -135,13 +154,48 @@ class Gatherer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Permission:
+    """One of the vendor's permissions: `name` as feeds and actions name it.
+
+    `grant` is the sentence that tells a person what to do where it is missing; `documentation` is
+    the vendor's page.
+    """
+
+    name: str
+    grant: str
+    documentation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What the vendor lets one client ask: `requests` in `seconds`, counted for each `scope`."""
+
+    scope: str
+    requests: int
+    seconds: int
+    documentation: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetUpStep:
+    """One thing that a technician does at the vendor to connect a client, with the vendor's page.
+
+    Empty `documentation` only where the vendor has no page for it.
+    """
+
+    text: str
+    documentation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A connector: who it speaks to, what it brings and what it can do.
 
     `settings` names the connection's plain settings, `secrets` those kept in the vault, each with
     what to enter. `connect(settings, secrets)` makes a client; `canary(client)` makes one read
     through the whole path and says in a sentence what it saw, or raises; `explode(document)`
-    takes the records out of the envelopes that the vendor puts them in.
+    takes the records out of the envelopes that the vendor puts them in. `permissions` explains
+    each permission that a feed or an action names; `set_up` is in the order in which it is done.
     """
 
     id: str
@@ -150,10 +204,13 @@ class Manifest:
     documentation: str
     settings: Mapping[str, str]
     secrets: Mapping[str, str]
+    permissions: tuple[Permission, ...]
+    rate_limits: tuple[RateLimit, ...]
+    set_up: tuple[SetUpStep, ...]
     feeds: tuple[Feed, ...]
     actions: tuple[Action, ...]
     gatherers: tuple[Gatherer, ...]
-    connect: Callable[[Mapping[str, str], Mapping[str, str]], Client]
+    connect: Connect
     canary: Callable[[Any], str]
     explode: Callable[[Any], list[SourceRecord]]
 

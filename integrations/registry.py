@@ -8,7 +8,11 @@ from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT3
 from integrations.contract import Action, Gatherer, Manifest
 from integrations.errors import UnknownAction, UnknownConnector
 
-CONNECTORS: Final = MappingProxyType({manifest.id: manifest for manifest in (MICROSOFT365,)})
+_MANIFESTS: Final = (
+    # One line for each.
+    MICROSOFT365,
+)
+CONNECTORS: Final = MappingProxyType({manifest.id: manifest for manifest in _MANIFESTS})
 
 
 def connector(connector_id: str) -> Manifest:

@@ -7,11 +7,9 @@ No exception carries a header, a body or a query string: they may hold secrets.
 """
 
 import datetime as dt
-import ipaddress
 import json as jsonlib
 import random
 import re
-import socket
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -20,10 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from django.conf import settings
 
+from integrations.addresses import Guarded, check_endpoint
 from integrations.errors import (
-    ConnectionMisconfigured,
     NotFound,
     OutcomeUnknown,
     PermissionMissing,
@@ -92,55 +89,19 @@ class Call:
         return self.is_read or self.method in READS
 
 
-def private_endpoints_allowed() -> bool:
-    """Return whether this installation lets connections lead into private networks."""
-    return bool(getattr(settings, "HOLDFAST_ALLOW_PRIVATE_ENDPOINTS", False))
-
-
-def check_endpoint(url: str, *, allow_private: bool) -> None:
-    """Refuse an address that leads into our own network; ConnectionMisconfigured says why.
-
-    With `allow_private` plain http and any address are fine (a simulator, a vendor on site).
-    Unavailable when the name can't be resolved now.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
-        raise ConnectionMisconfigured(
-            f"{parts.scheme}://{parts.hostname or ''} is not a usable endpoint: "
-            "give an https address without user name."
-        )
-    if allow_private:
-        return
-    if parts.scheme != "https":
-        raise ConnectionMisconfigured(f"The endpoint {parts.hostname} must be https.")
-    for address in _resolve(parts.hostname, parts.port or 443):
-        if not address.is_global or address.is_multicast:
-            raise ConnectionMisconfigured(
-                f"The endpoint {parts.hostname} leads to the private address {address}. "
-                "Use the vendor's public address, or set HOLDFAST_ALLOW_PRIVATE_ENDPOINTS=1 "
-                "for this installation."
-            )
-
-
-def _resolve(host: str, port: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise Unavailable(
-            f"The name {host} could not be resolved; check the endpoint and the name server."
-        ) from None
-    addresses = (ipaddress.ip_address(str(info[4][0]).split("%")[0]) for info in found)
-    return [getattr(address, "ipv4_mapped", None) or address for address in addresses]
-
-
 class Transport:
-    """Sends requests for one client of one connection. Safe to use from several threads."""
+    """Sends requests for one client of one connection. Safe to use from several threads.
+
+    `authority` is the PEM of a certificate authority to trust besides the public ones, for a
+    vendor's server on site. ConnectionMisconfigured where it is none.
+    """
 
     def __init__(
         self,
         *,
         allow_private: bool,
         limits: Limits | None = None,
+        authority: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.limits = limits or Limits()
@@ -148,7 +109,10 @@ class Transport:
         self._sleep = sleep
         self._checked: dict[str, float] = {}
         timeout = httpx.Timeout(self.limits.read, connect=self.limits.connect)
-        self._http = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False)
+        guarded = Guarded(allow_private=allow_private, authority=authority)
+        self._http = httpx.Client(
+            timeout=timeout, follow_redirects=False, trust_env=False, transport=guarded
+        )
 
     def close(self) -> None:
         """Give back the sockets."""

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from msp.console.sites import site
-from msp.console.views import cases, clients, plans, playbooks, queue, reports, rules
+from msp.console.views import cases, clients, connectors, plans, playbooks, queue, reports, rules
 from msp.console.views.client_link import client_link
 
 app_name = "console"
@@ -34,6 +34,7 @@ urlpatterns = [
     _page("playbooks/<slug:playbook_id>/", playbooks.playbook, "playbook"),
     _page("playbooks/<slug:playbook_id>/<slug:slug>/mode/", playbooks.change_mode, "playbook_mode"),
     _page("evidence/<uuid:evidence_id>/", cases.evidence, "evidence"),
+    _page("connectors/", connectors.connectors, "connectors"),
     _page("clients/", clients.tenants, "tenants"),
     _page("clients/stop/", clients.stop_everything, "stop_everything"),
     _page("clients/start/", clients.start_everything, "start_everything"),

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tests.contracts.openapi import (
+from tests.contracts.openapi import Violation
+from tests.contracts.published import (
     GRAPH_CONTRACT,
     WHY_ABSENT,
-    Violation,
     assert_conforms,
     graph_contract,
 )

@@ -83,6 +83,7 @@ RULES: dict[str, Rule] = {
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/carry-out/"), "post", of_client=True
     ),
     "console:playbooks": Rule(READ, "/admin/playbooks/"),
+    "console:connectors": Rule(READ, "/admin/connectors/"),
     "console:playbook": Rule(READ, "/admin/playbooks/contain-cloud-account/"),
     "console:playbook_mode": Rule(
         FROM_ADMIN,

@@ -1,11 +1,13 @@
 """The transport's own promises: where it may go, what it follows, and how it waits."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from integrations.addresses import check_endpoint
 from integrations.errors import (
     ConnectionMisconfigured,
     OutcomeUnknown,
@@ -13,7 +15,7 @@ from integrations.errors import (
     Throttled,
     Unavailable,
 )
-from integrations.transport import Call, Limits, Transport, check_endpoint, retry_after
+from integrations.transport import Call, Limits, Transport, retry_after
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -101,6 +103,30 @@ def test_the_guard_stands_before_the_request(server) -> None:
         guarded.send(Call("GET", url(server, "/status/200")))
     assert not server.seen
     guarded.close()
+
+
+def test_a_name_that_leads_elsewhere_the_second_time_is_refused(server, monkeypatch) -> None:
+    port = server.server_address[1]
+    answers = iter(["8.8.8.8", "127.0.0.1"])
+    real = socket.getaddrinfo
+
+    def resolve(host, *args, **options):
+        if host != "rebind.example":
+            return real(host, *args, **options)
+        address = next(answers)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    guarded = Transport(allow_private=False)
+    with pytest.raises(ConnectionMisconfigured, match=r"private address 127\.0\.0\.1"):
+        guarded.send(Call("GET", f"https://rebind.example:{port}/status/200"))
+    assert not server.seen
+    guarded.close()
+
+
+def test_a_text_that_is_no_certificate_is_named() -> None:
+    with pytest.raises(ConnectionMisconfigured, match="PEM"):
+        Transport(allow_private=True, authority="s3cret nonsense")
 
 
 def test_a_name_that_does_not_resolve_is_unavailable() -> None:

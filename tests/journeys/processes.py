@@ -35,6 +35,12 @@ class Processes:
         """Start the scheduler."""
         return self._start("scheduler", "manage.py", "scheduler")
 
+    def poller(self, tenant_id: str, state_id: str) -> subprocess.Popen[bytes]:
+        """Start a process that reads one feed, and ends."""
+        return self._start(
+            "poller", "-m", "tests.integrations.conformance.poller", tenant_id, state_id
+        )
+
     def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(

@@ -8,7 +8,7 @@ import pytest
 from playbooks import approvals, rollback
 from playbooks.models import Plan
 from tenants import scope
-from tests.contracts.openapi import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
+from tests.contracts.published import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
 from tests.integrations.simulators.fixtures import running_simulator
 from tests.journeys.clinic import connect
 from tests.pipeline import drain

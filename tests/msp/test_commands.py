@@ -20,6 +20,7 @@ FEEDS = {
     "alerts", "incidents", "sign_ins", "risk_detections", "risky_users", "directory_audit",
     "unified_audit", "users", "roles", "groups", "auth_methods", "inbox_rules",
     "mailbox_settings", "oauth_grants", "service_principals", "policies", "message_trace",
+    "azure_activity",
 }  # fmt: skip
 CONTAIN = "contain-cloud-account"
 
@@ -40,9 +41,13 @@ def _example(**changes: Any) -> str:
     return json.dumps({**library.get(CONTAIN).example, **changes})
 
 
+def _microsoft() -> dict[str, Any]:
+    told = json.loads(_printed("connectors", "--json"))
+    return next(connector for connector in told if connector["id"] == "microsoft365")
+
+
 def test_the_connectors_name_their_feeds_and_actions() -> None:
-    [microsoft] = json.loads(_printed("connectors", "--json"))
-    assert microsoft["id"] == "microsoft365"
+    microsoft = _microsoft()
     assert {feed["name"] for feed in microsoft["feeds"]} == FEEDS
     assert {action["name"] for action in microsoft["actions"]} <= {
         action.name for action in catalog.ACTIONS
@@ -51,7 +56,7 @@ def test_the_connectors_name_their_feeds_and_actions() -> None:
 
 
 def test_whatever_is_asked_of_microsoft_names_the_permission_it_needs() -> None:
-    [microsoft] = json.loads(_printed("connectors", "--json"))
+    microsoft = _microsoft()
     asking = [f for f in microsoft["feeds"] if f["polled"]] + microsoft["actions"]
     assert [one["name"] for one in asking if not one["permissions"]] == []
 

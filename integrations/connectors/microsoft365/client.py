@@ -12,18 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from integrations.addresses import check_endpoint, private_endpoints_allowed
 from integrations.connectors.microsoft365.tokens import Tokens
 from integrations.errors import ConnectionMisconfigured, Rejected, Throttled, Unavailable
-from integrations.transport import (
-    Answer,
-    Call,
-    Limits,
-    Transport,
-    check_endpoint,
-    error_for,
-    private_endpoints_allowed,
-    retry_after,
-)
+from integrations.transport import Answer, Call, Limits, Transport, error_for, retry_after
 
 LOGIN = "https://login.microsoftonline.com"
 GRAPH = "https://graph.microsoft.com"

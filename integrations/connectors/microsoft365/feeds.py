@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from integrations.connectors.microsoft365.client import GraphClient, address
-from integrations.connectors.microsoft365.normalise.values import Fields, instant
 from integrations.contract import Json, Page
 from integrations.errors import NotFound, Rejected
+from integrations.values import Fields, instant
 from tenants.records import SourceRecord
 
 Fetch = Callable[[Any, Json], Iterator[Page]]

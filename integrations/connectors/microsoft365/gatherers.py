@@ -17,9 +17,9 @@ from integrations.connectors.microsoft365.mailbox_gatherers import (
 from integrations.connectors.microsoft365.normalise.objects import method_kind
 from integrations.connectors.microsoft365.normalise.places import country_of
 from integrations.connectors.microsoft365.normalise.privileged import is_privileged
-from integrations.connectors.microsoft365.normalise.values import Fields
 from integrations.contract import Gatherer, Json, Target
 from integrations.errors import NotFound, PermissionMissing
+from integrations.values import Fields
 
 _AUDIT = "AuditLog.Read.All"
 _USER = "User.Read.All"
@@ -186,7 +186,7 @@ class ListAuthMethods:
         Where Microsoft doesn't say when a method was created, the directory audit may.
         """
         since = Fields(inputs).time("since") or _now() - _RECENT
-        methods = [Fields(m) for m in read_methods(client, target.external_id)]
+        methods = [Fields(m) for m in read_methods(client, target.external_id, self.permissions[0])]
         registered = ""
         if any(m.time("createdDateTime", "creationDateTime") is None for m in methods):
             registered = self._registered(client, target, since)

@@ -14,6 +14,7 @@ from integrations.connectors.microsoft365.client import canary, connect
 from integrations.connectors.microsoft365.gatherers import GATHERERS
 from integrations.connectors.microsoft365.normalise.dispatch import normaliser
 from integrations.connectors.microsoft365.recognise import explode
+from integrations.connectors.microsoft365.setting_up import PERMISSIONS, RATE_LIMITS, SET_UP
 from integrations.contract import Feed, Manifest
 from tenants.records import SourceRecord
 
@@ -175,6 +176,10 @@ FEEDS: tuple[Feed, ...] = (
         "message_trace", "Message trace", "Exchange.ManageAsApp",
         page="https://learn.microsoft.com/powershell/module/exchange/get-messagetracev2",
     ),
+    _feed(
+        "azure_activity", "Azure activity log", "Microsoft.Insights/eventtypes/values/Read",
+        page="https://learn.microsoft.com/azure/azure-monitor/platform/activity-log-schema",
+    ),
 )  # fmt: skip
 
 MANIFEST = Manifest(
@@ -190,6 +195,9 @@ MANIFEST = Manifest(
         "exchange_endpoint": "Optional: Exchange admin API, default https://outlook.office365.com.",
     },
     secrets={"client_secret": "A client secret of the app registration (its Value, not its ID)."},
+    permissions=PERMISSIONS,
+    rate_limits=RATE_LIMITS,
+    set_up=SET_UP,
     feeds=FEEDS,
     actions=ACTIONS,
     gatherers=GATHERERS,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.connectors.microsoft365.normalise.mail import deletes, forwarding_addresses
-from integrations.connectors.microsoft365.normalise.values import Fields
+from integrations.values import Fields
 
 # From this sum on a rule is suspicious: sending mail outside alone is enough, anything else only
 # together with another sign.

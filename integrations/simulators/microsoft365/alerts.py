@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+from integrations.simulators.base.store import Record, Tenant, stable_id
+
 from .graph import instant
 from .people import Place
-from .store import Record, Tenant, stable_id
 
 _SOURCES = {
     "azureAdIdentityProtection": ("azureAdIdentityProtection", "Microsoft Entra ID Protection"),

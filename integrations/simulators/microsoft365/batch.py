@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from integrations.simulators.base.store import Record
+
 from .errors import GraphError, bad_request
 from .graph import Answer, Request
-from .store import Record
 
 LIMIT = 20
 Run = Callable[[Record], Answer]

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from integrations.simulators.base.store import Record, Tenant
+
+from .entra import object_id
 from .errors import GraphError, bad_request
 from .graph import (
     Answer,
@@ -24,7 +27,6 @@ from .graph import (
     shaped,
 )
 from .odata import timestamp
-from .store import Record, Tenant
 from .users import user_id
 
 _DIRECTORY = ("Directory.Read.All", "Directory.ReadWrite.All")
@@ -299,7 +301,7 @@ def add_subscription(request: Request) -> Answer:
         "id": request.tenant.new_id("subscription"),
         "expirationDateTime": expiry,
         "applicationId": request.app.client_id,
-        "creatorId": request.app.object_id,
+        "creatorId": object_id(request.app),
     }
     request.tenant.put("subscriptions", record)
     request.effect("subscription.add", record["id"])

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from integrations.simulators.base.http import Refusal
 
-class GraphError(Exception):
+
+class GraphError(Refusal):
     """A request that Graph refuses; carries the answer.
 
     Source: https://learn.microsoft.com/graph/errors
@@ -17,11 +19,9 @@ class GraphError(Exception):
     def __init__(
         self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
+        super().__init__(status, f"{code}: {message}", headers)
         self.code = code
         self.message = message
-        self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
         """The error in Graph's model, with a fresh request id."""

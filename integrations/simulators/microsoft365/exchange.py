@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from integrations.simulators.base.http import Refusal
+from integrations.simulators.base.store import Record
+
 from .errors import forbidden, not_found
 from .graph import Answer, Request
-from .store import Delay, Record
 
 _FORWARDING = {"ForwardingSmtpAddress", "ForwardingAddress", "DeliverToMailboxAndForward"}
 
 
-class ExchangeError(Exception):
+class ExchangeError(Refusal):
     """A cmdlet that failed, in the shape of the admin endpoint."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+        super().__init__(status, message)
         self.code = code
         self.message = message
 
@@ -50,9 +51,7 @@ def invoke_command(request: Request) -> Answer:
             "BadRequest",
             f"The term '{given['CmdletName']}' is not recognized as the name of a cmdlet.",
         )
-    stale = request.faults.get("stale_reads")
-    if stale is not None:
-        request.tenant.delay = Delay(stale.seconds, stale.reads)
+    request.start_writing()
     records = cmdlet(request, dict(given.get("Parameters") or {}))
     context = "https://outlook.office365.com/adminapi/beta/$metadata#Collection(Edm.Untyped)"
     return Answer(200, {"@odata.context": context, "adminapi.warnings": [], "value": records})

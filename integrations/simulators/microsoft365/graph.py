@@ -2,64 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
+from integrations.simulators.base import routes as base
+from integrations.simulators.base.http import Answer
+from integrations.simulators.base.routes import Handler, Route, instant, route
+from integrations.simulators.base.store import Record
+
 from . import odata
+from .entra import object_id
 from .errors import GraphError, bad_request, forbidden, not_found
-from .faults import Fault
 from .odata import Query
-from .store import App, Delay, Record, Tenant
 
 METADATA = "https://graph.microsoft.com/v1.0/$metadata"
 MAX_PAGE = 1000
 
 
-@dataclass
-class Answer:
-    """What a handler gives back; `body` None means no content."""
-
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
+__all__ = ["Answer", "Handler", "Request", "Route", "instant", "route"]
 
 
 @dataclass
-class Request:
-    """One request to Graph by a known application of a known tenant."""
-
-    tenant: Tenant
-    app: App
-    roles: frozenset[str]
-    method: str
-    path: str
-    options: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: Any
-    base: str
-    page_size: int = 100
-    params: dict[str, str] = field(default_factory=dict)
-    faults: dict[str, Fault] = field(default_factory=dict)
-    effects: list[dict[str, Any]] = field(default_factory=list)
+class Request(base.Request):
+    """One request to Graph."""
 
     @property
     def query(self) -> Query:
         """The OData options, checked."""
         return Query(self.options)
-
-    def now(self) -> str:
-        """The simulator's time as Graph writes it."""
-        return instant(datetime.fromtimestamp(self.tenant.store.clock(), UTC))
-
-    def effect(self, kind: str, target: str, **detail: Any) -> None:
-        """Record that the vendor's state was changed; numbered, for counting effects."""
-        number = self.tenant.store.next("effect")
-        self.effects.append(
-            {"id": f"effect-{number:06d}", "kind": kind, "target": target, "detail": detail}
-        )
 
     def json(self, allowed: Iterable[str] = ()) -> Record:
         """The body as an object; 400 where it is not one or has a property that is not known."""
@@ -72,69 +43,21 @@ class Request:
         return self.body
 
 
-Handler = Callable[[Request], Answer]
-
-
-@dataclass(frozen=True)
-class Route:
-    """A method and path template, what runs for it, and the permissions of which one is needed."""
-
-    method: str
-    template: str
-    handler: Handler
-    permissions: frozenset[str]
-
-    def pattern(self) -> re.Pattern[str]:
-        """The template as a pattern for whole paths; static text matches without case."""
-        parts = re.split(r"\{(\w+)\}", self.template)
-        text = "".join(
-            f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part)
-            for index, part in enumerate(parts)
-        )
-        return re.compile(f"{text}/?", re.IGNORECASE)
-
-
-def route(method: str, template: str, handler: Handler, *permissions: str) -> Route:
-    """A line in a table of routes."""
-    return Route(method, template, handler, frozenset(permissions))
-
-
-class Router:
-    """Finds the handler of a request; static segments win over parameters."""
-
-    def __init__(self, routes: Iterable[Route]) -> None:
-        by_fewest_parameters = sorted(routes, key=lambda r: r.template.count("{"))
-        self._routes = [(r.pattern(), r) for r in by_fewest_parameters]
-
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """The route and its parameters; 404 or 405 in Graph's shape."""
-        is_known = False
-        for pattern, candidate in self._routes:
-            match = pattern.fullmatch(path)
-            if match is None:
-                continue
-            is_known = True
-            if candidate.method == method:
-                return candidate, match.groupdict()
-        if is_known:
-            raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed.")
-        segment = path.strip("/").split("/")[-1]
-        raise bad_request(f"Resource not found for the segment '{segment}'.")
+class Router(base.Router):
+    """Finds the handler of a request, and refuses in Graph's shape."""
 
     def answer(self, request: Request) -> Answer:
         """Carry out a request; GraphError where it is refused."""
-        found, request.params = self.find(request.method, request.path)
+        found, request.params, is_known = self.match(request.method, request.path)
+        if found is None:
+            if is_known:
+                raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed.")
+            segment = request.path.strip("/").split("/")[-1]
+            raise bad_request(f"Resource not found for the segment '{segment}'.")
         if found.permissions and not found.permissions & request.roles:
             raise forbidden()
-        stale = request.faults.get("stale_reads")
-        if stale is not None:
-            request.tenant.delay = Delay(stale.seconds, stale.reads)
+        request.start_writing()
         return found.handler(request)
-
-
-def instant(moment: datetime) -> str:
-    """A date and time as Graph writes it, in UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def entity(record: Record, context: str) -> Answer:
@@ -219,16 +142,15 @@ def _page(
         raise bad_request(
             f"Invalid page size specified: '{size}'. Must be between 1 and {max_page}"
         )
-    size = size or request.page_size
+    size = min(size or request.page_size, request.largest_page)
     start = query.integer("$skip") or 0
     if "$skiptoken" in query.options:
         start = int(odata.decode_token(query.options["$skiptoken"]).get("skip", 0))
-    first = start - 1 if start and "duplicate_records" in request.faults else start
-    page = found[first : start + size]
-    if start + size >= len(found):
+    page, following = base.cut(found, start, size, request.faults)
+    if following is None:
         return page, ""
     options = {k: v for k, v in query.options.items() if k not in {"$skip", "$skiptoken"}}
-    options["$skiptoken"] = odata.encode_token({"skip": start + size})
+    options["$skiptoken"] = odata.encode_token({"skip": following})
     return page, odata.link(request.base, request.path, options)
 
 
@@ -279,7 +201,7 @@ def audit(
                 "app": {
                     "appId": request.app.client_id,
                     "displayName": request.app.name,
-                    "servicePrincipalId": request.app.object_id,
+                    "servicePrincipalId": object_id(request.app),
                     "servicePrincipalName": None,
                 },
             },

@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import copy
 
+from integrations.simulators.base.store import Record
+
 from .errors import GraphError, bad_request, mail_not_found
 from .graph import Answer, Request, Route, entity, listing, no_content, route, shaped
-from .store import Record
 from .users import user_id
 
 _RULE_PROPERTIES = frozenset(

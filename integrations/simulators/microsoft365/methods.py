@@ -5,9 +5,10 @@ Source: https://learn.microsoft.com/graph/api/resources/authenticationmethods-ov
 
 from __future__ import annotations
 
+from integrations.simulators.base.store import Record
+
 from .errors import GraphError, bad_request, not_found
 from .graph import Answer, Request, Route, audit, entity, existing, listing, no_content, one, route
-from .store import Record
 from .users import user_id
 
 _READ_METHODS = ("UserAuthenticationMethod.Read.All", "UserAuthenticationMethod.ReadWrite.All")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from integrations.simulators.base.store import Record, stable_id
+
 from .graph import instant
 from .methods import PASSWORD_METHOD_ID, PHONE_IDS
-from .store import Record, stable_id
 
 BUSINESS_PREMIUM = "cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46"  # skuId of SPB, the same everywhere
 

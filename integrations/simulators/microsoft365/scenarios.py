@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from integrations.simulators.base.store import Record, Tenant
+
 from . import tenant_wide
 from .alerts import (
     alert,
@@ -34,7 +36,6 @@ from .people import (
     usual_device,
 )
 from .security import risky_user
-from .store import Record, Tenant
 
 ATTACKER_MAILBOX = "invoices.archive@collector.example"
 ATTACKER_PHONE = "+234 8000000123"

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from integrations.simulators.base.store import Record
+
+from .entra import object_id
 from .errors import GraphError
 from .graph import (
     Answer,
@@ -20,7 +23,6 @@ from .graph import (
     route,
     shaped,
 )
-from .store import Record
 
 _STATUS = {"unknown", "new", "inProgress", "resolved"}
 _CLASSIFICATION = {
@@ -179,7 +181,7 @@ def _set_risk(request: Request, level: str, state: str, detail: str, verb: str) 
             **record,
             "id": history_id,
             "userId": user["id"],
-            "initiatedBy": request.app.object_id,
+            "initiatedBy": object_id(request.app),
             "activity": {"detail": detail, "riskEventTypes": []},
         }
         request.tenant.put("riskHistory", item)

@@ -11,7 +11,10 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from integrations.simulators.base.store import App, Record, Store, stable_id
+
 from . import tenant_wide
+from .entra import initial_domain
 from .graph import instant
 from .people import (
     NAMES,
@@ -24,7 +27,6 @@ from .people import (
     usual_device,
 )
 from .scenarios import Scenarios
-from .store import App, Record, Store, stable_id
 
 BASELINE_DAYS = 30
 APP_NAME = "Holdfast"
@@ -191,7 +193,7 @@ def _others(org: Organisation) -> None:
 
 
 def _guest(org: Organisation, joined: datetime) -> None:
-    home, domain = "kate.miller@partner.example", org.tenant.initial_domain
+    home, domain = "kate.miller@partner.example", initial_domain(org.tenant)
     upn = f"kate.miller_partner.example#EXT#@{domain}"
     _user(
         org, ("Kate", "Miller"), "External consultant", "", joined, 25,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from integrations.simulators.base.store import Store
+
 from .seed import organisation
-from .store import Store
 
 
 def demo(store: Store, now: datetime, seed: int) -> None:

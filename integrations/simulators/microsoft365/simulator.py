@@ -1,179 +1,153 @@
-"""The simulator itself: which part answers a request, with which faults, and what is logged."""
+"""The simulator itself: which part answers a request, and what Microsoft would say to a fault."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from integrations.simulators.base.control import now_of, tenants
+from integrations.simulators.base.http import Answer, Caller, Exchange, Refusal
+from integrations.simulators.base.simulator import Options, Simulator
+from integrations.simulators.base.store import Record
+
 from . import directory, exchange, mail, methods, security, users
+from .acts import ACTS
 from .batch import answer_batch
-from .errors import GraphError, bad_request, server_error, throttled
+from .entra import EntraTenant
+from .errors import (
+    GraphError,
+    bad_request,
+    forbidden,
+    not_found,
+    server_error,
+    throttled,
+    unauthorised,
+)
 from .exchange import ExchangeError
-from .faults import Fault, Faults
-from .graph import Answer, Request, Router
-from .journal import Journal
-from .store import Record, Store, Tenant
-from .tokens import Caller, Issuer, LoginError
+from .graph import Request, Router
+from .seed import organisation
+from .seeds import SEEDS
+from .tokens import Issuer
 
 GRAPH = "https://graph.microsoft.com"
 EXCHANGE = "https://outlook.office365.com"
+LOGIN = "https://login.microsoftonline.com"
 _VERSION = "/v1.0"
 ROUTER = Router([*users.ROUTES, *methods.ROUTES, *mail.ROUTES, *security.ROUTES, *directory.ROUTES])
 
 
-@dataclass
-class Options:
-    """How a simulator behaves; files are optional.
-
-    `expires_in` is the life of a token in seconds, `page_size` the records on a page when the
-    client does not ask for a number.
-    """
-
-    state: Path | None = None
-    log: Path | None = None
-    record_exchanges: Path | None = None
-    expires_in: int = 3599
-    page_size: int = 100
-    clock: Callable[[], float] = time.time
-
-
-@dataclass
-class Exchange:
-    """One HTTP request on its way to an answer."""
-
-    method: str
-    path: str
-    options: dict[str, str]
-    headers: Mapping[str, str]
-    raw: bytes
-    caller: Caller | None = None
-    tenant: Tenant | None = None
-    faults: dict[str, Fault] = field(default_factory=dict)
-    effects: list[Record] = field(default_factory=list)
-    logged: list[Record] = field(default_factory=list)
-
-    @property
-    def base(self) -> str:
-        """The address by which the client came, for links in answers."""
-        host = self.headers.get("host", "graph.microsoft.com")
-        scheme = "https" if host.endswith(("microsoft.com", "office365.com")) else "http"
-        return f"{scheme}://{host}"
-
-    def form(self) -> dict[str, str]:
-        """The body as a form."""
-        return dict(parse_qsl(self.raw.decode("utf-8", "replace"), keep_blank_values=True))
-
-    def json(self) -> Any:
-        """The body as JSON; None where there is none; 400 where it can't be read."""
-        if not self.raw:
-            return None
-        try:
-            return json.loads(self.raw)
-        except ValueError as error:
-            raise bad_request("Unable to read JSON request payload.") from error
-
-
-class Simulator:
+class Microsoft365(Simulator):
     """Microsoft's token endpoint, Graph v1.0 and Exchange's admin endpoint over one state."""
 
+    tenant_class = EntraTenant
+    seeds = SEEDS
+    acts = ACTS
+
     def __init__(self, options: Options | None = None) -> None:
-        self.options = options or Options()
-        self.store = Store(self.options.state, self.options.clock)
+        super().__init__(options)
         self.issuer = Issuer(self.store, self.options.expires_in)
-        self.faults = Faults()
-        self.journal = Journal(self.options.log, self.options.record_exchanges)
 
-    def now(self) -> datetime:
-        """The simulator's time."""
-        return datetime.fromtimestamp(self.store.clock(), UTC)
-
-    def handle(self, exchange_: Exchange) -> Answer:
-        """Carry out one request, save, log and record it; the answer still has to be sent."""
-        try:
-            answer = self._answer(exchange_)
-        except GraphError as error:
-            answer = Answer(error.status, error.body(), error.headers)
-        except (LoginError, ExchangeError) as error:
-            answer = Answer(error.status, error.body())
-        if exchange_.tenant:
-            exchange_.tenant.end_request()
-        self.store.save()
-        self._note(exchange_, answer)
-        return answer
-
-    def _answer(self, exchange_: Exchange) -> Answer:
-        self._identify(exchange_)
-        tenant_id = exchange_.tenant.id if exchange_.tenant else ""
-        exchange_.faults = self.faults.hitting(exchange_.method, exchange_.path, tenant_id)
-        _refuse(exchange_.faults)
-        path = exchange_.path
-        if path.startswith(f"{_VERSION}/"):
-            return self._graph(exchange_)
-        if path.startswith("/adminapi/beta/"):
-            return self._exchange_online(exchange_)
-        return self._login(exchange_)
-
-    def _identify(self, exchange_: Exchange) -> None:
-        """Find the tenant of the request without refusing anything yet, for faults and log."""
-        part = exchange_.path.strip("/").split("/")
-        if exchange_.path.startswith((f"{_VERSION}/", "/adminapi/")):
-            audience = GRAPH if exchange_.path.startswith(_VERSION) else EXCHANGE
+    def identify(self, exchange: Exchange) -> None:
+        """Find the tenant, by the token or by the path of the token endpoint."""
+        if exchange.path.startswith((f"{_VERSION}/", "/adminapi/")):
+            audience = GRAPH if exchange.path.startswith(_VERSION) else EXCHANGE
             try:
-                header = exchange_.headers.get("authorization", "")
-                exchange_.caller = self.issuer.check(header, audience)
-                exchange_.tenant = exchange_.caller.tenant
+                header = exchange.headers.get("authorization", "")
+                exchange.caller = self.issuer.check(header, audience)
+                exchange.tenant = exchange.caller.tenant
             except GraphError:
-                exchange_.caller = None
+                exchange.caller = None
         else:
-            exchange_.tenant = self.store.find(part[0])
+            exchange.tenant = self.store.find(exchange.path.strip("/").split("/")[0])
 
-    def _login(self, exchange_: Exchange) -> Answer:
-        parts = exchange_.path.strip("/").split("/")
+    def answer(self, exchange: Exchange) -> Answer:
+        """Graph, Exchange or the sign-in service, by the path."""
+        if exchange.path.startswith(f"{_VERSION}/"):
+            return self._graph(exchange)
+        if exchange.path.startswith("/adminapi/beta/"):
+            return self._exchange_online(exchange)
+        return self._login(exchange)
+
+    def refusal(self, status: int, message: str, retry_after: int = 0) -> Refusal:
+        """Graph's error for a status."""
+        known = {400: bad_request(message), 401: unauthorised(), 403: forbidden()}
+        if status == 429:
+            return throttled(retry_after)
+        if status == 404:
+            return not_found("simulated")
+        if status == 409:
+            return GraphError(409, "Request_Conflict", message)
+        return known.get(status) or server_error(status)
+
+    def expire_tokens(self) -> None:
+        """Refuse every token issued so far."""
+        self.issuer.expire_all()
+
+    def log_details(self, exchange: Exchange) -> Record:
+        """The cmdlet that was run, if one was."""
+        return {"cmdlet": _cmdlet(exchange)}
+
+    def public_url(self, exchange: Exchange) -> str:
+        """The address at Microsoft."""
+        if exchange.path.startswith(_VERSION):
+            host = GRAPH
+        else:
+            host = EXCHANGE if exchange.path.startswith("/adminapi/") else LOGIN
+        query = "&".join(f"{name}={value}" for name, value in exchange.options.items())
+        return f"{host}{exchange.path}{'?' if query else ''}{query}"
+
+    def controls(self) -> Mapping[tuple[str, str], Callable[[Record, Record], Any]]:
+        """A further organisation, as large as asked."""
+        return {("POST", "organisation"): self._organisation}
+
+    def _organisation(self, options: Record, body: Record) -> Record:
+        given = {k: v for k, v in body.items() if k != "now"}
+        made = organisation(self.store, now=now_of(self, body), **given)
+        return next(t for t in tenants(self) if t["id"] == made.tenant.id)
+
+    def _login(self, exchange: Exchange) -> Answer:
+        parts = exchange.path.strip("/").split("/")
         name, rest = parts[0], "/".join(parts[1:])
         if rest == "discovery/instance":
-            endpoint = exchange_.options.get("authorization_endpoint", "")
+            endpoint = exchange.options.get("authorization_endpoint", "")
             return Answer(200, self.issuer.instance_discovery(endpoint))
         if rest in {"v2.0/.well-known/openid-configuration", ".well-known/openid-configuration"}:
             return Answer(200, self.issuer.openid_configuration(name))
-        if rest == "oauth2/v2.0/token" and exchange_.method == "POST":
-            return Answer(200, self.issuer.token(name, exchange_.form()))
-        raise GraphError(404, "NotFound", f"Nothing is served at '{exchange_.path}'.")
+        if rest == "oauth2/v2.0/token" and exchange.method == "POST":
+            return Answer(200, self.issuer.token(name, exchange.form()))
+        raise GraphError(404, "NotFound", f"Nothing is served at '{exchange.path}'.")
 
-    def _caller(self, exchange_: Exchange, audience: str) -> Caller:
-        if exchange_.caller is None:
-            return self.issuer.check(exchange_.headers.get("authorization", ""), audience)
-        return exchange_.caller
+    def _caller(self, exchange: Exchange, audience: str) -> Caller:
+        if exchange.caller is None:
+            return self.issuer.check(exchange.headers.get("authorization", ""), audience)
+        return exchange.caller
 
-    def _request(self, exchange_: Exchange, caller: Caller, path: str) -> Request:
+    def _request(self, exchange: Exchange, caller: Caller, path: str) -> Request:
         return Request(
             tenant=caller.tenant,
             app=caller.app,
             roles=caller.roles,
-            method=exchange_.method,
+            method=exchange.method,
             path=path,
-            options=exchange_.options,
-            headers=exchange_.headers,
-            body=exchange_.json(),
-            base=exchange_.base + _VERSION,
+            options=exchange.options,
+            headers=exchange.headers,
+            body=self.read_json(exchange),
+            base=exchange.base + _VERSION,
             page_size=self.options.page_size,
-            faults=exchange_.faults,
-            effects=exchange_.effects,
+            largest_page=self.options.largest_page,
+            faults=exchange.faults,
+            effects=exchange.effects,
         )
 
-    def _graph(self, exchange_: Exchange) -> Answer:
-        caller = self._caller(exchange_, GRAPH)
-        request = self._request(exchange_, caller, exchange_.path.removeprefix(_VERSION))
+    def _graph(self, exchange: Exchange) -> Answer:
+        caller = self._caller(exchange, GRAPH)
+        request = self._request(exchange, caller, exchange.path.removeprefix(_VERSION))
         if request.path != "/$batch":
             return ROUTER.answer(request)
         if request.method != "POST":
             raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed.")
-        return answer_batch(request, lambda item: self._batch_item(exchange_, caller, item))
+        return answer_batch(request, lambda item: self._batch_item(exchange, caller, item))
 
     def _batch_item(self, outer: Exchange, caller: Caller, item: Record) -> Answer:
         address = urlsplit(item["url"])
@@ -189,12 +163,12 @@ class Simulator:
         )
         inner.faults = self.faults.hitting(method, inner.path, caller.tenant.id)
         try:
-            _refuse(inner.faults)
+            self.suffer(inner)
             request = self._request(inner, caller, inner.path.removeprefix(_VERSION))
             request.body = item.get("body")
             answer = ROUTER.answer(request)
         except GraphError as error:
-            answer = Answer(error.status, error.body(), error.headers)
+            answer = error.answer()
         caller.tenant.end_request()
         outer.faults.update({k: v for k, v in inner.faults.items() if k.startswith("drop")})
         outer.logged.append(
@@ -221,73 +195,11 @@ class Simulator:
             raise ExchangeError(405, "MethodNotAllowed", "Use POST.")
         return exchange.invoke_command(self._request(exchange_, caller, exchange_.path))
 
-    def _note(self, exchange_: Exchange, answer: Answer) -> None:
-        is_dropped = bool({"drop_after_effect", "drop_before_effect"} & set(exchange_.faults))
-        common = {
-            "at": self.now().isoformat(timespec="milliseconds"),
-            "tenant": exchange_.tenant.id if exchange_.tenant else None,
-            "app": exchange_.caller.app.client_id if exchange_.caller else None,
-            "is_answered": not is_dropped,
-        }
-        self.journal.log(
-            **common,
-            method=exchange_.method,
-            path=exchange_.path,
-            query=exchange_.options,
-            cmdlet=_cmdlet(exchange_),
-            status=answer.status,
-            effects=exchange_.effects,
-            faults=sorted(exchange_.faults),
-        )
-        for line in exchange_.logged:
-            self.journal.log(**common, **line)
-        # A body that is cut on purpose is not what the vendor's contract is about.
-        if not is_dropped and "broken_json" not in exchange_.faults:
-            self.journal.record(
-                exchange_.method,
-                _public_url(exchange_),
-                _shown_request(exchange_),
-                answer.status,
-                answer.headers,
-                answer.body,
-            )
 
-
-def _refuse(faults: Mapping[str, Fault]) -> None:
-    if "throttle" in faults:
-        raise throttled(faults["throttle"].retry_after)
-    if "server_error" in faults:
-        raise server_error(faults["server_error"].status)
-    if "drop_before_effect" in faults:
-        raise server_error(503)
-
-
-def _cmdlet(exchange_: Exchange) -> str | None:
-    if not exchange_.path.startswith("/adminapi/"):
+def _cmdlet(exchange: Exchange) -> str | None:
+    if not exchange.path.startswith("/adminapi/"):
         return None
     try:
-        return str(exchange_.json()["CmdletInput"]["CmdletName"])
-    except (GraphError, KeyError, TypeError):
+        return str(exchange.json()["CmdletInput"]["CmdletName"])
+    except (ValueError, KeyError, TypeError):
         return None
-
-
-def _public_url(exchange_: Exchange) -> str:
-    """The address at which the real service would have been asked."""
-    if exchange_.path.startswith(_VERSION):
-        host = GRAPH
-    elif exchange_.path.startswith("/adminapi/"):
-        host = EXCHANGE
-    else:
-        host = "https://login.microsoftonline.com"
-    query = "&".join(f"{name}={value}" for name, value in exchange_.options.items())
-    return f"{host}{exchange_.path}{'?' if query else ''}{query}"
-
-
-def _shown_request(exchange_: Exchange) -> Any:
-    """The request's body without secrets."""
-    if exchange_.path.endswith("/token"):
-        return "[REDACTED]"
-    try:
-        return exchange_.json()
-    except GraphError:
-        return exchange_.raw.decode("utf-8", "replace")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from integrations.simulators.base.store import Record, Tenant, stable_id
+
 from .directory import role_assignment
+from .entra import initial_domain, object_id
 from .graph import instant
 from .people import BUSINESS_PREMIUM
-from .store import Record, Tenant, stable_id
 
 # Template ids are the same in every tenant:
 # https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
@@ -157,7 +159,7 @@ def _group(tenant: Tenant, name: str, description: str, now: datetime) -> Record
 
 
 def _organisation(tenant: Tenant, now: datetime, country: str) -> None:
-    names = [(tenant.domain, True, False), (tenant.initial_domain, False, True)]
+    names = [(tenant.domain, True, False), (initial_domain(tenant), False, True)]
     tenant.put(
         "organization",
         {
@@ -192,7 +194,7 @@ def _organisation(tenant: Tenant, now: datetime, country: str) -> None:
 
 
 def _domains(tenant: Tenant) -> None:
-    for name, is_default in ((tenant.domain, True), (tenant.initial_domain, False)):
+    for name, is_default in ((tenant.domain, True), (initial_domain(tenant), False)):
         tenant.put(
             "domains",
             {
@@ -233,7 +235,7 @@ def _applications(tenant: Tenant) -> None:
     graph = "00000003-0000-0000-c000-000000000000"
     tenant.put("servicePrincipals", _service_principal(tenant, "Microsoft Graph", graph, graph_id))
     for app in tenant.apps.values():
-        record = _service_principal(tenant, app.name, app.client_id, app.object_id)
+        record = _service_principal(tenant, app.name, app.client_id, object_id(app))
         tenant.put("servicePrincipals", record)
     name = "Calendar Helper"
     client = stable_id(tenant.id, "principal", name)

@@ -10,12 +10,14 @@ import hashlib
 import hmac
 import json
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from integrations.simulators.base.http import Caller, Refusal
+from integrations.simulators.base.store import App, Store, Tenant
+
+from .entra import object_id
 from .errors import unauthorised
-from .store import App, Store, Tenant
 
 LOGIN_HOST = "https://login.microsoftonline.com"
 AUDIENCES = {
@@ -24,22 +26,11 @@ AUDIENCES = {
 }
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who a valid token speaks for."""
-
-    tenant: Tenant
-    app: App
-    audience: str
-    roles: frozenset[str]
-
-
-class LoginError(Exception):
+class LoginError(Refusal):
     """A refused sign-in, in the shape of the token endpoint."""
 
     def __init__(self, status: int, error: str, number: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
+        super().__init__(status, text)
         self.error = error
         self.number = number
         self.text = text
@@ -166,7 +157,7 @@ class Issuer:
         is_old = int(claims["serial"]) <= self.store.counters.get("tokens_expired", 0)
         if is_old or self.store.clock() >= claims["exp"]:
             raise unauthorised("Lifetime validation failed, the token is expired.")
-        return Caller(tenant, app, audience, frozenset(claims["roles"]))
+        return Caller(tenant, app, frozenset(claims["roles"]))
 
     def _tenant(self, name: str) -> Tenant:
         tenant = self.store.find(name)
@@ -186,8 +177,8 @@ class Issuer:
             "appid": app.client_id,
             "app_displayname": app.name,
             "idtyp": "app",
-            "oid": app.object_id,
-            "sub": app.object_id,
+            "oid": object_id(app),
+            "sub": object_id(app),
             "tid": tenant.id,
             "roles": sorted(app.permissions),
             "ver": "1.0",

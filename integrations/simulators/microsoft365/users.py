@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from integrations.simulators.base.store import Record
+
 from . import odata
 from .errors import GraphError, bad_request, forbidden, not_found
 from .graph import (
@@ -23,7 +25,6 @@ from .graph import (
     route,
     shaped,
 )
-from .store import Record
 
 # What Graph returns for a user when nothing is selected.
 DEFAULT_PROPERTIES = [

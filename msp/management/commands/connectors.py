@@ -1,52 +1,44 @@
-"""``manage.py connectors``: what can be connected, and what it brings and does."""
+"""``manage.py connectors``: what can be connected, what it brings and does, and how good it is."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from integrations.contract import Manifest
-from integrations.registry import CONNECTORS
+from integrations import quality
 
 
 class Command(BaseCommand):
-    help = "List the connectors with their feeds and actions."
+    help = "List the connectors with their feeds, actions and level."
     needs_database = False
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--json for machines."""
-        parser.add_argument("--json", action="store_true", help="print JSON")
+        """--json for machines, --markdown for the README."""
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--json", action="store_true", help="print JSON")
+        how.add_argument("--markdown", action="store_true", help="print the README's table")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the matrix."""
-        told = [_describe(manifest) for manifest in CONNECTORS.values()]
+        rows = quality.matrix()
         if options["json"]:
-            self.stdout.write(json.dumps(told, indent=2))
-            return
-        for connector in told:
-            self.stdout.write(f"{connector['id']}: {connector['title']}")
-            self.stdout.write("  feeds: " + ", ".join(f["name"] for f in connector["feeds"]))
-            self.stdout.write("  actions: " + ", ".join(a["name"] for a in connector["actions"]))
+            self.stdout.write(json.dumps(rows, indent=2))
+        elif options["markdown"]:
+            self.stdout.write(table(rows))
+        else:
+            for row in rows:
+                self.stdout.write(f"{row['id']}: {row['title']} ({row['level']})")
+                self.stdout.write("  feeds: " + ", ".join(f["name"] for f in row["feeds"]))
+                self.stdout.write("  actions: " + ", ".join(a["name"] for a in row["actions"]))
 
 
-def _describe(manifest: Manifest) -> dict[str, Any]:
-    return {
-        "id": manifest.id,
-        "vendor": manifest.vendor,
-        "title": manifest.title,
-        "documentation": manifest.documentation,
-        "feeds": [
-            {
-                "name": feed.name,
-                "title": feed.title,
-                "permissions": list(feed.permissions),
-                "polled": feed.fetch is not None,
-            }
-            for feed in manifest.feeds
-        ],
-        "actions": [
-            {"name": action.name, "permissions": list(action.permissions), "read_only": read_only}
-            for actions, read_only in ((manifest.actions, False), (manifest.gatherers, True))
-            for action in actions
-        ],
-    }
+def table(rows: tuple[Mapping[str, Any], ...]) -> str:
+    """Return the README's table of connectors."""
+    lines = ["| connector | feeds | actions | level |", "|---|---|---|---|"]
+    for row in rows:
+        feeds = ", ".join(f"`{feed['name']}`" for feed in row["feeds"])
+        changing = [f"`{a['name']}`" for a in row["actions"] if not a["read_only"]]
+        actions = ", ".join(changing) or "none"
+        lines.append(f"| {row['title']} | {feeds} | {actions} | {row['level']} |")
+    return "\n".join(lines)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.contracts.openapi import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
+from tests.contracts.published import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
 from tests.integrations.simulators.fixtures import running_simulator
 
 pytestmark = pytest.mark.skipif(not GRAPH_CONTRACT.exists(), reason=WHY_ABSENT)

@@ -125,6 +125,7 @@ def test_pages_fit_and_can_be_read(
         "approvals": "approvals/",
         "ledger": f"ledger/{rows.tenant.slug}/?verify=1",
         "tenants": "clients/",
+        "connectors": "connectors/",
         "tenant": f"clients/{rows.tenant.slug}/",
         "rules": f"clients/{rows.tenant.slug}/rules/",
         "rules-form": f"clients/{rows.tenant.slug}/rules/edit/",

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.connectors.microsoft365.client import GraphClient, address
-from integrations.connectors.microsoft365.normalise.values import Fields
 from integrations.contract import Intention, Json, ReadBack
 from integrations.errors import Rejected
+from integrations.values import Fields
 
 _READ = "User.Read.All"
 # Vendor's clock against ours, and its times that are cut to whole seconds.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.connectors.microsoft365.client import GraphClient
-from integrations.connectors.microsoft365.normalise.values import Fields
 from integrations.contract import Intention, Json, ReadBack
 from integrations.errors import NotFound
+from integrations.values import Fields
 
 _PERMISSIONS = ("Exchange.ManageAsApp",)
 

@@ -9,11 +9,10 @@ from typing import Any
 from integrations.connectors.microsoft365.actions.ids import owner_and_id
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.normalise.objects import method_kind
-from integrations.connectors.microsoft365.normalise.values import Fields
 from integrations.contract import Intention, Json, ReadBack
 from integrations.errors import NotFound, Rejected
+from integrations.values import Fields
 
-_READ = "UserAuthenticationMethod.Read.All"
 _WRITE = "UserAuthenticationMethod.ReadWrite.All"
 # The collection that a kind is deleted from. A password is no method that can be removed.
 COLLECTIONS = {
@@ -32,16 +31,16 @@ _WHY_NOT = "Only the user can register this kind of method again: its secret is 
 _KEPT = ("id", "phoneNumber", "phoneType", "emailAddress", "displayName", "createdDateTime")
 
 
-def read_methods(client: GraphClient, user_id: str) -> list[dict[str, Any]]:
+def read_methods(client: GraphClient, user_id: str, permission: str) -> list[dict[str, Any]]:
     """All methods of a user."""
-    return client.all(address("/users/{}/authentication/methods", user_id), _READ)
+    return client.all(address("/users/{}/authentication/methods", user_id), permission)
 
 
 def _method(client: GraphClient, intention: Intention) -> dict[str, Any] | None:
     owner, own = owner_and_id(intention.target)
     # The list, not the single method: a method of a kind that Graph doesn't give singly is in it.
     # An owner who isn't found is no proof that the method is gone: NotFound is raised.
-    found = read_methods(client, owner)
+    found = read_methods(client, owner, _WRITE)
     return next((method for method in found if method.get("id") == own), None)
 
 
@@ -141,7 +140,10 @@ class RestoreAuthMethod:
         wanted = {_plain(method[name]) for name in names if method.get(name)}
         owner = owner_and_id(intention.target)[0]
         found = {
-            _plain(m[name]) for m in read_methods(client, owner) for name in names if m.get(name)
+            _plain(m[name])
+            for m in read_methods(client, owner, _WRITE)
+            for name in names
+            if m.get(name)
         }
         return bool(wanted & found)
 

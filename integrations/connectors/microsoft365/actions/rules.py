@@ -8,7 +8,6 @@ from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.contract import Intention, Json, ReadBack, Target
 from integrations.errors import NotFound, Rejected
 
-_READ = "MailboxSettings.Read"
 _WRITE = "MailboxSettings.ReadWrite"
 _RULES = "/users/{}/mailFolders/inbox/messageRules"
 # What Graph lets a client write; it gives ids and states itself.
@@ -22,11 +21,11 @@ def _path(target: Target) -> str:
 def read_rule(client: GraphClient, target: Target) -> dict[str, Any] | None:
     """The rule as Graph has it; None where it is gone."""
     try:
-        rule = client.get(_path(target), _READ)
+        rule = client.get(_path(target), _WRITE)
     except NotFound:
         # A mailbox that isn't found answers the same, and its list then raises NotFound.
         owner, own = owner_and_id(target)
-        listed = client.all(address("/users/{}/mailFolders/inbox/messageRules", owner), _READ)
+        listed = client.all(address("/users/{}/mailFolders/inbox/messageRules", owner), _WRITE)
         rule = next((found for found in listed if found.get("id") == own), None)
         if rule is None:
             return None
@@ -144,7 +143,7 @@ class RestoreInboxRule:
     def _equal(self, client: GraphClient, intention: Intention) -> str | None:
         wanted = _essence(_wanted(intention))
         path = address(_RULES, owner_and_id(intention.target)[0])
-        for rule in client.all(path, _READ):
+        for rule in client.all(path, _WRITE):
             if _essence(rule) == wanted:
                 return str(rule.get("id"))
         return None

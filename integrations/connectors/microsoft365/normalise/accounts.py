@@ -7,7 +7,7 @@ Sources: https://learn.microsoft.com/graph/api/resources/user,
 from typing import Any
 
 from integrations.connectors.microsoft365.normalise.privileged import is_privileged
-from integrations.connectors.microsoft365.normalise.values import Fields
+from integrations.values import Fields
 from tenants.errors import Quarantine
 from tenants.records import DirectoryItem
 

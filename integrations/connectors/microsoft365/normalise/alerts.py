@@ -12,7 +12,7 @@ from typing import Any
 from integrations import ocsf
 from integrations.connectors.microsoft365.normalise import evidence
 from integrations.connectors.microsoft365.normalise.evidence import Involved
-from integrations.connectors.microsoft365.normalise.values import (
+from integrations.values import (
     Fields,
     content_uid,
     entity,

@@ -5,7 +5,7 @@ diagnostic export, and the Log Analytics table AuditLogs.
 """
 
 from integrations import ocsf
-from integrations.connectors.microsoft365.normalise.values import (
+from integrations.values import (
     Fields,
     address,
     content_uid,

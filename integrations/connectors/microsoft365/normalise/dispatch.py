@@ -7,6 +7,7 @@ from integrations.connectors.microsoft365.normalise import (
     accounts,
     alerts,
     audit,
+    azure,
     mail,
     objects,
     risk,
@@ -22,7 +23,7 @@ from integrations.connectors.microsoft365.normalise.resources import (
     Resource,
     resource_of,
 )
-from integrations.connectors.microsoft365.normalise.values import Fields
+from integrations.values import Fields
 from tenants.errors import Quarantine
 from tenants.records import Normalised, SourceRecord
 
@@ -49,6 +50,7 @@ _READERS: Mapping[str, Read] = {
     "service_principals": lambda r, at, c: objects.service_principal(r),
     "policies": lambda r, at, c: objects.policy(r, at.path),
     "message_trace": lambda r, at, c: mail.message_trace(r),
+    "azure_activity": lambda r, at, c: azure.activity(r),
     shapes.REGISTRATION: lambda r, at, c: accounts.registration(r),
     shapes.MAILBOX: lambda r, at, c: mail.mailbox(r),
     shapes.HUNTING: lambda r, at, c: unified.hunting_row(r),
@@ -65,6 +67,7 @@ _PLAUSIBLE = {
                          "archiveFolder", "delegateMeetingMessageDeliveryOptions"),
     "service_principals": ("appId", "displayName", "servicePrincipalNames", "@removed"),
     "groups": ("displayName", "mail", "description", "members", "@removed"),
+    "azure_activity": ("operationName", "OperationNameValue", "resourceId"),
     "roles": ("displayName", "roleDefinitionId", "principalId", "@removed"),
 }  # fmt: skip
 

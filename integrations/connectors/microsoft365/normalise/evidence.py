@@ -6,7 +6,7 @@ Source: https://learn.microsoft.com/graph/api/resources/security-alertevidence
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from integrations.connectors.microsoft365.normalise.values import Fields, address, entity
+from integrations.values import Fields, address, entity
 
 # Accounts of the operating system itself; no case is ever about them.
 _SYSTEM_SIDS = frozenset({"s-1-5-18", "s-1-5-19", "s-1-5-20", "s-1-0-0"})

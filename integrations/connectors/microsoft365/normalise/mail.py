@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from integrations import ocsf
-from integrations.connectors.microsoft365.normalise.values import (
+from integrations.values import (
     Fields,
     address,
     content_uid,

@@ -2,7 +2,7 @@
 
 from integrations import ocsf
 from integrations.connectors.microsoft365.normalise.privileged import is_privileged
-from integrations.connectors.microsoft365.normalise.values import Fields, instant
+from integrations.values import Fields, instant
 from tenants.errors import Quarantine
 from tenants.records import DirectoryItem
 

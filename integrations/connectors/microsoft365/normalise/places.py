@@ -1,7 +1,7 @@
 """Where something came from: an address with its place."""
 
 from integrations import ocsf
-from integrations.connectors.microsoft365.normalise.values import Fields, country
+from integrations.values import Fields, country
 
 
 def place_of(record: Fields) -> ocsf.Object:

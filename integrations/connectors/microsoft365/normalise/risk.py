@@ -6,7 +6,7 @@ Sources: https://learn.microsoft.com/graph/api/resources/riskdetection,
 
 from integrations import ocsf
 from integrations.connectors.microsoft365.normalise.places import place_of
-from integrations.connectors.microsoft365.normalise.values import (
+from integrations.values import (
     Fields,
     address,
     content_uid,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.connectors.microsoft365.normalise.values import Fields, opened
+from integrations.values import Fields, opened
 
 # Kinds that aren't feeds of their own.
 REGISTRATION = "registration"
@@ -42,8 +42,15 @@ _CATEGORIES = {
     "alertevidence": ALERT_EVIDENCE,
     "officeactivity": "unified_audit",
     "emailevents": "message_trace",
-    "administrative": FOREIGN,
-    "policy": FOREIGN,
+    "azureactivity": "azure_activity",
+    "storagebloblogs": "azure_activity",
+    "administrative": "azure_activity",
+    "recommendation": "azure_activity",
+    "security": "azure_activity",
+    "storageread": "azure_activity",
+    "storagewrite": "azure_activity",
+    "storagedelete": "azure_activity",
+    "policy": "azure_activity",
     "resourcehealth": FOREIGN,
     "servicehealth": FOREIGN,
 }

@@ -8,7 +8,7 @@ AADSignInEventsBeta, and the sign-ins of the unified audit log.
 
 from integrations import ocsf
 from integrations.connectors.microsoft365.normalise.places import country_of, place_of
-from integrations.connectors.microsoft365.normalise.values import (
+from integrations.values import (
     Fields,
     address,
     content_uid,

@@ -10,7 +10,7 @@ from integrations import ocsf
 from integrations.connectors.microsoft365.normalise import alerts, audit
 from integrations.connectors.microsoft365.normalise.places import country_of, place_of
 from integrations.connectors.microsoft365.normalise.sign_ins import sign_in
-from integrations.connectors.microsoft365.normalise.values import (
+from integrations.values import (
     Fields,
     address,
     content_uid,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.connectors.microsoft365.normalise.values import (
+from integrations.values import (
     Fields,
     address,
     content_uid,

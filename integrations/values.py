@@ -1,4 +1,4 @@
-"""Reading values out of Microsoft's records, which vary in case, type and completeness."""
+"""Reading values out of vendors' records, which vary in case, type and completeness."""
 
 import datetime as dt
 import hashlib

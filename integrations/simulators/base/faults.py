@@ -15,6 +15,8 @@ from typing import Any
 KINDS = {
     "throttle": "429 with Retry-After (`retry_after` seconds)",
     "server_error": "`status` (500, 502, 503, 504), nothing done",
+    "refuse": "`status` (401, 403, 404, 409) in the vendor's shape, nothing done",
+    "redirect": "302 to `location`, nothing done",
     "slow": "`seconds` before the answer",
     "slow_body": "the body trickles over `seconds`",
     "stale_reads": "readers see a write only after `seconds` and `reads` more reads",
@@ -22,6 +24,7 @@ KINDS = {
     "drop_before_effect": "the connection is cut, nothing done",
     "broken_json": "the body stops in the middle, with status 200",
     "duplicate_records": "each further page starts with the last record of the page before",
+    "out_of_order": "the records of each page come in the opposite order",
 }
 
 
@@ -40,6 +43,7 @@ class Fault:
     status: int = 503
     seconds: float = 0.0
     reads: int = 0
+    location: str = ""
     id: str = ""
     matched: int = 0
     used: int = 0

@@ -1,4 +1,4 @@
-"""The control endpoint: faults, seeds, state, log, and what attackers and users do meanwhile.
+"""The control endpoint: health, faults, seeds, state, log, and what others do meanwhile.
 
 It has no counterpart at the vendor and asks for no token: a simulator listens on loopback only.
 """
@@ -6,18 +6,12 @@ It has no counterpart at the vendor and asks for no token: a simulator listens o
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from .errors import GraphError
 from .faults import KINDS
-from .graph import Answer
-from .odata import timestamp
-from .people import OFFICES
-from .scenarios import Scenarios
-from .seed import organisation
-from .seeds import SEEDS
-from .simulator import Exchange, Simulator
+from .http import Answer, Exchange, Refusal
+from .simulator import Simulator
 from .store import Record, Tenant
 
 PREFIX = "/_simulator/"
@@ -30,20 +24,26 @@ class ControlError(Exception):
 def handle(simulator: Simulator, exchange: Exchange) -> Answer:
     """Answer a control request; 400 with `error` where it is wrong."""
     name = exchange.path.removeprefix(PREFIX).strip("/")
-    handler = _HANDLERS.get((exchange.method, name))
-    if handler is None:
-        known = sorted(f"{method} {PREFIX}{path}" for method, path in _HANDLERS)
-        return Answer(404, {"error": f"no such control; there are: {', '.join(known)}"})
+    own = simulator.controls()
+    known = {*_HANDLERS, *own}
+    key = (exchange.method, name)
+    if key not in known:
+        there = sorted(f"{method} {PREFIX}{path}" for method, path in known)
+        return Answer(404, {"error": f"no such control; there are: {', '.join(there)}"})
     try:
         body = exchange.json() or {}
-        answer = Answer(200, handler(simulator, exchange.options, body))
-    except (ControlError, ValueError, KeyError, TypeError, GraphError) as error:
+        if key in own:
+            told = own[key](exchange.options, body)
+        else:
+            told = _HANDLERS[key](simulator, exchange.options, body)
+    except (ControlError, ValueError, KeyError, TypeError, Refusal) as error:
         return Answer(400, {"error": str(error)})
     simulator.store.save()
-    return answer
+    return Answer(200, told)
 
 
-def _tenant(simulator: Simulator, given: Record) -> Tenant:
+def tenant_of(simulator: Simulator, given: Record) -> Tenant:
+    """The tenant that a control request names; the only one where it names none."""
     if not given.get("tenant") and len(simulator.store.tenants) == 1:
         return next(iter(simulator.store.tenants.values()))
     found = simulator.store.find(str(given.get("tenant")))
@@ -53,15 +53,19 @@ def _tenant(simulator: Simulator, given: Record) -> Tenant:
     return found
 
 
-def _now(simulator: Simulator, given: Record) -> datetime:
-    return timestamp(given["now"]) if given.get("now") else simulator.now()
+def moment(text: str) -> datetime:
+    """An ISO 8601 date or time as an aware datetime; UTC where it has no zone."""
+    parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _health(simulator: Simulator, options: Record, body: Record) -> Any:
-    return {"status": "ok", "tenants": len(simulator.store.tenants)}
+def now_of(simulator: Simulator, given: Record) -> datetime:
+    """The present that a control request names, or the simulator's."""
+    return moment(given["now"]) if given.get("now") else simulator.now()
 
 
-def _tenants(simulator: Simulator, options: Record, body: Record) -> Any:
+def tenants(simulator: Simulator) -> list[Record]:
+    """The tenants with their applications, whose secrets are made up."""
     return [
         {
             "id": tenant.id,
@@ -73,13 +77,21 @@ def _tenants(simulator: Simulator, options: Record, body: Record) -> Any:
     ]
 
 
+def _health(simulator: Simulator, options: Record, body: Record) -> Any:
+    return {"status": "ok", "tenants": len(simulator.store.tenants)}
+
+
+def _tenants(simulator: Simulator, options: Record, body: Record) -> Any:
+    return tenants(simulator)
+
+
 def _list_faults(simulator: Simulator, options: Record, body: Record) -> Any:
     return [fault.as_json() for fault in simulator.faults.active]
 
 
 def _add_fault(simulator: Simulator, options: Record, body: Record) -> Any:
     if body.get("kind") == "expired_tokens":
-        simulator.issuer.expire_all()
+        simulator.expire_tokens()
         return {"kind": "expired_tokens"}
     if not body.get("kind"):
         raise ControlError(f"'kind' is missing; use expired_tokens, {', '.join(KINDS)}")
@@ -100,20 +112,14 @@ def _reset(simulator: Simulator, options: Record, body: Record) -> Any:
 
 def _seed(simulator: Simulator, options: Record, body: Record) -> Any:
     name = body.get("seed", "demo")
-    if name not in SEEDS:
-        raise ControlError(f"no seed '{name}'; there are: {', '.join(SEEDS)}")
-    SEEDS[name](simulator.store, _now(simulator, body), int(body.get("number", 1)))
-    return _tenants(simulator, options, body)
-
-
-def _organisation(simulator: Simulator, options: Record, body: Record) -> Any:
-    given = {k: v for k, v in body.items() if k != "now"}
-    org = organisation(simulator.store, now=_now(simulator, body), **given)
-    return next(t for t in _tenants(simulator, {}, {}) if t["id"] == org.tenant.id)
+    if name not in simulator.seeds:
+        raise ControlError(f"no seed '{name}'; there are: {', '.join(simulator.seeds)}")
+    simulator.seeds[name](simulator.store, now_of(simulator, body), int(body.get("number", 1)))
+    return tenants(simulator)
 
 
 def _state(simulator: Simulator, options: Record, body: Record) -> Any:
-    state = _tenant(simulator, options).snapshot()
+    state = tenant_of(simulator, options).snapshot()
     collection = options.get("collection")
     return state.get(collection, {}) if collection else state
 
@@ -127,43 +133,33 @@ def _log(simulator: Simulator, options: Record, body: Record) -> Any:
 
 
 def _permissions(simulator: Simulator, options: Record, body: Record) -> Any:
-    tenant = _tenant(simulator, body)
-    for app in tenant.apps.values():
+    for app in tenant_of(simulator, body).apps.values():
         if body.get("app") in {None, app.client_id}:
             app.permissions = [str(name) for name in body["granted"]]
-    return _tenants(simulator, options, body)
+    return tenants(simulator)
 
 
 def _act(simulator: Simulator, options: Record, body: Record) -> Any:
     given = dict(body)
-    tenant = _tenant(simulator, {"tenant": given.pop("tenant", None)})
-    verb = _ACTS.get(str(given.pop("act", "")))
+    tenant = tenant_of(simulator, {"tenant": given.pop("tenant", None)})
+    acts = {**_ACTS, **simulator.acts}
+    verb = acts.get(str(given.pop("act", "")))
     if verb is None:
-        raise ControlError(f"'act' must be one of: {', '.join(_ACTS)}")
-    if given.get("at"):
-        given["at"] = timestamp(given["at"])
-    organisation_ = next(iter(tenant.true_all("organization")), {})
-    office = OFFICES[organisation_.get("countryLetterCode", "GB")]
-    return verb(Scenarios(tenant, _now(simulator, given), office), **given)
+        raise ControlError(f"'act' must be one of: {', '.join(acts)}")
+    return verb(simulator, tenant, **given)
 
 
-def _put(scenarios: Scenarios, collection: str, record: Record) -> Record:
+def _put(simulator: Simulator, tenant: Tenant, collection: str, record: Record) -> Record:
     """Any record into any collection, as it is: for what no verb covers."""
-    return scenarios.tenant.put(collection, record)
+    return tenant.put(collection, record)
 
 
-_ACTS: dict[str, Callable[..., Any]] = {
-    "business_email_compromise": Scenarios.business_email_compromise,
-    "vip_compromise": Scenarios.vip_compromise,
-    "false_alarm": Scenarios.false_alarm,
-    "malformed_records": Scenarios.malformed_records,
-    "set_enabled": Scenarios.set_enabled,
-    "register_phone": Scenarios.register_phone,
-    "add_forwarding_rule": Scenarios.add_forwarding_rule,
-    "forward_mailbox": Scenarios.forward_mailbox,
-    "strange_sign_in": Scenarios.strange_sign_in,
-    "put": _put,
-}
+def _remove(simulator: Simulator, tenant: Tenant, collection: str, id: str) -> Record:
+    tenant.remove(collection, id)
+    return {}
+
+
+_ACTS: dict[str, Callable[..., Any]] = {"put": _put, "remove": _remove}
 
 _HANDLERS: dict[tuple[str, str], Callable[[Simulator, Record, Record], Any]] = {
     ("GET", "health"): _health,
@@ -173,7 +169,6 @@ _HANDLERS: dict[tuple[str, str], Callable[[Simulator, Record, Record], Any]] = {
     ("DELETE", "faults"): _remove_faults,
     ("POST", "reset"): _reset,
     ("POST", "seed"): _seed,
-    ("POST", "organisation"): _organisation,
     ("GET", "state"): _state,
     ("GET", "log"): _log,
     ("POST", "permissions"): _permissions,

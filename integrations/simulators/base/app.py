@@ -9,10 +9,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from . import control
-from .errors import GraphError
 from .faults import Fault
-from .graph import Answer
-from .simulator import Exchange, Simulator
+from .http import Answer, Exchange
+from .simulator import Simulator
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -40,10 +39,7 @@ class App:
         if exchange.path.startswith(control.PREFIX):
             await _send(send, control.handle(self.simulator, exchange), {})
             return
-        try:
-            answer = self.simulator.handle(exchange)
-        except GraphError as error:
-            answer = Answer(error.status, error.body())
+        answer = self.simulator.handle(exchange)
         faults = exchange.faults
         if "slow" in faults:
             await asyncio.sleep(faults["slow"].seconds)

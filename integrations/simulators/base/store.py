@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 Record = dict[str, Any]
 _ID_SPACE = uuid.UUID("6d6d1f0e-3c52-5f0b-9a4d-9d5b1c1f2a11")
@@ -52,14 +52,14 @@ class App:
     secret: str
     permissions: list[str] = field(default_factory=list)
 
-    @property
-    def object_id(self) -> str:
-        """The id of the application's service principal in its tenant."""
-        return stable_id("service-principal", self.client_id)
-
 
 class Tenant:
-    """One Entra tenant: its applications and collections of records by id."""
+    """One organisation at the vendor: its applications and collections of records by id.
+
+    `tracked` are the collections whose changes are numbered, for reading what changed since.
+    """
+
+    tracked: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, store: Store, tenant_id: str, name: str, domain: str) -> None:
         self.store = store
@@ -75,9 +75,9 @@ class Tenant:
         self.delay: Delay | None = None
 
     @property
-    def initial_domain(self) -> str:
-        """The onmicrosoft.com name that every tenant has."""
-        return f"{self.domain.split('.')[0].replace('-', '')}.onmicrosoft.com"
+    def names(self) -> frozenset[str]:
+        """The names by which it can be asked for, in lower case."""
+        return frozenset({self.id.casefold(), self.domain.casefold()})
 
     def new_id(self, kind: str) -> str:
         """A fresh GUID; the same in every simulator that was driven in the same way."""
@@ -173,7 +173,7 @@ class Tenant:
     def _changed(self, collection: str, record_id: str, *, is_deleted: bool) -> None:
         number = self.store.next("change")
         self.store.touch(self.id, collection, record_id)
-        if collection != "users":  # the only collection with a delta
+        if collection not in self.tracked:
             return
         key = f"{collection}/{record_id}"
         self.changes.pop(key, None)
@@ -192,8 +192,14 @@ class Tenant:
 class Store:
     """All tenants, the counters, and the file that keeps them."""
 
-    def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        clock: Callable[[], float],
+        tenant_class: type[Tenant] = Tenant,
+    ) -> None:
         self.clock = clock
+        self._tenant_class = tenant_class
         self.tenants: dict[str, Tenant] = {}
         self.counters: dict[str, int] = {}
         self.signing_key = secrets.token_hex(32)
@@ -214,7 +220,7 @@ class Store:
 
     def add_tenant(self, tenant_id: str, name: str, domain: str) -> Tenant:
         """A new, empty tenant; one with the same id is replaced."""
-        tenant = Tenant(self, tenant_id, name, domain)
+        tenant = self._tenant_class(self, tenant_id, name, domain)
         self.tenants[tenant_id] = tenant
         return tenant
 
@@ -222,7 +228,7 @@ class Store:
         """A tenant by its id or one of its domains."""
         wanted = name.casefold()
         for tenant in self.tenants.values():
-            if wanted in {tenant.id, tenant.domain.casefold(), tenant.initial_domain}:
+            if wanted in tenant.names:
                 return tenant
         return None
 

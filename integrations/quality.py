@@ -1,0 +1,168 @@
+"""How good a connector is, from bronze to platinum, worked out from what its tests prove.
+
+`proofs.json` in a connector's folder is written from its subject under the conformance suite
+(`python -m tests.integrations.conformance.prove`), and a test of the house compares both: nobody
+claims a level, and a test that goes takes its level with it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from integrations import catalog, registry
+from integrations.contract import Manifest
+
+Level = Literal["none", "bronze", "silver", "gold", "platinum"]
+LEVELS: Final[tuple[Level, ...]] = ("none", "bronze", "silver", "gold", "platinum")
+_CONNECTORS: Final = Path(__file__).parent / "connectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What the tests of a connector try.
+
+    `topics` of the conformance suite, those `left_out` with the reason, the file of the vendor's
+    published `contract`, the folders of `recorded` data that are taken in whole, and the vendor's
+    `real_server` that the tests run against.
+    """
+
+    topics: tuple[str, ...] = ()
+    left_out: Mapping[str, str] | None = None
+    contract: str = ""
+    recorded: tuple[str, ...] = ()
+    real_server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One line of the checklist, in the words of the page."""
+
+    name: str
+    title: str
+    holds: Callable[[Manifest, Proofs], bool]
+
+
+def _conforms(manifest: Manifest, proofs: Proofs) -> bool:
+    return bool(proofs.topics) and all((proofs.left_out or {}).values())
+
+
+def _documented(manifest: Manifest, proofs: Proofs) -> bool:
+    needed = {
+        *(name for feed in manifest.feeds for name in feed.permissions),
+        *(name for action in manifest.actions for name in action.permissions),
+        *(name for gatherer in manifest.gatherers for name in gatherer.permissions),
+    }
+    explained = {permission.name for permission in manifest.permissions}
+    return bool(manifest.set_up and manifest.documentation) and needed <= explained
+
+
+def _reversible(manifest: Manifest, proofs: Proofs) -> bool:
+    names = {action.name for action in manifest.actions}
+    return {r for r in (catalog.get(name).reversal for name in names) if r} <= names
+
+
+CHECKLIST: Final[tuple[Criterion, ...]] = (
+    Criterion("conformance", "Passes the conformance suite", _conforms),
+    Criterion("health", "Health by a read through the whole path",
+              lambda manifest, proofs: "health" in proofs.topics),
+    Criterion("documentation", "Permissions and set-up explained", _documented),
+    Criterion("reversal", "A reversal for every action that has one", _reversible),
+    Criterion("recorded_data", "Recorded data taken in whole",
+              lambda manifest, proofs: bool(proofs.recorded)),
+    Criterion("contract", "Keeps to the published contract in both directions",
+              lambda manifest, proofs: bool(proofs.contract)),
+    Criterion("real_server", "Tried on the vendor's real software",
+              lambda manifest, proofs: bool(proofs.real_server)),
+)  # fmt: skip
+
+
+def proofs(connector_id: str) -> Proofs:
+    """Return what the tests of a connector try; nothing where nothing was proved yet."""
+    path = _CONNECTORS / connector_id / "proofs.json"
+    if not path.exists():
+        return Proofs()
+    told = json.loads(path.read_text("utf-8"))
+    return Proofs(
+        topics=tuple(told["topics"]),
+        left_out=told["left_out"],
+        contract=told["contract"],
+        recorded=tuple(told["recorded"]),
+        real_server=told["real_server"],
+    )
+
+
+def checklist(manifest: Manifest, proved: Proofs) -> dict[str, bool]:
+    """Return which criteria hold."""
+    return {one.name: one.holds(manifest, proved) for one in CHECKLIST}
+
+
+def level(holds: Mapping[str, bool]) -> Level:
+    """Return the level of a checklist.
+
+    Gold takes recorded data and the contract in both directions, or the vendor's real server.
+    """
+    if not (holds["conformance"] and holds["health"]):
+        return "none"
+    if not (holds["documentation"] and holds["reversal"]):
+        return "bronze"
+    on_paper = holds["recorded_data"] and holds["contract"]
+    if on_paper and holds["real_server"]:
+        return "platinum"
+    return "gold" if on_paper or holds["real_server"] else "silver"
+
+
+@cache
+def matrix() -> tuple[Mapping[str, Any], ...]:
+    """Return what each connector brings and does, with its level and why it has that one."""
+    return tuple(_row(manifest) for manifest in registry.CONNECTORS.values())
+
+
+def _row(manifest: Manifest) -> dict[str, Any]:
+    proved = proofs(manifest.id)
+    holds = checklist(manifest, proved)
+    return {
+        "id": manifest.id,
+        "vendor": manifest.vendor,
+        "title": manifest.title,
+        "documentation": manifest.documentation,
+        "level": level(holds),
+        "checklist": holds,
+        "left_out": dict(proved.left_out or {}),
+        "real_server": proved.real_server,
+        "contract": proved.contract,
+        "feeds": [
+            {
+                "name": feed.name,
+                "title": feed.title,
+                "permissions": list(feed.permissions),
+                "polled": feed.fetch is not None,
+                "interval_seconds": feed.interval_seconds if feed.fetch is not None else None,
+            }
+            for feed in manifest.feeds
+        ],
+        "actions": [
+            {
+                "name": action.name,
+                "title": catalog.get(action.name).title,
+                "permissions": list(action.permissions),
+                "read_only": read_only,
+                "reversal": catalog.get(action.name).reversal,
+            }
+            for actions, read_only in ((manifest.actions, False), (manifest.gatherers, True))
+            for action in actions
+        ],
+        "permissions": [
+            {"name": p.name, "grant": p.grant, "documentation": p.documentation}
+            for p in manifest.permissions
+        ],
+        "rate_limits": [
+            {"scope": limit.scope, "requests": limit.requests, "seconds": limit.seconds}
+            for limit in manifest.rate_limits
+        ],
+        "set_up": [
+            {"text": step.text, "documentation": step.documentation} for step in manifest.set_up
+        ],
+    }

@@ -1,0 +1,174 @@
+"""The vendors' published contracts in ../shared/contracts, and recordings checked against them.
+
+A contract that is no OpenAPI document (lists of parameters, lists of URLs) is made one here, with
+as much as the vendor says. `CROWDSTRIKE(recording)` fails where a recording (NDJSON: method, url,
+request_body, status, headers, body) breaks the contract, and skips where ../shared is absent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.contracts.openapi import Contract, Dialect, Schema, Violation
+
+CONTRACTS = Path(__file__).parents[3] / "shared/contracts"
+GRAPH_CONTRACT = CONTRACTS / "msgraph-v1.0-subset.json"
+WHY_ABSENT = f"the vendor's contract is not here: {GRAPH_CONTRACT.name} in ../shared/contracts"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One vendor's contract: its file, how it is read, and where the file is."""
+
+    name: str
+    read: Callable[[str], Contract]
+    folder: Path = CONTRACTS
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the file is there."""
+        return (self.folder / self.name).exists()
+
+    def contract(self) -> Contract:
+        """The judge; the test is skipped where the file is absent."""
+        if not self.is_here:
+            pytest.skip(f"the vendor's contract is not here: {self.name} in ../shared/contracts")
+        return _read(self)
+
+    def __call__(self, recording: Path) -> int:
+        """Fail unless the recording holds exchanges and all conform; how many there were."""
+        return assert_conforms(recording, self.contract())
+
+
+@cache
+def _read(published: Published) -> Contract:
+    return published.read((published.folder / published.name).read_text(encoding="utf-8"))
+
+
+# The same function or segment is written in two ways; the contract knows one.
+_GRAPH_ALIASES = (
+    (re.compile(r"/microsoft\.graph\.delta\(\)$|/delta$"), "/delta()"),
+    (re.compile(r"/(usersRegisteredByFeature|usersRegisteredByMethod)$"), r"/\1()"),
+)
+
+
+def _is_closed_in_graph(schema: Schema) -> bool:
+    properties = schema.get("properties") or {}
+    is_open = schema.get("x-open-type") or "discriminator" in schema
+    return "@odata.type" in properties and not is_open
+
+
+def _graph(text: str) -> Contract:
+    dialect = Dialect(
+        base="/v1.0",
+        aliases=_GRAPH_ALIASES,
+        closes=_is_closed_in_graph,
+        # What the contract's types do not list although the vendor documents it.
+        undeclared=frozenset({"@removed", "tags"}),
+        undeclared_queries=frozenset({"$deltatoken"}),
+    )
+    return Contract(json.loads(text), dialect)
+
+
+def _crowdstrike(text: str) -> Contract:
+    # The models are read from Go types, whose empty lists and pointers are written as null.
+    return Contract(json.loads(text), Dialect(gives_nulls=True))
+
+
+def _openapi_yaml(text: str) -> Contract:
+    return Contract(yaml.load(text, yaml.CSafeLoader), Dialect())
+
+
+def _sentinelone(text: str) -> Contract:
+    """Lists of parameters for each method and path; nothing about answers."""
+    paths: dict[str, Schema] = {}
+    for call, told in json.loads(text)["operations"].items():
+        method, path = call.split(" ", 1)
+        parameters = [_parameter(p) for p in told["params"] if p["in"] in ("query", "path")]
+        operation: Schema = {"parameters": parameters, "responses": {"default": {}}}
+        if any(p["in"] in ("body", "formData") for p in told["params"]):
+            operation["requestBody"] = {"content": {}}
+        paths.setdefault(path, {})[method.lower()] = operation
+    return Contract({"paths": paths}, Dialect())
+
+
+def _parameter(told: dict[str, Any]) -> Schema:
+    schema: Schema = {"type": told.get("type", "string")}
+    if told.get("enum"):
+        # Several values of an enumeration may be given, with commas between.
+        schema = {"type": "array", "items": {"enum": told["enum"].split(",")}}
+    return {
+        "name": told["name"], "in": told["in"], "required": told["required"], "schema": schema,
+    }  # fmt: skip
+
+
+def _tactical_rmm(text: str) -> Contract:
+    """Django's URL patterns, one a line: which paths there are, whatever the method."""
+    paths: dict[str, Schema] = {}
+    for line in text.splitlines():
+        found = re.match(r"(\w+): (\S*)\s+->", line)
+        if not found:
+            continue
+        converters = re.findall(r"<(?:(\w+):)?(\w+)>", found[2])
+        path = f"/{found[1]}/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", found[2])
+        parameters = [
+            {
+                "name": name, "in": "path",
+                "schema": {"type": "integer" if kind == "int" else "string"},
+            }
+            for kind, name in converters
+        ]  # fmt: skip
+        operation = {
+            "parameters": parameters, "requestBody": {"content": {}}, "responses": {"default": {}},
+        }  # fmt: skip
+        paths[path] = dict.fromkeys(("get", "post", "put", "patch", "delete"), operation)
+    return Contract({"paths": paths}, Dialect(knows_queries=False))
+
+
+GRAPH = Published(GRAPH_CONTRACT.name, _graph)
+CROWDSTRIKE = Published("crowdstrike-subset.openapi.json", _crowdstrike)
+NINJAONE = Published("ninjaone-subset.yaml", _openapi_yaml)
+WAZUH = Published("wazuh-4.14-subset.yaml", _openapi_yaml)
+SENTINELONE = Published("sentinelone-2.1-requests.json", _sentinelone)
+TACTICAL_RMM = Published("tacticalrmm-urls.txt", _tactical_rmm)
+
+
+def graph_contract() -> Contract:
+    """Microsoft Graph's contract."""
+    return GRAPH.contract()
+
+
+def violations_in(recording: Path, contract: Contract) -> tuple[int, list[Violation]]:
+    """How many exchanges of a recording were judged, and every violation in them."""
+    count, found = 0, []
+    for line in recording.read_text(encoding="utf-8").splitlines():
+        exchange = json.loads(line)
+        if contract.covers(exchange["url"]):
+            count += 1
+            found += contract.check_exchange(
+                exchange["method"], exchange["url"], exchange["request_body"],
+                exchange["status"], exchange["body"],
+            )  # fmt: skip
+    return count, found
+
+
+def assert_conforms(recording: Path, contract: Contract | None = None) -> int:
+    """Fail unless the recording holds exchanges and all conform; returns how many there were.
+
+    Microsoft Graph's contract where none is given.
+    """
+    count, found = violations_in(recording, contract or graph_contract())
+    assert count, f"{recording} holds no exchange with the API of the contract"
+    distinct = list(dict.fromkeys(str(violation) for violation in found))
+    listed = "\n".join(distinct[:20])
+    assert not found, f"{len(found)} violations in {count} exchanges:\n{listed}"
+    return count

@@ -1,0 +1,102 @@
+"""Each vendor's contract is read, finds what is wrong, and lets real recordings pass."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.contracts import published
+from tests.contracts.published import CONTRACTS
+
+RECORDS = CONTRACTS.parent / "records"
+CROWDSTRIKE = "https://api.crowdstrike.com"
+NINJA = "https://eu.ninjarmm.com"
+WAZUH = "https://wazuh.example:55000"
+S1 = "https://example.sentinelone.net"
+RMM = "https://api.rmm.example"
+META = {"query_time": 0.01, "trace_id": "t"}
+NONE_FAILED = {"total_affected_items": 1, "total_failed_items": 0, "failed_items": []}
+
+
+def judged(vendor, method, url, body=None, status=200, answer=None):
+    """The violations of one exchange, as (where, pointer)."""
+    found = vendor.contract().check_exchange(method, url, body, status, answer)
+    return [(one.where, one.pointer) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "method", "url", "body", "status", "answer"),
+    [
+        (published.CROWDSTRIKE, "GET", f"{CROWDSTRIKE}/devices/queries/devices/v1?limit=10", None,
+         200, {"errors": [], "meta": META, "resources": ["a"]}),
+        (published.CROWDSTRIKE, "POST",
+         f"{CROWDSTRIKE}/devices/entities/devices-actions/v2?action_name=contain", {"ids": ["a"]},
+         202, {"errors": [], "meta": META, "resources": []}),
+        (published.NINJAONE, "POST", f"{NINJA}/v2/device/7/reboot/NORMAL", {"reason": "patch"},
+         200, None),
+        (published.WAZUH, "PUT", f"{WAZUH}/active-response?agents_list=001,002",
+         {"command": "restart-wazuh0"}, 200,
+         {"data": {"affected_items": ["001"], **NONE_FAILED}, "message": "sent", "error": 0}),
+        (published.SENTINELONE, "GET", f"{S1}/web/api/v2.1/accounts?states=active&limit=5", None,
+         200, {"data": []}),
+        (published.TACTICAL_RMM, "POST", f"{RMM}/agents/abc/reboot/", {}, 200, "ok"),
+        (published.TACTICAL_RMM, "GET", f"{RMM}/agents/?detail=false", None, 200, []),
+    ],
+)  # fmt: skip
+def test_what_is_right_passes(vendor, method, url, body, status, answer) -> None:
+    assert judged(vendor, method, url, body, status, answer) == []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "method", "url", "body", "status", "answer", "expected"),
+    [
+        (published.CROWDSTRIKE, "GET", f"{CROWDSTRIKE}/devices/queries/devices/v1?limt=10", None,
+         200, {"errors": [], "meta": META, "resources": []}, ("query", "/limt")),
+        (published.CROWDSTRIKE, "GET", f"{CROWDSTRIKE}/devices/queries/devices/v1?limit=ten", None,
+         200, {"errors": [], "meta": META, "resources": []}, ("query", "/limit")),
+        (published.CROWDSTRIKE, "POST", f"{CROWDSTRIKE}/devices/entities/devices-actions/v2",
+         {"ids": ["a"]}, 202, {"errors": [], "meta": META, "resources": []},
+         ("query", "/action_name")),
+        (published.CROWDSTRIKE, "GET", f"{CROWDSTRIKE}/devices/queries/devices/v1", None,
+         200, {"errors": [], "meta": META, "resources": [7]}, ("response", "/resources/0")),
+        (published.NINJAONE, "POST", f"{NINJA}/v2/device/7/reboot/SOFTLY", {}, 200, None,
+         ("path", "/mode")),
+        (published.NINJAONE, "POST", f"{NINJA}/v2/device/seven/reboot/FORCED", {}, 200, None,
+         ("path", "/id")),
+        (published.WAZUH, "PUT", f"{WAZUH}/active-response", {"command": 5}, 200,
+         {"data": {"affected_items": [], **NONE_FAILED}, "message": "m", "error": 0},
+         ("request", "/command")),
+        (published.WAZUH, "GET", f"{WAZUH}/agents?color=red", None, 401,
+         {"title": "no", "detail": "no"}, ("query", "/color")),
+        (published.SENTINELONE, "GET", f"{S1}/web/api/v2.1/accounts?sortOrder=up", None, 200, {},
+         ("query", "/sortOrder")),
+        (published.SENTINELONE, "DELETE", f"{S1}/web/api/v2.1/accounts", None, 200, {},
+         ("request", "")),
+        (published.TACTICAL_RMM, "POST", f"{RMM}/agents/abc/explode/", {}, 200, "ok",
+         ("request", "")),
+        (published.TACTICAL_RMM, "PUT", f"{RMM}/alerts/many/", {}, 200, "ok", ("path", "/pk")),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(vendor, method, url, body, status, answer, expected) -> None:
+    assert judged(vendor, method, url, body, status, answer) == [expected]
+
+
+@pytest.mark.skipif(not RECORDS.exists(), reason="the vendors' records are not in ../shared")
+def test_real_recordings_of_crowdstrike_conform() -> None:
+    contract, count, wrong = published.CROWDSTRIKE.contract(), 0, []
+    for path in sorted((RECORDS / "crowdstrike/recorded-http").glob("*.ndjson")):
+        for line in path.read_text().splitlines():
+            exchange = json.loads(line)
+            address = exchange["url"].split("?")[0].split(".com", 1)[1]
+            if contract.template(address) is None:
+                continue
+            count += 1
+            asked = exchange["request_body"]
+            wrong += contract.check_exchange(
+                exchange["method"], exchange["url"],
+                json.loads(asked) if isinstance(asked, str) and asked[:1] == "{" else asked,
+                exchange["status"], exchange["body"],
+            )  # fmt: skip
+    assert count > 10
+    assert [str(violation) for violation in wrong] == []

@@ -1,0 +1,78 @@
+"""Levels of connectors are what their tests prove, and the README says the same."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.utils.html import escape
+
+from integrations import quality
+from msp.management.commands.connectors import table
+from msp.staff import actions
+from msp.staff.models import Role
+from tests.integrations.conformance.conftest import SUBJECTS
+from tests.integrations.conformance.prove import path_of, proved
+
+ROOT = Path(__file__).resolve().parents[2]
+PROVE = "run python -m tests.integrations.conformance.prove"
+ALL = dict.fromkeys((one.name for one in quality.CHECKLIST), True)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.manifest.id)
+def test_what_is_proved_is_what_the_tests_try(subject) -> None:
+    path = path_of(subject)
+    assert path.exists(), PROVE
+    assert json.loads(path.read_text()) == proved(subject), PROVE
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.manifest.id)
+def test_every_connector_is_at_least_silver(subject) -> None:
+    holds = quality.checklist(subject.manifest, quality.proofs(subject.manifest.id))
+    assert quality.level(holds) in ("silver", "gold", "platinum"), holds
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        ((), "platinum"),
+        (("real_server",), "gold"),
+        (("contract",), "gold"),
+        (("recorded_data", "contract"), "gold"),
+        (("real_server", "contract"), "silver"),
+        (("real_server", "recorded_data"), "silver"),
+        (("reversal",), "bronze"),
+        (("documentation",), "bronze"),
+        (("health",), "none"),
+        (("conformance",), "none"),
+    ],
+)
+def test_a_level_takes_all_that_it_stands_for(missing, expected) -> None:
+    assert quality.level({**ALL, **dict.fromkeys(missing, False)}) == expected
+
+
+def test_without_proofs_nothing_is_claimed() -> None:
+    manifest = SUBJECTS[0].manifest
+    holds = quality.checklist(manifest, quality.Proofs())
+    assert quality.level(holds) == "none"
+
+
+@pytest.mark.django_db
+def test_the_console_shows_the_matrix(client, settings) -> None:
+    settings.REQUIRE_MFA = False
+    client.force_login(actions.create_technician("mira", role=Role.VIEWER, password="x" * 20))
+    shown = client.get("/admin/connectors/").content.decode()
+    for row in quality.matrix():
+        assert row["title"] in shown
+        assert f">{row['level'].capitalize()}</span>" in shown
+        for one in (*row["feeds"], *row["actions"]):
+            assert escape(one["title"]) in shown
+        for permission in row["permissions"]:
+            assert escape(permission["grant"]) in shown
+
+
+def test_the_readme_shows_the_matrix() -> None:
+    readme = (ROOT / "README.md").read_text()
+    found = re.search(r"<!-- connectors -->\n(.*?)\n<!-- /connectors -->", readme, re.DOTALL)
+    assert found, "the README has no table of connectors"
+    assert found[1] == table(quality.matrix()), "copy what manage.py connectors --markdown prints"

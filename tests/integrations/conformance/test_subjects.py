@@ -1,0 +1,84 @@
+"""A subject is whole: it leaves nothing out without a reason, and tries every action."""
+
+import pytest
+
+from integrations import catalog
+from integrations.errors import VendorError
+from tests.integrations.conformance.subject import TOPICS
+
+
+def test_what_is_left_out_is_a_topic_and_has_a_reason(subject) -> None:
+    assert subject.left_out.keys() <= set(TOPICS)
+    for topic, reason in subject.left_out.items():
+        assert reason.strip().endswith("."), f"{topic}: the reason is no sentence: {reason!r}"
+
+
+def test_what_can_not_be_tried_is_left_out(subject) -> None:
+    untried = {
+        *(("paging", "duplicates", "crash") if not subject.polled else ()),
+        *(("actions", "late_effects") if not subject.actions else ()),
+        *(("addresses",) if not subject.endpoints else ()),
+        *(("contract",) if subject.contract is None else ()),
+    }
+    assert untried <= subject.left_out.keys()
+
+
+def test_every_action_of_the_manifest_has_a_case(subject) -> None:
+    tried = [case.action for case in subject.actions]
+    assert sorted(set(tried)) == sorted(action.name for action in subject.manifest.actions)
+
+
+def test_actions_and_questions_are_those_of_the_catalog(subject) -> None:
+    for implemented, read_only in (
+        (subject.manifest.actions, False),
+        (subject.manifest.gatherers, True),
+    ):
+        for one in implemented:
+            assert catalog.get(one.name).is_read_only is read_only, one.name
+
+
+def test_the_sample_feed_is_polled(subject) -> None:
+    if subject.polled:
+        assert subject.feed in subject.polled
+    else:
+        assert subject.why_not("paging")
+
+
+@pytest.mark.topic("health")
+def test_the_canary_says_in_a_sentence_what_it_saw(subject, client) -> None:
+    told = subject.manifest.canary(client)
+    assert told.endswith(".")
+    assert len(told) < 200
+
+
+@pytest.mark.topic("health")
+def test_the_canary_fails_when_the_vendor_answers_but_refuses(subject, vendor) -> None:
+    vendor.grant([])
+    poor = vendor.connect()
+    with pytest.raises(VendorError):
+        subject.manifest.canary(poor)
+    poor.close()
+
+
+def test_permissions_are_explained_once_and_all_are_needed(subject) -> None:
+    manifest = subject.manifest
+    asking = (*manifest.feeds, *manifest.actions, *manifest.gatherers)
+    needed = {name for one in asking for name in one.permissions}
+    explained = [permission.name for permission in manifest.permissions]
+    assert sorted(explained) == sorted(needed)
+    for permission in manifest.permissions:
+        assert permission.grant.endswith("."), permission.name
+        assert permission.documentation.startswith("https://"), permission.name
+
+
+def test_set_up_and_limits_lead_to_the_vendors_pages(subject) -> None:
+    manifest = subject.manifest
+    assert manifest.set_up
+    for step in manifest.set_up:
+        assert step.text.endswith(".")
+        assert step.documentation.startswith("https://") or not step.documentation
+    for limit in manifest.rate_limits:
+        assert limit.requests > 0
+        assert limit.seconds > 0
+        assert limit.documentation.startswith("https://")
+    assert {feed.documentation[:8] for feed in manifest.feeds} <= {"https://"}

@@ -1,0 +1,199 @@
+"""Microsoft 365 under the conformance suite: the simulated clinic, and a target per action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from integrations.connectors.microsoft365.manifest import MANIFEST
+from integrations.contract import Target
+from tests.contracts.published import GRAPH
+from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.simulators.fixtures import running_simulator
+
+ENDPOINTS = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
+
+
+def _user(vendor: Simulated, name: str = "priya.shah") -> dict[str, Any]:
+    users = vendor.records("users").values()
+    return next(u for u in users if u["userPrincipalName"].startswith(f"{name}@"))
+
+
+def _account(vendor: Simulated) -> Target:
+    user = _user(vendor)
+    return Target("account", "row", user["id"], user["userPrincipalName"])
+
+
+def _mailbox(vendor: Simulated) -> Target:
+    user = _user(vendor)
+    return Target("mailbox", "row", user["id"], user["userPrincipalName"])
+
+
+def _rule(vendor: Simulated) -> Target:
+    owner = _user(vendor)["id"]
+    rules = vendor.records(f"rules:{owner}").values()
+    rule = next(r for r in rules if r["displayName"] == ".")
+    return Target("mailbox_rule", "row", f"{owner}/{rule['id']}", ".", owner)
+
+
+def _phone(vendor: Simulated) -> Target:
+    owner = _user(vendor)["id"]
+    methods = vendor.records(f"methods:{owner}").values()
+    phone = next(m for m in methods if "phoneAuthenticationMethod" in m["@odata.type"])
+    return Target("auth_method", "row", f"{owner}/{phone['id']}", phone["phoneNumber"], owner)
+
+
+def _enabled(vendor: Simulated, target: Target) -> Any:
+    return vendor.records("users")[target.external_id]["accountEnabled"]
+
+
+def _was_changed(kind: str) -> Any:
+    """Whether something was ever done that leaves only a later time behind."""
+
+    def observe(vendor: Simulated, target: Target) -> bool:
+        return bool(vendor.served.control.effects(kind, target.external_id))
+
+    return observe
+
+
+def _rules(vendor: Simulated, target: Target) -> Any:
+    """The owner's rules without ids and places, which a rule made anew has of its own."""
+    rules = vendor.records(f"rules:{target.parent_external_id}").values()
+    kept = ("displayName", "isEnabled", "conditions", "actions", "exceptions")
+    return sorted(
+        ({k: r[k] for k in kept if r.get(k)} for r in rules), key=lambda r: r["displayName"]
+    )
+
+
+def _methods(vendor: Simulated, target: Target) -> Any:
+    methods = vendor.records(f"methods:{target.parent_external_id}").values()
+    return sorted(str(m.get("phoneNumber") or m["id"]) for m in methods)
+
+
+def _forwarding(vendor: Simulated, target: Target) -> Any:
+    exchange = vendor.records("mailboxes")[target.external_id]["exchange"]
+    names = ("ForwardingSmtpAddress", "ForwardingAddress", "DeliverToMailboxAndForward")
+    return {name: exchange.get(name) for name in names}
+
+
+def _block(vendor: Simulated, target: Target) -> None:
+    vendor.act("set_enabled", user="priya.shah", is_enabled=False)
+
+
+_PATCH_USER = {"method": "PATCH", "path": "^/v1.0/users/[^/]+$"}
+_RULES = "/messageRules"
+_UNPUBLISHED = "Microsoft publishes no contract of Exchange Online's admin endpoint."
+
+
+_OTHER = "An answer about something that no feed brings."
+_ERROR = "The recorded answer is an error, not a record."
+_TOKEN = "The recorded answer is of the sign-in service."
+RECORDS = (
+    Recorded("azure_activity", "microsoft-azure/activity"),
+    Recorded("sign_ins", "microsoft-entra/signin-or-audit-diagnostic"),
+    Recorded("directory_audit", "microsoft-entra/audit-la-export"),
+    Recorded("unified_audit", "microsoft-defender/advanced-hunting-export"),
+    Recorded("unified_audit", "microsoft-exchange/office-activity-la-export"),
+    Recorded("alerts", "microsoft-defender/m365-defender-alerts-events"),
+    Recorded(
+        "alerts", "microsoft-graph/security-alerts-and-m365-audit",
+        {"other_product": (2, "Events of Windows, which no feed of Microsoft 365 brings.")},
+    ),
+    Recorded(
+        "policies", "microsoft-exchange/soar-action-results",
+        {"missing_id": (3, "Results of another product's script, without an id.")},
+    ),
+    Recorded(
+        "users", "microsoft-graph/recorded-http",
+        {"other_resource": (65, _OTHER), "error_answer": (37, _ERROR),
+         "token_answer": (12, _TOKEN)},
+    ),
+    Recorded(
+        "users", "microsoft-graph-docs",
+        {"other_resource": (49, _OTHER),
+         "no_content": (46, "The answer of a write, without content."),
+         "not_an_object": (3, "A count, or an example that is a number."),
+         "missing_id": (8, "The example selects other fields than the id."),
+         "bad_time": (2, "The page shows types instead of values."),
+         "empty_record": (1, "An object without a field."),
+         "missing_owner": (1, "The settings of /me don't say whose they are."),
+         "unreadable_json": (1, "The source of a mail message."),
+         "untyped_member": (1, "A member of a group that may be a user or a group."),
+         "not_recognised": (2, "A query's row without ActionType.")},
+    ),
+)  # fmt: skip
+
+
+class Microsoft365Subject(Subject):
+    """The clinic whose mailbox was taken over, on small pages."""
+
+    manifest = MANIFEST
+    feed = "sign_ins"
+    pages = "^/v1.0/auditLogs/signIns"
+    endpoints = ENDPOINTS
+    contract = GRAPH
+    records = RECORDS
+    actions = (
+        ActionCase("identity.disable_sign_in", _account, _enabled, _PATCH_USER),
+        ActionCase("identity.enable_sign_in", _account, _enabled, _PATCH_USER, prepare=_block),
+        ActionCase(
+            "identity.revoke_sessions", _account, _was_changed("user.revoke_sessions"),
+            {"method": "POST", "path": "/revokeSignInSessions"},
+        ),
+        ActionCase(
+            "identity.reset_password", _account, _was_changed("user.reset_password"), _PATCH_USER
+        ),
+        ActionCase(
+            "identity.remove_auth_method", _phone, _methods,
+            {"method": "DELETE", "path": "/phoneMethods/"},
+        ),
+        ActionCase(
+            "identity.restore_auth_method", _phone, _methods,
+            {"method": "POST", "path": "/phoneMethods"}, undoes="identity.remove_auth_method",
+        ),
+        ActionCase(
+            "mailbox.disable_inbox_rule", _rule, _rules, {"method": "PATCH", "path": _RULES}
+        ),
+        ActionCase(
+            "mailbox.enable_inbox_rule", _rule, _rules, {"method": "PATCH", "path": _RULES},
+            undoes="mailbox.disable_inbox_rule",
+        ),
+        ActionCase(
+            "mailbox.delete_inbox_rule", _rule, _rules, {"method": "DELETE", "path": _RULES}
+        ),
+        ActionCase(
+            "mailbox.restore_inbox_rule", _rule, _rules, {"method": "POST", "path": _RULES},
+            undoes="mailbox.delete_inbox_rule",
+            no_reversal="The restored rule has a new id, so the old target can't name it.",
+        ),
+        ActionCase(
+            "mailbox.remove_forwarding", _mailbox, _forwarding,
+            {"method": "POST", "path": "/InvokeCommand"}, outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.restore_forwarding", _mailbox, _forwarding,
+            {"method": "POST", "path": "/InvokeCommand"}, undoes="mailbox.remove_forwarding",
+            outside_contract=_UNPUBLISHED,
+        ),
+    )  # fmt: skip
+
+    @contextmanager
+    def running(self, folder: Path) -> Iterator[Simulated]:
+        """The simulator, with one connection's settings."""
+        recording = folder / "exchanges.ndjson"
+        with running_simulator(
+            seed="bec", page_size=5, largest_page=10, record_exchanges=recording
+        ) as served:
+            app = served.control.tenants()[0]
+            yield Simulated(
+                MANIFEST,
+                served,
+                {"tenant_id": app["id"], "client_id": app["apps"][0]["client_id"]}
+                | dict.fromkeys(ENDPOINTS, served.base_url),
+                {"client_secret": app["apps"][0]["secret"]},
+            )
+
+
+SUBJECT = Microsoft365Subject()
