@@ -1,5 +1,6 @@
 """Facts that change, and change back: no plan is lost, and nothing is closed over."""
 
+import datetime as dt
 import threading
 
 import pytest
@@ -84,9 +85,7 @@ def test_a_case_does_not_close_over_a_plan_that_was_replaced(case, cloud) -> Non
     _set_enabled(case.tenant_id, True)
     with scope.tenant(case.tenant_id):
         Case.objects.filter(id=case.id).update(status=Case.Status.INVESTIGATING)
-        Work.objects.filter(kind="close").update(
-            due_at=timezone.now() + timezone.timedelta(hours=1)
-        )
+        Work.objects.filter(kind="close").update(due_at=timezone.now() + dt.timedelta(hours=1))
     response.respond(case.tenant_id, case.id)
     _approve_all(case.tenant_id)
     make_due("close")
