@@ -120,7 +120,9 @@ class Storm:
         if is_needed and at_work < _AT_ONCE:
             self._clients += 1
             attacks = max(1, min(_ATTACKS_AT_A_CLIENT, (self.runs - 2 * self._attacks + 1) // 2))
-            attacked_client(self.simulator, self._clients, attacks)
+            attacked_client(
+                self.simulator, self._clients, attacks, deletes_rules=self._clients % 2 == 1
+            )
             self._attacks += attacks
             self.simulator.post("/faults", kind="expired_tokens")
         return made >= self.runs

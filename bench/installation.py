@@ -154,8 +154,14 @@ def kill_database(seconds: float) -> None:
     database["default"].close_pool()
 
 
-def attacked_client(simulator: Simulator, number: int, attacks: int) -> Tenant:
-    """Register and connect a client with so many (1 to 16) taken-over mailboxes."""
+def attacked_client(
+    simulator: Simulator, number: int, attacks: int, *, deletes_rules: bool = False
+) -> Tenant:
+    """Register and connect a client with so many (1 to 16) taken-over mailboxes.
+
+    `deletes_rules`: its response to tampered mail deletes rules, which a technician approves,
+    where the usual one switches them off.
+    """
     domain = f"client-{number:04}.example"
     told = simulator.post("/organisation", domain=domain, name=f"Client {number}", people=attacks)
     for user in simulator.members(domain):
@@ -169,7 +175,7 @@ def attacked_client(simulator: Simulator, number: int, attacks: int) -> Tenant:
     )
     endpoints = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
     with scope.tenant(tenant.id):
-        if number % 2:
+        if deletes_rules:
             _delete_rules_here()
         connections.create(
             connector="microsoft365",
