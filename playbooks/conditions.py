@@ -29,7 +29,9 @@ _MOST_COMPARISONS_IN_LOOPS = 4
 _COMPARISONS = ("_==_", "_!=_", "@in", "_+_")
 _MOST_VALUES = 200_000
 # Facts that a case may have or not: where they are absent, `has(device.external_id)` is false.
-_OPTIONAL = ("device", "message", "person", "on_premises", "indicator", "inputs")
+_OPTIONAL = (
+    "device", "message", "person", "on_premises", "indicator", "inputs", "directory",
+)  # fmt: skip
 _FACTS = (
     "case", "tenant", "account", "mailbox", "evidence", "verdict", "target", "item", *_OPTIONAL,
 )  # fmt: skip

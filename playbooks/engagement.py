@@ -294,6 +294,11 @@ def judge(
 
     `objects` is how many targets the whole plan touches with this action.
     """
+    if target.get("is_protected", False) is None:
+        return Judgement(
+            "forbidden", "guardrail.unknown",
+            "Not in the client's directory, so not known to be free: no action touches it",
+        )  # fmt: skip
     if _is_protected(target, facts):
         return Judgement(
             "forbidden", "guardrail.protected", "Protected account: no action ever touches it"
