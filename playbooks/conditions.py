@@ -28,6 +28,7 @@ _DEEPEST_LOOPS = 2
 _MOST_COMPARISONS_IN_LOOPS = 4
 _COMPARISONS = ("_==_", "_!=_", "@in", "_+_")
 _MOST_VALUES = 200_000
+_MOST_SHOWN = 20
 # Facts that a case may have or not: where they are absent, `has(device.external_id)` is false.
 _OPTIONAL = (
     "device", "message", "person", "on_premises", "indicator", "inputs", "directory",
@@ -35,7 +36,10 @@ _OPTIONAL = (
 _FACTS = (
     "case", "tenant", "account", "mailbox", "evidence", "verdict", "target", "item", *_OPTIONAL,
 )  # fmt: skip
-_ABSENT: dict[str, Any] = {name: {} for name in _OPTIONAL}
+_ABSENT: dict[str, Any] = {
+    **{name: {} for name in _OPTIONAL},
+    "directory": {"accounts": {}, "devices": {}},
+}
 _NUMBERS = ("hour", "weekday", "objects", "risk")
 _ENVIRONMENT = cel.NewEnv(
     variables={
@@ -103,12 +107,16 @@ class Condition:
         return value
 
     def facts_read(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values that it looked at, by path; what isn't there is left out."""
+        """Return the values that it looked at, by path; what isn't there is left out.
+
+        Of what is long, only its length is told: the evidence itself is kept beside it.
+        """
         found = {}
         for path in self.reads:
             value = _at(facts, path)
             if value is not None:
-                found[path] = value
+                is_long = isinstance(value, list | Mapping) and len(value) > _MOST_SHOWN
+                found[path] = f"{len(value)} items" if is_long else value
         return found
 
 
