@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks.known import ACTIVE_DIRECTORY, on_premises_twin
+from playbooks.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.response import OPEN_PLANS, left_for_technician, needs_technician
 from tenants import ledger, scope, work

@@ -28,7 +28,6 @@ _DEEPEST_LOOPS = 2
 _MOST_COMPARISONS_IN_LOOPS = 4
 _COMPARISONS = ("_==_", "_!=_", "@in", "_+_")
 _MOST_VALUES = 200_000
-_MOST_SHOWN = 20
 # Facts that a case may have or not: where they are absent, `has(device.external_id)` is false.
 _OPTIONAL = (
     "device", "message", "person", "on_premises", "indicator", "inputs", "directory",
@@ -107,16 +106,12 @@ class Condition:
         return value
 
     def facts_read(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values that it looked at, by path; what isn't there is left out.
-
-        Of what is long, only its length is told: the evidence itself is kept beside it.
-        """
+        """Return the values that it looked at, by path; what isn't there is left out."""
         found = {}
         for path in self.reads:
             value = _at(facts, path)
             if value is not None:
-                is_long = isinstance(value, list | Mapping) and len(value) > _MOST_SHOWN
-                found[path] = f"{len(value)} items" if is_long else value
+                found[path] = value
         return found
 
 

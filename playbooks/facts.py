@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from playbooks import known
+from playbooks import directory_facts
 from playbooks.playbook import NO_VERDICT
 from tenants.canonical import jsonable
 from tenants.models import Account, Case, Device, Evidence, Finding, Severity, Tenant
@@ -27,14 +27,14 @@ def of_case(case: Case) -> dict[str, Any]:
         "risk": case.risk,
         "evidence": evidence,
     }
-    if any(named := known.directory(answers.values()).values()):
+    if any(named := directory_facts.directory(answers.values()).values()):
         facts["directory"] = named
     if case.account is not None:
         facts["account"] = _account(case.account, evidence)
         facts["mailbox"] = _mailbox(case.account)
-        twin = known.on_premises_twin(case.account)
+        twin = directory_facts.on_premises_twin(case.account)
         if twin is not None:
-            facts["on_premises"] = known.account(twin)
+            facts["on_premises"] = directory_facts.account(twin)
     if case.kind == Case.Kind.ROUTINE:
         facts["inputs"] = case.request.get("inputs", {})
         facts["verdict"] = NO_VERDICT
@@ -43,7 +43,7 @@ def of_case(case: Case) -> dict[str, Any]:
         facts["message"] = {"external_id": messages[0], "name": messages[0]}
     device = _device_of(case)
     if device is not None:
-        facts["device"] = known.device(device)
+        facts["device"] = directory_facts.device(device)
     if case.verdict:
         facts["verdict"] = {
             "value": case.verdict,
@@ -102,7 +102,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _account(account: Account, evidence: Mapping[str, Any]) -> dict[str, Any]:
     privileged, roles = _privilege(account, evidence)
-    return {**known.account(account), "is_privileged": privileged, "roles": roles}
+    return {**directory_facts.account(account), "is_privileged": privileged, "roles": roles}
 
 
 def _privilege(account: Account, evidence: Mapping[str, Any]) -> tuple[bool, list[str]]:

@@ -85,7 +85,7 @@ def _result(
         confidence=row.confidence,
         rule=row.id,
         because=str(fill(row.because, facts)),
-        facts=row.when.facts_read(facts),
+        facts=_short(row.when.facts_read(facts)),
         missing=tuple(missing),
         untested=tuple(untested),
         would_change=tuple(would_change),
@@ -114,4 +114,12 @@ def evidence_read(condition: Condition) -> set[str]:
         path.removeprefix(_PREFIX).split(".")[0]
         for path in condition.reads
         if path.startswith(_PREFIX)
+    }
+
+
+def _short(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave long lists out: the evidence itself is kept beside the verdict."""
+    return {
+        path: f"{len(value)} items" if isinstance(value, list) and len(value) > 10 else value
+        for path, value in facts.items()
     }
