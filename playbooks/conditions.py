@@ -30,10 +30,11 @@ _COMPARISONS = ("_==_", "_!=_", "@in", "_+_")
 _MOST_VALUES = 200_000
 # Facts that a case may have or not: where they are absent, `has(device.external_id)` is false.
 _OPTIONAL = (
-    "device", "message", "person", "on_premises", "indicator", "inputs", "directory",
+    "account", "mailbox", "device", "message", "person", "on_premises", "indicator", "inputs",
+    "directory",
 )  # fmt: skip
 _FACTS = (
-    "case", "tenant", "account", "mailbox", "evidence", "verdict", "target", "item", *_OPTIONAL,
+    "case", "tenant", "evidence", "verdict", "target", "item", *_OPTIONAL,
 )  # fmt: skip
 _ABSENT: dict[str, Any] = {
     **{name: {} for name in _OPTIONAL},

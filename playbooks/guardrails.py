@@ -48,12 +48,13 @@ def obstacle(step: Step, known: KnownFacts | None = None) -> Obstacle | None:
 def standing_obstacle(step: Step, known: KnownFacts) -> Obstacle | None:
     """Return what stands in the way of `step` before anything is asked of the vendor."""
     rules = in_force()
+    touched = _touched(step)
     return (
         _stopped(step)
         or _out_of_date(step)
         or _changed(step)
-        or _protected(step)
-        or _own(step)
+        or _protected(touched)
+        or _own(step, touched)
         or _stricter_now(step, rules, known)
         or _frozen(step, rules)
     )
@@ -69,7 +70,7 @@ def last_obstacle(step: Step) -> Obstacle | None:
         _stopped(step)
         or _out_of_date(step)
         or _not_allowed(step, step.tier)
-        or _protected(step)
+        or _protected(_touched(step))
         or _over_budget(step, in_force())
     )
 
@@ -154,10 +155,10 @@ def _stricter_now(step: Step, rules: Engagement, known: KnownFacts) -> Obstacle 
     )
 
 
-def _own(step: Step) -> Obstacle | None:
+def _own(step: Step, touched: list[Account]) -> Obstacle | None:
     """Never touch the MSP's own identities, nor the one that Holdfast itself signs in with."""
     names = {step.target_external_id, step.target_name}
-    for account in _touched(step):
+    for account in touched:
         names |= {account.external_id, account.username, account.email}
     known = {name.lower() for name in names if name}
     domains = {"@" + name.partition("@")[2] for name in known if "@" in name}
@@ -193,9 +194,9 @@ def _touched(step: Step) -> list[Account]:
     return list(Account.objects.filter(external_id__in=external_ids))
 
 
-def _protected(step: Step) -> Obstacle | None:
+def _protected(touched: list[Account]) -> Obstacle | None:
     """Look at the directory again: the account may have been protected since the plan."""
-    protected = [account.username for account in _touched(step) if account.is_protected]
+    protected = [account.username for account in touched if account.is_protected]
     if protected:
         return Obstacle(
             f"{protected[0]} is protected (break-glass or excluded): no action may touch it.",
