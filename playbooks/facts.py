@@ -27,7 +27,8 @@ def of_case(case: Case) -> dict[str, Any]:
         "risk": case.risk,
         "evidence": evidence,
     }
-    if any(named := directory_facts.directory(answers.values()).values()):
+    named = directory_facts.directory(answers.values())
+    if any(named.values()):
         facts["directory"] = named
     if case.account is not None:
         facts["account"] = _account(case.account, evidence)
