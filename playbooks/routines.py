@@ -18,13 +18,10 @@ from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.gathering import gather
 from playbooks.language import Playbook
+from playbooks.routine_inputs import checked
 from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, PlaybookMode, Severity
-
-_TYPES: Mapping[str, type | tuple[type, ...]] = {
-    "string": str, "boolean": bool, "integer": int, "list": list, "object": dict,
-}  # fmt: skip
 
 
 def start(
@@ -76,30 +73,6 @@ def _check_account(playbook: Playbook, account: Account | None) -> None:
         raise PlaybookError([f"{playbook.id} is about one account: say which."])
     if account is not None and not playbook.is_about_one_account:
         raise PlaybookError([f"{playbook.id} is about the whole client: leave the account out."])
-
-
-def checked(playbook: Playbook, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs with the playbook's defaults; PlaybookError lists what is wrong."""
-    known = playbook.inputs
-    problems = [
-        f"{playbook.id} takes no input {name!r}; it takes: {', '.join(known) or 'none'}."
-        for name in given
-        if name not in known
-    ]
-    found: dict[str, Any] = {}
-    for name, told in known.items():
-        value = given.get(name, told.default)
-        if value is None:
-            if told.is_required:
-                problems.append(f"The input {name!r} is missing: {told.title}.")
-            continue
-        is_wrong_flag = isinstance(value, bool) and told.type != "boolean"
-        if is_wrong_flag or not isinstance(value, _TYPES[told.type]):
-            problems.append(f"The input {name!r} is {value!r}, not of the type {told.type}.")
-        found[name] = value
-    if problems:
-        raise PlaybookError(problems)
-    return found
 
 
 def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
