@@ -15,7 +15,7 @@ def read_results(data: Mapping[str, Any], kind: str, problems: Problems) -> tupl
         problems.add("what is reported is a list of rows under `results:`", "results")
         return ()
     if told and kind != "routine":
-        problems.add(f"a {kind} reports nothing under `results:`: a routine does", "results")
+        problems.add(f"results are what a routine reports, not what {kind}s do", "results")
         return ()
     if len(told) > MOST_ROWS:
         problems.add(f"more than {MOST_ROWS} rows", "results", MOST_ROWS)

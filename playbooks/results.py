@@ -15,6 +15,7 @@ from playbooks.errors import ConditionError
 from playbooks.language import Playbook, ResultRow
 from playbooks.playbook import MOST_OBJECTS
 
+_REST = "The evidence names them."
 _LOOK = "Look it up by hand, or mend the connection and start this again."
 
 
@@ -69,7 +70,7 @@ def _lines(row: ResultRow, facts: Mapping[str, Any], lacking: set[str]) -> list[
     except ConditionError as error:
         return [Line(row.id, f"“{row.id}” could not be told: {error}", "Look at it by hand.")]
     left = len(items) - MOST_OBJECTS
-    return lines if left <= 0 else [*lines, Line(row.id, f"And {left} more.", row.to_do and _LOOK)]
+    return lines if left <= 0 else [*lines, Line(row.id, f"And {left} more.", row.to_do and _REST)]
 
 
 def _line(row: ResultRow, facts: Mapping[str, Any]) -> Line:
