@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks.facts import on_premises_twin
+from playbooks.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.response import OPEN_PLANS, left_for_technician, needs_technician
 from tenants import ledger, scope, work
@@ -28,7 +28,7 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             or _containment_undone(case, steps)
             or left_for_technician(case)
             or _others_named(case)
-            or _governed_elsewhere(case, steps)
+            or _governed_elsewhere(steps)
         )
         if unproven:
             needs_technician(case, unproven)
@@ -113,28 +113,26 @@ def _others_named(case: Case) -> str:
     return f"The alerts also name {names}: look into it by hand." if names else ""
 
 
-def _governed_elsewhere(case: Case, steps: list[Step]) -> str:
-    """Say that Active Directory would undo a block in the cloud at its next sync."""
-    account = case.account
-    if account is None or account.source_of_authority != Account.Authority.ACTIVE_DIRECTORY:
-        return ""
-    blocked = any(_blocks(step, account.external_id) for step in steps)
-    twin = on_premises_twin(account)
-    if twin is not None and any(_blocks(step, twin.external_id) for step in steps):
+def _governed_elsewhere(steps: list[Step]) -> str:
+    """Say whom Active Directory would let in again at its next sync: blocked in the cloud only."""
+    blocked = {
+        step.target_external_id
+        for step in steps
+        if step.action == "identity.disable_sign_in" and step.holds
+    }
+    governed = Account.objects.filter(
+        external_id__in=blocked, source_of_authority=Account.Authority.ACTIVE_DIRECTORY
+    ).exclude(provider=ACTIVE_DIRECTORY)
+    left = []
+    for account in governed.order_by("username"):
+        twin = on_premises_twin(account)
+        if twin is None or twin.external_id not in blocked:
+            left.append(account.username)
+    if not left:
         return ""
     return (
-        f"{account.username} is governed by Active Directory: block it there too, or the next "
-        "sync lets it in again."
-        if blocked
-        else ""
-    )
-
-
-def _blocks(step: Step, external_id: str) -> bool:
-    return (
-        step.action == "identity.disable_sign_in"
-        and step.holds
-        and step.target_external_id == external_id
+        f"{', '.join(left)}: governed by Active Directory. Block it there too, or the next sync "
+        "lets it in again."
     )
 
 
@@ -154,7 +152,8 @@ def _close(case: Case) -> None:
     case.needs = ""
     case.closed_at = now
     case.closed_with_proof = case.evidence.filter(is_available=True).exists()
-    case.closing_note = f"{done} actions done and read back." if done else _why_nothing(case)
+    told = f"{done} actions done and read back." if done else _why_nothing(case)
+    case.closing_note = " ".join([*_found(case), told])
     case.save()
     ledger.append(
         "case.closed",
@@ -163,6 +162,11 @@ def _close(case: Case) -> None:
         subject=str(case),
         body={"with_proof": case.closed_with_proof, "note": case.closing_note},
     )
+
+
+def _found(case: Case) -> list[str]:
+    """Return what a routine found, in words."""
+    return [str(line["says"]) for line in case.verdict_detail.get("results", [])]
 
 
 def _why_nothing(case: Case) -> str:

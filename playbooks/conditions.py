@@ -29,11 +29,17 @@ _MOST_COMPARISONS_IN_LOOPS = 4
 _COMPARISONS = ("_==_", "_!=_", "@in", "_+_")
 _MOST_VALUES = 200_000
 # Facts that a case may have or not: where they are absent, `has(device.external_id)` is false.
-_OPTIONAL = ("device", "message", "person", "on_premises", "indicator", "inputs")
-_FACTS = (
-    "case", "tenant", "account", "mailbox", "evidence", "verdict", "target", "item", *_OPTIONAL,
+_OPTIONAL = (
+    "account", "mailbox", "device", "message", "person", "on_premises", "indicator", "inputs",
+    "directory",
 )  # fmt: skip
-_ABSENT: dict[str, Any] = {name: {} for name in _OPTIONAL}
+_FACTS = (
+    "case", "tenant", "evidence", "verdict", "target", "item", *_OPTIONAL,
+)  # fmt: skip
+_ABSENT: dict[str, Any] = {
+    **{name: {} for name in _OPTIONAL},
+    "directory": {"accounts": {}, "devices": {}},
+}
 _NUMBERS = ("hour", "weekday", "objects", "risk")
 _ENVIRONMENT = cel.NewEnv(
     variables={

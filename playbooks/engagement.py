@@ -294,12 +294,19 @@ def judge(
 
     `objects` is how many targets the whole plan touches with this action.
     """
+    if target.get("is_protected", False) is None:
+        return Judgement(
+            "forbidden", "guardrail.unknown",
+            "Not in the client's directory, so not known to be free: no action touches it",
+        )  # fmt: skip
     if _is_protected(target, facts):
         return Judgement(
             "forbidden", "guardrail.protected", "Protected account: no action ever touches it"
         )
     seen = _with_traits(target, facts)
-    known = {**facts, "action": action, "target": seen, "objects": objects}
+    known = {
+        **_with_account(target, facts), "action": action, "target": seen, "objects": objects,
+    }  # fmt: skip
     matched = [found for rule in rules.rules if (found := _match(rule, action, known))]
     if not matched:
         return Judgement(rules.default, "default", "No rule matches: the default")
@@ -327,6 +334,14 @@ def _with_traits(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
     if "kind" in account:
         traits["is_shared"] = account["kind"] == "shared"
     return {**traits, "is_server": False, **target}
+
+
+def _with_account(target: Mapping[str, Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the facts with the account that is touched, where the case is about none itself."""
+    touched = facts.get("directory", {}).get("accounts", {}).get(target.get("external_id"))
+    if touched is None or "account" in facts or target.get("kind") in _OF_NO_ACCOUNT:
+        return facts
+    return {**facts, "account": touched}
 
 
 def _match(rule: Rule, action: str, facts: Mapping[str, Any]) -> Judgement | None:

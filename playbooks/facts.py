@@ -2,20 +2,22 @@
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
 
+from playbooks import directory_facts
+from playbooks.playbook import NO_VERDICT
 from tenants.canonical import jsonable
 from tenants.models import Account, Case, Device, Evidence, Finding, Severity, Tenant
-
-ACTIVE_DIRECTORY = "active_directory"
 
 
 def of_case(case: Case) -> dict[str, Any]:
     """Return the facts of `case` as they are known now."""
-    evidence = newest_evidence(case)
+    answers = _newest_answers(case)
+    evidence = {step: _answer(row) for step, row in answers.items()}
     now = _local_now(case.tenant.time_zone)
     facts: dict[str, Any] = {
         "case": _case(case),
@@ -25,22 +27,24 @@ def of_case(case: Case) -> dict[str, Any]:
         "risk": case.risk,
         "evidence": evidence,
     }
+    named = directory_facts.directory(answers.values())
+    if any(named.values()):
+        facts["directory"] = named
     if case.account is not None:
         facts["account"] = _account(case.account, evidence)
         facts["mailbox"] = _mailbox(case.account)
-        twin = on_premises_twin(case.account)
+        twin = directory_facts.on_premises_twin(case.account)
         if twin is not None:
-            facts["on_premises"] = _account(twin, {})
+            facts["on_premises"] = directory_facts.account(twin)
     if case.kind == Case.Kind.ROUTINE:
         facts["inputs"] = case.request.get("inputs", {})
-        # There is no attack to prove; rules may still ask for a verdict.
-        facts["verdict"] = {"value": "not_applicable", "confidence": "high"}
+        facts["verdict"] = NO_VERDICT
     messages = [e.removeprefix("message:") for e in case.entities if e.startswith("message:")]
     if messages:
         facts["message"] = {"external_id": messages[0], "name": messages[0]}
     device = _device_of(case)
     if device is not None:
-        facts["device"] = _device(device)
+        facts["device"] = directory_facts.device(device)
     if case.verdict:
         facts["verdict"] = {
             "value": case.verdict,
@@ -58,13 +62,19 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-def newest_evidence(case: Case) -> dict[str, Any]:
+def _newest_answers(case: Case) -> dict[str, Evidence]:
     """Return the newest answer to each question of the case, by the step that asked it."""
-    answers: dict[str, Any] = {}
-    for row in Evidence.objects.filter(case=case).order_by("answered_at"):
-        step = row.answer.get("step", row.gatherer)
-        answers[step] = {"available": row.is_available, **row.answer.get("facts", {})}
-    return answers
+    rows = Evidence.objects.filter(case=case).order_by("answered_at")
+    return {row.answer.get("step", row.gatherer): row for row in rows}
+
+
+def _answer(row: Evidence) -> dict[str, Any]:
+    """Return an answer as conditions see it, with the connector that gave it."""
+    told = {**row.answer.get("facts", {}), "available": row.is_available}
+    for name in ("reason", "provider"):
+        if row.answer.get(name):
+            told[name] = row.answer[name]
+    return told
 
 
 def _case(case: Case) -> dict[str, Any]:
@@ -91,25 +101,12 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _account(account: Account, evidence: dict[str, Any]) -> dict[str, Any]:
+def _account(account: Account, evidence: Mapping[str, Any]) -> dict[str, Any]:
     privileged, roles = _privilege(account, evidence)
-    return {
-        "id": account.id,
-        "external_id": account.external_id,
-        "provider": account.provider,
-        "username": account.username,
-        "display_name": account.display_name or account.username,
-        "kind": account.kind,
-        "is_enabled": account.is_enabled,
-        "is_privileged": privileged,
-        "is_vip": bool(account.person and account.person.is_vip),
-        "is_protected": account.is_protected,
-        "source_of_authority": account.source_of_authority,
-        "roles": roles,
-    }
+    return {**directory_facts.account(account), "is_privileged": privileged, "roles": roles}
 
 
-def _privilege(account: Account, evidence: dict[str, Any]) -> tuple[bool, list[str]]:
+def _privilege(account: Account, evidence: Mapping[str, Any]) -> tuple[bool, list[str]]:
     """Whether the account is privileged, and by which roles.
 
     The directory may not have been read since a role was given, so what the vendor said when the
@@ -133,42 +130,12 @@ def _mailbox(account: Account) -> dict[str, Any]:
     }
 
 
-def on_premises_twin(account: Account) -> Account | None:
-    """Return the account of the same person in Active Directory; None where none is known.
-
-    Found by the security identifier that the cloud keeps of it, never by a name.
-    """
-    if account.provider == ACTIVE_DIRECTORY or not account.on_premises_sid:
-        return None
-    return (
-        Account.objects.filter(
-            provider=ACTIVE_DIRECTORY,
-            on_premises_sid=account.on_premises_sid,
-            deleted_upstream_at=None,
-        )
-        .select_related("person")
-        .first()
-    )
-
-
 def _device_of(case: Case) -> Device | None:
     names = [e.removeprefix("device:") for e in case.entities if e.startswith("device:")]
     found = Device.objects.filter(
         Q(external_id__in=names) | Q(hostname__in=names), deleted_upstream_at=None
     )
     return found.select_related("owner").order_by("-is_server", "external_id").first()
-
-
-def _device(device: Device) -> dict[str, Any]:
-    return {
-        "id": device.id,
-        "external_id": device.external_id,
-        "provider": device.provider,
-        "name": device.hostname or device.external_id,
-        "is_server": device.is_server,
-        "operating_system": device.operating_system,
-        "owner": device.owner.display_name if device.owner else "",
-    }
 
 
 def _local_now(time_zone: str) -> dt.datetime:

@@ -14,9 +14,9 @@ from integrations.contract import Client, Json, Target
 from integrations.errors import Throttled, UnknownAction, VendorError
 from integrations.models import Connection
 from playbooks import facts as case_facts
-from playbooks import planner
 from playbooks.errors import ConditionError
 from playbooks.language import PlaybookStep
+from playbooks.targets import target_of
 from tenants import evidence, scope, work
 from tenants.errors import HoldfastError
 from tenants.models import Case
@@ -101,7 +101,7 @@ def _target(step: PlaybookStep, facts: dict[str, Any]) -> tuple[Target, str]:
     kind = catalog.get(step.uses).target
     if kind == "tenant":
         return Target("tenant", "", facts["tenant"]["slug"], facts["tenant"]["slug"]), ""
-    told = planner.target_of(step, facts)
+    told = target_of(step, facts)
     return (
         Target(kind, told["id"], told["external_id"], told["name"], told["parent_external_id"]),
         told["provider"],
@@ -164,7 +164,12 @@ def _keep(case: Case, answer: _Answer) -> None:
         question=catalog.get(step.uses).title,
         asked_of=connection.name if connection else "nobody",
         asked_at=answer.asked_at,
-        answer={"step": step.id, "facts": answer.facts, "reason": answer.reason},
+        answer={
+            "step": step.id,
+            "facts": answer.facts,
+            "reason": answer.reason,
+            "provider": connection.connector if connection else "",
+        },
         is_available=answer.is_available,
         summary=answer.reason or _summary(answer.facts),
     )

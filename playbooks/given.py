@@ -15,7 +15,7 @@ from tenants.storable import storable
 LONGEST_LIST = 2000
 _MAPPINGS = (
     "case", "tenant", "account", "mailbox", "evidence", "verdict", "device", "message", "person",
-    "on_premises", "indicator", "inputs",
+    "on_premises", "indicator", "inputs", "directory",
 )  # fmt: skip
 
 

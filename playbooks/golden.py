@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from playbooks import engagement, planner, verdicts
+from playbooks import engagement, planner, results, verdicts
 from playbooks.engagement import Engagement
 from playbooks.given import merged
 from playbooks.language import Playbook
@@ -49,6 +49,7 @@ def _difference(playbook: Playbook, test: Mapping[str, Any]) -> str:
             found = _verdict(playbook, facts)
         else:
             found = _plan(playbook, facts, _rules(test))
+            found["results"] = [line.words for line in results.of(playbook, facts)]
     except HoldfastError as error:
         return str(error)
     expected = test.get("expect", {})

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection
-from playbooks import planner
+from playbooks import targets
 from playbooks.engagement import TIERS, Engagement, judge
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Step, Tier
@@ -48,12 +48,13 @@ def obstacle(step: Step, known: KnownFacts | None = None) -> Obstacle | None:
 def standing_obstacle(step: Step, known: KnownFacts) -> Obstacle | None:
     """Return what stands in the way of `step` before anything is asked of the vendor."""
     rules = in_force()
+    touched = _touched(step)
     return (
         _stopped(step)
         or _out_of_date(step)
         or _changed(step)
-        or _protected(step)
-        or _own(step)
+        or _protected(touched)
+        or _own(step, touched)
         or _stricter_now(step, rules, known)
         or _frozen(step, rules)
     )
@@ -69,7 +70,7 @@ def last_obstacle(step: Step) -> Obstacle | None:
         _stopped(step)
         or _out_of_date(step)
         or _not_allowed(step, step.tier)
-        or _protected(step)
+        or _protected(_touched(step))
         or _over_budget(step, in_force())
     )
 
@@ -139,7 +140,7 @@ def _stricter_now(step: Step, rules: Engagement, known: KnownFacts) -> Obstacle 
     judgement = judge(
         rules,
         action=step.action,
-        target=planner.with_traits(told["target"], facts),
+        target=targets.with_traits(told["target"], facts),
         objects=len(same),
         facts=facts,
     )
@@ -154,12 +155,11 @@ def _stricter_now(step: Step, rules: Engagement, known: KnownFacts) -> Obstacle 
     )
 
 
-def _own(step: Step) -> Obstacle | None:
+def _own(step: Step, touched: list[Account]) -> Obstacle | None:
     """Never touch the MSP's own identities, nor the one that Holdfast itself signs in with."""
-    owner = step.run.plan.case.account
     names = {step.target_external_id, step.target_name}
-    if owner is not None:
-        names |= {owner.external_id, owner.username, owner.email}
+    for account in touched:
+        names |= {account.external_id, account.username, account.email}
     known = {name.lower() for name in names if name}
     domains = {"@" + name.partition("@")[2] for name in known if "@" in name}
     installation = Installation.objects.first()
@@ -187,15 +187,16 @@ def _frozen(step: Step, rules: Engagement) -> Obstacle | None:
     )
 
 
-def _protected(step: Step) -> Obstacle | None:
-    """Look at the directory again: the account may have been protected since the plan."""
+def _touched(step: Step) -> list[Account]:
+    """Return the accounts that a step touches: its target, and whom its case is about."""
     owner = step.run.plan.case.account
-    external_ids = {step.target_external_id, owner.external_id if owner else ""}
-    protected = [
-        account.username
-        for account in Account.objects.filter(external_id__in=external_ids)
-        if account.is_protected
-    ]
+    external_ids = {step.target_external_id, owner.external_id if owner else ""} - {""}
+    return list(Account.objects.filter(external_id__in=external_ids))
+
+
+def _protected(touched: list[Account]) -> Obstacle | None:
+    """Look at the directory again: the account may have been protected since the plan."""
+    protected = [account.username for account in touched if account.is_protected]
     if protected:
         return Obstacle(
             f"{protected[0]} is protected (break-glass or excluded): no action may touch it.",

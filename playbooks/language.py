@@ -1,7 +1,7 @@
 """YAML → a typed, frozen playbook. Every problem is reported at once, with its place."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,18 @@ from playbooks.playbook import (
     KINDS,
     MOST_ROWS,
     MOST_TESTS,
+    NO_VERDICT,
+    OF_ONE_ACCOUNT,
     VERDICT_KEYS,
     VERDICTS,
     Playbook,
     PlaybookInput,
     PlaybookStep,
+    ResultRow,
     VerdictRow,
 )
 from playbooks.problems import Problems
+from playbooks.result_reading import read_results
 from playbooks.step_reading import read_steps
 
 __all__ = [
@@ -37,6 +41,7 @@ __all__ = [
     "Playbook",
     "PlaybookInput",
     "PlaybookStep",
+    "ResultRow",
     "VerdictRow",
     "load",
     "load_checked",
@@ -67,6 +72,7 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
     kind = problems.one_of(data.get("kind"), KINDS, "kind", "kind")
     steps = read_steps(data, kind, problems)
     verdicts = _verdicts(data, kind, problems)
+    results = read_results(data, kind, problems)
     trigger = problems.condition(data.get("trigger", "false"), "trigger")
     tests = _tests(data, problems)
     playbook_id = problems.text(data, "id")
@@ -78,7 +84,7 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
     inputs = _inputs(data, problems)
     example = problems.mapping(data.get("example") or {}, "example", "example")
     if is_new:
-        lint.check(data, kind, trigger, steps, verdicts, inputs, problems)
+        lint.check(data, kind, trigger, steps, verdicts, results, inputs, problems)
     ordered = lint.in_order(steps, problems)
     if problems.found or trigger is None:
         raise PlaybookError(problems.found)
@@ -88,12 +94,13 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
         trigger=trigger,
         steps=ordered,
         verdicts=verdicts,
+        results=results,
         responses=responses,
         attack=attack,
         d3fend=d3fend,
         inputs=inputs,
         sources=sources,
-        example=_example(kind, inputs, example),
+        example=_example(kind, steps, inputs, example),
         tests=tests,
         source=text,
         source_sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -135,12 +142,19 @@ def _input(name: str, told: Any, problems: Problems) -> PlaybookInput:
 
 
 def _example(
-    kind: str, inputs: Mapping[str, PlaybookInput], told: Mapping[str, Any]
+    kind: str,
+    steps: Sequence[PlaybookStep],
+    inputs: Mapping[str, PlaybookInput],
+    told: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the base facts with the defaults of the inputs and the file's example over them."""
     base = dict(_base_facts())
     if kind == "investigation":
         del base["verdict"]
+    if kind == "routine":
+        base["verdict"] = NO_VERDICT
+        if not any(step.target in OF_ONE_ACCOUNT for step in steps):
+            del base["account"], base["mailbox"]
     defaults = {one.name: one.default for one in inputs.values() if one.default is not None}
     if inputs:
         base["inputs"] = defaults

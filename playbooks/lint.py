@@ -3,7 +3,7 @@
 `language` checks each value by itself first; this looks at how they fit together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from integrations import catalog
@@ -16,12 +16,13 @@ from playbooks.playbook import (
     TEST_KEYS,
     PlaybookInput,
     PlaybookStep,
+    ResultRow,
     VerdictRow,
 )
 from playbooks.problems import Problems
 
 _Place = tuple[str | int, ...]
-_ALWAYS_THERE = {"available", "reason"}
+_ALWAYS_THERE = {"available", "reason", "provider"}
 
 
 def in_order(steps: Sequence[PlaybookStep], problems: Problems) -> tuple[PlaybookStep, ...]:
@@ -61,6 +62,7 @@ def check(
     trigger: Condition | None,
     steps: Sequence[PlaybookStep],
     rows: Sequence[VerdictRow],
+    results: Sequence[ResultRow],
     inputs: Mapping[str, PlaybookInput],
     problems: Problems,
 ) -> None:
@@ -74,9 +76,14 @@ def check(
     told = data.get("verdicts")
     if isinstance(told, list) and len(told) == len(rows):
         _rows(rows, problems)
+    for i, row in enumerate(results):
+        if row.when is not None and _is_never(row.when):
+            problems.add("this row is never said: drop it, or say when", "results", i, "when")
     evidence = _evidence(steps, kind)
+    listed = {("steps", i) for i, step in enumerate(steps) if step.for_each is not None}
+    listed |= {("results", i) for i, row in enumerate(results) if row.for_each is not None}
     for condition, place in _conditions(data):
-        _facts(condition, place, steps, evidence, inputs, problems)
+        _facts(condition, place, listed, evidence, inputs, problems)
     _golden(data, kind, problems)
 
 
@@ -157,20 +164,20 @@ def _texts(data: Mapping[str, Any]) -> Iterator[tuple[str, _Place]]:
     told = data.get("trigger")
     if isinstance(told, str):
         yield told, ("trigger",)
-    for table in ("steps", "verdicts"):
+    for table in ("steps", "verdicts", "results"):
         rows = data.get(table)
         for i, row in enumerate(rows if isinstance(rows, list) else []):
             for key, value in row.items() if isinstance(row, dict) else []:
                 if key in ("when", "for_each") and isinstance(value, str):
                     yield value, (table, i, key)
-                elif key in ("with", "target", "why", "because"):
+                elif key in ("with", "target", "why", "because", "says", "to_do"):
                     yield from ((one, (table, i, key)) for one in expressions_in(value))
 
 
 def _facts(
     condition: Condition,
     place: _Place,
-    steps: Sequence[PlaybookStep],
+    listed: Collection[_Place],
     evidence: dict[str, Mapping[str, str]] | None,
     inputs: Mapping[str, PlaybookInput],
     problems: Problems,
@@ -179,8 +186,9 @@ def _facts(
         root, rest = path[0], path[1:]
         if root == "inputs" and rest and rest[0] not in inputs:
             problems.add(f"no input {rest[0]!r}: name it under `inputs:`", *place)
-        if root == "item" and place[0] == "steps" and steps[int(place[1])].for_each is None:
-            problems.add("`item` is known only in a step with `for_each:`", *place)
+        if root == "item" and place[:2] not in listed:
+            what = "row of the results" if place[0] == "results" else "step"
+            problems.add(f"`item` is known only in a {what} with `for_each:`", *place)
         if root == "evidence" and rest and evidence is not None:
             _answer(rest, evidence, place, problems)
     if evidence is not None:

@@ -70,6 +70,26 @@ class Activation(TenantModel):
         return f"{self.playbook_id} {self.mode}"
 
 
+class RoutineDefaults(TenantModel):
+    """What a tenant's routine is given where whoever starts it says nothing else.
+
+    The newest row of a playbook is in force, whole.
+    """
+
+    playbook_id = models.CharField(max_length=100)
+    inputs = models.JSONField(default=dict)
+    actor = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["tenant", "playbook_id"], name="routine_defaults_of")]
+        verbose_name_plural = "defaults of routines"
+
+    def __str__(self) -> str:
+        return f"defaults of {self.playbook_id}"
+
+
 class RulesOfEngagement(TenantModel):
     """One version of a tenant's policy. The newest version is in force."""
 

@@ -9,16 +9,11 @@ from playbooks.conditions import fill
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.language import Playbook, PlaybookStep
+from playbooks.targets import target_of
 from tenants.canonical import sha256_of
 
 FORMAT = 2
 _LONGEST_ID = 120
-# What belongs to the case's account, and is known at the vendor only together with it.
-_OF_THE_ACCOUNT = (
-    "mailbox_rule", "auth_method", "oauth_grant", "role_assignment", "group_membership", "licence",
-    "mailbox_delegate", "trusted_sender",
-)  # fmt: skip
-_OF_A_DEVICE = ("device", "process", "file")
 
 
 def plan(
@@ -34,7 +29,7 @@ def plan(
     """
     facts = given.clean(facts)
     drafts: list[dict[str, Any]] = []
-    skipped: list[dict[str, str]] = []
+    skipped: list[dict[str, Any]] = []
     problems: list[str] = []
     for step in playbook.steps:
         if catalog.get(step.uses).is_read_only:
@@ -46,7 +41,7 @@ def plan(
             problems.append(f"{playbook.id}, step {step.id}: {error}")
             continue
         drafts.extend(made)
-        skipped.extend({"step": step.id, "why": why} for why in why_not)
+        skipped.extend({"step": step.id, **why} for why in why_not)
     if problems:
         raise PlaybookError(problems)
     steps = _with_canaries(_judged(drafts, facts, rules), rules)
@@ -69,6 +64,12 @@ def plan(
     }
 
 
+def left_by_hand(document: Mapping[str, Any]) -> list[str]:
+    """Return what a plan leaves to a person, in words: targets too many, or that can't be used."""
+    title = document["playbook"]["title"]
+    return [f"{title}: {one['why']}." for one in document["skipped"] if one.get("by_hand")]
+
+
 def plan_sha256(document: Mapping[str, Any]) -> str:
     """Return the hash that people approve a plan by."""
     return sha256_of(document)
@@ -76,23 +77,23 @@ def plan_sha256(document: Mapping[str, Any]) -> str:
 
 def _drafts(
     step: PlaybookStep, facts: Mapping[str, Any], at_least: str
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return a step's targets as drafts, and why others have none."""
     if step.when is not None and not step.when.holds(facts):
-        return [], [f"the condition does not hold: {step.when.text}"]
+        return [], [{"why": f"the condition does not hold: {step.when.text}"}]
     if step.for_each is None:
         return [_draft(step, facts, step.id, strictest(step.tier, at_least))], []
     items = step.for_each.evaluate(facts)
     if not isinstance(items, list):
         raise ConditionError(f"{step.for_each.text!r} is no list.")
     if not items:
-        return [], ["there is nothing to do it to"]
+        return [], [{"why": "there is nothing to do it to"}]
     return _drafts_of_items(step, facts, items, at_least)
 
 
 def _drafts_of_items(
     step: PlaybookStep, facts: Mapping[str, Any], items: list[Any], at_least: str
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return one draft for each different target, at most as many as the step allows.
 
     Many targets must not keep the first ones from being dealt with: the rest is named, and a
@@ -116,7 +117,7 @@ def _drafts_of_items(
     if why_not:
         for draft in kept:
             draft["least_tier"] = strictest(draft["least_tier"], "technician")
-    return kept, why_not
+    return kept, [{"why": why, "by_hand": True} for why in why_not]
 
 
 def _short(external_id: str) -> str:
@@ -135,7 +136,7 @@ def _draft(
         "step": step.id,
         "action": action.name,
         "title": action.title,
-        "target": _target(step, action.target, facts),
+        "target": target_of(step, facts),
         "inputs": step.inputs(facts),
         "why": {
             "words": fill(step.why, facts),
@@ -151,75 +152,6 @@ def _draft(
             "reason": step.no_reversal or action.no_reversal,
         },
     }
-
-
-def target_of(step: PlaybookStep, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a step acts on or asks about; ConditionError where the facts don't say."""
-    return _target(step, catalog.get(step.uses).target, facts)
-
-
-def _target(step: PlaybookStep, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(step.target, str):
-        told = facts.get(step.target)
-        if not isinstance(told, Mapping) or not told.get("external_id"):
-            raise ConditionError(f"the facts lack {step.target!r} with an external_id.")
-        name = told.get("username") or told.get("name") or told["external_id"]
-        told = {**told, "name": name}
-    else:
-        told = _filled_target(step.target, facts)
-    owner = facts.get("account", {}).get("external_id", "") if kind in _OF_THE_ACCOUNT else ""
-    return {
-        "kind": kind,
-        "id": str(told.get("id", "")),
-        "external_id": str(told["external_id"]),
-        "name": str(told.get("name") or told["external_id"]),
-        "parent_external_id": owner,
-        "provider": str(told.get("provider") or _provider(kind, facts)),
-        **_traits(kind, told, facts),
-    }
-
-
-def with_traits(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a planned target with its traits as the facts say now."""
-    return {**target, **_traits(str(target["kind"]), target, facts)}
-
-
-def _provider(kind: str, facts: Mapping[str, Any]) -> str:
-    """Return the connector that knows a target which doesn't say so itself."""
-    first = "device" if kind in _OF_A_DEVICE else "account"
-    for name in (first, "account", "device"):
-        if facts.get(name, {}).get("provider"):
-            return str(facts[name]["provider"])
-    return ""
-
-
-def _traits(kind: str, told: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, bool]:
-    """Return what rules of engagement judge a target by; what belongs to an account is as it is."""
-    account = facts.get("account", {})
-    device = facts.get("device", {})
-    is_device = kind in _OF_A_DEVICE
-    return {
-        "is_privileged": not is_device and account.get("is_privileged") is not False
-        if account else bool(told.get("is_privileged")),
-        "is_vip": not is_device and bool(account.get("is_vip")),
-        "is_synced": not is_device and account.get("source_of_authority") == "active_directory",
-        "is_shared": not is_device and account.get("kind") == "shared",
-        "is_server": is_device and bool(told.get("is_server", device.get("is_server"))),
-    }  # fmt: skip
-
-
-def _filled_target(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill a target in; one without a usable name is still a target."""
-    told = {"external_id": fill(target["external_id"], facts)}
-    if "provider" in target:
-        told["provider"] = fill(target["provider"], facts)
-    if not isinstance(told["external_id"], str) or not told["external_id"]:
-        raise ConditionError(f"the target's external_id is {told['external_id']!r}, no id.")
-    try:
-        told["name"] = fill(target.get("name", ""), facts)
-    except ConditionError:
-        told["name"] = told["external_id"]
-    return told
 
 
 def _judged(

@@ -14,11 +14,13 @@ TARGET_FACTS = {
     "account": "account", "mailbox": "mailbox", "device": "device", "message": "message",
     "on_premises": "account", "indicator": "indicator", "tenant": "tenant",
 }  # fmt: skip
+# A routine answers no attack, so there is none to prove; rules may still ask for a verdict.
+NO_VERDICT = {"value": "not_applicable", "confidence": "high"}
 CONFIDENCES = ("high", "medium", "low")
 FAILURES = ("stop", "continue", "roll_back")
 KEYS = {
     "id", "version", "kind", "title", "summary", "trigger", "inputs", "steps", "verdicts",
-    "responses", "attack", "d3fend", "sources", "example", "tests",
+    "responses", "results", "attack", "d3fend", "sources", "example", "tests",
 }  # fmt: skip
 STEP_KEYS = {
     "id", "uses", "with", "target", "when", "needs", "for_each", "at_most", "on_failure", "tier",
@@ -31,9 +33,12 @@ TEST_KEYS = {"name", "change", "rules", "expect"}
 EXPECTED_KEYS = {
     "investigation": {"verdict", "confidence", "rule"},
     "response": {"tier", "steps"},
-    "routine": {"tier", "steps"},
+    "routine": {"tier", "steps", "results"},
 }
 VERDICT_KEYS = {"id", "when", "verdict", "confidence", "because"}
+RESULT_KEYS = {"id", "when", "for_each", "says", "to_do"}
+# Steps on these facts are about one account; a routine without any is about the whole client.
+OF_ONE_ACCOUNT = ("account", "mailbox", "on_premises")
 DURATION = re.compile(r"([0-9]{1,6})([smh])")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LONGEST_TIMEOUT = 24 * 3600
@@ -87,6 +92,20 @@ class VerdictRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One row of what a routine reports; every row that holds is said, for each item of a list.
+
+    With `to_do` it is something that a technician still has to do.
+    """
+
+    id: str
+    says: str
+    to_do: str = ""
+    when: Condition | None = None
+    for_each: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Playbook:
     """A playbook, as its file says it. `source_sha256` names exactly this content."""
 
@@ -98,6 +117,7 @@ class Playbook:
     trigger: Condition
     steps: tuple[PlaybookStep, ...]
     verdicts: tuple[VerdictRow, ...]
+    results: tuple[ResultRow, ...]
     responses: Mapping[str, tuple[str, ...]]
     attack: tuple[str, ...]
     d3fend: tuple[str, ...]
@@ -107,3 +127,8 @@ class Playbook:
     tests: tuple[Mapping[str, Any], ...]
     source: str
     source_sha256: str
+
+    @property
+    def is_about_one_account(self) -> bool:
+        """Whether it acts on an account that the case must have."""
+        return any(step.target in OF_ONE_ACCOUNT for step in self.steps)

@@ -95,6 +95,8 @@ def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) 
     held = activation.in_force(playbook_id)
     in_force = rules.in_force()
     document = planner.plan(held.playbook, facts, in_force, _least_tier(case, held.mode))
+    if held.mode != PlaybookMode.SHADOW:
+        left.extend(planner.left_by_hand(document))
     if not document["steps"]:
         ledger.append(
             "plan.empty", actor="engine", case_id=case.id, subject=held.playbook.title,

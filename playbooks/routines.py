@@ -13,18 +13,15 @@ from django.db.models import Max
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks import activation, availability, planner, response, rules
+from playbooks import activation, availability, planner, response, results, rules
 from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.gathering import gather
 from playbooks.language import Playbook
+from playbooks.routine_inputs import checked
 from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, PlaybookMode, Severity
-
-_TYPES: Mapping[str, type | tuple[type, ...]] = {
-    "string": str, "boolean": bool, "integer": int, "list": list, "object": dict,
-}  # fmt: skip
 
 
 def start(
@@ -37,12 +34,13 @@ def start(
 ) -> Case:
     """Start a routine for the scope's tenant, now or `at` a time (aware).
 
-    PlaybookError where the playbook is no routine or an input is missing, unknown or of another
-    type than the playbook says.
+    PlaybookError where the playbook is no routine, an input is missing, unknown or of another
+    type than the playbook says, or it is about one account and none is given, or the other way.
     """
     playbook = activation.in_force(playbook_id).playbook
     if playbook.kind != "routine":
         raise PlaybookError([f"{playbook_id} is a playbook for {playbook.kind}s, not a routine."])
+    _check_account(playbook, account)
     now = timezone.now()
     number = (Case.objects.aggregate(newest=Max("number"))["newest"] or 0) + 1
     case = Case.objects.create(
@@ -70,28 +68,11 @@ def start(
     return case
 
 
-def checked(playbook: Playbook, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs with the playbook's defaults; PlaybookError lists what is wrong."""
-    known = playbook.inputs
-    problems = [
-        f"{playbook.id} takes no input {name!r}; it takes: {', '.join(known) or 'none'}."
-        for name in given
-        if name not in known
-    ]
-    found: dict[str, Any] = {}
-    for name, told in known.items():
-        value = given.get(name, told.default)
-        if value is None:
-            if told.is_required:
-                problems.append(f"The input {name!r} is missing: {told.title}.")
-            continue
-        is_wrong_flag = isinstance(value, bool) and told.type != "boolean"
-        if is_wrong_flag or not isinstance(value, _TYPES[told.type]):
-            problems.append(f"The input {name!r} is {value!r}, not of the type {told.type}.")
-        found[name] = value
-    if problems:
-        raise PlaybookError(problems)
-    return found
+def _check_account(playbook: Playbook, account: Account | None) -> None:
+    if playbook.is_about_one_account and account is None:
+        raise PlaybookError([f"{playbook.id} is about one account: say which."])
+    if account is not None and not playbook.is_about_one_account:
+        raise PlaybookError([f"{playbook.id} is about the whole client: leave the account out."])
 
 
 def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
@@ -112,6 +93,8 @@ def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
 
 def _plan(case: Case, playbook: Playbook, mode: str) -> None:
     facts = case_facts.of_case(case)
+    version = remember(playbook)
+    _keep_results(case, playbook, version.sha256, facts)
     policy = rules.in_force()
     try:
         # A person has asked for it, so it is not for the shadow; what is not automatic is asked.
@@ -120,6 +103,8 @@ def _plan(case: Case, playbook: Playbook, mode: str) -> None:
     except (PlaybookError, ConditionError) as error:
         response.needs_technician(case, f"The routine could not be planned: {error}")
         return
+    case.verdict_detail["not_planned"] += planner.left_by_hand(document)
+    case.save(update_fields=["verdict_detail"])
     missing = availability.of_plan(document, case.account.provider if case.account else "")
     if missing:
         response.needs_technician(case, missing)
@@ -133,9 +118,27 @@ def _plan(case: Case, playbook: Playbook, mode: str) -> None:
         )  # fmt: skip
         work.schedule("close", case.id)
         return
-    version = remember(playbook)
     response.adopt(
         case, document, facts, version.sha256, policy.version, case.request["by"],
         mode=PlaybookMode.AUTOMATIC if at_least == "automatic" else PlaybookMode.APPROVE,
     )  # fmt: skip
     response.set_status(case)
+
+
+def _keep_results(
+    case: Case, playbook: Playbook, version_sha256: str, facts: Mapping[str, Any]
+) -> None:
+    """Keep with the case what the routine found, and what of it is left for a technician."""
+    lines = results.of(playbook, facts)
+    case.verdict_detail = {
+        "playbook": playbook.id,
+        "version": playbook.version,
+        "playbook_sha256": version_sha256,
+        "results": [line.as_json() for line in lines],
+        "not_planned": [line.words for line in lines if line.to_do],
+    }
+    case.save(update_fields=["verdict_detail"])
+    ledger.append(
+        "routine.results", actor="engine", case_id=case.id, subject=playbook.title,
+        body={"playbook": playbook.id, "note": " ".join(line.words for line in lines)},
+    )  # fmt: skip

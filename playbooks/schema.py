@@ -23,6 +23,7 @@ from playbooks.playbook import (
     MOST_ROWS,
     MOST_STEPS,
     MOST_TESTS,
+    RESULT_KEYS,
     STEP_KEYS,
     TARGET_FACTS,
     TEST_KEYS,
@@ -48,7 +49,7 @@ def playbook_schema() -> dict[str, Any]:
         "title": "Holdfast playbook",
         **_mapping(_top(), KEYS, ["id", "version", "kind", "title", "summary", "steps", "tests"]),
         "allOf": [_of_kind(kind) for kind in KINDS],
-        "$defs": {"step": _step(), "row": _row(), "input": _input()},
+        "$defs": {"step": _step(), "row": _row(), "result": _result(), "input": _input()},
     }
 
 
@@ -78,6 +79,10 @@ def _top() -> dict[str, Any]:
         "verdicts": {
             "type": ["array", "null"], "maxItems": MOST_ROWS, "items": {"$ref": "#/$defs/row"},
         },
+        "results": {
+            "type": ["array", "null"], "maxItems": MOST_ROWS, "items": {"$ref": "#/$defs/result"},
+            "description": "What a routine reports: every row that holds is said.",
+        },
         "responses": {
             **_OBJECT, "propertyNames": {"enum": list(VERDICTS)}, "additionalProperties": _NAMES,
         },
@@ -104,6 +109,8 @@ def _of_kind(kind: str) -> dict[str, Any]:
         required = ["verdicts"]
     else:
         then["verdicts"] = {"enum": [None, []]}
+    if kind != "routine":
+        then["results"] = {"enum": [None, []]}
     return {
         "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
         "then": {"properties": then, "required": required},
@@ -121,6 +128,7 @@ def _test(kind: str) -> dict[str, Any]:
         "rule": {"type": "string"},
         "tier": {"enum": list(TIERS)},
         "steps": {"type": "array", "items": {"type": "string"}},
+        "results": {"type": "array", "items": {"type": "string"}},
     }
     known = {
         "name": {},
@@ -146,6 +154,17 @@ def _row() -> dict[str, Any]:
         "because": {**_TEXT, "description": "Why, in plain words, with ${ expressions }."},
     }
     return _mapping(known, VERDICT_KEYS, sorted(VERDICT_KEYS))
+
+
+def _result() -> dict[str, Any]:
+    known = {
+        "id": _TEXT,
+        "when": _CONDITION,
+        "for_each": {**_CONDITION, "type": "string", "description": "A list, in CEL."},
+        "says": {**_TEXT, "description": "What was found, in plain words, with ${ expressions }."},
+        "to_do": {**_TEXT, "description": "What a technician must do: the case stays open."},
+    }
+    return _mapping(known, RESULT_KEYS, ["id", "says"])
 
 
 def _step() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from integrations import catalog
 from playbooks import given
 from playbooks.conditions import Condition, fill
 from playbooks.errors import ConditionError
@@ -48,12 +49,12 @@ class Result:
 def decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     """Return the verdict of an investigation's table on the facts. Pure."""
     facts = given.clean(facts)
-    missing = _missing(playbook, facts)
+    missing = unanswered(playbook, facts)
     lacking = {item["step"] for item in missing}
     untested: list[dict[str, Any]] = []
     would_change: list[dict[str, str]] = []
     for row in playbook.verdicts:
-        needed = sorted(_evidence_read(row.when) & lacking)
+        needed = sorted(evidence_read(row.when) & lacking)
         if needed:
             untested.append({"rule": row.id, "verdict": row.verdict, "needs": needed})
             continue
@@ -91,10 +92,13 @@ def _result(
     )
 
 
-def _missing(playbook: Playbook, facts: Mapping[str, Any]) -> list[dict[str, str]]:
+def unanswered(playbook: Playbook, facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the questions of a playbook that got no answer: the step, and the reason."""
     answers = facts.get("evidence", {})
     found = []
     for step in playbook.steps:
+        if not catalog.get(step.uses).is_read_only:
+            continue
         answer = answers.get(step.id, {})
         if not isinstance(answer, Mapping):
             answer = {"reason": f"the answer is a {type(answer).__name__}, not an object"}
@@ -104,7 +108,8 @@ def _missing(playbook: Playbook, facts: Mapping[str, Any]) -> list[dict[str, str
     return found
 
 
-def _evidence_read(condition: Condition) -> set[str]:
+def evidence_read(condition: Condition) -> set[str]:
+    """Return the steps whose answers a condition looks at."""
     return {
         path.removeprefix(_PREFIX).split(".")[0]
         for path in condition.reads

@@ -4,14 +4,14 @@ D3FEND ids are MITRE's (https://d3fend.mitre.org). `settle_seconds` is how long 
 the old state after a change, `verify_within_seconds` when an unseen effect counts as failed.
 """
 
-from integrations.catalog.action import CatalogAction, InputType, TargetKind
+from integrations.catalog.action import CatalogAction, InputType, Listed, TargetKind
 from integrations.catalog.endpoint_actions import ENDPOINT_ACTIONS
 from integrations.catalog.identity_actions import IDENTITY_ACTIONS
 from integrations.catalog.mail_actions import MAIL_ACTIONS
 from integrations.catalog.questions import QUESTIONS
 from integrations.errors import UnknownAction
 
-__all__ = ["ACTIONS", "CatalogAction", "InputType", "TargetKind", "get"]
+__all__ = ["ACTIONS", "CatalogAction", "InputType", "Listed", "TargetKind", "get"]
 
 ACTIONS: tuple[CatalogAction, ...] = (
     *QUESTIONS,

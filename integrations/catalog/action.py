@@ -10,6 +10,7 @@ TargetKind = Literal[
     "device", "process", "file", "indicator", "policy_setting", "tenant",
 ]  # fmt: skip
 InputType = Literal["string", "boolean", "integer", "object", "list"]
+Listed = Literal["account", "device"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,9 @@ class CatalogAction:
 
     `reversal` names the action that undoes it; where there is none, `no_reversal` says why.
     `owner_words` is the past-tense sentence that the client's owner reads, with ``{target}``.
-    `facts` are the top-level answers of a read-only action, by name, with the type of each.
+    `facts` are the top-level answers of a read-only action, by name, with the type of each;
+    `lists` says which of them are lists of the client's accounts or devices. Their items carry the
+    vendor's `external_id`, by which the directory is asked for what it knows of each.
     `hourly_limit` is the default blast-radius budget: targets per tenant and hour.
     """
 
@@ -31,6 +34,7 @@ class CatalogAction:
     inputs: Mapping[str, InputType] = field(default_factory=dict)
     optional_inputs: Mapping[str, InputType] = field(default_factory=dict)
     facts: Mapping[str, InputType] = field(default_factory=dict)
+    lists: Mapping[str, Listed] = field(default_factory=dict)
     reversal: str | None = None
     no_reversal: str = ""
     d3fend: str = ""
@@ -44,6 +48,7 @@ def gatherer(
     title: str,
     target: TargetKind,
     facts: Mapping[str, InputType],
+    lists: Mapping[str, Listed] | None = None,
     **optional_inputs: InputType,
 ) -> CatalogAction:
     """Return a question: it reads, changes nothing, and answers with `facts`."""
@@ -55,5 +60,6 @@ def gatherer(
         is_read_only=True,
         optional_inputs=optional_inputs,
         facts=facts,
+        lists=lists or {},
         hourly_limit=0,
     )

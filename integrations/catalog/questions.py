@@ -83,18 +83,26 @@ QUESTIONS: tuple[CatalogAction, ...] = (
     ),
     gatherer("identity.list_groups", "Group memberships", "account", {"groups": "list"}),
     gatherer("identity.list_licences", "Licences", "account", {"licences": "list"}),
-    gatherer("identity.list_devices", "Devices of the account", "account", {"devices": "list"}),
+    gatherer(
+        "identity.list_devices",
+        "Devices of the account",
+        "account",
+        {"devices": "list"},
+        lists={"devices": "device"},
+    ),
     gatherer(
         "identity.list_privileged_accounts",
         "Accounts with administrator roles",
         "tenant",
         {"accounts": "list"},
+        lists={"accounts": "account"},
     ),
     gatherer(
         "identity.list_inactive_accounts",
         "Accounts that nobody has used",
         "tenant",
         {"accounts": "list"},
+        lists={"accounts": "account"},
         days="integer",
     ),
     gatherer(
@@ -102,6 +110,7 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         "State of the emergency accounts",
         "tenant",
         {"accounts": "list"},
+        lists={"accounts": "account"},
     ),
     gatherer(
         "hr.get_employment", "Employment", "account", {"status": "string", "last_day": "string"}
@@ -131,6 +140,7 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         "Who opened, clicked or answered",
         "message",
         {"clicked": "integer", "replied": "integer", "opened": "integer", "accounts": "list"},
+        lists={"accounts": "account"},
     ),
     gatherer("endpoint.get_device", "Device and its state", "device", {"device": "object"}),
     gatherer(
@@ -181,6 +191,7 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         "Users signed in on the device",
         "device",
         {"users": "list"},
+        lists={"users": "account"},
     ),
     gatherer(
         "endpoint.list_connections",
@@ -206,10 +217,19 @@ QUESTIONS: tuple[CatalogAction, ...] = (
     ),
     gatherer("patch.list_missing", "Missing updates", "device", {"patches": "list"}),
     gatherer(
-        "patch.list_exposed_devices",
-        "Devices open to a known hole",
+        "patch.list_pending_updates",
+        "Devices of a ring, and the approved updates that each lacks",
         "tenant",
         {"devices": "list"},
+        lists={"devices": "device"},
+        ring="string",
+    ),
+    gatherer(
+        "patch.list_exposed_devices",
+        "Devices open to a known hole, and the updates that close it",
+        "tenant",
+        {"devices": "list"},
+        lists={"devices": "device"},
         cve="string",
     ),
 )

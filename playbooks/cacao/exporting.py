@@ -34,7 +34,7 @@ _ABOUT_EXTENSION = (
 )
 _SCHEMA = (
     "On the playbook: playbook_id, version, kind, trigger (CEL), inputs, verdicts, responses, "
-    "example, tests, steps (ids of the action steps in the file's order), source_text and "
+    "results, example, tests, steps (ids of the action steps in the file's order), source_text and "
     "source_sha256. On an action step: uses (the catalog's action), with, target, when (CEL), "
     "for_each (CEL), at_most, on_failure, tier, no_reversal, and needs (ids of action steps that "
     "must be done before). The name of an action step is its id in the file, its description is "

@@ -22,8 +22,8 @@ D3FEND_URL = "https://d3fend.mitre.org/technique/"
 # The extension of the playbook: its property → the key in the file, in the file's order.
 PLAYBOOK_KEYS = {
     "playbook_id": "id", "version": "version", "kind": "kind", "trigger": "trigger",
-    "inputs": "inputs", "verdicts": "verdicts", "responses": "responses", "example": "example",
-    "tests": "tests",
+    "inputs": "inputs", "verdicts": "verdicts", "responses": "responses", "results": "results",
+    "example": "example", "tests": "tests",
 }  # fmt: skip
 # The keys of a step that CACAO's own properties tell; the extension carries all others.
 NATIVE_STEP_KEYS = {"id", "why", "needs", "timeout"}

@@ -112,6 +112,7 @@ def _steps(draw: st.DrawFn, kind: str) -> list[dict[str, Any]]:
 
 def _expected(kind: str) -> st.SearchStrategy[dict[str, Any]]:
     names = ["verdict", "confidence", "rule"] if kind == "investigation" else ["tier", "steps"]
+    names += ["results"] if kind == "routine" else []
     return st.dictionaries(st.sampled_from(names), _VALUES, min_size=1)
 
 
@@ -127,6 +128,17 @@ def _verdicts(draw: st.DrawFn) -> list[dict[str, Any]]:
         }
     )
     return [*draw(st.lists(row, max_size=3)), _NOT_ENOUGH]
+
+
+def _results() -> st.SearchStrategy[list[dict[str, Any]]]:
+    says = st.sampled_from(["So it is.", "Found: ${ tenant.slug }", "«ü»\n"])
+    required = {"id": _WORDS, "says": says}
+    optional = {
+        "to_do": st.sampled_from(["Look at it.", "Ask ${ tenant.name } first."]),
+        "when": st.sampled_from([*_CONDITIONS, True]),
+        "for_each": st.sampled_from(_LISTS),
+    }
+    return st.lists(st.fixed_dictionaries(required, optional=optional), max_size=3)
 
 
 @st.composite
@@ -153,6 +165,7 @@ def playbook_texts(draw: st.DrawFn) -> str:
         ),
         "trigger": draw(st.sampled_from([*_CONDITIONS, True, "true"])),
         **({"verdicts": draw(_verdicts())} if kind == "investigation" else {}),
+        **({"results": draw(_results())} if kind == "routine" else {}),
         **draw(
             _maybe(
                 attack=st.lists(st.sampled_from(["T1078.004", "T1114"]), max_size=3),

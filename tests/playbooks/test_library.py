@@ -1,12 +1,13 @@
 """Every playbook of the library does what its golden cases say, and each alert finds its own."""
 
+import itertools
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from playbooks import golden, library
+from playbooks import golden, library, verdicts
 from playbooks.given import merged
 from playbooks.language import Playbook
 
@@ -33,6 +34,33 @@ def test_each_row_of_a_verdict_table_has_a_golden_case(playbook_id: str) -> None
     playbook = library.get(playbook_id)
     rules = {test["expect"]["rule"] for test in playbook.tests}
     assert rules == {row.id for row in playbook.verdicts}
+
+
+@pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)
+def test_a_verdict_table_has_no_gap(playbook_id: str) -> None:
+    """Whatever the golden cases tell of each question, in every combination, is a verdict."""
+    playbook = library.get(playbook_id)
+    told: list[list[Any]] = []
+    for step in playbook.steps:
+        answers = [merged(playbook.example, test.get("change", {})) for test in playbook.tests]
+        seen = [facts["evidence"][step.id] for facts in answers]
+        known = [answer for answer in seen if answer["available"]]
+        told.append([answer for i, answer in enumerate(known) if answer not in known[:i]])
+    names = [step.id for step in playbook.steps]
+    for answers in itertools.product(*told):
+        facts = {**playbook.example, "evidence": dict(zip(names, answers, strict=True))}
+        found = verdicts.decide(playbook, facts)
+        assert found.verdict != "insufficient_data", facts["evidence"]
+        assert found.untested == ()
+
+
+@pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)
+def test_an_account_is_asked_for_where_it_may_be_acted_on(playbook_id: str) -> None:
+    """Without the vendor's word on its roles, an account counts as an administrator's."""
+    playbook = library.get(playbook_id)
+    asked = {step.uses for step in playbook.steps}
+    about = any(step.target == "account" for step in playbook.steps) and playbook.responses
+    assert not about or "identity.get_account" in asked
 
 
 @pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)

@@ -68,9 +68,12 @@ def test_golden_cases_hold(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("playbook", ACTING, ids=lambda one: one.id)
 def test_techniques_are_those_of_the_actions(playbook: Playbook) -> None:
-    expected = {action.d3fend for action in _changing(playbook) if action.d3fend}
-    assert set(playbook.d3fend) == expected
-    assert len(playbook.d3fend) == len(expected)
+    changing = _changing(playbook)
+    expected = {action.d3fend for action in changing if action.d3fend}
+    # What only asks, watches.
+    assert set(playbook.d3fend) == (expected if changing else {"D3-DAM"})
+    assert len(playbook.d3fend) == len(set(playbook.d3fend))
+    assert playbook.attack
 
 
 @pytest.mark.parametrize("playbook", ACTING, ids=lambda one: one.id)
@@ -108,30 +111,11 @@ def test_active_directory_comes_before_the_cloud() -> None:
     assert providers["disable_in_cloud"] == "microsoft365"
 
 
-def test_a_hybrid_account_is_recognised_by_its_twin() -> None:
-    playbook = library.get("contain-hybrid-account")
-    facts = dict(playbook.example)
-    assert playbook.trigger.holds(facts)
-    assert not playbook.trigger.holds({**facts, "on_premises": {}})
-    assert not playbook.trigger.holds(merged(facts, {"account": {"source_of_authority": "cloud"}}))
-
-
 def test_a_licence_goes_only_after_the_mailbox_is_shared() -> None:
     plan = _planned("offboard-leaver")
     assert {"convert_mailbox", "disable_sign_in"} <= _needs(plan, "free_licences[l-1]")
     failures = {step["id"]: step["on_failure"] for step in plan["steps"]}
     assert failures["convert_mailbox"] == "stop"
-
-
-def test_what_an_investigation_asks_can_start_the_responses_that_it_names() -> None:
-    investigations = [one for one in library.playbooks().values() if one.kind == "investigation"]
-    assert investigations
-    for investigation in investigations:
-        asked = {step.id for step in investigation.steps}
-        for response_id in {one for ids in investigation.responses.values() for one in ids}:
-            paths = library.get(response_id).trigger.paths()
-            read = {path[1] for path in paths if path[0] == "evidence"}
-            assert not read or read & asked, f"{investigation.id} never starts {response_id}"
 
 
 def test_more_copies_than_a_hundred_are_left_to_a_person() -> None:

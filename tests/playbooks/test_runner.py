@@ -315,7 +315,7 @@ def test_a_plan_whose_facts_changed_is_planned_again_and_asked_again(case, cloud
     """Since it was made, the person became one of the important ones."""
     strict = {
         "id": "vips", "title": "Important people", "tier": "second_technician",
-        "when": "account.is_vip",
+        "when": "target.is_vip",
     }  # fmt: skip
     technician = {"id": "all", "title": "Everything", "tier": "technician"}
     set_rules(case.tenant_id, rules=[technician, strict])

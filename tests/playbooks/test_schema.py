@@ -12,6 +12,7 @@ from playbooks.errors import PlaybookError
 from tests.playbooks.samples import ASK, DISABLE, NOT_ENOUGH, investigation_text, response_text
 
 LIBRARY = sorted(Path(playbooks.library.__file__).parent.glob("*.yaml"))
+ROUTINE = response_text().replace("kind: response", "kind: routine")
 VALIDATOR = jsonschema.Draft202012Validator(schema.playbook_schema())
 
 
@@ -56,6 +57,10 @@ def test_the_samples_pass() -> None:
         (response_text().replace("tier: automatic", "verdict: benign"), "$.tests[0].expect"),
         (investigation_text(NOT_ENOUGH.replace("low", "sure")), "$.verdicts[0].confidence"),
         (response_text(more="responses: {guilty: [x]}\n"), "$.responses"),
+        (response_text(more="results: [{id: a, says: b}]\n"), "$.results"),
+        (ROUTINE + "results: [{id: a}]\n", "$.results[0]"),
+        (ROUTINE + "results: [{id: a, says: b, tier: c}]\n", "$.results[0]"),
+        (ROUTINE + "results: {id: a}\n", "$.results"),
     ],
 )
 def test_what_it_refuses_is_refused_by_the_loader_too(text: str, path: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from integrations import catalog, connections, registry
-from integrations.contract import Intention, Manifest, ReadBack
+from integrations.contract import Intention, Manifest, ReadBack, Target
+from integrations.errors import Rejected
 from integrations.models import Connection
 
 Trick = Callable[[str, str], None]
@@ -21,7 +22,7 @@ class Vendor:
     """Remembers what was done to whom; `on_call` and `on_read` may raise or wait first.
 
     `loses` names actions whose answer and effect are both lost, `hides` those whose effect is had
-    and never shown.
+    and never shown. `answers` is what it tells when asked, by question.
     """
 
     name: str
@@ -31,6 +32,9 @@ class Vendor:
     after_call: Trick | None = None
     on_read: Trick | None = None
     hides: set[str] = field(default_factory=set)
+    answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    given: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
@@ -66,6 +70,7 @@ class _Action:
         return {"was": client.holds(self.name, intention.target.external_id)}
 
     def call(self, client: Vendor, intention: Intention) -> Mapping[str, Any]:
+        client.given.append((intention.target.external_id, intention.inputs))
         client.call(self.name, intention.target.external_id)
         return {"status": 204}
 
@@ -75,6 +80,20 @@ class _Action:
 
     def reversal_inputs(self, intention: Intention) -> Mapping[str, Any] | None:
         return {}
+
+
+@dataclass(frozen=True)
+class _Gatherer:
+    name: str
+    permissions: tuple[str, ...] = ()
+
+    def gather(
+        self, client: Vendor, target: Target, inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        client.asked.append((self.name, inputs))
+        if self.name not in client.answers:
+            raise Rejected(f"{client.name} can't tell")
+        return client.answers[self.name]
 
 
 def _manifest(vendor: Vendor) -> Manifest:
@@ -90,7 +109,7 @@ def _manifest(vendor: Vendor) -> Manifest:
         set_up=(),
         feeds=(),
         actions=tuple(_Action(one.name) for one in catalog.ACTIONS if not one.is_read_only),
-        gatherers=(),
+        gatherers=tuple(_Gatherer(one.name) for one in catalog.ACTIONS if one.is_read_only),
         connect=lambda settings, secrets, **options: vendor,
         canary=lambda client: "It answers.",
         explode=lambda document: [],

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from playbooks import library, routines
+from playbooks import activation, library, routine_inputs, routines
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Account
@@ -32,15 +32,25 @@ class Command(BaseCommand):
         )  # fmt: skip
         start.add_argument("--at", metavar="TIME", help="ISO 8601 with an offset; default: now")
         start.add_argument("--actor", default="command line", help="who asks, for the ledger")
+        own = commands.add_parser("defaults", help="what a client's routine is given by itself")
+        own.add_argument("tenant", metavar="SLUG")
+        own.add_argument("playbook", metavar="ID")
+        own.add_argument(
+            "--input", action="append", metavar="NAME=VALUE",
+            help="set these, and no others, for the client; without any, they are only shown",
+        )  # fmt: skip
+        own.add_argument("--clear", action="store_true", help="go back to the playbook's own")
+        own.add_argument("--actor", default="command line", help="who sets them, for the ledger")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what was asked; an expected error is one clear message and exit code 2."""
+        handlers = {"list": self._list, "start": self._start, "defaults": self._defaults}
         try:
-            self._list() if options["what"] == "list" else self._start(options)
+            handlers[options["what"]](options)
         except HoldfastError as error:
             raise CommandError(str(error), returncode=2) from None
 
-    def _list(self) -> None:
+    def _list(self, _options: dict[str, Any]) -> None:
         for playbook in library.playbooks().values():
             if playbook.kind == "routine":
                 self.stdout.write(f"{playbook.id:28} {playbook.title}")
@@ -60,6 +70,18 @@ class Command(BaseCommand):
             )
         when = f"at {at.isoformat()}" if at else "now"
         self.stdout.write(f"Case {case} was opened; it begins {when}.")
+
+    def _defaults(self, options: dict[str, Any]) -> None:
+        tenant = tenant_by_slug(options["tenant"])
+        with scope.tenant(tenant.id):
+            playbook = activation.in_force(options["playbook"]).playbook
+            if options["clear"] or options["input"]:
+                inputs = dict(_input(text) for text in options["input"] or [])
+                routine_inputs.set_defaults(playbook, inputs, actor=f"operator:{options['actor']}")
+            told = routine_inputs.defaults(playbook)
+        for name, one in playbook.inputs.items():
+            value = json.dumps(told[name], ensure_ascii=False) if name in told else "(none)"
+            self.stdout.write(f"{name} = {value}    {one.title}")
 
 
 def _input(text: str) -> tuple[str, Any]:

@@ -1,0 +1,78 @@
+"""What a routine found, in words: its result rows on the facts, and what could not be looked at.
+
+A line that says what is to be done keeps the routine's case with a technician; without any, the
+case closes with the lines as its proof in words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from integrations import catalog
+from playbooks import given, verdicts
+from playbooks.conditions import fill
+from playbooks.errors import ConditionError
+from playbooks.language import Playbook, ResultRow
+from playbooks.playbook import MOST_OBJECTS
+
+_REST = "The evidence names them."
+_LOOK = "Look it up by hand, or mend the connection and start this again."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that a routine reports. `to_do`: what a technician must do; empty for nothing."""
+
+    id: str
+    says: str
+    to_do: str = ""
+
+    @property
+    def words(self) -> str:
+        """Return the whole line, for a person."""
+        return f"{self.says} {self.to_do}".strip()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON, as it is kept with the case."""
+        return asdict(self)
+
+
+def of(playbook: Playbook, facts: Mapping[str, Any]) -> list[Line]:
+    """Return what a routine reports on the facts. Pure.
+
+    A row that reads an answer which could not be had is left out: that it is missing is a line
+    of its own, always with something to do.
+    """
+    facts = given.clean(facts)
+    missing = verdicts.unanswered(playbook, facts)
+    lacking = {item["step"] for item in missing}
+    lines = [line for row in playbook.results for line in _lines(row, facts, lacking)]
+    titles = {step.id: catalog.get(step.uses).title for step in playbook.steps}
+    return lines + [
+        Line(item["step"], f"“{titles[item['step']]}” got no answer: {item['reason']}.", _LOOK)
+        for item in missing
+    ]
+
+
+def _lines(row: ResultRow, facts: Mapping[str, Any], lacking: set[str]) -> list[Line]:
+    conditions = [one for one in (row.when, row.for_each) if one is not None]
+    if any(verdicts.evidence_read(one) & lacking for one in conditions):
+        return []
+    try:
+        if row.when is not None and not row.when.holds(facts):
+            return []
+        if row.for_each is None:
+            return [_line(row, facts)]
+        items = row.for_each.evaluate(facts)
+        if not isinstance(items, list):
+            raise ConditionError(f"{row.for_each.text!r} is no list.")
+        lines = [_line(row, {**facts, "item": item}) for item in items[:MOST_OBJECTS]]
+    except ConditionError as error:
+        return [Line(row.id, f"“{row.id}” could not be told: {error}", "Look at it by hand.")]
+    left = len(items) - MOST_OBJECTS
+    return lines if left <= 0 else [*lines, Line(row.id, f"And {left} more.", row.to_do and _REST)]
+
+
+def _line(row: ResultRow, facts: Mapping[str, Any]) -> Line:
+    says, to_do = str(fill(row.says, facts)).strip(), str(fill(row.to_do, facts)).strip()
+    return Line(row.id, says, to_do)
