@@ -9,11 +9,11 @@ from django.utils import timezone
 from msp.console.errors import ConsoleError
 from msp.staff.access import writing
 from msp.staff.models import Technician
-from playbooks import agreement, approvals, rollback, shadow
-from playbooks.models import Approval, Plan
+from playbooks import agreement, approvals, client_links, reminders, rollback, shadow
+from playbooks.models import Approval, ClientLink, Plan
 from playbooks.response import OPEN_PLANS
-from tenants import ledger, scope
-from tenants.models import Case, Installation, Tenant, Verdict
+from tenants import contacts, ledger, scope
+from tenants.models import Case, Contact, Installation, Tenant, Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -24,47 +24,55 @@ def actor_of(technician: Technician) -> str:
 
 
 def decide(
-    technician: Technician, approval: Approval, *, approve: bool, sha256: str, comment: str
+    approval: Approval, *, actor: Technician, approve: bool, sha256: str, comment: str
 ) -> None:
     """Record the technician's decision on the plan with this hash; ApprovalError if it can't be."""
-    with writing(technician, approval.tenant_id):
+    with writing(actor, approval.tenant_id):
         approvals.decide(
             approval.id,
             approve=approve,
-            actor=actor_of(technician),
+            actor=actor_of(actor),
             sha256=sha256,
             comment=comment,
         )
 
 
-def roll_back(technician: Technician, plan: Plan, step_key: str = "") -> Plan:
+def make_client_link(
+    approval: Approval, contact: Contact, *, actor: Technician, send: bool
+) -> ClientLink:
+    """Make a link by which a client's contact decides; ApprovalError where it can't be."""
+    with writing(actor, approval.tenant_id):
+        return client_links.create(approval.id, contact, actor=actor_of(actor), send=send)
+
+
+def roll_back(plan: Plan, *, actor: Technician, step_key: str = "") -> Plan:
     """Ask for the undoing of what a plan did, or one step of it.
 
     PlaybookError where nothing can be undone.
     """
-    with writing(technician, plan.tenant_id):
-        return rollback.request(plan.id, actor=actor_of(technician), step_key=step_key)
+    with writing(actor, plan.tenant_id):
+        return rollback.request(plan.id, actor=actor_of(actor), step_key=step_key)
 
 
-def carry_out(technician: Technician, plan: Plan) -> Plan:
+def carry_out(plan: Plan, *, actor: Technician) -> Plan:
     """Have a shadow plan carried out; PlaybookError where it can't be."""
-    with writing(technician, plan.tenant_id):
-        return shadow.carry_out(plan.id, actor=actor_of(technician))
+    with writing(actor, plan.tenant_id):
+        return shadow.carry_out(plan.id, actor=actor_of(actor))
 
 
-def take_case(technician: Technician, case: Case) -> None:
+def take_case(case: Case, *, actor: Technician) -> None:
     """Make the technician responsible for the case, and note when somebody first looked."""
-    with writing(technician, case.tenant_id):
+    with writing(actor, case.tenant_id):
         row = Case.objects.select_for_update().get(id=case.id)
-        row.assignee = technician.username
+        row.assignee = actor.username
         row.acknowledged_at = row.acknowledged_at or timezone.now()
         row.save(update_fields=["assignee", "acknowledged_at"])
         ledger.append(
-            "case.taken", actor=actor_of(technician), case_id=row.id, subject=str(row), body={}
+            "case.taken", actor=actor_of(actor), case_id=row.id, subject=str(row), body={}
         )
 
 
-def close_case(technician: Technician, case: Case, *, verdict: str, note: str) -> None:
+def close_case(case: Case, *, actor: Technician, verdict: str, note: str) -> None:
     """Close a case that needs a technician, with their verdict and what they did.
 
     ConsoleError where the verdict is none of ours, the note is empty, the case is closed, or a
@@ -74,7 +82,7 @@ def close_case(technician: Technician, case: Case, *, verdict: str, note: str) -
         raise ConsoleError("Choose a verdict.")
     if not note.strip():
         raise ConsoleError("Say in the note what you found and did: the client may ask.")
-    with writing(technician, case.tenant_id):
+    with writing(actor, case.tenant_id):
         row = Case.objects.select_for_update().get(id=case.id)
         if row.status != Case.Status.NEEDS_TECHNICIAN:
             raise ConsoleError("Only a case that needs a technician can be closed by hand.")
@@ -86,7 +94,7 @@ def close_case(technician: Technician, case: Case, *, verdict: str, note: str) -
         row.status = Case.Status.CLOSED
         row.verdict = verdict
         row.needs = ""
-        row.assignee = technician.username
+        row.assignee = actor.username
         row.closed_at = timezone.now()
         # Nothing was read back for what a person did by hand.
         row.closed_with_proof = False
@@ -94,19 +102,19 @@ def close_case(technician: Technician, case: Case, *, verdict: str, note: str) -
         row.save()
         ledger.append(
             "case.closed",
-            actor=actor_of(technician),
+            actor=actor_of(actor),
             case_id=row.id,
             subject=str(row),
             body={"with_proof": False, "verdict": verdict, "note": row.closing_note},
         )
-        agreement.case_closed(row, verdict=verdict, actor=actor_of(technician))
+        agreement.case_closed(row, verdict=verdict, actor=actor_of(actor))
 
 
 def set_tenant_stopped(
-    technician: Technician, tenant: Tenant, *, stopped: bool, reason: str = ""
+    tenant: Tenant, *, actor: Technician, stopped: bool, reason: str = ""
 ) -> None:
     """Turn one client's kill switch: no step begins while it is on."""
-    with writing(technician, tenant.id):
+    with writing(actor, tenant.id):
         row = Tenant.objects.select_for_update().get(id=tenant.id)
         if row.actions_stopped == stopped:
             return
@@ -114,19 +122,19 @@ def set_tenant_stopped(
         row.save(update_fields=["actions_stopped"])
         ledger.append(
             f"tenant.actions_{'stopped' if stopped else 'started'}",
-            actor=actor_of(technician),
+            actor=actor_of(actor),
             subject=row.name,
             body={"reason": reason},
         )
 
 
 @transaction.atomic
-def set_everything_stopped(technician: Technician, *, stopped: bool, reason: str = "") -> None:
+def set_everything_stopped(*, actor: Technician, stopped: bool, reason: str = "") -> None:
     """Turn the kill switch of the whole installation; it stands in every client's ledger.
 
     ConsoleError for a technician who doesn't see every client.
     """
-    if not technician.sees_all_tenants:
+    if not actor.sees_all_tenants:
         raise ConsoleError("You don't see every client: ask an administrator who does.")
     row, _ = Installation.objects.get_or_create(id=1)
     row = Installation.objects.select_for_update().get(id=row.id)
@@ -138,13 +146,51 @@ def set_everything_stopped(technician: Technician, *, stopped: bool, reason: str
         with scope.tenant(tenant_id):
             ledger.append(
                 f"installation.actions_{'stopped' if stopped else 'started'}",
-                actor=actor_of(technician),
+                actor=actor_of(actor),
                 subject=row.msp_name,
                 body={"reason": reason},
             )
     _log.warning(
-        "actions of all clients %s by %s", "stopped" if stopped else "started", technician.username
+        "actions of all clients %s by %s", "stopped" if stopped else "started", actor.username
     )
+
+
+def add_contact(
+    tenant: Tenant, *, actor: Technician, name: str, email: str, can_approve: bool
+) -> Contact:
+    """Name a person at the client who may be asked; ContactError says what can't be kept."""
+    with writing(actor, tenant.id):
+        contact = contacts.add(
+            name=name, email=email, can_approve=can_approve, actor=actor_of(actor)
+        )
+        reminders.contact_changed(contact, actor=actor_of(actor))
+        return contact
+
+
+def change_contact(
+    contact: Contact, *, actor: Technician, name: str, email: str, can_approve: bool
+) -> Contact:
+    """Change what is known of a contact; ContactError says what can't be kept."""
+    with writing(actor, contact.tenant_id):
+        row = contacts.change(
+            contact.id, name=name, email=email, can_approve=can_approve, actor=actor_of(actor)
+        )
+        reminders.contact_changed(row, actor=actor_of(actor))
+        return row
+
+
+def set_contact_active(contact: Contact, *, actor: Technician, is_active: bool) -> Contact:
+    """Ask a contact no more, or again."""
+    with writing(actor, contact.tenant_id):
+        row = contacts.set_active(contact.id, is_active=is_active, actor=actor_of(actor))
+        reminders.contact_changed(row, actor=actor_of(actor))
+        return row
+
+
+def move_contact(contact: Contact, *, actor: Technician, is_earlier: bool) -> None:
+    """Have a contact asked one place earlier or later; ContactError for one who isn't asked."""
+    with writing(actor, contact.tenant_id):
+        contacts.move(contact.id, is_earlier=is_earlier, actor=actor_of(actor))
 
 
 def _all_tenant_ids() -> list[uuid.UUID]:

@@ -7,7 +7,17 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from msp.console.sites import site
-from msp.console.views import cases, clients, connectors, plans, playbooks, queue, reports, rules
+from msp.console.views import (
+    cases,
+    clients,
+    connectors,
+    contacts,
+    plans,
+    playbooks,
+    queue,
+    reports,
+    rules,
+)
 from msp.console.views.client_link import client_link
 
 app_name = "console"
@@ -43,6 +53,14 @@ urlpatterns = [
     _page("clients/<slug:slug>/rules/edit/", rules.edit, "rules_edit"),
     _page("clients/<slug:slug>/stop/", clients.stop_tenant, "stop_tenant"),
     _page("clients/<slug:slug>/start/", clients.start_tenant, "start_tenant"),
+    _page("clients/<slug:slug>/contacts/add/", contacts.add, "contact_add"),
+    _page("clients/<slug:slug>/contacts/<uuid:contact_id>/", contacts.change, "contact"),
+    _page("clients/<slug:slug>/contacts/<uuid:contact_id>/move/", contacts.move, "contact_move"),
+    _page(
+        "clients/<slug:slug>/contacts/<uuid:contact_id>/active/",
+        contacts.set_active,
+        "contact_active",
+    ),
     _page("ledger/", clients.ledgers, "ledgers"),
     _page("ledger/<slug:slug>/", clients.ledger, "ledger"),
     _page("quarantine/", clients.quarantine, "quarantine"),

@@ -54,6 +54,10 @@ def _slug(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.slug)
 
 
+def _contact(route: str) -> Callable[[Rows], str]:
+    return lambda rows: route.format(rows.tenant.slug, rows.contact.id)
+
+
 RULES: dict[str, Rule] = {
     "home": Rule((302, 302, 302, 302, 302), "/"),
     "healthz": Rule(ANYBODY, "/healthz"),
@@ -96,6 +100,14 @@ RULES: dict[str, Rule] = {
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
     "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),
     "console:rules_edit": Rule(ADMIN, _slug("/admin/clients/{}/rules/edit/"), of_client=True),
+    "console:contact_add": Rule(ADMIN, _slug("/admin/clients/{}/contacts/add/"), of_client=True),
+    "console:contact": Rule(ADMIN, _contact("/admin/clients/{}/contacts/{}/"), of_client=True),
+    "console:contact_move": Rule(
+        FROM_ADMIN, _contact("/admin/clients/{}/contacts/{}/move/"), "post", of_client=True
+    ),
+    "console:contact_active": Rule(
+        FROM_ADMIN, _contact("/admin/clients/{}/contacts/{}/active/"), "post", of_client=True
+    ),
     "console:stop_tenant": Rule(
         FROM_TECHNICIAN, _slug("/admin/clients/{}/stop/"), "post", of_client=True
     ),

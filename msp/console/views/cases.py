@@ -63,7 +63,7 @@ def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
     """Ask for the undoing of what a plan did."""
     plan = get_object_or_404(Plan.in_scope(), id=plan_id)
     try:
-        actions.roll_back(technician_of(request), plan, request.POST.get("step", ""))
+        actions.roll_back(plan, actor=technician_of(request), step_key=request.POST.get("step", ""))
     except HoldfastError as error:
         messages.error(request, str(error))
     else:
@@ -76,7 +76,7 @@ def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
 def take(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     """Make the technician responsible for the case."""
     found = _case(case_id)
-    actions.take_case(technician_of(request), found)
+    actions.take_case(found, actor=technician_of(request))
     messages.success(request, "This case is yours now.")
     return redirect("console:case", found.id)
 
@@ -89,8 +89,8 @@ def close(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     found = _case(case_id)
     try:
         actions.close_case(
-            technician_of(request),
             found,
+            actor=technician_of(request),
             verdict=request.POST.get("verdict", ""),
             note=request.POST.get("note", "")[:4000],
         )

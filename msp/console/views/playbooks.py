@@ -72,7 +72,7 @@ def carry_out(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
     """Have a shadow plan carried out."""
     plan = get_object_or_404(Plan.in_scope(), id=plan_id)
     try:
-        actions.carry_out(technician_of(request), plan)
+        actions.carry_out(plan, actor=technician_of(request))
     except HoldfastError as error:
         messages.error(request, str(error))
     else:

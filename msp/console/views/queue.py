@@ -60,8 +60,8 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
         return redirect("console:case", approval.plan.case_id)
     try:
         actions.decide(
-            technician_of(request),
             approval,
+            actor=technician_of(request),
             approve=answer == "approve",
             sha256=request.POST.get("sha256", ""),
             comment=request.POST.get("comment", "").strip()[:2000],

@@ -15,6 +15,7 @@ from tenants import evidence, ledger, scope, vault, work
 from tenants.models import (
     Account,
     Case,
+    Contact,
     Evidence,
     Finding,
     Person,
@@ -42,6 +43,7 @@ class Rows:
     connection: Connection
     quarantined: RawRecord
     report: Report
+    contact: Contact
     secret: str = "connection/northwind/secret-name"
 
 
@@ -74,9 +76,10 @@ def fill(tenant: Tenant) -> Rows:
         ledger.seal()
         ledger.append("approval.requested", actor="engine", case_id=case.id, subject="technician")
         quiet = _quiet_case(account)
+        contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, quarantined,
-        report,
+        report, contact,
     )  # fmt: skip
 
 
