@@ -2,6 +2,8 @@
 
 import logging
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,13 +11,14 @@ from django.utils import timezone
 from msp.console.errors import ConsoleError
 from msp.staff.access import writing
 from msp.staff.models import Technician
-from playbooks import agreement, approvals, client_links, reminders, rollback, shadow
-from playbooks.models import Approval, ClientLink, Plan
+from playbooks import agreement, approvals, client_links, reminders, rollback, rules, shadow
+from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.response import OPEN_PLANS
 from tenants import contacts, ledger, scope
 from tenants.models import Case, Contact, Installation, Tenant, Verdict
 
 _log = logging.getLogger(__name__)
+NOT_EVERY_CLIENT = "You don't see every client: ask an administrator who does."
 
 
 def actor_of(technician: Technician) -> str:
@@ -135,7 +138,7 @@ def set_everything_stopped(*, actor: Technician, stopped: bool, reason: str = ""
     ConsoleError for a technician who doesn't see every client.
     """
     if not actor.sees_all_tenants:
-        raise ConsoleError("You don't see every client: ask an administrator who does.")
+        raise ConsoleError(NOT_EVERY_CLIENT)
     row, _ = Installation.objects.get_or_create(id=1)
     row = Installation.objects.select_for_update().get(id=row.id)
     if row.actions_stopped == stopped:
@@ -153,6 +156,29 @@ def set_everything_stopped(*, actor: Technician, stopped: bool, reason: str = ""
     _log.warning(
         "actions of all clients %s by %s", "stopped" if stopped else "started", actor.username
     )
+
+
+def save_rules(
+    tenant: Tenant, document: Mapping[str, Any], *, actor: Technician, after: int
+) -> RulesOfEngagement:
+    """Put a client's own rules of engagement in force, made from the version `after`.
+
+    PlaybookError says why they can't be kept.
+    """
+    with writing(actor, tenant.id):
+        return rules.save(document, actor=actor_of(actor), after=after)
+
+
+@transaction.atomic
+def save_msp_rules(document: Mapping[str, Any], *, actor: Technician, after: int) -> MspRules:
+    """Put the MSP-wide rules of engagement in force; it stands in every client's ledger.
+
+    ConsoleError for a technician who doesn't see every client, PlaybookError where the rules
+    can't be kept.
+    """
+    if not actor.sees_all_tenants:
+        raise ConsoleError(NOT_EVERY_CLIENT)
+    return rules.save_msp_wide(document, actor=actor_of(actor), after=after)
 
 
 def add_contact(

@@ -83,6 +83,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Clients",
                 "items": [
                     _item("Tenants", "apartment", "console:tenants"),
+                    _item("Rules of engagement", "gavel", "console:msp_rules"),
                     _item("Accounts", "person", "admin:tenants_account_changelist"),
                     _item("Connections", "cable", "admin:integrations_connection_changelist"),
                     _item("Connectors", "hub", "console:connectors"),

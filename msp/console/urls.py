@@ -61,6 +61,8 @@ urlpatterns = [
         contacts.set_active,
         "contact_active",
     ),
+    _page("rules/", rules.msp_rules, "msp_rules"),
+    _page("rules/edit/", rules.edit_msp, "msp_rules_edit"),
     _page("ledger/", clients.ledgers, "ledgers"),
     _page("ledger/<slug:slug>/", clients.ledger, "ledger"),
     _page("quarantine/", clients.quarantine, "quarantine"),

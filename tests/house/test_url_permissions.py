@@ -100,6 +100,8 @@ RULES: dict[str, Rule] = {
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
     "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),
     "console:rules_edit": Rule(ADMIN, _slug("/admin/clients/{}/rules/edit/"), of_client=True),
+    "console:msp_rules": Rule(READ, "/admin/rules/"),
+    "console:msp_rules_edit": Rule(ADMIN, "/admin/rules/edit/"),
     "console:contact_add": Rule(ADMIN, _slug("/admin/clients/{}/contacts/add/"), of_client=True),
     "console:contact": Rule(ADMIN, _contact("/admin/clients/{}/contacts/{}/"), of_client=True),
     "console:contact_move": Rule(
