@@ -139,14 +139,18 @@ def _indices(posted: Mapping[str, Any], pattern: str) -> Iterator[int]:
 
 
 def _row(posted: Mapping[str, Any], prefix: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the filled-in fields of one row, lists taken apart at their commas."""
+    """Return the filled-in fields of one row, lists taken apart at commas and line ends."""
     row: dict[str, Any] = {}
     for name in names:
-        value = str(posted.get(f"{prefix}-{name}", "")).strip()
+        # Browsers end the lines of a text area in their own way.
+        value = storable(str(posted.get(f"{prefix}-{name}", "")).replace("\r\n", "\n").strip())
         if value:
-            value = storable(value)
-            row[name] = [one.strip() for one in value.split(",")] if name in _LISTS else value
+            row[name] = _parts(value) if name in _LISTS else value
     return row
+
+
+def _parts(text: str) -> list[str]:
+    return [part for one in text.replace("\n", ",").split(",") if (part := one.strip())]
 
 
 def _rule(posted: Mapping[str, Any], i: int) -> dict[str, Any]:
