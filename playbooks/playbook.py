@@ -34,6 +34,8 @@ EXPECTED_KEYS = {
     "routine": {"tier", "steps"},
 }
 VERDICT_KEYS = {"id", "when", "verdict", "confidence", "because"}
+# Steps on these facts are about one account; a routine without any is about the whole client.
+OF_ONE_ACCOUNT = ("account", "mailbox", "on_premises")
 DURATION = re.compile(r"([0-9]{1,6})([smh])")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LONGEST_TIMEOUT = 24 * 3600
@@ -107,3 +109,8 @@ class Playbook:
     tests: tuple[Mapping[str, Any], ...]
     source: str
     source_sha256: str
+
+    @property
+    def is_about_one_account(self) -> bool:
+        """Whether it acts on an account that the case must have."""
+        return any(step.target in OF_ONE_ACCOUNT for step in self.steps)
