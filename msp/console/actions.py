@@ -1,5 +1,6 @@
 """What a technician changes from the console; every change stands in the client's ledger."""
 
+import datetime as dt
 import logging
 import uuid
 from collections.abc import Mapping
@@ -11,11 +12,20 @@ from django.utils import timezone
 from msp.console.errors import ConsoleError
 from msp.staff.access import writing
 from msp.staff.models import Technician
-from playbooks import agreement, approvals, client_links, reminders, rollback, rules, shadow
+from playbooks import (
+    agreement,
+    approvals,
+    client_links,
+    reminders,
+    rollback,
+    routines,
+    rules,
+    shadow,
+)
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.response import OPEN_PLANS
 from tenants import contacts, ledger, scope
-from tenants.models import Case, Contact, Installation, Tenant, Verdict
+from tenants.models import Account, Case, Contact, Installation, Tenant, Verdict
 
 _log = logging.getLogger(__name__)
 NOT_EVERY_CLIENT = "You don't see every client: ask an administrator who does."
@@ -78,10 +88,12 @@ def take_case(case: Case, *, actor: Technician) -> None:
 def close_case(case: Case, *, actor: Technician, verdict: str, note: str) -> None:
     """Close a case that needs a technician, with their verdict and what they did.
 
-    ConsoleError where the verdict is none of ours, the note is empty, the case is closed, or a
-    plan still waits for somebody.
+    A routine has no verdict. ConsoleError where the verdict is none of ours, the note is empty,
+    the case is closed, or a plan still waits for somebody.
     """
-    if verdict not in Verdict.values:
+    if case.kind == Case.Kind.ROUTINE:
+        verdict = ""
+    elif verdict not in Verdict.values:
         raise ConsoleError("Choose a verdict.")
     if not note.strip():
         raise ConsoleError("Say in the note what you found and did: the client may ask.")
@@ -156,6 +168,32 @@ def set_everything_stopped(*, actor: Technician, stopped: bool, reason: str = ""
     _log.warning(
         "actions of all clients %s by %s", "stopped" if stopped else "started", actor.username
     )
+
+
+def start_routine(
+    tenant: Tenant,
+    playbook_id: str,
+    *,
+    actor: Technician,
+    account: Account | None,
+    inputs: Mapping[str, Any],
+    at: dt.datetime | None,
+    once: str,
+) -> Case:
+    """Start a routine for a client, now or `at` a time; PlaybookError says what is missing.
+
+    `once` names this one wish: a form that is sent twice starts one routine.
+    """
+    with writing(actor, tenant.id):
+        return routines.start(
+            playbook_id, actor=actor_of(actor), account=account, inputs=inputs, at=at, once=once
+        )
+
+
+def cancel_routine(case: Case, *, actor: Technician, reason: str) -> Case:
+    """End a routine that has not begun; PlaybookError where it has, or no reason is given."""
+    with writing(actor, case.tenant_id):
+        return routines.cancel(case.id, actor=actor_of(actor), reason=reason)
 
 
 def save_rules(

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from msp.console import answers, selectors, words
+from msp.console import answers, routine_case, selectors, words
+from msp.console.routine_case import RoutineView
 from msp.console.words import Word
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants import evidence
@@ -123,6 +124,7 @@ class CasePage:
     findings_left_out: int
     timeline: Sequence[TimelineEntry]
     assignee: str
+    routine: RoutineView | None
 
     @property
     def waiting(self) -> list[tuple[PlanView, ApprovalView]]:
@@ -181,6 +183,7 @@ def read(case: Case) -> CasePage:
         findings_left_out=max(0, total - FINDINGS_SHOWN),
         timeline=_timeline(case),
         assignee=case.assignee,
+        routine=routine_case.read(case),
     )
 
 

@@ -16,6 +16,7 @@ from msp.console.views import (
     playbooks,
     queue,
     reports,
+    routines,
     rules,
 )
 from msp.console.views.client_link import client_link
@@ -51,6 +52,7 @@ urlpatterns = [
     _page("clients/<slug:slug>/", clients.tenant, "tenant"),
     _page("clients/<slug:slug>/rules/", rules.rules, "rules"),
     _page("clients/<slug:slug>/rules/edit/", rules.edit, "rules_edit"),
+    _page("clients/<slug:slug>/routines/<slug:playbook_id>/", routines.start, "routine_start"),
     _page("clients/<slug:slug>/stop/", clients.stop_tenant, "stop_tenant"),
     _page("clients/<slug:slug>/start/", clients.start_tenant, "start_tenant"),
     _page("clients/<slug:slug>/contacts/add/", contacts.add, "contact_add"),
@@ -61,6 +63,8 @@ urlpatterns = [
         contacts.set_active,
         "contact_active",
     ),
+    _page("routines/", routines.routines, "routines"),
+    _page("routines/<uuid:case_id>/cancel/", routines.cancel, "routine_cancel"),
     _page("rules/", rules.msp_rules, "msp_rules"),
     _page("rules/edit/", rules.edit_msp, "msp_rules_edit"),
     _page("ledger/", clients.ledgers, "ledgers"),

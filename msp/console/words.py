@@ -92,6 +92,8 @@ _LEDGER = {
     "plan.empty": Word("Nothing to do", "quiet"),
     "plan.superseded": Word("Planned again: what it was made on had changed", "warn"),
     "routine.started": Word("Routine started", "info"),
+    "routine.cancelled": Word("Routine cancelled before it began", "warn"),
+    "routine.results": Word("What the routine found", "info"),
     "plan.shadow": Word("Shadow: planned, not done", "info"),
     "plan.carried_out": Word("Shadow plan to be carried out", "info"),
     "plan.not_available": Word("Not planned: something is not connected", "warn"),
@@ -141,7 +143,9 @@ _LEDGER = {
 
 
 def verdict(case: Case) -> Word:
-    """Return the case's verdict in words."""
+    """Return the case's verdict in words; a routine has none."""
+    if case.kind == Case.Kind.ROUTINE:
+        return Word("Routine", "quiet")
     if not case.verdict:
         return Word("No verdict yet", "quiet")
     return VERDICTS[Verdict(case.verdict)]

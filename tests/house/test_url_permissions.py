@@ -31,6 +31,7 @@ class Rule(NamedTuple):
 
 
 READ = (SIGN_IN, 200, 200, 200, 200)
+TECHNICIAN = (SIGN_IN, 403, 200, 200, 200)
 ADMIN = (SIGN_IN, 403, 403, 403, 200)
 MOVED = (SIGN_IN, 302, 302, 302, 302)
 FROM_TECHNICIAN = (SIGN_IN, 403, 302, 302, 302)
@@ -100,6 +101,13 @@ RULES: dict[str, Rule] = {
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
     "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),
     "console:rules_edit": Rule(ADMIN, _slug("/admin/clients/{}/rules/edit/"), of_client=True),
+    "console:routines": Rule(READ, "/admin/routines/"),
+    "console:routine_start": Rule(
+        TECHNICIAN, _slug("/admin/clients/{}/routines/access-review/"), of_client=True
+    ),
+    "console:routine_cancel": Rule(
+        FROM_TECHNICIAN, _own("case", "/admin/routines/{}/cancel/"), "post", of_client=True
+    ),
     "console:msp_rules": Rule(READ, "/admin/rules/"),
     "console:msp_rules_edit": Rule(ADMIN, "/admin/rules/edit/"),
     "console:contact_add": Rule(ADMIN, _slug("/admin/clients/{}/contacts/add/"), of_client=True),
