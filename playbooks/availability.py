@@ -3,6 +3,7 @@
 A plan that would stop half-way for want of a connection is not begun at all.
 """
 
+import uuid
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -35,6 +36,18 @@ def connections_of_scope() -> frozenset[str]:
     """Return the connectors that the scope's tenant is connected to, and that aren't paused."""
     rows = Connection.in_scope().exclude(state=Connection.State.PAUSED)
     return frozenset(rows.values_list("connector", flat=True))
+
+
+def connections_by_tenant() -> dict[uuid.UUID, frozenset[str]]:
+    """Return what `connections_of_scope` says of each tenant that the scope reads, in one query.
+
+    A tenant without any connection is left out.
+    """
+    rows = Connection.in_scope().exclude(state=Connection.State.PAUSED)
+    found: dict[uuid.UUID, set[str]] = {}
+    for tenant_id, connector in rows.values_list("tenant_id", "connector"):
+        found.setdefault(tenant_id, set()).add(connector)
+    return {tenant_id: frozenset(connectors) for tenant_id, connectors in found.items()}
 
 
 def missing(wanted: Iterable[Wanted], connected: Collection[str]) -> str:

@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from django.utils import timezone
 from msp.console.errors import ConsoleError
 from msp.staff.access import writing
 from msp.staff.models import Technician
+from msp.staff.selectors import readable, tenants_of
 from playbooks import (
     agreement,
     approvals,
@@ -21,6 +22,7 @@ from playbooks import (
     routines,
     rules,
     shadow,
+    spreading,
 )
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.response import OPEN_PLANS
@@ -194,6 +196,34 @@ def cancel_routine(case: Case, *, actor: Technician, reason: str) -> Case:
     """End a routine that has not begun; PlaybookError where it has, or no reason is given."""
     with writing(actor, case.tenant_id):
         return routines.cancel(case.id, actor=actor_of(actor), reason=reason)
+
+
+def promote_playbook(tenant: Tenant, playbook_id: str, *, actor: Technician) -> str:
+    """Let a playbook go one step further at a client; return its mode. PlaybookError: why not."""
+    with writing(actor, tenant.id):
+        return agreement.promote(playbook_id, actor=actor_of(actor)).mode
+
+
+def lower_playbook(tenant: Tenant, playbook_id: str, *, actor: Technician, reason: str) -> str:
+    """Let a playbook go one step less far at a client; return its mode. PlaybookError: why not."""
+    with writing(actor, tenant.id):
+        reason = reason.strip() or "by hand"
+        return agreement.lower(playbook_id, actor=actor_of(actor), reason=reason).mode
+
+
+def spread_playbook(
+    playbook_id: str, source: Tenant, tenants: Collection[Tenant], *, actor: Technician, seen: str
+) -> list[Tenant]:
+    """Let what a client has of a playbook hold for others; return those where that changed it.
+
+    `seen`: the version's hash and the mode that the technician saw, with a space between.
+    PlaybookError where the client has another one now, or it may not hold for one of the others.
+    """
+    with scope.reading(readable(actor)):
+        spreading_now = spreading.preview(playbook_id, source, list(tenants_of(actor)))
+        if seen != f"{spreading_now.held.version_sha256} {spreading_now.held.mode}":
+            raise ConsoleError(f"{source.name} has something else by now: look at it again.")
+        return spreading.spread(spreading_now, tenants, actor=actor_of(actor))
 
 
 def save_rules(

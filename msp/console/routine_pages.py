@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from integrations import registry
 from msp.console import words
 from msp.console.errors import ConsoleError
-from msp.console.playbook_pages import MODES
+from msp.console.playbook_list import MODES
 from msp.console.words import Word
 from playbooks import activation, availability, routines
 from playbooks.freezes import zone_of

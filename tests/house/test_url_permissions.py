@@ -96,6 +96,12 @@ RULES: dict[str, Rule] = {
         "post",
         of_client=True,
     ),
+    "console:practice": Rule(
+        READ, _slug("/admin/playbooks/contain-cloud-account/{}/"), of_client=True
+    ),
+    "console:playbook_spread": Rule(
+        ADMIN, _slug("/admin/playbooks/contain-cloud-account/{}/spread/"), of_client=True
+    ),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
     "console:tenants": Rule(READ, "/admin/clients/"),
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
