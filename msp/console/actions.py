@@ -18,6 +18,7 @@ from playbooks import (
     approvals,
     client_links,
     reminders,
+    replanning,
     rollback,
     routines,
     rules,
@@ -73,6 +74,12 @@ def carry_out(plan: Plan, *, actor: Technician) -> Plan:
     """Have a shadow plan carried out; PlaybookError where it can't be."""
     with writing(actor, plan.tenant_id):
         return shadow.carry_out(plan.id, actor=actor_of(actor))
+
+
+def ask_again(plan: Plan, *, actor: Technician) -> Plan:
+    """Ask once more for what a rejected or expired plan was for; PlaybookError: why it can't be."""
+    with writing(actor, plan.tenant_id):
+        return replanning.ask_again(plan.id, actor=actor_of(actor))
 
 
 def take_case(case: Case, *, actor: Technician) -> None:

@@ -40,6 +40,7 @@ urlpatterns = [
     _page("cases/<uuid:case_id>/close/", cases.close, "close"),
     _page("plans/<uuid:plan_id>/", plans.plan, "plan"),
     _page("plans/<uuid:plan_id>/carry-out/", playbooks.carry_out, "carry_out"),
+    _page("plans/<uuid:plan_id>/ask-again/", plans.ask_again, "ask_again"),
     _page("plans/<uuid:plan_id>/roll-back/", cases.roll_back, "roll_back"),
     _page("playbooks/", playbooks.playbooks, "playbooks"),
     _page("playbooks/<slug:playbook_id>/", playbooks.playbook, "playbook"),

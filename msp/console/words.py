@@ -97,6 +97,7 @@ _LEDGER = {
     "plan.shadow": Word("Shadow: planned, not done", "info"),
     "plan.carried_out": Word("Shadow plan to be carried out", "info"),
     "plan.not_available": Word("Not planned: something is not connected", "warn"),
+    "plan.asked_again": Word("Asked for again", "info"),
     "playbook.activated": Word("Playbook activated", "info"),
     "playbook.agreed": Word("Practice agreed with the playbook", "good"),
     "playbook.overridden": Word("Practice overrode the playbook", "warn"),

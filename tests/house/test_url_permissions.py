@@ -84,6 +84,9 @@ RULES: dict[str, Rule] = {
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/roll-back/"), "post", of_client=True
     ),
     "console:plan": Rule(READ, _own("plan", "/admin/plans/{}/"), of_client=True),
+    "console:ask_again": Rule(
+        FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/ask-again/"), "post", of_client=True
+    ),
     "console:carry_out": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/carry-out/"), "post", of_client=True
     ),

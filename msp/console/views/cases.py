@@ -9,7 +9,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from msp.console import actions, case_page
 from msp.console.sites import page
-from msp.staff.access import mfa_satisfied, needs_role, needs_second_factor, technician_of
+from msp.console.views.plans import back_from
+from msp.staff.access import (
+    mfa_satisfied,
+    needs_role,
+    needs_second_factor,
+    technician_of,
+    writing,
+)
 from msp.staff.models import Role
 from playbooks.models import Plan
 from tenants.errors import HoldfastError
@@ -21,11 +28,13 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     """Show one case."""
     technician = technician_of(request)
     found = _case(case_id)
+    with writing(technician, found.tenant_id):
+        told = case_page.read(found, actions.actor_of(technician))
     return page(
         request,
         "case.html",
         f"Case #{found.number}",
-        page=case_page.read(found),
+        page=told,
         verdicts=Verdict.choices,
         may_work=technician.has_role(Role.TECHNICIAN),
         may_approve=technician.has_role(Role.APPROVER),
@@ -63,12 +72,14 @@ def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
     """Ask for the undoing of what a plan did."""
     plan = get_object_or_404(Plan.in_scope(), id=plan_id)
     try:
-        actions.roll_back(plan, actor=technician_of(request), step_key=request.POST.get("step", ""))
+        undoing = actions.roll_back(
+            plan, actor=technician_of(request), step_key=request.POST.get("step", "")
+        )
     except HoldfastError as error:
         messages.error(request, str(error))
-    else:
-        messages.success(request, "The undoing is planned. Somebody else has to approve it.")
-    return redirect("console:case", plan.case_id)
+        return back_from(request, plan)
+    messages.success(request, "The undoing is planned. Somebody else has to approve it.")
+    return back_from(request, undoing)
 
 
 @require_POST

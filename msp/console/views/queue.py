@@ -4,11 +4,12 @@ import uuid
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST, require_safe
 
 from msp.console import actions, selectors, words
 from msp.console.sites import page
+from msp.console.views.plans import back_from
 from msp.staff.access import mfa_satisfied, needs_role, needs_second_factor, technician_of
 from msp.staff.models import Role
 from playbooks.models import Approval, Tier
@@ -57,7 +58,7 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     answer = request.POST.get("decision", "")
     if answer not in ("approve", "reject"):
         messages.error(request, "Choose Approve or Reject.")
-        return redirect("console:case", approval.plan.case_id)
+        return back_from(request, approval.plan)
     try:
         actions.decide(
             approval,
@@ -72,4 +73,4 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
         messages.success(
             request, "Approved. The plan goes on now." if answer == "approve" else "Rejected."
         )
-    return redirect("console:case", approval.plan.case_id)
+    return back_from(request, approval.plan)
