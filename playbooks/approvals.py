@@ -17,6 +17,7 @@ from playbooks.approval_policy import DEFAULTS, ApprovalPolicy
 from playbooks.errors import ApprovalError
 from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import Approval, Plan, Step, Tier
+from playbooks.people import named
 from playbooks.planner import plan_sha256
 from playbooks.rules import in_force
 from playbooks.steps import change
@@ -99,7 +100,9 @@ def decide(
     if approve:
         _free_steps(approval.plan)
     else:
-        _drop_steps(approval.plan, f"Rejected by {actor}" + (f": {comment}" if comment else "."))
+        _drop_steps(
+            approval.plan, f"Rejected by {named(actor)}" + (f": {comment}" if comment else ".")
+        )
     agreement.decided(approval.plan, approve=approve, actor=actor, comment=comment)
     return approval
 
@@ -240,7 +243,7 @@ def _decided_already(approval: Approval) -> str:
             "This plan was made again, because what is known has changed. "
             "Open the case and read the new one."
         )
-    by = f" by {approval.decided_by}" if approval.decided_by else ""
+    by = f" by {named(approval.decided_by)}" if approval.decided_by else ""
     return f"This was already {approval.decision}{by}."
 
 

@@ -15,6 +15,7 @@ from playbooks.engagement import Engagement, Judgement
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
 from playbooks.models import MspRules, RulesOfEngagement
+from playbooks.people import named
 from tenants import ledger, scope
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
@@ -70,11 +71,10 @@ def must_follow(newest: RulesOfEngagement | MspRules | None, after: int | None) 
     """PlaybookError where rules were made from the version `after`, which is not the newest."""
     if newest is None or after is None or after == newest.version:
         return
-    who = newest.author.partition(":")[2] or newest.author
     raise PlaybookError(
         [
-            f"The rules were changed since you opened them ({who} made version "
-            f"{newest.version}): look at them, then save."
+            f"The rules were changed since you opened them ({named(newest.author)} made "
+            f"version {newest.version}): look at them, then save."
         ]
     )
 

@@ -10,6 +10,7 @@ from msp.console import answers, plan_views, routine_case, selectors, words
 from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
 from msp.console.words import Word
+from playbooks.people import named
 from tenants import evidence
 from tenants.models import Case, Evidence, Finding, LedgerEntry
 
@@ -175,7 +176,7 @@ def timeline_entry(row: LedgerEntry) -> TimelineEntry:
         kind=words.ledger_kind(row.kind),
         subject=words.ledger_subject(row.kind, row.subject),
         detail=_detail(row.body),
-        actor=words.actor(row.actor),
+        actor=named(row.actor),
         sequence=seal.sequence if seal else None,
     )
 

@@ -11,6 +11,7 @@ from msp.console.words import Word
 from playbooks import approvals, replanning
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
+from playbooks.people import named
 from playbooks.response import OPEN_PLANS
 from tenants.models import Case, PlaybookMode
 
@@ -131,7 +132,7 @@ def _plan(plan: Plan, actor: str, *, is_undone: bool) -> PlanView:
         approvals=[_approval(row, actor) for row in plan.approvals.all()],
         done=sum(row.status == Step.Status.VERIFIED for row in rows),
         counted=len(rows),
-        requested_by=words.actor(plan.requested_by),
+        requested_by=named(plan.requested_by),
         can_be_undone=not is_undone and _can_be_undone(plan, rows),
         would=[f"{one['title']}: {one['target']['name']}" for one in told.values()]
         if plan.mode == PlaybookMode.SHADOW
@@ -173,7 +174,7 @@ def _approval(row: Approval, actor: str) -> ApprovalView:
         row=row,
         asked=words.ASKED.get(Tier(row.tier), row.tier),
         decision=words.DECISIONS[Approval.Decision(row.decision)],
-        decided_by=words.actor(row.decided_by) if row.decided_by else "",
+        decided_by=named(row.decided_by) if row.decided_by else "",
         is_open=is_open,
         needs_comment=row.tier == Tier.CLIENT,
         why_not=approvals.why_not_approve(row, actor) if is_open else "",

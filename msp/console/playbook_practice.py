@@ -15,6 +15,7 @@ from msp.console.words import Word
 from playbooks import activation, agreement
 from playbooks.agreement import MINIMUMS, ORDER, WINDOW, Minimum
 from playbooks.models import Activation, Agreement, Plan
+from playbooks.people import named
 from playbooks.playbook import Playbook
 from tenants.models import PlaybookMode, Tenant
 
@@ -90,7 +91,7 @@ def find(tenant: Tenant, playbook_id: str, page: str | None) -> Practice | None:
         runs=[_run(plan, held.version_sha256) for plan in shown],
         page=shown,
         changes=[
-            (change, MODES[PlaybookMode(change.mode)], words.actor(change.actor))
+            (change, MODES[PlaybookMode(change.mode)], named(change.actor))
             for change in Activation.in_scope()
             .filter(playbook_id=playbook_id)
             .select_related("version")
@@ -137,7 +138,7 @@ def _run(plan: Plan, version_sha256: str) -> Run:
 def _said(row: Agreement) -> Said:
     return Said(
         word=_SAID[Agreement.Kind(row.kind)],
-        by=words.actor(row.actor),
+        by=named(row.actor),
         detail=str(row.detail.get("words", "")),
         steps=row.detail.get("steps", []),
     )

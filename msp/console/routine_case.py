@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from msp.console import words
 from msp.console.routine_pages import in_words
 from playbooks import library, routines
+from playbooks.people import named
 from playbooks.playbook import Playbook
 from tenants.models import Case
 
@@ -41,7 +41,7 @@ def read(case: Case) -> RoutineView | None:
         playbook_id=playbook_id,
         title=ours.title if ours else playbook_id,
         asked=_asked(ours, request.get("inputs", {})),
-        by=words.actor(str(request.get("by", ""))),
+        by=named(str(request.get("by", ""))),
         begins=in_words(at, case.tenant.time_zone) if at else "",
         begins_at=at,
         can_be_cancelled=case.status == Case.Status.NEW,

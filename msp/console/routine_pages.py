@@ -17,6 +17,7 @@ from msp.console.playbook_list import MODES
 from msp.console.words import Word
 from playbooks import activation, availability, routines
 from playbooks.freezes import zone_of
+from playbooks.people import named
 from playbooks.playbook import Playbook, PlaybookInput
 from tenants.models import Account, Case, PlaybookMode
 from tenants.storable import storable
@@ -209,7 +210,7 @@ def _row(case: Case) -> CaseRow:
     return CaseRow(
         case=case,
         account=case.account.username if case.account else "",
-        by=words.actor(str(case.request.get("by", ""))),
+        by=named(str(case.request.get("by", ""))),
         begins=in_words(at, case.tenant.time_zone),
         at=at,
         status=words.CASES[Case.Status(case.status)],

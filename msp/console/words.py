@@ -200,11 +200,3 @@ def reversal(name: str) -> str:
         return catalog.get(name).reversal or ""
     except UnknownAction:
         return ""
-
-
-def actor(name: str) -> str:
-    """Return who did it: ``Holdfast`` for the engine, a person's name without its prefix."""
-    if name == "engine":
-        return "Holdfast"
-    kind, _, who = name.partition(":")
-    return {"technician": who, "client": f"{who} (client)"}.get(kind, name) if who else name

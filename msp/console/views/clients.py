@@ -9,12 +9,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations.models import Connection
-from msp.console import actions, case_page, selectors, words
+from msp.console import actions, case_page, selectors
 from msp.console.errors import ConsoleError
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
+from playbooks.people import named
 from playbooks.rules import newest_of_tenant
 from tenants import contacts
 from tenants import ledger as ledgers_of
@@ -52,7 +53,7 @@ def tenant(request: HttpRequest, slug: str) -> HttpResponse:
         tenant=found,
         connections=Connection.in_scope().filter(tenant=found).prefetch_related("feeds"),
         rules=rules,
-        rules_author=words.actor(rules.author) if rules else "",
+        rules_author=named(rules.author) if rules else "",
         contacts=asked,
         last_asked=next((one.id for one in reversed(asked) if one.is_active), None),
         may_change_contacts=technician.has_role(Role.ADMIN),

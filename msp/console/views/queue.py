@@ -13,6 +13,7 @@ from msp.console.views.plans import back_from
 from msp.staff.access import mfa_satisfied, needs_role, needs_second_factor, technician_of
 from msp.staff.models import Role
 from playbooks.models import Approval, Tier
+from playbooks.people import named
 from tenants.errors import HoldfastError
 
 
@@ -42,7 +43,7 @@ def approvals(request: HttpRequest) -> HttpResponse:
         (
             row,
             words.DECISIONS[Approval.Decision(row.decision)],
-            words.actor(row.decided_by or "engine"),
+            named(row.decided_by or "engine"),
         )
         for row in selectors.decided_approvals()
     ]

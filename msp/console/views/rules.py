@@ -20,6 +20,7 @@ from playbooks import rules as policies
 from playbooks.engagement import Engagement
 from playbooks.errors import PlaybookError
 from playbooks.models import MspRules, RulesOfEngagement, Tier
+from playbooks.people import named
 from tenants.canonical import sha256_of
 from tenants.models import Tenant
 
@@ -44,7 +45,7 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
         tenant=found,
         told=told,
         newest=newest,
-        author=words.actor(newest.author) if newest else "",
+        author=named(newest.author) if newest else "",
         versions=_versions(list(versions[:_VERSIONS])),
         may_change=technician.has_role(Role.ADMIN),
     )
@@ -62,7 +63,7 @@ def msp_rules(request: HttpRequest) -> HttpResponse:
         "MSP-wide rules",
         told=rules_page.build_msp_wide(policies.msp_wide()),
         newest=newest,
-        author=words.actor(newest.author) if newest else "",
+        author=named(newest.author) if newest else "",
         versions=_versions(list(MspRules.objects.order_by("-version")[:_VERSIONS])),
         clients=rules_page.clients_apart(tenants_of(technician), own),
         may_change=technician.has_role(Role.ADMIN) and technician.sees_all_tenants,
@@ -163,7 +164,7 @@ def _fields(document: Mapping[str, Any], base: Engagement | None) -> dict[str, A
 def _versions(
     rows: list[RulesOfEngagement] | list[MspRules],
 ) -> list[tuple[RulesOfEngagement | MspRules, str, str]]:
-    return [(row, words.actor(row.author), rules_form.as_yaml(row.document)) for row in rows]
+    return [(row, named(row.author), rules_form.as_yaml(row.document)) for row in rows]
 
 
 def _tenant(request: HttpRequest, slug: str) -> Tenant:
