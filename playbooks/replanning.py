@@ -74,7 +74,7 @@ def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
         raise PlaybookError(["Nothing of the plan is needed any more: close the case."])
     needs = availability.of_plan(document, case.account.provider if case.account else "")
     if needs:
-        raise PlaybookError([f"It can't be carried out here. {needs.capitalize()}."])
+        raise PlaybookError([f"It can't be carried out here: it {needs}."])
     ledger.append(
         "plan.asked_again", actor=actor, case_id=case.id, subject=f"plan {plan.sha256[:12]}",
         body={"plan": plan.sha256, "playbook": document["playbook"]},

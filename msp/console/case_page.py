@@ -113,7 +113,7 @@ def read(case: Case, actor: str) -> CasePage:
         because=str(detail.get("because", "")),
         rule=str(detail.get("rule", "")),
         playbook=f"{detail['playbook']}, version {detail['version']}"
-        if "playbook" in detail
+        if "playbook" in detail and "version" in detail
         else "",
         missing=detail.get("missing", []),
         plans=plan_views.of_case(case, actor),

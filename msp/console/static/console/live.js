@@ -12,11 +12,13 @@ function content(part) {
 }
 
 function isInUse(part) {
-  const fields = [...part.querySelectorAll("textarea, input[type=text]")];
+  const texts = [...part.querySelectorAll("textarea, input[type=text]")];
+  const choices = [...part.querySelectorAll("select")];
   return (
     part.contains(document.activeElement) ||
     part.querySelector("details[open]") !== null ||
-    fields.some((field) => field.value !== field.defaultValue)
+    texts.some((field) => field.value !== field.defaultValue) ||
+    choices.some((field) => field.selectedIndex > 0)
   );
 }
 
