@@ -52,6 +52,10 @@ PALE = """() => {
     .map(([ratio, e]) => ratio.toFixed(2) + ' ' + e.className + ': '
         + e.textContent.trim().slice(0, 40)); }"""
 
+# What is folded has to fit as well when somebody opens it.
+OPEN_ALL = """() => { const all = [...document.querySelectorAll('.hf details:not([open])')];
+  all.forEach(one => { one.open = true; }); return all.length; }"""
+
 
 @pytest.fixture
 def server(committed_database, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
@@ -98,6 +102,7 @@ def test_pages_fit_and_can_be_read(
     chromium: Browser, server: LiveServer, rows: seeded.Rows, settings, screen: str, scheme: str
 ) -> None:
     settings.REQUIRE_MFA = False
+    routine = seeded.fill_more(rows)
     width, height = SCREENS[screen]
     context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
@@ -121,7 +126,16 @@ def test_pages_fit_and_can_be_read(
         "case-needs": f"cases/{rows.quiet_case.id}/",
         "plan": f"plans/{rows.plan.id}/",
         "playbooks": "playbooks/",
+        "playbooks-of-client": f"playbooks/?client={rows.tenant.slug}",
         "playbook": "playbooks/contain-cloud-account/",
+        "practice": f"playbooks/contain-cloud-account/{rows.tenant.slug}/",
+        "spread": f"playbooks/contain-cloud-account/{rows.tenant.slug}/spread/",
+        "routines": f"routines/?client={rows.tenant.slug}",
+        "routine-start": f"clients/{rows.tenant.slug}/routines/offboard-leaver/",
+        "routine-list-input": f"clients/{rows.tenant.slug}/routines/patch-ring/",
+        "case-routine": f"cases/{routine.id}/",
+        "contact-add": f"clients/{rows.tenant.slug}/contacts/add/",
+        "contact": f"clients/{rows.tenant.slug}/contacts/{rows.contact.id}/",
         "approvals": "approvals/",
         "ledger": f"ledger/{rows.tenant.slug}/?verify=1",
         "tenants": "clients/",
@@ -129,6 +143,8 @@ def test_pages_fit_and_can_be_read(
         "tenant": f"clients/{rows.tenant.slug}/",
         "rules": f"clients/{rows.tenant.slug}/rules/",
         "rules-form": f"clients/{rows.tenant.slug}/rules/edit/",
+        "msp-rules": "rules/",
+        "msp-rules-form": "rules/edit/",
         "rules-yaml": f"clients/{rows.tenant.slug}/rules/edit/?as=yaml",
         "quarantine": "quarantine/",
         "quarantined": f"quarantine/{rows.quarantined.id}/",
@@ -138,6 +154,8 @@ def test_pages_fit_and_can_be_read(
     }.items():
         page.goto(f"{server.url}/admin/{address}")
         _looks_right(page, f"{name}-{scheme}", screen)
+        if page.evaluate(OPEN_ALL):
+            _looks_right(page, f"{name}-open-{scheme}", screen)
     page.goto(f"{server.url}/accounts/2fa/")
     _looks_right(page, f"second-factor-{scheme}", screen)
     assert errors == []
