@@ -22,13 +22,14 @@ from tenants.models import PlaybookMode, Tenant
 class Target:
     """What would become of a playbook at one more tenant.
 
-    `before` is None where it does not hold there at all. `why_not` is empty where it may be done;
-    `needs` is what its plans would lack there.
+    `before` is None where it does not hold there at all. `lowers`: it would go less far than now.
+    `why_not` is empty where it may be done; `needs` is what its plans would lack there.
     """
 
     tenant: Tenant
     before: InForce | None
     changes: bool
+    lowers: bool
     why_not: str
     needs: str
 
@@ -109,6 +110,7 @@ def _target(
         tenant=tenant,
         before=before,
         changes=changes,
+        lowers=before is not None and _goes_further(before, held),
         why_not=_why_not(before, held, measured, own) if changes else "",
         needs=availability.of_playbook(held.playbook, connected),
     )
@@ -116,8 +118,7 @@ def _target(
 
 def _why_not(before: InForce | None, held: InForce, measured: Measured, own: Measured) -> str:
     """Say why a tenant may not get the mode; empty where it may. Pure."""
-    place = ORDER.index(PlaybookMode(before.mode)) if before is not None else 0
-    if held.playbook.kind == "investigation" or ORDER.index(PlaybookMode(held.mode)) <= place:
+    if not _goes_further(held, before):
         return ""
     reason = agreement.why_not(held.mode, measured)
     if reason:
@@ -130,3 +131,12 @@ def _why_not(before: InForce | None, held: InForce, measured: Measured, own: Mea
     if own.reopened_lately:
         return f"Practice here speaks against it: cases came back lately ({own.reopened_lately})."
     return ""
+
+
+def _goes_further(one: InForce, other: InForce | None) -> bool:
+    """Whether a playbook may go further as it is held in `one` than in `other` (None: not at all).
+
+    What only reads goes equally far everywhere.
+    """
+    place = ORDER.index(PlaybookMode(other.mode)) if other is not None else 0
+    return one.playbook.kind != "investigation" and ORDER.index(PlaybookMode(one.mode)) > place

@@ -3,6 +3,7 @@
 Screenshots are written to `var/screenshots`, to be looked at.
 """
 
+import datetime as dt
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,14 +11,15 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from msp.staff import actions
 from msp.staff.models import Role
 from playbooks.models import Plan, Step
-from tenants import scope
-from tenants.models import Tenant
+from tenants import contacts, scope
+from tenants.models import Case, Tenant
 from tests.msp.console import rows as seeded
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -197,3 +199,62 @@ def test_the_page_of_a_plan_follows_it_by_itself(
         Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.DONE)
         Step.objects.filter(run__plan=rows.plan).update(status=Step.Status.VERIFIED)
     page.wait_for_selector("#live[data-live=no] >> text=Done and read back")
+
+
+def test_the_page_of_a_case_follows_it_and_leaves_alone_what_somebody_writes(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings
+) -> None:
+    settings.REQUIRE_MFA = False
+    page = _signed_in(chromium, server, f"cases/{rows.case.id}/")
+    page.fill("textarea[name=comment]", "I am asking her first.")
+    with scope.tenant(rows.tenant.id):
+        Step.objects.filter(run__plan=rows.plan).update(status=Step.Status.VERIFIED)
+        Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.DONE)
+        rows.approval.decision = "approved"
+        rows.approval.save()
+        Case.objects.filter(id=rows.case.id).update(
+            status=Case.Status.NEEDS_TECHNICIAN, needs="Look at the mailbox."
+        )
+    page.wait_for_selector("#live-plans[data-live=no] >> text=3 of 3 actions read back")
+    page.wait_for_selector("#live-head >> text=Look at the mailbox.")
+    assert page.input_value("textarea[name=comment]") == "I am asking her first."
+
+
+def test_contacts_are_put_in_order_by_keyboard(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings
+) -> None:
+    settings.REQUIRE_MFA = False
+    page = _signed_in(chromium, server, f"clients/{rows.tenant.slug}/contacts/add/")
+    page.get_by_label("Name").fill("Ada First")
+    page.get_by_label("E-mail address").fill("ada@northwind-dental.example")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Ask Ada First earlier").press("Enter")
+    page.wait_for_selector("tr:has-text('Ada First') td:has-text('1')")
+    with scope.tenant(rows.tenant.id):
+        assert [one.name for one in contacts.ordered()] == ["Ada First", "Olive Owner"]
+
+
+def test_a_routine_is_started_for_later_and_its_case_says_when(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings
+) -> None:
+    settings.REQUIRE_MFA = False
+    page = _signed_in(chromium, server, f"routines/?client={rows.tenant.slug}")
+    page.get_by_role("link", name="Start: Take a leaver off").click()
+    page.get_by_label("Account").fill(rows.account.username)
+    tomorrow = timezone.now() + dt.timedelta(days=1)
+    page.get_by_label("Begin at").fill(f"{tomorrow:%Y-%m-%dT17:00}")
+    page.get_by_role("button", name="Start it").click()
+    page.wait_for_selector("text=Nothing is asked or done before.")
+    page.get_by_label("Why (kept in the ledger)").fill("She stays.")
+    page.get_by_role("button", name="Cancel the routine").click()
+    page.wait_for_selector("text=Cancelled before it began: She stays.")
+
+
+def _signed_in(chromium: Browser, server: LiveServer, address: str) -> Page:
+    page = chromium.new_page()
+    page.goto(f"{server.url}/admin/{address}")
+    page.fill("[name=login]", "mira")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"**/admin/{address}")
+    return page

@@ -332,7 +332,11 @@ def test_going_less_far_needs_no_practice(browser, clients) -> None:
     _set(clients[0], "shadow")
     _set(clients[1], "automatic")
     web = browser(Role.ADMIN)
-    _spread(web, clients[0], **_form(web, clients[0]))
+    page = _get(web, f"/admin/playbooks/{CONTAIN}/{clients[0].slug}/spread/")
+    assert "Would go less far than now." in page
+    form = _form(web, clients[0])
+    assert "client" not in form, "nobody is lowered unless somebody wants it"
+    _spread(web, clients[0], **form, client=["client-1"])
     assert _held(clients[1]).mode == "shadow"
 
 
