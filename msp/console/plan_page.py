@@ -61,6 +61,7 @@ class PlanPage:
     was_asked_again: bool
     view: PlanView
     can_be_undone: bool
+    can_be_stopped: bool
 
     @property
     def done(self) -> int:
@@ -107,6 +108,7 @@ def read(plan: Plan, actor: str) -> PlanPage:
         was_asked_again="asks_again" in document,
         view=next(one for one in plan_views.of_case(plan.case, actor) if one.row.id == plan.id),
         can_be_undone=plan.finished_at is not None and any(step.can_be_undone for step in steps),
+        can_be_stopped=plan.status in OPEN_PLANS and any(step.can_be_undone for step in steps),
     )
 
 

@@ -136,6 +136,7 @@ _LEDGER = {
     "contact.deactivated": Word("Contact asked no more", "warn"),
     "rules.changed": Word("Rules of engagement changed", "info"),
     "rules.msp_changed": Word("MSP-wide rules of engagement changed", "info"),
+    "work.stuck": Word("Work fails again and again", "bad"),
     "tenant.actions_stopped": Word("Actions stopped (kill switch)", "bad"),
     "tenant.actions_started": Word("Actions allowed again", "good"),
     "installation.actions_stopped": Word("All actions stopped (kill switch)", "bad"),

@@ -222,3 +222,24 @@ def test_asking_again_needs_a_second_factor(browser, rejected: Plan, settings) -
     settings.REQUIRE_MFA = True
     answer = browser(Role.TECHNICIAN).post(_address(rejected, "ask-again/"))
     assert (answer.status_code, "2fa" in answer.url) == (302, True)
+
+
+def test_a_plan_that_goes_on_is_stopped_and_what_was_done_is_to_be_undone(
+    browser, rows: Rows
+) -> None:
+    with scope.tenant(rows.tenant.id):
+        done = Step.objects.get(key="disable")
+        done.status, done.snapshot = Step.Status.VERIFIED, {"account_enabled": True}
+        done.intended_at = timezone.now()
+        done.save()
+        Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.RUNNING)
+    web = browser(Role.TECHNICIAN, "tom")
+    assert "Stop it, and undo what was done" in web.get(_address(rows.plan)).content.decode()
+    answer = web.post(_address(rows.plan, "roll-back/"), {"back": "plan"}, follow=True)
+    with scope.tenant(rows.tenant.id):
+        undoing = Plan.objects.get(document__reverses=rows.plan.sha256)
+        left = Step.objects.get(run__plan=rows.plan, key="reset")
+    assert answer.redirect_chain[-1][0] == _address(undoing)
+    assert (left.status, left.error) == (
+        "skipped", "tom had the plan undone before this step began.",
+    )  # fmt: skip
