@@ -6,16 +6,18 @@ it. A promotion needs a minimum; what brings a playbook below its minimum lowers
 """
 
 import datetime as dt
-from collections.abc import Mapping
+import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Count, FilteredRelation, Q
 from django.utils import timezone
 
 from playbooks import activation
 from playbooks.errors import PlaybookError
 from playbooks.models import Activation, Agreement, Plan
-from tenants import ledger, work
+from tenants import ledger, scope, work
 from tenants.models import Case, PlaybookMode, Verdict
 
 # Practice of a quarter: long enough for rare alerts, short enough that old habits don't count.
@@ -64,32 +66,57 @@ class Measured:
         return 100 * (self.runs - self.overridden) // self.runs if self.runs else 0
 
 
+NOTHING_YET = Measured(0, 0, 0, 0, 0)
+
+
 def measure(version_sha256: str) -> Measured:
     """Return what practice said about one version at the scope's tenant."""
-    since = timezone.now() - WINDOW
-    rows = Agreement.objects.filter(plan__playbook_id=version_sha256, created_at__gte=since)
-    plans: dict[str, set[Any]] = {kind: set() for kind in Agreement.Kind.values}
-    for row in rows:
-        plans[row.kind].add(row.plan_id)
-    overridden = plans[Agreement.Kind.OVERRIDDEN]
-    agreed = plans[Agreement.Kind.AGREED] - overridden
-    by_itself = Plan.objects.filter(
-        playbook_id=version_sha256,
+    tenant_id = scope.require_tenant_id()
+    return measure_all([version_sha256]).get((tenant_id, version_sha256), NOTHING_YET)
+
+
+def measure_all(versions: Collection[str] = ()) -> dict[tuple[uuid.UUID, str], Measured]:
+    """Return what practice said, by tenant and version, of all that the scope reads: one query.
+
+    `versions`: the hashes of those that are wanted; without them, of all. Those of which nothing
+    was said yet are left out.
+    """
+    now = timezone.now()
+    by_itself = Q(
         mode=PlaybookMode.AUTOMATIC,
         status=Plan.Status.DONE,
-        finished_at__gte=since,
+        finished_at__gte=now - WINDOW,
         document__reverses__isnull=True,
-    ).values_list("id", flat=True)
-    lately = rows.filter(
-        kind=Agreement.Kind.REOPENED, created_at__gte=timezone.now() - QUIET
-    ).values("plan_id")
-    return Measured(
-        runs=len(agreed | overridden | set(by_itself)),
-        agreed=len(agreed),
-        overridden=len(overridden),
-        reopened=len(plans[Agreement.Kind.REOPENED]),
-        reopened_lately=lately.distinct().count(),
     )
+    judged = Q(said__kind__in=(Agreement.Kind.AGREED, Agreement.Kind.OVERRIDDEN))
+    reopened = Q(said__kind=Agreement.Kind.REOPENED)
+    plans = Plan.in_scope().filter(playbook__in=versions) if versions else Plan.in_scope()
+    counted = (
+        plans.alias(
+            said=FilteredRelation(
+                "agreements", condition=Q(agreements__created_at__gte=now - WINDOW)
+            )
+        )
+        .filter(by_itself | Q(said__isnull=False))
+        .order_by()
+        .values_list("tenant_id", "playbook_id")
+        .annotate(
+            runs=_plans_with(judged | by_itself),
+            judged=_plans_with(judged),
+            overridden=_plans_with(Q(said__kind=Agreement.Kind.OVERRIDDEN)),
+            reopened=_plans_with(reopened),
+            lately=_plans_with(reopened & Q(said__created_at__gte=now - QUIET)),
+        )
+    )
+    return {
+        # A plan that was both agreed with and overridden counts as overridden.
+        (tenant_id, sha256): Measured(runs, judged - overridden, overridden, reopened, lately)
+        for tenant_id, sha256, runs, judged, overridden, reopened, lately in counted
+    }
+
+
+def _plans_with(condition: Q) -> Count:
+    return Count("id", filter=condition, distinct=True)
 
 
 def why_not(mode: str, measured: Measured) -> str:

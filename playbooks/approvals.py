@@ -17,6 +17,7 @@ from playbooks.approval_policy import DEFAULTS, ApprovalPolicy
 from playbooks.errors import ApprovalError
 from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import Approval, Plan, Step, Tier
+from playbooks.people import named
 from playbooks.planner import plan_sha256
 from playbooks.rules import in_force
 from playbooks.steps import change
@@ -99,7 +100,9 @@ def decide(
     if approve:
         _free_steps(approval.plan)
     else:
-        _drop_steps(approval.plan, f"Rejected by {actor}" + (f": {comment}" if comment else "."))
+        _drop_steps(
+            approval.plan, f"Rejected by {named(actor)}" + (f": {comment}" if comment else ".")
+        )
     agreement.decided(approval.plan, approve=approve, actor=actor, comment=comment)
     return approval
 
@@ -116,7 +119,7 @@ def expire(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
             left = approval.expires_at - timezone.now()
             work.schedule("expire", approval_id, delay=left.total_seconds())
             return
-        outcome = _outcome(approval)
+        outcome = outcome_if_silent(approval)
         approval.decision = Approval.Decision.EXPIRED
         approval.decided_at = timezone.now()
         approval.save()
@@ -130,8 +133,11 @@ def expire(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
         _carry_out(outcome, approval)
 
 
-def _outcome(approval: Approval) -> str:
-    """Return what silence means here; a stand-in who is silent too ends the plan."""
+def outcome_if_silent(approval: Approval) -> str:
+    """Return what silence means here; a stand-in who is silent too ends the plan.
+
+    One of `approval_policy.ON_TIMEOUT`.
+    """
     outcome = "end" if approval.stands_in_for else policy(approval.tier).on_timeout
     left = approval.plan.created_at + _LONGEST_WAIT - timezone.now()
     if outcome == "technician" and left < dt.timedelta(hours=1):
@@ -212,15 +218,23 @@ def _check(approval: Approval, approve: bool, actor: str, sha256: str, comment: 
         raise ApprovalError("This approval has expired. Ask for the plan to be made again.")
     if sha256 != plan.sha256 or plan_sha256(plan.document) != plan.sha256:
         raise ApprovalError("The plan is not the one you saw. Open the case again and read it.")
-    if approve and approval.tier == Tier.SECOND_TECHNICIAN:
-        if Tier.TECHNICIAN not in tiers_granted(plan):
-            raise ApprovalError("The first technician has to approve before the second.")
-        if plan.approvals.filter(tier=Tier.TECHNICIAN, decided_by=actor).exists():
-            raise ApprovalError("You approved as the first technician: a second person must.")
-    if approve and actor == plan.requested_by:
-        raise ApprovalError("You asked for this plan: somebody else has to approve it.")
+    if approve and (why_not := why_not_approve(approval, actor)):
+        raise ApprovalError(why_not)
     if approve and approval.tier == Tier.CLIENT and not comment.strip():
         raise ApprovalError("Say who at the client agreed, when and how, in the comment.")
+
+
+def why_not_approve(approval: Approval, actor: str) -> str:
+    """Say why this person may not approve, whoever else may; empty where they may."""
+    plan = approval.plan
+    if approval.tier == Tier.SECOND_TECHNICIAN:
+        if Tier.TECHNICIAN not in tiers_granted(plan):
+            return "The first technician has to approve before the second."
+        if plan.approvals.filter(tier=Tier.TECHNICIAN, decided_by=actor).exists():
+            return "You approved as the first technician: a second person must."
+    if actor == plan.requested_by:
+        return "You asked for this plan: somebody else has to approve it."
+    return ""
 
 
 def _decided_already(approval: Approval) -> str:
@@ -229,7 +243,7 @@ def _decided_already(approval: Approval) -> str:
             "This plan was made again, because what is known has changed. "
             "Open the case and read the new one."
         )
-    by = f" by {approval.decided_by}" if approval.decided_by else ""
+    by = f" by {named(approval.decided_by)}" if approval.decided_by else ""
     return f"This was already {approval.decision}{by}."
 
 

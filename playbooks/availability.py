@@ -3,6 +3,7 @@
 A plan that would stop half-way for want of a connection is not begun at all.
 """
 
+import uuid
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from playbooks.language import Playbook, PlaybookStep
 
 # An action, and the connector that knows its target (empty: any that can do it will do).
 Wanted = tuple[str, str]
+_CAN_DO = " that can do "
 
 
 def of_playbook(playbook: Playbook, connected: Collection[str] | None = None) -> str:
@@ -36,20 +38,42 @@ def connections_of_scope() -> frozenset[str]:
     return frozenset(rows.values_list("connector", flat=True))
 
 
+def connections_by_tenant() -> dict[uuid.UUID, frozenset[str]]:
+    """Return what `connections_of_scope` says of each tenant that the scope reads, in one query.
+
+    A tenant without any connection is left out.
+    """
+    rows = Connection.in_scope().exclude(state=Connection.State.PAUSED)
+    found: dict[uuid.UUID, set[str]] = {}
+    for tenant_id, connector in rows.values_list("tenant_id", "connector"):
+        found.setdefault(tenant_id, set()).add(connector)
+    return {tenant_id: frozenset(connectors) for tenant_id, connectors in found.items()}
+
+
 def missing(wanted: Iterable[Wanted], connected: Collection[str]) -> str:
     """Say what is missing for some actions, once each; empty if nothing is. Pure."""
-    told = [words for one in wanted if (words := _missing(*one, connected))]
-    return f"needs: {'; '.join(dict.fromkeys(told))}" if told else ""
+    actions_by_lack: dict[str, list[str]] = {}
+    for action, provider in dict.fromkeys(wanted):
+        lack = _missing(action, provider, connected)
+        titles = actions_by_lack.setdefault(lack, [])
+        if lack.endswith(_CAN_DO):
+            titles.append(f"“{catalog.get(action).title}”")
+    told = [
+        f"{lack}{', '.join(dict.fromkeys(titles))}"
+        for lack, titles in actions_by_lack.items()
+        if lack
+    ]
+    return f"needs: {'; '.join(told)}" if told else ""
 
 
 def _missing(action: str, provider: str, connected: Collection[str]) -> str:
+    """Return what an action lacks; it ends with `_CAN_DO` where the action is to be named."""
     able = [connector for connector in registry.CONNECTORS if _can(connector, action)]
-    title = catalog.get(action).title
     if provider and provider not in able:
         name = registry.CONNECTORS[provider].title if provider in registry.CONNECTORS else provider
-        return f"“{title}”, which no connector for {name} can do yet"
+        return f"a connector for {name}{_CAN_DO}"
     if not able:
-        return f"“{title}”, which no connector can do yet"
+        return f"a connector{_CAN_DO}"
     suitable = [provider] if provider else able
     if any(connector in connected for connector in suitable):
         return ""

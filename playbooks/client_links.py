@@ -1,14 +1,16 @@
 """Links by which a contact at the client decides on a plan, without an account.
 
 A link is a row; its token is signed, carries the tenant's and the row's id, and is kept nowhere.
-It counts once, until the approval ends, and only while it is the newest for its contact. Whoever
-opens it changes nothing but that it was opened: mail scanners do that too.
+It counts once, until the approval ends, and only while it is the newest for its contact and the
+contact may approve. Whoever opens it changes nothing but that it was opened: mail scanners do that
+too.
 """
 
 import uuid
 from dataclasses import dataclass
 
 from django.core import signing
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from playbooks import approvals
@@ -61,9 +63,9 @@ def create(approval_id: uuid.UUID, contact: Contact, *, actor: str, send: bool) 
         raise ApprovalError("Only what the client has to approve can be sent to the client.")
     if approval.decision != Approval.Decision.PENDING or approval.expires_at <= timezone.now():
         raise ApprovalError("Nobody has to decide this any more.")
-    if not (contact.can_approve and contact.is_active):
+    if not _may_decide(contact):
         raise ApprovalError(f"{contact.name} may not approve for this client.")
-    _revoke(approval, contact, actor)
+    _revoke(ClientLink.objects.filter(approval=approval, contact=contact), actor)
     link = ClientLink.objects.create(
         tenant_id=approval.tenant_id,
         approval=approval,
@@ -79,10 +81,16 @@ def create(approval_id: uuid.UUID, contact: Contact, *, actor: str, send: bool) 
     return link
 
 
-def _revoke(approval: Approval, contact: Contact, actor: str) -> None:
-    for old in ClientLink.objects.filter(
-        approval=approval, contact=contact, used_at=None, revoked_at=None
-    ):
+def contact_changed(contact: Contact, *, actor: str) -> None:
+    """Let a contact's links count no more where they may not decide now, or read mail elsewhere."""
+    links = ClientLink.objects.filter(contact=contact)
+    if _may_decide(contact):
+        links = links.exclude(recipient=contact.email)
+    _revoke(links.filter(approval__decision=Approval.Decision.PENDING), actor)
+
+
+def _revoke(links: QuerySet[ClientLink], actor: str) -> None:
+    for old in links.filter(used_at=None, revoked_at=None).select_related("approval__plan"):
         old.revoked_at = timezone.now()
         old.save(update_fields=["revoked_at"])
         record("client_link.revoked", old, actor)
@@ -98,10 +106,26 @@ def check(link: ClientLink) -> None:
         raise LinkError("superseded", "What is planned has changed since this was sent.")
     if approval.decision in (Approval.Decision.APPROVED, Approval.Decision.REJECTED):
         raise LinkError("decided", "Somebody has decided this already.")
-    if link.revoked_at is not None:
+    if link.revoked_at is not None and _has_newer(link):
         raise LinkError("revoked", "A newer link was sent to you in place of this one.")
+    if link.revoked_at is not None or not _may_decide(link.contact):
+        raise LinkError("withdrawn", "You are not asked for this decision any more.")
     if approval.decision != Approval.Decision.PENDING or link.expires_at <= timezone.now():
         raise LinkError("expired", "The time for this decision is over.")
+
+
+def _has_newer(link: ClientLink) -> bool:
+    """Whether the same person, at the same address, has a link that still counts."""
+    return ClientLink.objects.filter(
+        approval=link.approval_id,
+        contact=link.contact_id,
+        recipient=link.recipient,
+        revoked_at=None,
+    ).exists()
+
+
+def _may_decide(contact: Contact | None) -> bool:
+    return contact is None or (contact.can_approve and contact.is_active)
 
 
 def find(where: Address) -> ClientLink:

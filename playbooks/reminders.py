@@ -6,6 +6,7 @@ What was done stands in the rows, so asking twice at once does nothing twice.
 import datetime as dt
 import uuid
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from playbooks import approvals, client_links
@@ -23,7 +24,7 @@ def remind(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
         now = timezone.now()
         if approval.decision != Approval.Decision.PENDING or approval.expires_at <= now:
             return
-        if approval.tier == Tier.CLIENT and not approval.links.exists():
+        if approval.tier == Tier.CLIENT and not _waiting_links(approval).exists():
             _invite_next(approval)
         remind_at, escalate_at = _reminder_due(approval), _escalation_due(approval)
         if remind_at is not None and remind_at <= now:
@@ -31,6 +32,17 @@ def remind(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
         if escalate_at is not None and escalate_at <= now:
             _escalate(approval)
         _schedule_next(approval)
+
+
+def contact_changed(contact: Contact, *, actor: str) -> None:
+    """Have what the scope's tenant is asked now follow a change of one of its contacts.
+
+    Where nobody can answer any more by a link, the first in the order is asked at once.
+    """
+    client_links.contact_changed(contact, actor=actor)
+    waiting = Approval.objects.filter(decision=Approval.Decision.PENDING, tier=Tier.CLIENT)
+    for approval_id in waiting.values_list("id", flat=True):
+        work.schedule("remind", approval_id)
 
 
 def _reminder_due(approval: Approval) -> dt.datetime | None:
@@ -56,7 +68,7 @@ def _escalation_due(approval: Approval) -> dt.datetime | None:
 def _remind(approval: Approval) -> None:
     approval.reminded_at = timezone.now()
     approval.save(update_fields=["reminded_at"])
-    waiting = approval.links.filter(used_at=None, revoked_at=None)
+    waiting = list(_waiting_links(approval))
     _record("approval.reminded", approval, [link.recipient for link in waiting])
     if approval.tier != Tier.CLIENT:
         work.schedule("notify", approval.id)
@@ -85,9 +97,14 @@ def _invite_next(approval: Approval) -> ClientLink | None:
 
 
 def _next_contact(approval: Approval) -> Contact | None:
-    asked = set(approval.links.values_list("contact_id", flat=True))
+    asked = set(_waiting_links(approval).values_list("contact_id", flat=True))
     people = client_links.contacts_of(approval)
     return next((one for one in people if one.id not in asked), None)
+
+
+def _waiting_links(approval: Approval) -> QuerySet[ClientLink]:
+    """Return the links by which somebody at the client may still answer."""
+    return approval.links.filter(used_at=None, revoked_at=None)
 
 
 def _schedule_next(approval: Approval) -> None:

@@ -1,17 +1,19 @@
-"""Planning again what was planned on facts that hold no more.
+"""Planning again: what was planned on facts that hold no more, or what nobody approved.
 
 People approve what a plan says; where the same playbook, on what is known now, would do something
 else or needs a stricter tier, the old plan ends before any of its steps has begun, and the new one
-is asked for.
+is asked for. A plan that was rejected, or that nobody approved in time, is asked for again only
+where a person wants it.
 """
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
 
+from playbooks import availability, planner, response, rules
 from playbooks import facts as case_facts
-from playbooks import planner, response, rules
 from playbooks.engagement import TIERS
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Approval, Plan, Step
@@ -50,6 +52,54 @@ def replace_if_changed(plan: Plan) -> Plan | None:
         return None
     _end(plan, "; ".join(differences(plan.document, document)))
     return _adopt(plan, document, facts)
+
+
+def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
+    """Plan anew, on what is known now, what a plan that nobody approved was for; ask for it.
+
+    PlaybookError where the plan was neither rejected nor has expired, was asked for again already,
+    its case doesn't wait for a technician, nothing of it is needed any more, or something that it
+    needs is not connected. Runs inside the tenant's scope.
+    """
+    plan = Plan.objects.select_for_update(of=("self",)).select_related("playbook").get(id=plan_id)
+    case = Case.objects.select_for_update(of=("self",)).get(id=plan.case_id)
+    if not may_be_asked_again(plan) or case.status != Case.Status.NEEDS_TECHNICIAN:
+        raise PlaybookError(["This plan can't be asked for again: open the case and look."])
+    facts = {**case_facts.of_case(case), **_given(plan)}
+    try:
+        document = planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), "technician")
+    except ConditionError as error:
+        raise PlaybookError([f"It can't be planned any more: {error}"]) from None
+    if not document["steps"]:
+        raise PlaybookError(["Nothing of the plan is needed any more: close the case."])
+    needs = availability.of_plan(document, case.account.provider if case.account else "")
+    if needs:
+        raise PlaybookError([f"It can't be carried out here: it {needs}."])
+    ledger.append(
+        "plan.asked_again", actor=actor, case_id=case.id, subject=f"plan {plan.sha256[:12]}",
+        body={"plan": plan.sha256, "playbook": document["playbook"]},
+    )  # fmt: skip
+    fresh = response.adopt(
+        case,
+        {**document, "asks_again": plan.sha256},
+        facts,
+        plan.playbook_id,
+        document["engagement"]["version"],
+        plan.requested_by,
+        mode=PlaybookMode.APPROVE,
+        replaces=plan,
+    )
+    response.set_status(case)
+    return fresh
+
+
+def may_be_asked_again(plan: Plan) -> bool:
+    """Whether a plan ended because nobody approved it, and none has taken its place."""
+    return (
+        plan.status in (Plan.Status.REJECTED, Plan.Status.EXPIRED)
+        and "reverses" not in plan.document
+        and not plan.replaced_by.exists()
+    )
 
 
 def _given(plan: Plan) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
 from playbooks.jobs import target_of
 from playbooks.models import Plan, Step
+from playbooks.people import named
 from playbooks.planner import FORMAT
 from playbooks.response import OPEN_PLANS, adopt
 from playbooks.rules import in_force
@@ -75,7 +76,7 @@ def _stop(plan: Plan, actor: str) -> None:
     waiting = Step.objects.select_for_update(of=("self",)).filter(
         run__plan=plan, status__in=(Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
     )
-    reason = f"{actor} had the plan undone before this step began."
+    reason = f"{named(actor)} had the plan undone before this step began."
     for step in waiting.select_related("run__plan"):
         change(step, Step.Status.SKIPPED, error=reason)
     approvals.withdraw(plan, reason)

@@ -9,12 +9,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Max
 from django.utils import timezone
 
 from integrations import catalog
 from playbooks import activation, availability, planner, response, results, rules
 from playbooks import facts as case_facts
+from playbooks.case_numbers import next_number
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.gathering import gather
 from playbooks.language import Playbook
@@ -22,6 +22,10 @@ from playbooks.routine_inputs import checked
 from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, PlaybookMode, Severity
+
+# Between somebody's click and here a moment passes.
+_LATE = dt.timedelta(minutes=1)
+_LONGEST_AHEAD = dt.timedelta(days=366)
 
 
 def start(
@@ -31,8 +35,11 @@ def start(
     inputs: Mapping[str, Any] | None = None,
     account: Account | None = None,
     at: dt.datetime | None = None,
+    once: str = "",
 ) -> Case:
     """Start a routine for the scope's tenant, now or `at` a time (aware).
+
+    `once`: a word of the caller's own for this one wish; who says it again gets the same case.
 
     PlaybookError where the playbook is no routine, an input is missing, unknown or of another
     type than the playbook says, or it is about one account and none is given, or the other way.
@@ -42,7 +49,17 @@ def start(
         raise PlaybookError([f"{playbook_id} is a playbook for {playbook.kind}s, not a routine."])
     _check_account(playbook, account)
     now = timezone.now()
-    number = (Case.objects.aggregate(newest=Max("number"))["newest"] or 0) + 1
+    _check_time(at, now)
+    request = {
+        "playbook": playbook_id,
+        "inputs": checked(playbook, inputs or {}),
+        "by": actor,
+        **({"at": at.astimezone(dt.UTC).isoformat()} if at else {}),
+        **({"once": once} if once else {}),
+    }
+    number = next_number()
+    if once and (started := _started(once)) is not None:
+        return started
     case = Case.objects.create(
         tenant_id=scope.require_tenant_id(),
         number=number,
@@ -50,7 +67,7 @@ def start(
         title=playbook.title + (f": {account.display_name or account.username}" if account else ""),
         severity_id=Severity.INFORMATIONAL,
         account=account,
-        request={"playbook": playbook_id, "inputs": checked(playbook, inputs or {}), "by": actor},
+        request=request,
         opened_at=now,
         acknowledged_at=now,
         first_activity_at=now,
@@ -68,11 +85,53 @@ def start(
     return case
 
 
+def cancel(case_id: uuid.UUID, *, actor: str, reason: str) -> Case:
+    """End a routine of the scope's tenant that has not begun; its case is closed, never deleted.
+
+    PlaybookError where it has begun, or no reason is given.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise PlaybookError(["Say why it is cancelled: whoever asked for it will want to know."])
+    case = Case.objects.select_for_update(of=("self",)).get(id=case_id)
+    if case.kind != Case.Kind.ROUTINE or case.status != Case.Status.NEW:
+        raise PlaybookError(["It has begun already: reject its plan, or let it be undone."])
+    case.status = Case.Status.CLOSED
+    case.closed_at = timezone.now()
+    case.closing_note = f"Cancelled before it began: {reason}"
+    case.save(update_fields=["status", "closed_at", "closing_note"])
+    ledger.append(
+        "routine.cancelled",
+        actor=actor,
+        case_id=case.id,
+        subject=str(case),
+        body={"request": case.request, "reason": reason},
+    )
+    return case
+
+
+def begins_at(case: Case) -> dt.datetime | None:
+    """Return when a routine that has not begun will begin; None for one that was not put off."""
+    told = case.request.get("at")
+    return dt.datetime.fromisoformat(told) if told and case.status == Case.Status.NEW else None
+
+
+def _started(once: str) -> Case | None:
+    return Case.objects.filter(kind=Case.Kind.ROUTINE, request__once=once).first()
+
+
 def _check_account(playbook: Playbook, account: Account | None) -> None:
     if playbook.is_about_one_account and account is None:
         raise PlaybookError([f"{playbook.id} is about one account: say which."])
     if account is not None and not playbook.is_about_one_account:
         raise PlaybookError([f"{playbook.id} is about the whole client: leave the account out."])
+
+
+def _check_time(at: dt.datetime | None, now: dt.datetime) -> None:
+    if at is not None and at < now - _LATE:
+        raise PlaybookError(["The time has passed: give a later one, or none to begin now."])
+    if at is not None and at > now + _LONGEST_AHEAD:
+        raise PlaybookError(["The time is more than a year ahead: start it when it is nearer."])
 
 
 def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
@@ -88,6 +147,9 @@ def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         return
     with scope.tenant(tenant_id):
         case = Case.objects.select_for_update(of=("self",)).get(id=case_id)
+        if case.status != Case.Status.NEW:
+            # Somebody cancelled it while the questions were asked.
+            return
         _plan(case, playbook, held.mode)
 
 

@@ -15,6 +15,7 @@ from playbooks.engagement import Engagement, Judgement
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
 from playbooks.models import MspRules, RulesOfEngagement
+from playbooks.people import named
 from tenants import ledger, scope
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
@@ -61,20 +62,48 @@ def effective(
     return engagement.load_engagement(document, name, at)
 
 
+def newest_msp_wide() -> MspRules | None:
+    """Return the newest version of the MSP-wide rules; None where those of Holdfast hold."""
+    return MspRules.objects.order_by("-version").first()
+
+
+def must_follow(newest: RulesOfEngagement | MspRules | None, after: int | None) -> None:
+    """PlaybookError where rules were made from the version `after`, which is not the newest."""
+    if newest is None or after is None or after == newest.version:
+        return
+    raise PlaybookError(
+        [
+            f"The rules were changed since you opened them ({named(newest.author)} made "
+            f"version {newest.version}): look at them, then save."
+        ]
+    )
+
+
 def msp_wide() -> Engagement:
     """Return the MSP-wide rules: the newest version, or the file that comes with Holdfast."""
-    newest = MspRules.objects.order_by("-version").first()
+    newest = newest_msp_wide()
     return engagement.load_engagement(newest.document) if newest else engagement.default()
 
 
-def save(document: Mapping[str, Any], *, actor: str) -> RulesOfEngagement:
+def own_rules() -> dict[uuid.UUID, dict[str, Any]]:
+    """Return the newest rules of their own of the tenants that the scope reads, by tenant.
+
+    One query; tenants without any are left out.
+    """
+    rows = RulesOfEngagement.objects.order_by("tenant_id", "-version").distinct("tenant_id")
+    return {row.tenant_id: row.document for row in rows}
+
+
+def save(document: Mapping[str, Any], *, actor: str, after: int | None = None) -> RulesOfEngagement:
     """Make `document` the newest version of the scope's tenant's rules; `version` is set here.
 
-    PlaybookError where it can't be loaded or leaves a playbook's step no possible tier.
+    `after`: the version that it was made from, 0 for none. PlaybookError where that is no longer
+    the newest, or the document can't be loaded or leaves a playbook's step no possible tier.
     """
     check(document)
     _one_at_a_time(f"rules {scope.require_tenant_id()}")
     newest = newest_of_tenant()
+    must_follow(newest, after)
     version = newest.version + 1 if newest else 1
     told = {**storable(jsonable(document)), "version": version}
     row = RulesOfEngagement.objects.create(
@@ -88,15 +117,17 @@ def save(document: Mapping[str, Any], *, actor: str) -> RulesOfEngagement:
     return row
 
 
-def save_msp_wide(document: Mapping[str, Any], *, actor: str) -> MspRules:
+def save_msp_wide(document: Mapping[str, Any], *, actor: str, after: int | None = None) -> MspRules:
     """Make `document` the newest version of the MSP-wide rules; `version` is set here.
 
-    PlaybookError where it can't be loaded or leaves a playbook's step no possible tier. Stands
-    in every tenant's ledger. Runs inside a transaction, outside every tenant's scope.
+    `after`: the version that it was made from. PlaybookError where that is no longer the newest,
+    or the document can't be loaded or leaves a playbook's step no possible tier. Stands in every
+    tenant's ledger. Runs inside a transaction, outside every tenant's scope.
     """
     check_msp_wide(document)
     _one_at_a_time("rules of the MSP")
-    newest = MspRules.objects.order_by("-version").first()
+    newest = newest_msp_wide()
+    must_follow(newest, after)
     version = (newest or engagement.default()).version + 1
     told = {**storable(jsonable(document)), "version": version}
     sha256 = engagement.load_engagement(told).sha256

@@ -29,7 +29,7 @@ def carry_out(plan_id: uuid.UUID, *, actor: str) -> Plan:
     document = planner.plan(playbook, shadow.facts, in_force, "technician")
     needs = availability.of_plan(document, case.account.provider if case.account else "")
     if needs:
-        raise PlaybookError([f"It can't be carried out here. {needs.capitalize()}."])
+        raise PlaybookError([f"It can't be carried out here: it {needs}."])
     shadow.status = Plan.Status.SUPERSEDED
     shadow.finished_at = timezone.now()
     shadow.save(update_fields=["status", "finished_at"])

@@ -9,11 +9,11 @@ import datetime as dt
 import uuid
 
 from django.db import connection
-from django.db.models import Max
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from playbooks import risk
+from playbooks.case_numbers import next_number
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, Finding, Verdict
 
@@ -106,10 +106,9 @@ def _case_for(finding: Finding) -> Case | None:
 
 def _open(finding: Finding) -> Case:
     start, end = _span(finding)
-    number = (Case.objects.aggregate(newest=Max("number"))["newest"] or 0) + 1
     case = Case.objects.create(
         tenant_id=scope.require_tenant_id(),
-        number=number,
+        number=next_number(),
         title=finding.title,
         severity_id=finding.severity_id,
         opened_at=timezone.now(),
@@ -117,7 +116,11 @@ def _open(finding: Finding) -> Case:
         last_activity_at=end,
     )
     ledger.append(
-        "case.opened", actor="engine", case_id=case.id, subject=str(case), body={"number": number}
+        "case.opened",
+        actor="engine",
+        case_id=case.id,
+        subject=str(case),
+        body={"number": case.number},
     )
     return case
 

@@ -5,7 +5,8 @@ HoldfastError
 ├── TenantNotFound       no tenant of that slug
 ├── Quarantine           a record that can't be normalised: kept and shown, with a reason
 ├── IntakeError          a whole file or body that can't be read
-└── VaultError           a secret that can't be opened
+├── VaultError           a secret that can't be opened
+└── ContactError         a contact that can't be kept as it was entered
 """
 
 
@@ -27,6 +28,10 @@ class IntakeError(HoldfastError):
 
 class VaultError(HoldfastError):
     """A secret is missing or can't be decrypted."""
+
+
+class ContactError(HoldfastError):
+    """A contact can't be kept as it was entered; the message says what to change."""
 
 
 class Quarantine(HoldfastError):

@@ -74,6 +74,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Work queue", "inbox", "console:queue"),
                     _item("Approvals", "how_to_vote", "console:approvals"),
+                    _item("Routines", "event_repeat", "console:routines"),
                     _item("Cases", "folder_open", "admin:tenants_case_changelist"),
                     _item("Playbooks", "menu_book", "console:playbooks"),
                     _item("Findings", "notifications", "admin:tenants_finding_changelist"),
@@ -83,6 +84,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Clients",
                 "items": [
                     _item("Tenants", "apartment", "console:tenants"),
+                    _item("Rules of engagement", "gavel", "console:msp_rules"),
                     _item("Accounts", "person", "admin:tenants_account_changelist"),
                     _item("Connections", "cable", "admin:integrations_connection_changelist"),
                     _item("Connectors", "hub", "console:connectors"),

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from integrations import catalog
+from integrations import catalog, registry
 from integrations.errors import UnknownAction
-from msp.console import words
+from msp.console import plan_views, words
+from msp.console.plan_views import PlanView
 from msp.console.words import Word
 from playbooks.models import Plan, Step, Tier
 from playbooks.response import OPEN_PLANS
@@ -57,7 +58,10 @@ class PlanPage:
     objects: int
     is_open: bool
     replaced_by: Plan | None
+    was_asked_again: bool
+    view: PlanView
     can_be_undone: bool
+    can_be_stopped: bool
 
     @property
     def done(self) -> int:
@@ -82,8 +86,8 @@ def find(plan_id: Any) -> Plan | None:
     )
 
 
-def read(plan: Plan) -> PlanPage:
-    """Return the page of `plan`."""
+def read(plan: Plan, actor: str) -> PlanPage:
+    """Return the page of `plan` as the technician `actor` sees it. Runs in the tenant's scope."""
     run = getattr(plan, "run", None)
     rows = {step.key: step for step in run.steps.all()} if run else {}
     document = plan.document
@@ -101,7 +105,10 @@ def read(plan: Plan) -> PlanPage:
         objects=document.get("objects", len(steps)),
         is_open=plan.status in OPEN_PLANS,
         replaced_by=plan.replaced_by.first(),
+        was_asked_again="asks_again" in document,
+        view=next(one for one in plan_views.of_case(plan.case, actor) if one.row.id == plan.id),
         can_be_undone=plan.finished_at is not None and any(step.can_be_undone for step in steps),
+        can_be_stopped=plan.status in OPEN_PLANS and any(step.can_be_undone for step in steps),
     )
 
 
@@ -117,7 +124,7 @@ def _step(
         key=told["id"],
         title=str(told["title"]),
         target=words.target(told["target"]["kind"], told["target"]["name"]),
-        provider=str(told["target"].get("provider", "")).replace("_", " "),
+        provider=_provider(str(told["target"].get("provider", ""))),
         status=words.STEPS[Step.Status(row.status)] if row else None,
         why=str(why.get("words", "")),
         condition=str(why.get("condition", "")),
@@ -133,6 +140,11 @@ def _step(
         error=row.error if row else "",
         can_be_undone=_can_be_undone(row, plan),
     )
+
+
+def _provider(name: str) -> str:
+    manifest = registry.CONNECTORS.get(name)
+    return manifest.title if manifest else name.replace("_", " ")
 
 
 def _can_be_undone(row: Step | None, plan: Plan) -> bool:

@@ -1,53 +1,59 @@
-"""What the pages of the playbooks show: what each does, and how far it may go for each client."""
+"""What the page of one playbook shows: what it does, and how far it may go for each client."""
 
 import re
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.core.paginator import Page, Paginator
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
 from integrations import catalog
+from msp.console.playbook_list import Needs, acts, modes_of, together, word_of
 from msp.console.words import Word
-from msp.staff.models import Technician
-from msp.staff.selectors import tenants_of
-from playbooks import activation, agreement, availability, golden, importing, library
-from playbooks.agreement import Measured
-from playbooks.errors import PlaybookError
+from playbooks import activation, agreement, golden, importing, library
+from playbooks.activation import InForce
+from playbooks.agreement import NOTHING_YET, ORDER, Measured
 from playbooks.language import Playbook
 from playbooks.models import Agreement
-from tenants import scope
 from tenants.models import PlaybookMode, Tenant
 
-MODES = {
-    PlaybookMode.SHADOW: Word("Shadow: plans only", "quiet"),
-    PlaybookMode.APPROVE: Word("A technician approves", "info"),
-    PlaybookMode.AUTOMATIC: Word("The rules decide", "good"),
-}
-_MOST_CASES = 20
+_CLIENTS_SHOWN = 25
+_CASES_SHOWN = 5
 _SOURCE = re.compile(r"^https://")
 _EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A playbook at one client. `why_not_promoted`: what is missing for the next mode."""
+    """A playbook at one client. `why_not_promoted`: what is missing for the next mode.
+
+    `cases` are the last of those about which practice said something.
+    """
 
     tenant: Tenant
-    mode: str
     word: Word
     version: str
     needs: str
     measured: Measured
-    overrides: Sequence[Agreement]
+    cases: Sequence[Agreement]
     why_not_promoted: str
     can_be_promoted: bool
     can_be_lowered: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One playbook in the list, with what its clients have of it."""
+class Found:
+    """One playbook with its clients, of which a page is shown."""
 
     playbook: Playbook
-    held: Sequence[Held]
+    clients: int
+    modes: Sequence[tuple[Word, int]]
+    measured: Measured
+    page: Page
+    rows: Sequence[Held]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,37 +62,76 @@ class StepLine:
 
     title: str
     what: str
+    asks: str
     condition: str
     why: str
     undo: str
 
 
-def rows(technician: Technician, only: str = "") -> list[Row]:
-    """Return every playbook that holds for one of the technician's clients, or comes with us.
+def find(playbook_id: str, tenants: Collection[Tenant], page: str | None) -> Found | None:
+    """Return one playbook with its clients; None where there is none of that id among them.
 
-    `only`: the id of the one that is wanted.
+    The number of queries doesn't grow with the clients.
     """
-    playbooks = {one.id: one for one in library.playbooks().values() if not only or one.id == only}
-    held: dict[str, list[Held]] = {playbook_id: [] for playbook_id in playbooks}
-    for tenant in tenants_of(technician):
-        with scope.tenant(tenant.id):
-            connected = availability.connections_of_scope()
-            for playbook_id, one in activation.playbooks().items():
-                if only and playbook_id != only:
-                    continue
-                playbooks.setdefault(playbook_id, one.playbook)
-                held.setdefault(playbook_id, []).append(_held(tenant, one, connected))
-    return [Row(playbooks[playbook_id], held[playbook_id]) for playbook_id in sorted(playbooks)]
+    by_tenant = activation.playbooks_of(tenants, playbook_id)
+    held = {
+        tenant: by_tenant[tenant.id][playbook_id]
+        for tenant in tenants
+        if playbook_id in by_tenant[tenant.id]
+    }
+    ours = library.playbooks().get(playbook_id)
+    if ours is None and not held:
+        return None
+    practice = agreement.measure_all({one.version_sha256 for one in held.values()})
+    measured = {
+        tenant: practice.get((tenant.id, one.version_sha256), NOTHING_YET)
+        for tenant, one in held.items()
+    }
+    shown = Paginator(list(held), _CLIENTS_SHOWN).get_page(page)
+    needs = Needs()
+    cases = _cases({tenant.id: held[tenant].version_sha256 for tenant in shown})
+    return Found(
+        playbook=ours or next(iter(held.values())).playbook,
+        clients=len(held),
+        modes=modes_of(held.values()),
+        measured=together(measured.values()),
+        page=shown,
+        rows=[
+            held_row(
+                tenant,
+                held[tenant],
+                measured[tenant],
+                needs.of(held[tenant], tenant.id),
+                cases.get(tenant.id, []),
+            )
+            for tenant in shown
+        ],
+    )
 
 
-def find(playbook_id: str, technician: Technician) -> Row | None:
-    """Return one playbook with its clients; None where the technician sees none of that id."""
-    return next(iter(rows(technician, playbook_id)), None)
-
-
-def _named(found: re.Match[str]) -> str:
-    """Return in words, in angle quotes, what a plan will put here."""
-    return f"‹{found[1].strip().replace('.', ' ').replace('_', ' ')}›"
+def held_row(
+    tenant: Tenant,
+    held: InForce,
+    measured: Measured,
+    needs: str,
+    cases: Sequence[Agreement] = (),
+) -> Held:
+    """Put into words what a client has of a playbook, and what is missing to go further."""
+    place = ORDER.index(PlaybookMode(held.mode))
+    is_acting = acts(held.playbook)
+    is_last = place == len(ORDER) - 1
+    why_not = "" if is_last or not is_acting else agreement.why_not(ORDER[place + 1], measured)
+    return Held(
+        tenant=tenant,
+        word=word_of(held),
+        version=held.playbook.version,
+        needs=needs,
+        measured=measured,
+        cases=cases,
+        why_not_promoted=why_not,
+        can_be_promoted=is_acting and not is_last and not why_not,
+        can_be_lowered=is_acting and place > 0,
+    )
 
 
 def steps(playbook: Playbook) -> list[StepLine]:
@@ -104,7 +149,8 @@ def steps(playbook: Playbook) -> list[StepLine]:
         found.append(
             StepLine(
                 title=action.title,
-                what=f"each of at most {step.at_most}" if step.for_each else "once",
+                what=f"for each of at most {step.at_most}" if step.for_each else "once",
+                asks="If" if step.when else "For each of",
                 condition=condition.text if condition else "",
                 why=_EMBEDDED.sub(_named, step.why),
                 undo="" if action.is_read_only else undo,
@@ -132,35 +178,33 @@ def sources(playbook: Playbook) -> list[tuple[str, bool]]:
     return [(source, bool(_SOURCE.match(source))) for source in playbook.sources]
 
 
-def _held(tenant: Tenant, one: activation.InForce, connected: frozenset[str]) -> Held:
-    measured = agreement.measure(one.version_sha256)
-    place = agreement.ORDER.index(PlaybookMode(one.mode))
-    acts = one.playbook.kind != "investigation"
-    is_last = place == len(agreement.ORDER) - 1
-    why_not = "" if is_last else agreement.why_not(agreement.ORDER[place + 1], measured)
-    return Held(
-        tenant=tenant,
-        mode=one.mode,
-        word=MODES[PlaybookMode(one.mode)] if acts else Word("Only reads", "good"),
-        version=one.playbook.version,
-        needs=availability.of_playbook(one.playbook, connected),
-        measured=measured,
-        overrides=list(
-            Agreement.objects.filter(plan__playbook_id=one.version_sha256)
-            .exclude(kind=Agreement.Kind.AGREED)
-            .select_related("plan__case")[:_MOST_CASES]
-        ),
-        why_not_promoted=why_not if acts else "",
-        can_be_promoted=acts and not is_last,
-        can_be_lowered=acts and place > 0,
+def _cases(version_by_tenant: Mapping[uuid.UUID, str]) -> dict[uuid.UUID, list[Agreement]]:
+    """Return the last things that practice said about the version that each client has."""
+    rows = (
+        Agreement.in_scope()
+        .filter(
+            tenant__in=version_by_tenant,
+            plan__playbook__in=set(version_by_tenant.values()),
+            created_at__gte=timezone.now() - agreement.WINDOW,
+        )
+        .annotate(
+            place=Window(
+                RowNumber(),
+                partition_by=[F("tenant_id"), F("plan__playbook_id")],
+                order_by=[F("created_at").desc(), F("id").desc()],
+            )
+        )
+        .filter(place__lte=_CASES_SHOWN)
+        .select_related("plan__case")
+        .defer("plan__facts", "plan__document")
     )
+    found: dict[uuid.UUID, list[Agreement]] = {}
+    for row in rows.order_by("tenant_id", "place"):
+        if row.plan.playbook_id == version_by_tenant[row.tenant_id]:
+            found.setdefault(row.tenant_id, []).append(row)
+    return found
 
 
-def change(technician: str, tenant: Tenant, playbook_id: str, *, direction: str) -> str:
-    """Promote or lower a playbook for one client; return its mode. PlaybookError says why not."""
-    with scope.tenant(tenant.id):
-        if direction == "promote":
-            return agreement.promote(playbook_id, actor=technician).mode
-        if direction == "lower":
-            return agreement.lower(playbook_id, actor=technician, reason="by hand").mode
-    raise PlaybookError(["Choose Promote or Lower."])
+def _named(found: re.Match[str]) -> str:
+    """Return in words, in angle quotes, what a plan will put here."""
+    return f"‹{found[1].strip().replace('.', ' ').replace('_', ' ')}›"

@@ -1,4 +1,8 @@
-"""The rules of engagement as fields of a form, and the document that a filled-in form makes."""
+"""The rules of engagement as fields of a form, and the document that a filled-in form makes.
+
+The same form is for a client's rules, which may be laid on the MSP-wide ones (`base`), and for the
+MSP-wide ones themselves (without a `base`).
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,12 +10,14 @@ from typing import Any
 import yaml
 from django.utils.text import slugify
 
+from msp.console import rules_waits
+from msp.console.rules_waits import number
 from playbooks import yaml_reader
 from playbooks.engagement import Engagement, is_override
 from playbooks.errors import PlaybookError
 from tenants.storable import storable
 
-NEW = {"extends": "msp"}
+NEW: Mapping[str, Any] = {"extends": "msp"}
 _MOST_ROWS = 200
 _BLANK_ROWS = 2
 _RULE_FIELDS = ("id", "title", "actions", "when", "tier")
@@ -24,13 +30,13 @@ _LISTS = ("actions", "weekdays", "except")
 _NAME = "The rules"
 
 
-def fields_of(document: Mapping[str, Any], base: Engagement) -> dict[str, Any]:
+def fields_of(document: Mapping[str, Any], base: Engagement | None) -> dict[str, Any]:
     """Return what the form shows for a document, with empty rows to add to."""
     without = document.get("without") or []
     return {
         "extends": is_override(document),
         "default": document.get("default", ""),
-        "msp_rules": [(rule, rule.id not in without) for rule in base.rules],
+        "msp_rules": [(rule, rule.id not in without) for rule in base.rules] if base else [],
         "rules": _rows(document.get("rules"), _RULE_FIELDS),
         "freezes": _rows(document.get("freezes"), _FREEZE_FIELDS),
         "budgets": [
@@ -38,6 +44,7 @@ def fields_of(document: Mapping[str, Any], base: Engagement) -> dict[str, Any]:
             *([("", "")] * _BLANK_ROWS),
         ],
         "canary_above": document.get("canary_above", ""),
+        "waits": rules_waits.rows(document, base),
     }
 
 
@@ -58,14 +65,20 @@ def from_yaml(text: str) -> dict[str, Any]:
 
 
 def from_fields(
-    posted: Mapping[str, Any], shown: list[str], before: Mapping[str, Any], base: Engagement
+    posted: Mapping[str, Any],
+    shown: list[str],
+    before: Mapping[str, Any],
+    base: Engagement | None,
 ) -> dict[str, Any]:
     """Return the document that the form makes. `shown`: ids of MSP rules that stay switched on.
 
-    What the form does not show (`approvals`) stays as it was `before`.
+    A wait that was left as the form showed it stays as it was `before`.
     """
-    told: dict[str, Any] = {"approvals": before["approvals"]} if before.get("approvals") else {}
-    if posted.get("extends"):
+    told: dict[str, Any] = {}
+    waits = rules_waits.from_fields(posted, before, base)
+    if waits:
+        told["approvals"] = waits
+    if base is not None and posted.get("extends"):
         told["extends"] = "msp"
         own = {posted.get(f"rule-{i}-id") for i in _indices(posted, "rule-{}-title")}
         without = [rule.id for rule in base.rules if rule.id not in shown and rule.id not in own]
@@ -80,14 +93,14 @@ def from_fields(
     if freezes:
         told["freezes"] = freezes
     budgets = {
-        pattern: _number(posted.get(f"budget-{i}-count", ""))
+        pattern: number(posted.get(f"budget-{i}-count", ""))
         for i in _indices(posted, "budget-{}-action")
         if (pattern := posted[f"budget-{i}-action"].strip())
     }
     if budgets:
         told["budgets"] = budgets
     if posted.get("canary_above", "").strip():
-        told["canary_above"] = _number(posted["canary_above"])
+        told["canary_above"] = number(posted["canary_above"])
     return told
 
 
@@ -126,14 +139,18 @@ def _indices(posted: Mapping[str, Any], pattern: str) -> Iterator[int]:
 
 
 def _row(posted: Mapping[str, Any], prefix: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the filled-in fields of one row, lists taken apart at their commas."""
+    """Return the filled-in fields of one row, lists taken apart at commas and line ends."""
     row: dict[str, Any] = {}
     for name in names:
-        value = str(posted.get(f"{prefix}-{name}", "")).strip()
+        # Browsers end the lines of a text area in their own way.
+        value = storable(str(posted.get(f"{prefix}-{name}", "")).replace("\r\n", "\n").strip())
         if value:
-            value = storable(value)
-            row[name] = [one.strip() for one in value.split(",")] if name in _LISTS else value
+            row[name] = _parts(value) if name in _LISTS else value
     return row
+
+
+def _parts(text: str) -> list[str]:
+    return [part for one in text.replace("\n", ",").split(",") if (part := one.strip())]
 
 
 def _rule(posted: Mapping[str, Any], i: int) -> dict[str, Any]:
@@ -163,9 +180,3 @@ def _with_ids(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
             taken.add(wanted)
         named.append({**rule, "id": wanted})
     return named
-
-
-def _number(text: str) -> int | str:
-    """Return a whole number; what is none stays as it is, for the message that refuses it."""
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else text

@@ -7,7 +7,18 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from msp.console.sites import site
-from msp.console.views import cases, clients, connectors, plans, playbooks, queue, reports, rules
+from msp.console.views import (
+    cases,
+    clients,
+    connectors,
+    contacts,
+    plans,
+    playbooks,
+    queue,
+    reports,
+    routines,
+    rules,
+)
 from msp.console.views.client_link import client_link
 
 app_name = "console"
@@ -29,10 +40,13 @@ urlpatterns = [
     _page("cases/<uuid:case_id>/close/", cases.close, "close"),
     _page("plans/<uuid:plan_id>/", plans.plan, "plan"),
     _page("plans/<uuid:plan_id>/carry-out/", playbooks.carry_out, "carry_out"),
+    _page("plans/<uuid:plan_id>/ask-again/", plans.ask_again, "ask_again"),
     _page("plans/<uuid:plan_id>/roll-back/", cases.roll_back, "roll_back"),
     _page("playbooks/", playbooks.playbooks, "playbooks"),
     _page("playbooks/<slug:playbook_id>/", playbooks.playbook, "playbook"),
+    _page("playbooks/<slug:playbook_id>/<slug:slug>/", playbooks.practice, "practice"),
     _page("playbooks/<slug:playbook_id>/<slug:slug>/mode/", playbooks.change_mode, "playbook_mode"),
+    _page("playbooks/<slug:playbook_id>/<slug:slug>/spread/", playbooks.spread, "playbook_spread"),
     _page("evidence/<uuid:evidence_id>/", cases.evidence, "evidence"),
     _page("connectors/", connectors.connectors, "connectors"),
     _page("clients/", clients.tenants, "tenants"),
@@ -41,8 +55,21 @@ urlpatterns = [
     _page("clients/<slug:slug>/", clients.tenant, "tenant"),
     _page("clients/<slug:slug>/rules/", rules.rules, "rules"),
     _page("clients/<slug:slug>/rules/edit/", rules.edit, "rules_edit"),
+    _page("clients/<slug:slug>/routines/<slug:playbook_id>/", routines.start, "routine_start"),
     _page("clients/<slug:slug>/stop/", clients.stop_tenant, "stop_tenant"),
     _page("clients/<slug:slug>/start/", clients.start_tenant, "start_tenant"),
+    _page("clients/<slug:slug>/contacts/add/", contacts.add, "contact_add"),
+    _page("clients/<slug:slug>/contacts/<uuid:contact_id>/", contacts.change, "contact"),
+    _page("clients/<slug:slug>/contacts/<uuid:contact_id>/move/", contacts.move, "contact_move"),
+    _page(
+        "clients/<slug:slug>/contacts/<uuid:contact_id>/active/",
+        contacts.set_active,
+        "contact_active",
+    ),
+    _page("routines/", routines.routines, "routines"),
+    _page("routines/<uuid:case_id>/cancel/", routines.cancel, "routine_cancel"),
+    _page("rules/", rules.msp_rules, "msp_rules"),
+    _page("rules/edit/", rules.edit_msp, "msp_rules_edit"),
     _page("ledger/", clients.ledgers, "ledgers"),
     _page("ledger/<slug:slug>/", clients.ledger, "ledger"),
     _page("quarantine/", clients.quarantine, "quarantine"),

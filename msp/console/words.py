@@ -92,9 +92,12 @@ _LEDGER = {
     "plan.empty": Word("Nothing to do", "quiet"),
     "plan.superseded": Word("Planned again: what it was made on had changed", "warn"),
     "routine.started": Word("Routine started", "info"),
+    "routine.cancelled": Word("Routine cancelled before it began", "warn"),
+    "routine.results": Word("What the routine found", "info"),
     "plan.shadow": Word("Shadow: planned, not done", "info"),
     "plan.carried_out": Word("Shadow plan to be carried out", "info"),
     "plan.not_available": Word("Not planned: something is not connected", "warn"),
+    "plan.asked_again": Word("Asked for again", "info"),
     "playbook.activated": Word("Playbook activated", "info"),
     "playbook.agreed": Word("Practice agreed with the playbook", "good"),
     "playbook.overridden": Word("Practice overrode the playbook", "warn"),
@@ -115,7 +118,7 @@ _LEDGER = {
     "client_link.not_sent": Word("Link could not be sent", "warn"),
     "client_link.opened": Word("Link opened", "quiet"),
     "client_link.used": Word("Decided by the link", "info"),
-    "client_link.revoked": Word("Link replaced by a newer one", "quiet"),
+    "client_link.revoked": Word("Link counts no more", "quiet"),
     "step.intended": Word("About to", "quiet"),
     "step.called": Word("Asked the vendor", "quiet"),
     "step.verified": Word("Read back: it worked", "good"),
@@ -126,8 +129,14 @@ _LEDGER = {
     "step.postponed": Word("Put off", "quiet"),
     "step.rolled_back": Word("Rolled back", "quiet"),
     "step.read_back_again": Word("Read back again", "quiet"),
+    "contact.added": Word("Contact added", "info"),
+    "contact.changed": Word("Contact changed", "info"),
+    "contact.moved": Word("Contacts asked in another order", "info"),
+    "contact.activated": Word("Contact asked again", "info"),
+    "contact.deactivated": Word("Contact asked no more", "warn"),
     "rules.changed": Word("Rules of engagement changed", "info"),
     "rules.msp_changed": Word("MSP-wide rules of engagement changed", "info"),
+    "work.stuck": Word("Work fails again and again", "bad"),
     "tenant.actions_stopped": Word("Actions stopped (kill switch)", "bad"),
     "tenant.actions_started": Word("Actions allowed again", "good"),
     "installation.actions_stopped": Word("All actions stopped (kill switch)", "bad"),
@@ -136,7 +145,9 @@ _LEDGER = {
 
 
 def verdict(case: Case) -> Word:
-    """Return the case's verdict in words."""
+    """Return the case's verdict in words; a routine has none."""
+    if case.kind == Case.Kind.ROUTINE:
+        return Word("Routine", "quiet")
     if not case.verdict:
         return Word("No verdict yet", "quiet")
     return VERDICTS[Verdict(case.verdict)]
@@ -190,11 +201,3 @@ def reversal(name: str) -> str:
         return catalog.get(name).reversal or ""
     except UnknownAction:
         return ""
-
-
-def actor(name: str) -> str:
-    """Return who did it: ``Holdfast`` for the engine, a person's name without its prefix."""
-    if name == "engine":
-        return "Holdfast"
-    kind, _, who = name.partition(":")
-    return {"technician": who, "client": f"{who} (client)"}.get(kind, name) if who else name

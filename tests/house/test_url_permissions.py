@@ -31,6 +31,7 @@ class Rule(NamedTuple):
 
 
 READ = (SIGN_IN, 200, 200, 200, 200)
+TECHNICIAN = (SIGN_IN, 403, 200, 200, 200)
 ADMIN = (SIGN_IN, 403, 403, 403, 200)
 MOVED = (SIGN_IN, 302, 302, 302, 302)
 FROM_TECHNICIAN = (SIGN_IN, 403, 302, 302, 302)
@@ -52,6 +53,10 @@ def _own(row: str, route: str) -> Callable[[Rows], str]:
 
 def _slug(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.slug)
+
+
+def _contact(route: str) -> Callable[[Rows], str]:
+    return lambda rows: route.format(rows.tenant.slug, rows.contact.id)
 
 
 RULES: dict[str, Rule] = {
@@ -79,6 +84,9 @@ RULES: dict[str, Rule] = {
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/roll-back/"), "post", of_client=True
     ),
     "console:plan": Rule(READ, _own("plan", "/admin/plans/{}/"), of_client=True),
+    "console:ask_again": Rule(
+        FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/ask-again/"), "post", of_client=True
+    ),
     "console:carry_out": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/carry-out/"), "post", of_client=True
     ),
@@ -91,11 +99,34 @@ RULES: dict[str, Rule] = {
         "post",
         of_client=True,
     ),
+    "console:practice": Rule(
+        READ, _slug("/admin/playbooks/contain-cloud-account/{}/"), of_client=True
+    ),
+    "console:playbook_spread": Rule(
+        ADMIN, _slug("/admin/playbooks/contain-cloud-account/{}/spread/"), of_client=True
+    ),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
     "console:tenants": Rule(READ, "/admin/clients/"),
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
     "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),
     "console:rules_edit": Rule(ADMIN, _slug("/admin/clients/{}/rules/edit/"), of_client=True),
+    "console:routines": Rule(READ, "/admin/routines/"),
+    "console:routine_start": Rule(
+        TECHNICIAN, _slug("/admin/clients/{}/routines/access-review/"), of_client=True
+    ),
+    "console:routine_cancel": Rule(
+        FROM_TECHNICIAN, _own("case", "/admin/routines/{}/cancel/"), "post", of_client=True
+    ),
+    "console:msp_rules": Rule(READ, "/admin/rules/"),
+    "console:msp_rules_edit": Rule(ADMIN, "/admin/rules/edit/"),
+    "console:contact_add": Rule(ADMIN, _slug("/admin/clients/{}/contacts/add/"), of_client=True),
+    "console:contact": Rule(ADMIN, _contact("/admin/clients/{}/contacts/{}/"), of_client=True),
+    "console:contact_move": Rule(
+        FROM_ADMIN, _contact("/admin/clients/{}/contacts/{}/move/"), "post", of_client=True
+    ),
+    "console:contact_active": Rule(
+        FROM_ADMIN, _contact("/admin/clients/{}/contacts/{}/active/"), "post", of_client=True
+    ),
     "console:stop_tenant": Rule(
         FROM_TECHNICIAN, _slug("/admin/clients/{}/stop/"), "post", of_client=True
     ),

@@ -72,6 +72,24 @@ def test_what_if_names_what_would_have_changed_and_sets_nothing(tenant, stricter
         assert rules.newest_of_tenant() is None
 
 
+def test_what_if_of_the_msp_looks_at_every_client_and_sets_nothing(
+    tenant, other_tenant, tmp_path
+) -> None:
+    for one in (tenant, other_tenant):
+        with scope.tenant(one.id):
+            make_plan(make_case(make_account()), policy(default="automatic"))
+    path = tmp_path / "rules.yaml"
+    path.write_text("default: client\n")
+    told = json.loads(_printed("what-if-msp", str(path), "--json"))
+    assert told["clients"].keys() == {tenant.slug, other_tenant.slug}
+    printed = _printed("what-if-msp", str(path))
+    assert f"{tenant.slug}:\n" in printed
+    assert "× automatic → client" in printed
+    assert "2 clients had plans; 0 have rules that stand alone" in printed
+    with scope.tenant(tenant.id):
+        assert rules.in_force().default == "technician"
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

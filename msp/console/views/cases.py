@@ -9,7 +9,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from msp.console import actions, case_page
 from msp.console.sites import page
-from msp.staff.access import mfa_satisfied, needs_role, needs_second_factor, technician_of
+from msp.console.views.plans import back_from
+from msp.staff.access import (
+    mfa_satisfied,
+    needs_role,
+    needs_second_factor,
+    technician_of,
+    writing,
+)
 from msp.staff.models import Role
 from playbooks.models import Plan
 from tenants.errors import HoldfastError
@@ -21,11 +28,13 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     """Show one case."""
     technician = technician_of(request)
     found = _case(case_id)
+    with writing(technician, found.tenant_id):
+        told = case_page.read(found, actions.actor_of(technician))
     return page(
         request,
         "case.html",
         f"Case #{found.number}",
-        page=case_page.read(found),
+        page=told,
         verdicts=Verdict.choices,
         may_work=technician.has_role(Role.TECHNICIAN),
         may_approve=technician.has_role(Role.APPROVER),
@@ -63,12 +72,14 @@ def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
     """Ask for the undoing of what a plan did."""
     plan = get_object_or_404(Plan.in_scope(), id=plan_id)
     try:
-        actions.roll_back(technician_of(request), plan, request.POST.get("step", ""))
+        undoing = actions.roll_back(
+            plan, actor=technician_of(request), step_key=request.POST.get("step", "")
+        )
     except HoldfastError as error:
         messages.error(request, str(error))
-    else:
-        messages.success(request, "The undoing is planned. Somebody else has to approve it.")
-    return redirect("console:case", plan.case_id)
+        return back_from(request, plan)
+    messages.success(request, "The undoing is planned. Somebody else has to approve it.")
+    return back_from(request, undoing)
 
 
 @require_POST
@@ -76,7 +87,7 @@ def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
 def take(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     """Make the technician responsible for the case."""
     found = _case(case_id)
-    actions.take_case(technician_of(request), found)
+    actions.take_case(found, actor=technician_of(request))
     messages.success(request, "This case is yours now.")
     return redirect("console:case", found.id)
 
@@ -89,8 +100,8 @@ def close(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     found = _case(case_id)
     try:
         actions.close_case(
-            technician_of(request),
             found,
+            actor=technician_of(request),
             verdict=request.POST.get("verdict", ""),
             note=request.POST.get("note", "")[:4000],
         )

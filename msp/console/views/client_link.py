@@ -9,12 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from msp.console.actions import actor_of
+from msp.console import actions
 from msp.console.sites import page
 from msp.notifications.actions import path_of
-from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
+from msp.staff.access import needs_role, needs_second_factor, technician_of
 from msp.staff.models import Role
-from playbooks import client_links
 from playbooks.models import Approval
 from tenants.errors import HoldfastError
 from tenants.models import Contact
@@ -30,12 +29,11 @@ def client_link(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     if contact is None:
         messages.error(request, "Choose one of the client's contacts.")
         return redirect("console:case", approval.plan.case_id)
-    technician = technician_of(request)
     is_sent = "send" in request.POST
     try:
-        with writing(technician, approval.tenant_id):
-            actor = actor_of(technician)
-            link = client_links.create(approval.id, contact, actor=actor, send=is_sent)
+        link = actions.make_client_link(
+            approval, contact, actor=technician_of(request), send=is_sent
+        )
     except HoldfastError as error:
         messages.error(request, str(error))
         return redirect("console:case", approval.plan.case_id)

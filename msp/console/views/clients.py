@@ -15,7 +15,9 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from playbooks.models import RulesOfEngagement
+from playbooks.people import named
+from playbooks.rules import newest_of_tenant
+from tenants import contacts
 from tenants import ledger as ledgers_of
 from tenants.models import RawRecord, Tenant
 
@@ -41,13 +43,20 @@ def tenant(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one client: connections, rules in force, kill switch."""
     technician = technician_of(request)
     found = _tenant(request, slug)
+    with writing(technician, found.id):
+        asked = contacts.ordered()
+        rules = newest_of_tenant()
     return page(
         request,
         "tenant.html",
         found.name,
         tenant=found,
         connections=Connection.in_scope().filter(tenant=found).prefetch_related("feeds"),
-        rules=RulesOfEngagement.in_scope().filter(tenant=found).order_by("-version").first(),
+        rules=rules,
+        rules_author=named(rules.author) if rules else "",
+        contacts=asked,
+        last_asked=next((one.id for one in reversed(asked) if one.is_active), None),
+        may_change_contacts=technician.has_role(Role.ADMIN),
         rows=[row for row in selectors.queue() if row.case.tenant_id == found.id],
         may_stop=technician.has_role(Role.TECHNICIAN),
         may_start=technician.has_role(Role.ADMIN),
@@ -60,7 +69,9 @@ def tenant(request: HttpRequest, slug: str) -> HttpResponse:
 def stop_tenant(request: HttpRequest, slug: str) -> HttpResponse:
     """Stop all actions of one client."""
     found = _tenant(request, slug)
-    actions.set_tenant_stopped(technician_of(request), found, stopped=True, reason=_reason(request))
+    actions.set_tenant_stopped(
+        found, actor=technician_of(request), stopped=True, reason=_reason(request)
+    )
     messages.warning(request, f"All actions for {found.name} are stopped.")
     return redirect("console:tenant", found.slug)
 
@@ -72,7 +83,7 @@ def start_tenant(request: HttpRequest, slug: str) -> HttpResponse:
     """Allow actions of one client again."""
     found = _tenant(request, slug)
     actions.set_tenant_stopped(
-        technician_of(request), found, stopped=False, reason=_reason(request)
+        found, actor=technician_of(request), stopped=False, reason=_reason(request)
     )
     messages.success(request, f"Actions for {found.name} are allowed again.")
     return redirect("console:tenant", found.slug)
@@ -96,7 +107,7 @@ def start_everything(request: HttpRequest) -> HttpResponse:
 def _turn_everything(request: HttpRequest, *, stopped: bool) -> HttpResponse:
     try:
         actions.set_everything_stopped(
-            technician_of(request), stopped=stopped, reason=_reason(request)
+            actor=technician_of(request), stopped=stopped, reason=_reason(request)
         )
     except ConsoleError as error:
         messages.error(request, str(error))

@@ -4,14 +4,16 @@ import uuid
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST, require_safe
 
 from msp.console import actions, selectors, words
 from msp.console.sites import page
+from msp.console.views.plans import back_from
 from msp.staff.access import mfa_satisfied, needs_role, needs_second_factor, technician_of
 from msp.staff.models import Role
 from playbooks.models import Approval, Tier
+from playbooks.people import named
 from tenants.errors import HoldfastError
 
 
@@ -41,7 +43,7 @@ def approvals(request: HttpRequest) -> HttpResponse:
         (
             row,
             words.DECISIONS[Approval.Decision(row.decision)],
-            words.actor(row.decided_by or "engine"),
+            named(row.decided_by or "engine"),
         )
         for row in selectors.decided_approvals()
     ]
@@ -57,11 +59,11 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
     answer = request.POST.get("decision", "")
     if answer not in ("approve", "reject"):
         messages.error(request, "Choose Approve or Reject.")
-        return redirect("console:case", approval.plan.case_id)
+        return back_from(request, approval.plan)
     try:
         actions.decide(
-            technician_of(request),
             approval,
+            actor=technician_of(request),
             approve=answer == "approve",
             sha256=request.POST.get("sha256", ""),
             comment=request.POST.get("comment", "").strip()[:2000],
@@ -72,4 +74,4 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
         messages.success(
             request, "Approved. The plan goes on now." if answer == "approve" else "Rejected."
         )
-    return redirect("console:case", approval.plan.case_id)
+    return back_from(request, approval.plan)

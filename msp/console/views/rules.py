@@ -1,5 +1,6 @@
-"""A client's rules of engagement: read them, change them, and see what would have happened."""
+"""Rules of engagement, a client's and the MSP-wide ones: read, changed, and tried on the past."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -7,23 +8,23 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from msp.console import rules_form, rules_page, words
-from msp.console.actions import actor_of
+from integrations import catalog
+from msp.console import rules_editing, rules_form, rules_page, words
+from msp.console.rules_editing import Editing
+from msp.console.rules_past import Past
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
 from playbooks import rules as policies
-from playbooks import what_if
 from playbooks.engagement import Engagement
 from playbooks.errors import PlaybookError
-from playbooks.models import RulesOfEngagement, Tier
+from playbooks.models import MspRules, RulesOfEngagement, Tier
+from playbooks.people import named
 from tenants.canonical import sha256_of
 from tenants.models import Tenant
 
 _VERSIONS = 30
-# More would make somebody wait for the page; the command looks at all of them.
-_MOST_PLANS = 500
 
 
 @require_safe
@@ -44,12 +45,28 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
         tenant=found,
         told=told,
         newest=newest,
-        author=words.actor(newest.author) if newest else "",
-        versions=[
-            (row, words.actor(row.author), rules_form.as_yaml(row.document))
-            for row in versions[:_VERSIONS]
-        ],
+        author=named(newest.author) if newest else "",
+        versions=_versions(list(versions[:_VERSIONS])),
         may_change=technician.has_role(Role.ADMIN),
+    )
+
+
+@require_safe
+def msp_rules(request: HttpRequest) -> HttpResponse:
+    """Show the MSP-wide rules, which clients' own are laid on, and whose differ from them."""
+    technician = technician_of(request)
+    newest = policies.newest_msp_wide()
+    own = policies.own_rules()
+    return page(
+        request,
+        "rules.html",
+        "MSP-wide rules",
+        told=rules_page.build_msp_wide(policies.msp_wide()),
+        newest=newest,
+        author=named(newest.author) if newest else "",
+        versions=_versions(list(MspRules.objects.order_by("-version")[:_VERSIONS])),
+        clients=rules_page.clients_apart(tenants_of(technician), own),
+        may_change=technician.has_role(Role.ADMIN) and technician.sees_all_tenants,
     )
 
 
@@ -59,33 +76,47 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
     """Change a client's rules as a form or as YAML; a preview shows what it would have changed."""
     found = _tenant(request, slug)
-    with writing(technician_of(request), found.id):
-        newest = policies.newest_of_tenant()
-        kept = newest.document if newest else rules_form.NEW
-        if request.method != "POST":
-            return _form(request, found, newest, kept)
-        try:
-            document = _posted(request, kept)
-        except PlaybookError as error:
-            return _form(request, found, newest, kept, problems=error.problems)
-        try:
-            checked = policies.check(document)
-            _must_be_newest(request, newest)
-        except PlaybookError as error:
-            return _form(request, found, newest, document, problems=error.problems)
+    return _edit(request, rules_editing.of_client(technician_of(request), found))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_role(Role.ADMIN)
+@needs_second_factor
+def edit_msp(request: HttpRequest) -> HttpResponse:
+    """Change the MSP-wide rules, after a preview of what that would have changed for whom."""
+    return _edit(request, rules_editing.of_msp(technician_of(request)))
+
+
+def _edit(request: HttpRequest, editing: Editing) -> HttpResponse:
+    if request.method != "POST":
+        return _form(request, editing, editing.kept)
+    try:
+        document = _posted(request, editing)
+    except PlaybookError as error:
+        return _form(request, editing, editing.kept, problems=error.problems)
+    try:
+        checked = editing.check(document)
+        policies.must_follow(editing.newest, _seen(request))
         if not _was_seen(request, document):
-            past = what_if.replay(checked, most=_MOST_PLANS)
-            return _form(request, found, newest, document, past=past)
-        row = policies.save(document, actor=actor_of(technician_of(request)))
-    messages.success(request, f"Version {row.version} of the rules is in force for {found.name}.")
-    return redirect("console:rules", found.slug)
+            return _form(request, editing, document, past=editing.replay(checked))
+        said = editing.save(document, _seen(request))
+    except PlaybookError as error:
+        return _form(request, editing, document, problems=error.problems)
+    messages.success(request, said)
+    return redirect(editing.back)
 
 
-def _posted(request: HttpRequest, kept: dict[str, Any]) -> dict[str, Any]:
+def _posted(request: HttpRequest, editing: Editing) -> dict[str, Any]:
     if "yaml" in request.POST:
         return rules_form.from_yaml(request.POST["yaml"])
     switched_on = request.POST.getlist("msp_rule")
-    return rules_form.from_fields(request.POST.dict(), switched_on, kept, policies.msp_wide())
+    return rules_form.from_fields(request.POST.dict(), switched_on, editing.kept, editing.base)
+
+
+def _seen(request: HttpRequest) -> int:
+    """Return the version that the form was opened with."""
+    told = request.POST.get("version", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) <= 9 else -1
 
 
 def _was_seen(request: HttpRequest, document: dict[str, Any]) -> bool:
@@ -98,50 +129,42 @@ def _was_seen(request: HttpRequest, document: dict[str, Any]) -> bool:
     return False
 
 
-def _must_be_newest(request: HttpRequest, newest: RulesOfEngagement | None) -> None:
-    """PlaybookError where somebody else has changed the rules since the form was opened."""
-    if request.POST.get("version", "") != (str(newest.version) if newest else "0"):
-        who = f" ({words.actor(newest.author)} made version {newest.version})" if newest else ""
-        raise PlaybookError(
-            [f"The rules were changed since you opened this page{who}: look at them, then save."]
-        )
-
-
 def _form(
     request: HttpRequest,
-    tenant: Tenant,
-    newest: RulesOfEngagement | None,
-    document: dict[str, Any],
+    editing: Editing,
+    document: Mapping[str, Any],
     problems: tuple[str, ...] = (),
-    past: what_if.WhatIf | None = None,
+    past: Past | None = None,
 ) -> HttpResponse:
-    base = policies.msp_wide()
-    as_yaml = "yaml" in request.POST or request.GET.get("as") == "yaml"
     return page(
         request,
         "rules_edit.html",
-        f"Change the rules of {tenant.name}",
-        tenant=tenant,
-        version=newest.version if newest else 0,
-        fields=_fields(document, base),
+        editing.title,
+        editing=editing,
+        fields=_fields(document, editing.base),
         text=request.POST.get("yaml") or rules_form.as_yaml(document),
-        as_yaml=as_yaml,
+        as_yaml="yaml" in request.POST or request.GET.get("as") == "yaml",
         tiers=[(str(tier), label) for tier, label in words.TIERS.items()],
+        catalog=[action for action in catalog.ACTIONS if not action.is_read_only],
         asked=Tier.TECHNICIAN,
         problems=problems,
         past=past,
         previewed=sha256_of(document) if past else "",
-        changes=rules_page.changes(past) if past else [],
-        counts=rules_page.counts(past) if past else [],
     )
 
 
-def _fields(document: dict[str, Any], base: Engagement) -> dict[str, Any]:
-    """Return the form's fields; those of the MSP alone where the document has no such form."""
+def _fields(document: Mapping[str, Any], base: Engagement | None) -> dict[str, Any]:
+    """Return the form's fields; those of new rules where the document has no such form."""
     try:
         return rules_form.fields_of(document, base)
     except (AttributeError, TypeError):
-        return rules_form.fields_of(rules_form.NEW, base)
+        return rules_form.fields_of(rules_form.NEW if base else {}, base)
+
+
+def _versions(
+    rows: list[RulesOfEngagement] | list[MspRules],
+) -> list[tuple[RulesOfEngagement | MspRules, str, str]]:
+    return [(row, named(row.author), rules_form.as_yaml(row.document)) for row in rows]
 
 
 def _tenant(request: HttpRequest, slug: str) -> Tenant:

@@ -39,7 +39,12 @@ class Command(BaseCommand):
         past.add_argument("slug")
         past.add_argument("file", type=Path)
         past.add_argument("--days", type=int, default=what_if.DAYS)
-        for one in (show, past):
+        all_past = commands.add_parser(
+            "what-if-msp", help="the same for the MSP-wide rules, for every client"
+        )
+        all_past.add_argument("file", type=Path)
+        all_past.add_argument("--days", type=int, default=what_if.DAYS)
+        for one in (show, past, all_past):
             one.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,6 +55,7 @@ class Command(BaseCommand):
             "set": self._set,
             "set-msp": self._set_msp,
             "what-if": self._what_if,
+            "what-if-msp": self._what_if_msp,
         }
         try:
             handlers[options["what"]](options)
@@ -107,6 +113,27 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(found.as_json()))
             return
+        self._print_past(found)
+
+    def _what_if_msp(self, options: dict[str, Any]) -> None:
+        document = _read(options["file"])
+        told = rules.check_msp_wide(document.data, document.name, document.at)
+        with scope.reading(scope.ALL):
+            found = what_if.replay_msp_wide(told, list(Tenant.objects.all()), options["days"])
+        if options["json"]:
+            self.stdout.write(json.dumps(found.as_json()))
+            return
+        for tenant, one in found.clients:
+            self.stdout.write(f"{tenant.slug}:")
+            self._print_past(one)
+        for tenant, why in found.unreadable:
+            self.stdout.write(f"{tenant.slug}: its own rules can't be laid on these: {why}")
+        self.stdout.write(
+            f"{len(found.clients)} clients had plans; {found.apart} have rules that stand alone; "
+            f"{found.left_out} older plans not looked at."
+        )
+
+    def _print_past(self, found: what_if.WhatIf) -> None:
         for change in found.changes:
             self.stdout.write(
                 f"case {change.case}, {change.title}: {change.target}: "

@@ -9,12 +9,14 @@ from django.utils import timezone
 from integrations import catalog
 from integrations.models import Connection, FeedState
 from msp.reports.models import Report
+from playbooks import activation, agreement, library, routines, rules
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
 from playbooks.planner import plan_sha256
-from tenants import evidence, ledger, scope, vault, work
+from tenants import contacts, evidence, ledger, scope, vault, work
 from tenants.models import (
     Account,
     Case,
+    Contact,
     Evidence,
     Finding,
     Person,
@@ -42,6 +44,7 @@ class Rows:
     connection: Connection
     quarantined: RawRecord
     report: Report
+    contact: Contact
     secret: str = "connection/northwind/secret-name"
 
 
@@ -74,9 +77,10 @@ def fill(tenant: Tenant) -> Rows:
         ledger.seal()
         ledger.append("approval.requested", actor="engine", case_id=case.id, subject="technician")
         quiet = _quiet_case(account)
+        contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, quarantined,
-        report,
+        report, contact,
     )  # fmt: skip
 
 
@@ -217,7 +221,14 @@ def _told(key: str, action: str, target: dict[str, str], tier: str, why: str) ->
         "title": catalog.get(action).title,
         "target": target,
         "inputs": {},
-        "why": {"words": why, "condition": "always", "facts": {}},
+        "why": {
+            "words": why,
+            "condition": "account.is_enabled != false && verdict.value == 'true_positive'",
+            "facts": {
+                "account.is_enabled": True,
+                "evidence.methods": {"methods": [{"id": "28c10230-6103-485e-b985-444c60001490"}]},
+            },
+        },
         "on_failure": "stop",
         "needs": [],
         "reversal": {"action": "", "reason": ""},
@@ -337,3 +348,44 @@ def _quarantined() -> RawRecord:
         reason_code="not_json",
         reason="The line is no JSON: it ends in the middle. Ask for the export again.",
     )
+
+
+def fill_more(rows: Rows) -> Case:
+    """Give the client of `rows` what an MSP makes by and by; return a routine still to begin.
+
+    Rules of its own, more contacts, playbooks in several modes, practice with one of them.
+    """
+    with scope.tenant(rows.tenant.id):
+        for name, email, can_approve in (
+            ("Sam Second", "sam@northwind-dental.example", True),
+            ("The front desk, which may be told and asked nothing", "desk@x.example", False),
+        ):
+            contacts.add(name=name, email=email, can_approve=can_approve, actor="technician:mira")
+        rules.save(
+            {
+                "extends": "msp",
+                "without": ["wide"],
+                "rules": [{"id": "own", "title": "Nights", "tier": "client", "when": "hour < 7"}],
+                "freezes": [{"title": "Christmas", "from": "2026-12-24", "to": "2026-12-26"}],
+                "approvals": {"client": {"hours": 12, "on_timeout": "reversible_part"}},
+            },
+            actor="technician:mira",
+        )
+        contain = library.get("contain-cloud-account")
+        activation.set_mode(contain.id, "shadow", actor="technician:mira", reason="A new client.")
+        version = PlaybookVersion.objects.get(sha256=contain.source_sha256)
+        shadow = Plan.objects.create(
+            case=rows.quiet_case, playbook=version, engagement_version=1, facts={},
+            document=rows.plan.document, sha256="5" * 64, tier=Tier.TECHNICIAN,
+            status=Plan.Status.SHADOW, mode="shadow",
+        )  # fmt: skip
+        agreement.record(
+            shadow, "overridden", actor="technician:mira",
+            detail={"words": "Not done by hand: Reset the password (priya.shah)", "steps": [
+                {"title": "Reset the password", "target": "priya.shah@northwind-dental.example",
+                 "holds": False, "words": "The password is the old one."}]},
+        )  # fmt: skip
+        at = timezone.now() + dt.timedelta(days=3)
+        return routines.start(
+            "offboard-leaver", actor="technician:mira", account=rows.account, at=at
+        )

@@ -3,6 +3,7 @@
 Screenshots are written to `var/screenshots`, to be looked at.
 """
 
+import datetime as dt
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,14 +11,15 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from msp.staff import actions
 from msp.staff.models import Role
 from playbooks.models import Plan, Step
-from tenants import scope
-from tenants.models import Tenant
+from tenants import contacts, scope
+from tenants.models import Case, Tenant
 from tests.msp.console import rows as seeded
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -51,6 +53,10 @@ PALE = """() => {
     .filter(([ratio]) => ratio < 4.5)
     .map(([ratio, e]) => ratio.toFixed(2) + ' ' + e.className + ': '
         + e.textContent.trim().slice(0, 40)); }"""
+
+# What is folded has to fit as well when somebody opens it.
+OPEN_ALL = """() => { const all = [...document.querySelectorAll('.hf details:not([open])')];
+  all.forEach(one => { one.open = true; }); return all.length; }"""
 
 
 @pytest.fixture
@@ -98,6 +104,7 @@ def test_pages_fit_and_can_be_read(
     chromium: Browser, server: LiveServer, rows: seeded.Rows, settings, screen: str, scheme: str
 ) -> None:
     settings.REQUIRE_MFA = False
+    routine = seeded.fill_more(rows)
     width, height = SCREENS[screen]
     context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
@@ -121,7 +128,16 @@ def test_pages_fit_and_can_be_read(
         "case-needs": f"cases/{rows.quiet_case.id}/",
         "plan": f"plans/{rows.plan.id}/",
         "playbooks": "playbooks/",
+        "playbooks-of-client": f"playbooks/?client={rows.tenant.slug}",
         "playbook": "playbooks/contain-cloud-account/",
+        "practice": f"playbooks/contain-cloud-account/{rows.tenant.slug}/",
+        "spread": f"playbooks/contain-cloud-account/{rows.tenant.slug}/spread/",
+        "routines": f"routines/?client={rows.tenant.slug}",
+        "routine-start": f"clients/{rows.tenant.slug}/routines/offboard-leaver/",
+        "routine-list-input": f"clients/{rows.tenant.slug}/routines/patch-ring/",
+        "case-routine": f"cases/{routine.id}/",
+        "contact-add": f"clients/{rows.tenant.slug}/contacts/add/",
+        "contact": f"clients/{rows.tenant.slug}/contacts/{rows.contact.id}/",
         "approvals": "approvals/",
         "ledger": f"ledger/{rows.tenant.slug}/?verify=1",
         "tenants": "clients/",
@@ -129,6 +145,8 @@ def test_pages_fit_and_can_be_read(
         "tenant": f"clients/{rows.tenant.slug}/",
         "rules": f"clients/{rows.tenant.slug}/rules/",
         "rules-form": f"clients/{rows.tenant.slug}/rules/edit/",
+        "msp-rules": "rules/",
+        "msp-rules-form": "rules/edit/",
         "rules-yaml": f"clients/{rows.tenant.slug}/rules/edit/?as=yaml",
         "quarantine": "quarantine/",
         "quarantined": f"quarantine/{rows.quarantined.id}/",
@@ -138,6 +156,8 @@ def test_pages_fit_and_can_be_read(
     }.items():
         page.goto(f"{server.url}/admin/{address}")
         _looks_right(page, f"{name}-{scheme}", screen)
+        if page.evaluate(OPEN_ALL):
+            _looks_right(page, f"{name}-open-{scheme}", screen)
     page.goto(f"{server.url}/accounts/2fa/")
     _looks_right(page, f"second-factor-{scheme}", screen)
     assert errors == []
@@ -179,3 +199,62 @@ def test_the_page_of_a_plan_follows_it_by_itself(
         Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.DONE)
         Step.objects.filter(run__plan=rows.plan).update(status=Step.Status.VERIFIED)
     page.wait_for_selector("#live[data-live=no] >> text=Done and read back")
+
+
+def test_the_page_of_a_case_follows_it_and_leaves_alone_what_somebody_writes(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings
+) -> None:
+    settings.REQUIRE_MFA = False
+    page = _signed_in(chromium, server, f"cases/{rows.case.id}/")
+    page.fill("textarea[name=comment]", "I am asking her first.")
+    with scope.tenant(rows.tenant.id):
+        Step.objects.filter(run__plan=rows.plan).update(status=Step.Status.VERIFIED)
+        Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.DONE)
+        rows.approval.decision = "approved"
+        rows.approval.save()
+        Case.objects.filter(id=rows.case.id).update(
+            status=Case.Status.NEEDS_TECHNICIAN, needs="Look at the mailbox."
+        )
+    page.wait_for_selector("#live-plans[data-live=no] >> text=3 of 3 actions read back")
+    page.wait_for_selector("#live-head >> text=Look at the mailbox.")
+    assert page.input_value("textarea[name=comment]") == "I am asking her first."
+
+
+def test_contacts_are_put_in_order_by_keyboard(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings
+) -> None:
+    settings.REQUIRE_MFA = False
+    page = _signed_in(chromium, server, f"clients/{rows.tenant.slug}/contacts/add/")
+    page.get_by_label("Name").fill("Ada First")
+    page.get_by_label("E-mail address").fill("ada@northwind-dental.example")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Ask Ada First earlier").press("Enter")
+    page.wait_for_selector("tr:has-text('Ada First') td:has-text('1')")
+    with scope.tenant(rows.tenant.id):
+        assert [one.name for one in contacts.ordered()] == ["Ada First", "Olive Owner"]
+
+
+def test_a_routine_is_started_for_later_and_its_case_says_when(
+    chromium: Browser, server: LiveServer, rows: seeded.Rows, settings
+) -> None:
+    settings.REQUIRE_MFA = False
+    page = _signed_in(chromium, server, f"routines/?client={rows.tenant.slug}")
+    page.get_by_role("link", name="Start: Take a leaver off").click()
+    page.get_by_label("Account").fill(rows.account.username)
+    tomorrow = timezone.now() + dt.timedelta(days=1)
+    page.get_by_label("Begin at").fill(f"{tomorrow:%Y-%m-%dT17:00}")
+    page.get_by_role("button", name="Start it").click()
+    page.wait_for_selector("text=Nothing is asked or done before.")
+    page.get_by_label("Why (kept in the ledger)").fill("She stays.")
+    page.get_by_role("button", name="Cancel the routine").click()
+    page.wait_for_selector("text=Cancelled before it began: She stays.")
+
+
+def _signed_in(chromium: Browser, server: LiveServer, address: str) -> Page:
+    page = chromium.new_page()
+    page.goto(f"{server.url}/admin/{address}")
+    page.fill("[name=login]", "mira")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"**/admin/{address}")
+    return page

@@ -44,7 +44,10 @@ def test_the_list_and_the_page_say_what_a_playbook_does(browser, rows: Rows) -> 
     listed = client.get("/admin/playbooks/").content.decode()
     assert "Contain a cloud account" in listed
     assert rows.tenant.name in listed
+    of_client = client.get(f"/admin/playbooks/?client={rows.tenant.slug}").content.decode()
+    assert f"/admin/playbooks/{CONTAIN}/{rows.tenant.slug}/" in of_client
     shown = client.get(f"/admin/playbooks/{CONTAIN}/").content.decode()
+    assert f"/admin/playbooks/{CONTAIN}/{rows.tenant.slug}/" in shown
     assert "golden cases pass" in shown
     assert "T1078.004" in shown
     assert ">Promote</button>" not in shown

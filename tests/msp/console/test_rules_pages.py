@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from msp.staff.models import Role
@@ -11,6 +12,7 @@ from playbooks import rules
 from playbooks.models import RulesOfEngagement
 from tenants import scope
 from tenants.models import LedgerEntry, Tenant
+from tests.msp.console.forms import form_of
 from tests.playbooks.cases import make_account, make_case, make_plan
 from tests.playbooks.samples import policy
 
@@ -61,19 +63,8 @@ def _save(client: Client, tenant: Tenant, **form: Any) -> str:
     return _send(client, tenant, **form, what="save", previewed=previewed)
 
 
-def _form_of(page: str) -> dict[str, Any]:
-    """Return what a browser would send back for the form as it stands."""
-    form: dict[str, Any] = {}
-    for tag in re.findall(r"<input[^>]+>", page):
-        fields = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        if fields.get("name", "").startswith(("csrf", "s")) or "name" not in fields:
-            continue
-        if fields.get("type") != "checkbox" or " checked" in tag:
-            form.setdefault(fields["name"], []).append(fields.get("value", ""))
-    for name, options in re.findall(r'<select[^>]*name="([^"]+)">(.*?)</select>', page, re.DOTALL):
-        chosen = re.findall(r'value="([^"]*)" selected', options)
-        form[name] = chosen or re.findall(r'value="([^"]*)"', options)[:1]
-    return form
+def _form(client: Client, tenant: Tenant) -> dict[str, Any]:
+    return form_of(_page(client, tenant, "edit/"), f"/admin/clients/{tenant.slug}/rules/edit/")
 
 
 def test_a_viewer_reads_what_holds_and_where_it_comes_from(browser, tenant) -> None:
@@ -151,14 +142,14 @@ def test_a_form_sent_back_as_it_is_changes_nothing(browser, tenant) -> None:
     document = STRICTER + "approvals:\n  client: {hours: 12}\ncanary_above: 4\ndefault: client\n"
     _save(client, tenant, yaml=document)
     before = {**_newest(tenant).document, "version": 0}
-    _save(client, tenant, **_form_of(_page(client, tenant, "edit/")))
+    _save(client, tenant, **_form(client, tenant))
     assert _newest(tenant).version == 2
     assert {**_newest(tenant).document, "version": 0} == before
 
 
 def test_what_is_filled_in_becomes_the_rules(browser, tenant) -> None:
     client = browser(Role.ADMIN)
-    form = _form_of(_page(client, tenant, "edit/"))
+    form = _form(client, tenant)
     form["msp_rule"].remove("wide")
     form |= {
         "default": "client",
@@ -190,6 +181,82 @@ def test_what_is_filled_in_becomes_the_rules(browser, tenant) -> None:
         "budgets": {"identity.*": 7},
         "canary_above": 3,
     }
+
+
+def test_the_waits_of_a_client_show_what_holds_and_keep_what_is_changed(browser, tenant) -> None:
+    client = browser(Role.ADMIN)
+    form = _form(client, tenant)
+    assert (form["wait-client-hours"], form["wait-client-on_timeout"]) == (["48"], ["technician"])
+    form |= {"wait-client-hours": "12", "wait-client-remind_after_hours": ""}
+    form |= {"wait-technician-on_timeout": "reversible_part"}
+    _save(client, tenant, **form)
+    assert _newest(tenant).document["approvals"] == {
+        "technician": {
+            "hours": 24, "remind_after_hours": 2, "escalate_after_hours": 4,
+            "on_timeout": "reversible_part",
+        },
+        "client": {
+            "hours": 12, "remind_after_hours": 0, "escalate_after_hours": 8,
+            "on_timeout": "technician",
+        },
+    }  # fmt: skip
+    page = _page(client, tenant)
+    assert "12 h to answer, the next contact after 8 h; then a technician may answer" in page
+    with scope.tenant(tenant.id):
+        assert rules.in_force().approvals["client"].hours == 12
+
+
+def test_a_row_of_waits_that_is_emptied_does_as_the_msp_says(browser, tenant) -> None:
+    client = browser(Role.ADMIN)
+    _save(client, tenant, yaml="extends: msp\napprovals:\n  client: {hours: 12}\n")
+    form = _form(client, tenant)
+    assert form["wait-client-remind_after_hours"] == ["4"]
+    numbers = ("hours", "remind_after_hours", "escalate_after_hours")
+    _save(client, tenant, **form | {f"wait-client-{name}": "" for name in numbers})
+    assert "approvals" not in _newest(tenant).document
+
+
+def test_waits_that_are_set_to_what_the_msp_says_are_the_msps_again(browser, tenant) -> None:
+    client = browser(Role.ADMIN)
+    _save(client, tenant, yaml="extends: msp\napprovals:\n  client: {hours: 12}\n")
+    form = _form(client, tenant) | {"wait-client-hours": "48"}
+    _save(client, tenant, **form)
+    assert "approvals" not in _newest(tenant).document
+
+
+def test_waits_are_kept_for_rules_that_no_longer_lie_on_the_msps(browser, tenant) -> None:
+    """What the form showed goes on to hold when the MSP-wide rules are switched off."""
+    with transaction.atomic():
+        rules.save_msp_wide({"approvals": {"client": {"hours": 9}}}, actor="technician:ann")
+    client = browser(Role.ADMIN)
+    form = _form(client, tenant)
+    assert form["wait-client-hours"] == ["9"]
+    del form["extends"]
+    _save(client, tenant, **form)
+    with scope.tenant(tenant.id):
+        assert rules.in_force().approvals["client"].hours == 9
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ({"wait-client-hours": "soon"}, "hours &#x27;soon&#x27; is no whole number"),
+        ({"wait-client-hours": "99"}, "hours 99 is no whole number from 1 to 72"),
+        ({"wait-client-hours": "3"}, "have to come before the 3 h are over"),
+        ({"wait-technician-on_timeout": "technician"}, "only the client&#x27;s answer"),
+        ({"wait-technician-on_timeout": "<b>"}, "is none of"),
+    ],
+)
+def test_a_wait_that_cant_be_is_refused_and_shown_as_it_was_entered(
+    browser, tenant, form, told
+) -> None:
+    client = browser(Role.ADMIN)
+    page = _send(client, tenant, **_form(client, tenant) | form, what="preview")
+    assert told in page
+    [(name, value)] = form.items()
+    if name.endswith("hours"):
+        assert form_of(page, f"/admin/clients/{tenant.slug}/rules/edit/")[name] == [value]
+    assert _newest(tenant) is None
 
 
 @pytest.mark.parametrize(

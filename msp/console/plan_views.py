@@ -1,0 +1,190 @@
+"""The plans of a case in words: their steps, who decided, and what may be done now."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msp.console import words
+from msp.console.rules_page import OUTCOMES
+from msp.console.words import Word
+from playbooks import approvals, replanning
+from playbooks.errors import PlaybookError
+from playbooks.models import Approval, Plan, Step, Tier
+from playbooks.people import named
+from playbooks.response import OPEN_PLANS
+from tenants.models import Case, PlaybookMode
+
+_NOT_CARRIED_OUT = (Plan.Status.REJECTED, Plan.Status.EXPIRED, Plan.Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a step reached a stage."""
+
+    label: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step, with what allowed it and what proves it."""
+
+    title: str
+    target: str
+    status: Word
+    why: str
+    tier: str
+    rule: str
+    moments: Sequence[Moment]
+    proof: str
+    holds: bool | None
+    error: str
+    no_reversal: str
+    is_reversal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalView:
+    """One demand for an approval, open or decided.
+
+    `why_not`: why the technician who looks may not approve, whoever else may; `if_silent`: what
+    happens when nobody answers in time.
+    """
+
+    row: Approval
+    asked: str
+    decision: Word
+    decided_by: str
+    is_open: bool
+    needs_comment: bool
+    why_not: str
+    if_silent: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """One plan with its steps and approvals."""
+
+    row: Plan
+    title: str
+    status: Word
+    tier: str
+    note: str
+    steps: Sequence[StepView]
+    not_needed: Sequence[str]
+    approvals: Sequence[ApprovalView]
+    done: int
+    counted: int
+    requested_by: str
+    can_be_undone: bool
+    would: Sequence[str]
+    can_be_carried_out: bool
+    can_be_asked_again: bool
+    is_live: bool
+
+    @property
+    def open_approvals(self) -> list[ApprovalView]:
+        """Return the approvals that wait for somebody."""
+        return [approval for approval in self.approvals if approval.is_open]
+
+
+def of_case(case: Case, actor: str) -> list[PlanView]:
+    """Return the plans of a case, as the technician `actor` sees them. In the tenant's scope."""
+    plans = (
+        Plan.in_scope()
+        .filter(case=case)
+        .select_related("playbook", "run", "case")
+        .prefetch_related("approvals", "run__steps", "replaced_by")
+        .order_by("created_at", "id")
+    )
+    undone = {
+        plan.document.get("reverses") for plan in plans if plan.status not in _NOT_CARRIED_OUT
+    }
+    return [_plan(plan, actor, is_undone=plan.sha256 in undone) for plan in plans]
+
+
+def _can_be_undone(plan: Plan, rows: Sequence[Step]) -> bool:
+    """Whether the plan is over and did something that the catalog can reverse."""
+    return (
+        plan.finished_at is not None
+        and "reverses" not in plan.document
+        and any(row.status == Step.Status.VERIFIED and words.reversal(row.action) for row in rows)
+    )
+
+
+def _plan(plan: Plan, actor: str, *, is_undone: bool) -> PlanView:
+    run = getattr(plan, "run", None)
+    told = {step["id"]: step for step in plan.document.get("steps", [])}
+    rows = sorted(run.steps.all(), key=lambda step: step.position) if run else []
+    steps = [_step(row, told.get(row.key, {})) for row in rows]
+    return PlanView(
+        row=plan,
+        title=str(plan.document.get("playbook", {}).get("title") or plan.playbook.playbook_id),
+        status=words.PLANS[Plan.Status(plan.status)],
+        tier=words.TIERS.get(Tier(plan.tier), plan.tier),
+        note=run.note if run else "",
+        steps=steps,
+        not_needed=[
+            f"{item['step'].replace('_', ' ').replace('-', ' ').capitalize()}: {item['why']}"
+            for item in plan.document.get("skipped", [])
+        ],
+        approvals=[_approval(row, actor) for row in plan.approvals.all()],
+        done=sum(row.status == Step.Status.VERIFIED for row in rows),
+        counted=len(rows),
+        requested_by=named(plan.requested_by),
+        can_be_undone=not is_undone and _can_be_undone(plan, rows),
+        would=[f"{one['title']}: {one['target']['name']}" for one in told.values()]
+        if plan.mode == PlaybookMode.SHADOW
+        else [],
+        can_be_carried_out=plan.status == Plan.Status.SHADOW
+        and plan.case.status != Case.Status.CLOSED,
+        can_be_asked_again=plan.case.status == Case.Status.NEEDS_TECHNICIAN
+        and replanning.may_be_asked_again(plan),
+        is_live=plan.status in OPEN_PLANS,
+    )
+
+
+def _step(row: Step, told: Mapping[str, Any]) -> StepView:
+    stages = (
+        ("decided", row.intended_at),
+        ("asked for", row.called_at),
+        ("read back", row.verified_at),
+        ("ended", row.finished_at if not row.verified_at else None),
+    )
+    return StepView(
+        title=words.action_title(row.action),
+        target=words.target(row.target_kind, row.target_name),
+        status=words.STEPS[Step.Status(row.status)],
+        why=str(told.get("why", {}).get("words", "")),
+        tier=words.TIERS.get(Tier(row.tier), row.tier),
+        rule=str(told.get("tier_rule", {}).get("title", "")),
+        moments=[Moment(label, at) for label, at in stages if at],
+        proof=str(row.read_back.get("explanation", "")),
+        holds=row.read_back.get("holds"),
+        error=row.error,
+        no_reversal=str(told.get("reversal", {}).get("reason", "")),
+        is_reversal=row.reverses_id is not None,
+    )
+
+
+def _approval(row: Approval, actor: str) -> ApprovalView:
+    is_open = row.decision == Approval.Decision.PENDING
+    return ApprovalView(
+        row=row,
+        asked=words.ASKED.get(Tier(row.tier), row.tier),
+        decision=words.DECISIONS[Approval.Decision(row.decision)],
+        decided_by=named(row.decided_by) if row.decided_by else "",
+        is_open=is_open,
+        needs_comment=row.tier == Tier.CLIENT,
+        why_not=approvals.why_not_approve(row, actor) if is_open else "",
+        if_silent=_if_silent(row) if is_open else "",
+    )
+
+
+def _if_silent(row: Approval) -> str:
+    try:
+        return OUTCOMES[approvals.outcome_if_silent(row)]
+    except PlaybookError:
+        # Rules that can't be read any more forbid every step; the page is to be seen all the same.
+        return ""

@@ -1,0 +1,112 @@
+"""Routines: which a client has, starting one now or for later, and what is still to come."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from msp.console import actions, routine_pages
+from msp.console.routine_pages import RoutineRow
+from msp.console.sites import page
+from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
+from msp.staff.models import Role
+from msp.staff.selectors import tenants_of
+from tenants.errors import HoldfastError
+from tenants.models import Case, Tenant
+
+
+@require_safe
+def routines(request: HttpRequest) -> HttpResponse:
+    """Show what is scheduled and what began lately; for a chosen client what may be started."""
+    technician = technician_of(request)
+    tenants = list(tenants_of(technician))
+    slug = request.GET.get("client", tenants[0].slug if len(tenants) == 1 else "")
+    chosen = next((tenant for tenant in tenants if tenant.slug == slug), None)
+    rows: list[RoutineRow] = []
+    if chosen is not None:
+        with writing(technician, chosen.id):
+            rows = routine_pages.of_scope()
+    return page(
+        request,
+        "routines.html",
+        "Routines",
+        tenants=tenants,
+        chosen=chosen,
+        rows=rows,
+        scheduled=routine_pages.scheduled(),
+        lately=routine_pages.lately(),
+        may_work=technician.has_role(Role.TECHNICIAN),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def start(request: HttpRequest, slug: str, playbook_id: str) -> HttpResponse:
+    """Fill in what a routine needs, and start it; its case is shown then."""
+    technician = technician_of(request)
+    found = get_object_or_404(tenants_of(technician), slug=slug)
+    with writing(technician, found.id):
+        row = next(
+            (one for one in routine_pages.of_scope() if one.playbook.id == playbook_id), None
+        )
+        if row is None:
+            raise Http404("This client has no such routine.")
+        if request.method != "POST":
+            return _form(request, found, row)
+        posted = request.POST.dict()
+        try:
+            wish = routine_pages.read(row.playbook, posted, found.time_zone)
+            case = actions.start_routine(
+                found,
+                playbook_id,
+                actor=technician,
+                account=wish.account,
+                inputs=wish.inputs,
+                at=wish.at,
+                once=request.POST.get("once", "")[:64] or routine_pages.new_wish(),
+            )
+        except HoldfastError as error:
+            return _form(request, found, row, problems=str(error).split("\n"))
+    begins = f"It begins {routine_pages.in_words(wish.at, found.time_zone)}." if wish.at else ""
+    messages.success(request, f"Case #{case.number} is opened. {begins or 'It begins now.'}")
+    return redirect("console:case", case.id)
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def cancel(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """End a routine that has not begun."""
+    case = get_object_or_404(Case.in_scope(), id=case_id)
+    try:
+        actions.cancel_routine(
+            case, actor=technician_of(request), reason=request.POST.get("reason", "")[:500]
+        )
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{case} is cancelled: nothing of it was done.")
+    return redirect("console:case", case.id)
+
+
+def _form(
+    request: HttpRequest, tenant: Tenant, row: RoutineRow, problems: list[str] | None = None
+) -> HttpResponse:
+    posted = request.POST.dict() if request.method == "POST" else None
+    is_about_account = row.playbook.is_about_one_account
+    return page(
+        request,
+        "routine_start.html",
+        f"{row.playbook.title}: {tenant.name}",
+        tenant=tenant,
+        row=row,
+        fields=routine_pages.fields(row.playbook, posted),
+        accounts=routine_pages.accounts() if is_about_account else [],
+        account=(posted or request.GET).get("account", ""),
+        at=(posted or {}).get("at", ""),
+        once=(posted or {}).get("once") or routine_pages.new_wish(),
+        problems=problems or [],
+    )
