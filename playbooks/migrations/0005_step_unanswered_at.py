@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('playbooks', '0003_engine'),
+        ('playbooks', '0004_routine_defaults'),
     ]
 
     operations = [
