@@ -1,11 +1,14 @@
 """What one case leads to: the responses of an investigation fit together, and none is left out."""
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from integrations import catalog
 from playbooks import engagement, library, planner, verdicts
 from playbooks.given import merged
 from playbooks.language import Playbook
@@ -24,6 +27,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "hybrid, its twin not known": {"account": {"source_of_authority": "active_directory"}},
     "of unknown authority": {"account": {"source_of_authority": "unknown"}},
 }
+TECHNIQUES = json.loads(Path(__file__).with_name("techniques.json").read_text(encoding="utf-8"))
 EMPLOYMENTS = ("leaver", "active", "unknown")
 # Each plan stands alone, whatever becomes of the others, so each ends the sessions itself: to end
 # them again does no harm.
@@ -109,3 +113,12 @@ def test_where_nothing_follows_an_attack_no_action_may_touch_the_account() -> No
     silent = [one for one in INVESTIGATIONS if not one.responses]
     assert [one.id for one in silent] == ["investigate-break-glass-use"]
     assert silent[0].example["account"]["is_protected"] is True
+
+
+def test_every_technique_exists_at_mitre() -> None:
+    """The ids were compared with MITRE's own lists; a new one is looked up there and added."""
+    attack = {one for playbook in library.playbooks().values() for one in playbook.attack}
+    assert attack - TECHNIQUES["attack"]["techniques"].keys() == set()
+    d3fend = {one for playbook in library.playbooks().values() for one in playbook.d3fend}
+    d3fend |= {action.d3fend for action in catalog.ACTIONS if action.d3fend}
+    assert d3fend - TECHNIQUES["d3fend"]["techniques"].keys() == set()
