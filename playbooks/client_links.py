@@ -2,8 +2,8 @@
 
 A link is a row; its token is signed, carries the tenant's and the row's id, and is kept nowhere.
 It counts once, until the approval ends, and only while it is the newest for its contact and the
-contact may approve. Whoever opens it changes nothing but that it was opened: mail scanners do that
-too.
+contact may approve. Nobody whom the case is about is asked: an intruder reads their mail. Whoever
+opens a link changes nothing but that it was opened: mail scanners do that too.
 """
 
 import uuid
@@ -13,8 +13,9 @@ from django.core import signing
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from playbooks import approvals
+from playbooks import approvals, involved
 from playbooks.errors import ApprovalError, LinkError
+from playbooks.involved import Involved
 from playbooks.models import Approval, ClientLink, Plan, Tier
 from tenants import ledger, work
 from tenants.models import Contact
@@ -46,11 +47,22 @@ def address(given: str) -> Address:
 
 
 def contacts_of(approval: Approval) -> list[Contact]:
-    """Return whom at the client may be asked, the first to ask first."""
+    """Return whom at the client may be asked, the first to ask first.
+
+    Whoever the case is about is left out: they don't judge it, and an intruder reads their mail.
+    """
     people = Contact.in_scope().filter(
         tenant_id=approval.tenant_id, can_approve=True, is_active=True
     )
-    return list(people.order_by("position", "name"))
+    about = involved.of_case(approval.plan.case)
+    return [one for one in people.order_by("position", "name") if not about.include(one)]
+
+
+def waiting(approval: Approval) -> list[ClientLink]:
+    """Return the links by which somebody may still answer, the oldest first."""
+    about = involved.of_case(approval.plan.case)
+    links = approval.links.filter(used_at=None, revoked_at=None).select_related("contact")
+    return [link for link in links.order_by("created_at") if _still_asked(link, about)]
 
 
 def create(approval_id: uuid.UUID, contact: Contact, *, actor: str, send: bool) -> ClientLink:
@@ -65,6 +77,8 @@ def create(approval_id: uuid.UUID, contact: Contact, *, actor: str, send: bool) 
         raise ApprovalError("Nobody has to decide this any more.")
     if not _may_decide(contact):
         raise ApprovalError(f"{contact.name} may not approve for this client.")
+    if involved.of_case(approval.plan.case).include(contact):
+        raise ApprovalError(f"The case is about {contact.name}: somebody else has to be asked.")
     _revoke(ClientLink.objects.filter(approval=approval, contact=contact), actor)
     link = ClientLink.objects.create(
         tenant_id=approval.tenant_id,
@@ -108,7 +122,7 @@ def check(link: ClientLink) -> None:
         raise LinkError("decided", "Somebody has decided this already.")
     if link.revoked_at is not None and _has_newer(link):
         raise LinkError("revoked", "A newer link was sent to you in place of this one.")
-    if link.revoked_at is not None or not _may_decide(link.contact):
+    if link.revoked_at is not None or not _still_asked(link, involved.of_case(approval.plan.case)):
         raise LinkError("withdrawn", "You are not asked for this decision any more.")
     if approval.decision != Approval.Decision.PENDING or link.expires_at <= timezone.now():
         raise LinkError("expired", "The time for this decision is over.")
@@ -124,8 +138,18 @@ def _has_newer(link: ClientLink) -> bool:
     ).exists()
 
 
-def _may_decide(contact: Contact | None) -> bool:
-    return contact is None or (contact.can_approve and contact.is_active)
+def _still_asked(link: ClientLink, about: Involved) -> bool:
+    contact = link.contact
+    return (
+        contact is not None
+        and _may_decide(contact)
+        and contact.email == link.recipient
+        and not about.include(contact)
+    )
+
+
+def _may_decide(contact: Contact) -> bool:
+    return contact.can_approve and contact.is_active
 
 
 def find(where: Address) -> ClientLink:

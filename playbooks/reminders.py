@@ -6,7 +6,6 @@ What was done stands in the rows, so asking twice at once does nothing twice.
 import datetime as dt
 import uuid
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from playbooks import approvals, client_links
@@ -24,7 +23,7 @@ def remind(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
         now = timezone.now()
         if approval.decision != Approval.Decision.PENDING or approval.expires_at <= now:
             return
-        if approval.tier == Tier.CLIENT and not _waiting_links(approval).exists():
+        if approval.tier == Tier.CLIENT and not client_links.waiting(approval):
             _invite_next(approval)
         remind_at, escalate_at = _reminder_due(approval), _escalation_due(approval)
         if remind_at is not None and remind_at <= now:
@@ -68,7 +67,7 @@ def _escalation_due(approval: Approval) -> dt.datetime | None:
 def _remind(approval: Approval) -> None:
     approval.reminded_at = timezone.now()
     approval.save(update_fields=["reminded_at"])
-    waiting = list(_waiting_links(approval))
+    waiting = client_links.waiting(approval)
     _record("approval.reminded", approval, [link.recipient for link in waiting])
     if approval.tier != Tier.CLIENT:
         work.schedule("notify", approval.id)
@@ -97,14 +96,9 @@ def _invite_next(approval: Approval) -> ClientLink | None:
 
 
 def _next_contact(approval: Approval) -> Contact | None:
-    asked = set(_waiting_links(approval).values_list("contact_id", flat=True))
+    asked = {link.contact_id for link in client_links.waiting(approval)}
     people = client_links.contacts_of(approval)
     return next((one for one in people if one.id not in asked), None)
-
-
-def _waiting_links(approval: Approval) -> QuerySet[ClientLink]:
-    """Return the links by which somebody at the client may still answer."""
-    return approval.links.filter(used_at=None, revoked_at=None)
 
 
 def _schedule_next(approval: Approval) -> None:

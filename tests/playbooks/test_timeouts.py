@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from playbooks import approvals, guardrails, reminders, rules
+from playbooks import approvals, client_links, guardrails, reminders, rules
 from playbooks.errors import ApprovalError
 from playbooks.models import Approval, ClientLink, Plan, Step
-from tenants.models import Case, Contact, LedgerEntry, Tenant, Work
+from tenants.models import Case, Contact, LedgerEntry, Mailbox, Tenant, Work
 from tests.playbooks.cases import make_account, make_case, make_plan
 from tests.playbooks.samples import policy
 
@@ -90,6 +90,58 @@ def test_then_the_next_contact_is_asked_until_none_is_left(case) -> None:
     assert _recipients(_later(approval, 1.1)) == ["first@acme.example", "third@acme.example"]
     assert _recipients(_later(approval, 9)) == ["first@acme.example", "third@acme.example"]
     assert _kinds(case).count("approval.escalated") == 1
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"can_approve": False}])
+def test_who_may_not_approve_any_more_is_not_reminded_and_the_next_is_asked(case, change) -> None:
+    approval = _later(_asked(case, remind_after_hours=4, escalate_after_hours=0), 0)
+    Contact.objects.filter(name="first").update(**change)
+    Work.objects.all().delete()
+    approval = _later(approval, 4.1)
+    first, second = approval.links.order_by("created_at")
+    assert second.recipient == "second@acme.example"
+    assert [one.subject for one in Work.objects.filter(kind="notify")] == [second.id]
+    reminded = LedgerEntry.objects.get(kind="approval.reminded")
+    assert reminded.body["to"] == ["second@acme.example"]
+
+
+@pytest.mark.parametrize(
+    "whose",
+    [
+        {"email": "Priya.Shah@acme.example"},
+        {"email": "p.shah@acme.example"},
+        {"email": "shared@acme.example"},
+        {"email": "admin-priya@acme.example"},
+        {"email": "priya@home.example", "name": "Priya Shah"},
+        {"email": "named.too@acme.example"},
+    ],
+)
+def test_whom_the_case_is_about_is_not_asked(in_tenant, whose) -> None:
+    """An intruder reads their mail, and nobody judges their own case."""
+    account = make_account(email="p.shah@acme.example")
+    account.person.display_name = "Priya Shah"
+    account.person.save()
+    Mailbox.objects.create(
+        account=account, provider="microsoft365", external_id="m", address="shared@acme.example"
+    )
+    admin = make_account("admin-priya@acme.example")
+    admin.person = account.person
+    admin.save()
+    Contact.objects.create(**{"name": "x", "position": 1, **whose})
+    Contact.objects.create(name="Sam", email="sam@acme.example", position=2)
+    case = make_case(account, entities=["account:named.too@acme.example", "file:x"])
+    approval = _later(_asked(case), 0)
+    assert _recipients(approval) == ["sam@acme.example"]
+    with pytest.raises(ApprovalError, match="The case is about"):
+        client_links.create(approval.id, Contact.objects.get(position=1), actor=ANN, send=False)
+
+
+def test_the_twin_in_active_directory_is_the_same_person(in_tenant) -> None:
+    account = make_account(on_premises_sid="S-1-5-21-7")
+    make_account("pshah@corp.acme.example", on_premises_sid="S-1-5-21-7")
+    Contact.objects.create(name="x", email="pshah@corp.acme.example")
+    approval = _later(_asked(make_case(account)), 0)
+    assert _recipients(approval) == []
 
 
 def test_nobody_is_reminded_of_what_is_decided(case) -> None:

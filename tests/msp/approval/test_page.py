@@ -15,7 +15,7 @@ from msp.staff.models import Role
 from playbooks import client_links
 from playbooks.models import Approval, ClientLink, Plan, Step
 from tenants import scope
-from tenants.models import Contact, LedgerEntry
+from tenants.models import Case, Contact, LedgerEntry
 from tests.msp.approval.conftest import Asked, ask
 
 pytestmark = pytest.mark.django_db
@@ -182,6 +182,26 @@ def test_a_link_that_counts_no_more_says_so(asked, change, words) -> None:
         assert page.status_code == 404
         assert words in page.content.decode()
     assert _state(asked) == before
+
+
+@pytest.mark.parametrize(
+    "change", [{"is_active": False}, {"can_approve": False}, {"email": "elsewhere@acme.example"}]
+)
+def test_who_may_not_approve_any_more_cant_by_the_old_link(asked, change) -> None:
+    with scope.tenant(asked.tenant.id):
+        Contact.objects.filter(position=1).update(**change)
+    for page in (Client().get(asked.path), _answer(asked)):
+        assert page.status_code == 404
+        assert "no longer for you to decide" in page.content.decode()
+    assert _state(asked) == PENDING
+
+
+def test_whose_account_turns_out_to_be_attacked_too_cant_decide(asked) -> None:
+    """Another alert joins the case and names the contact: an intruder may read their mail."""
+    with scope.tenant(asked.tenant.id):
+        Case.objects.update(entities=["account:Owner@acme.example"])
+    assert _answer(asked, decision="reject").status_code == 404
+    assert _state(asked) == PENDING
 
 
 def test_a_forged_link_is_not_known(asked) -> None:

@@ -1,0 +1,66 @@
+"""Whom a case is about: nobody else's word on it may come from their mailbox, or be theirs."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+
+from tenants.models import Account, Case, Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Involved:
+    """The names and addresses, in lower case, of the people whom a case is about."""
+
+    names: frozenset[str]
+    addresses: frozenset[str]
+
+    def include(self, contact: Contact) -> bool:
+        """Whether the contact is one of them, by name or by mailbox."""
+        return contact.name.lower() in self.names or contact.email.lower() in self.addresses
+
+
+def of_case(case: Case) -> Involved:
+    """Return who owns the case's account, or one that its alerts name, with all their accounts."""
+    named = _named(case)
+    accounts = list(_accounts(case, named).select_related("person", "mailbox"))
+    people = [account.person for account in accounts if account.person is not None]
+    names = {account.display_name for account in accounts}
+    addresses = {value for value in named if "@" in value}
+    for account in accounts:
+        mailbox = getattr(account, "mailbox", None)
+        addresses |= {account.username, account.email, mailbox.address if mailbox else ""}
+    return Involved(
+        names=_lowered(names | {person.display_name for person in people}),
+        addresses=_lowered(addresses | {person.primary_email for person in people}),
+    )
+
+
+def _named(case: Case) -> set[str]:
+    """Return the accounts and mailboxes that the case's alerts name, as they name them."""
+    kinds = ("account", "account_id", "mailbox")
+    parts = (entity.partition(":") for entity in case.entities)
+    return {value for kind, _, value in parts if kind in kinds}
+
+
+def _accounts(case: Case, named: set[str]) -> QuerySet[Account]:
+    rows = Account.objects.filter(tenant_id=case.tenant_id)
+    lowered = _lowered(named)
+    meant = rows.annotate(
+        login=Lower("username"), mail=Lower("email"), box=Lower("mailbox__address")
+    ).filter(
+        Q(id=case.account_id)
+        | Q(external_id__in=named)
+        | Q(login__in=lowered)
+        | Q(mail__in=lowered)
+        | Q(box__in=lowered)
+    )
+    people = meant.exclude(person=None).values("person")
+    twins = meant.exclude(on_premises_sid="").values("on_premises_sid")
+    return rows.filter(
+        Q(id__in=meant.values("id")) | Q(person__in=people) | Q(on_premises_sid__in=twins)
+    )
+
+
+def _lowered(values: set[str]) -> frozenset[str]:
+    return frozenset(value.lower() for value in values if value)
