@@ -129,6 +129,7 @@ _LEDGER = {
     "step.postponed": Word("Put off", "quiet"),
     "step.rolled_back": Word("Rolled back", "quiet"),
     "step.read_back_again": Word("Read back again", "quiet"),
+    "step.not_read_back_again": Word("Could not be read back again", "warn"),
     "contact.added": Word("Contact added", "info"),
     "contact.changed": Word("Contact changed", "info"),
     "contact.moved": Word("Contacts asked in another order", "info"),

@@ -98,7 +98,7 @@ def test_who_may_not_approve_any_more_is_not_reminded_and_the_next_is_asked(case
     Contact.objects.filter(name="first").update(**change)
     Work.objects.all().delete()
     approval = _later(approval, 4.1)
-    first, second = approval.links.order_by("created_at")
+    _, second = approval.links.order_by("created_at")
     assert second.recipient == "second@acme.example"
     assert [one.subject for one in Work.objects.filter(kind="notify")] == [second.id]
     reminded = LedgerEntry.objects.get(kind="approval.reminded")
