@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
+
 from playbooks import library
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
@@ -99,6 +101,7 @@ def activate(version: PlaybookVersion, mode: str, *, actor: str, reason: str = "
     """
     if mode not in PlaybookMode.values:
         raise PlaybookError([f"mode {mode!r} is none of: {', '.join(PlaybookMode.values)}"])
+    hold()
     before = newest().get(version.playbook_id)
     if before is not None and (before.version_id, before.mode) == (version.sha256, mode):
         return before
@@ -126,6 +129,19 @@ def activate(version: PlaybookVersion, mode: str, *, actor: str, reason: str = "
         },
     )  # fmt: skip
     return row
+
+
+def hold() -> None:
+    """Keep the scope's activations as they are until the transaction ends.
+
+    What is judged and what is then changed must be the same. Whoever needs rows locked as well
+    locks those first.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 8))",
+            [f"activations {scope.require_tenant_id()}"],
+        )
 
 
 def set_mode(playbook_id: str, mode: str, *, actor: str, reason: str = "") -> Activation:

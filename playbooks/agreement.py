@@ -1,8 +1,8 @@
 """What technicians' practice says about a playbook's plans, and how far it may therefore go.
 
-Approving a plan, or doing by hand what a shadow plan would have done, agrees with it; rejecting it,
-rolling it back, or closing the case as harmless overrides it; a case that reopens counts against
-it. A promotion needs a minimum; what brings a playbook below its minimum lowers it by itself.
+Letting a plan go on, or doing by hand what a shadow plan would have done, agrees with it; rejecting
+it, rolling it back, or closing the case as harmless overrides it; a case that reopens counts
+against it. A promotion needs a minimum; what brings a playbook below it lowers it by itself.
 """
 
 import datetime as dt
@@ -11,12 +11,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, FilteredRelation, Q
+from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from playbooks import activation
 from playbooks.errors import PlaybookError
-from playbooks.models import Activation, Agreement, Plan
+from playbooks.models import Activation, Agreement, Plan, Step, Tier
 from tenants import ledger, scope, work
 from tenants.models import Case, PlaybookMode, Verdict
 
@@ -50,6 +51,7 @@ MINIMUMS: Mapping[str, Minimum] = {
 class Measured:
     """The practice of `WINDOW` with one version of a playbook, counted in plans.
 
+    A plan that was carried out of a shadow plan, or planned again, is one with what it was before.
     `runs` are those that people judged, and those that ran by themselves and that nobody
     objected to; `reopened_lately` are cases that came back within `QUIET`.
     """
@@ -83,6 +85,7 @@ def measure_all(versions: Collection[str] = ()) -> dict[tuple[uuid.UUID, str], M
     """
     now = timezone.now()
     by_itself = Q(
+        did_something=True,
         mode=PlaybookMode.AUTOMATIC,
         status=Plan.Status.DONE,
         finished_at__gte=now - WINDOW,
@@ -95,7 +98,11 @@ def measure_all(versions: Collection[str] = ()) -> dict[tuple[uuid.UUID, str], M
         plans.alias(
             said=FilteredRelation(
                 "agreements", condition=Q(agreements__created_at__gte=now - WINDOW)
-            )
+            ),
+            did_something=Exists(
+                Step.in_scope().filter(run__plan=OuterRef("id"), status=Step.Status.VERIFIED)
+            ),
+            at_first=Coalesce(F("origin"), F("id")),
         )
         .filter(by_itself | Q(said__isnull=False))
         .order_by()
@@ -116,7 +123,7 @@ def measure_all(versions: Collection[str] = ()) -> dict[tuple[uuid.UUID, str], M
 
 
 def _plans_with(condition: Q) -> Count:
-    return Count("id", filter=condition, distinct=True)
+    return Count("at_first", filter=condition, distinct=True)
 
 
 def why_not(mode: str, measured: Measured) -> str:
@@ -141,6 +148,7 @@ def why_not(mode: str, measured: Measured) -> str:
 
 def promote(playbook_id: str, *, actor: str) -> Activation:
     """Let a playbook go one step further for the scope's tenant; PlaybookError says why not."""
+    activation.hold()
     held = activation.in_force(playbook_id)
     step = ORDER.index(PlaybookMode(held.mode))
     if step == len(ORDER) - 1:
@@ -159,6 +167,7 @@ def promote(playbook_id: str, *, actor: str) -> Activation:
 
 def lower(playbook_id: str, *, actor: str, reason: str) -> Activation:
     """Let a playbook go one step less far; PlaybookError where it is in shadow already."""
+    activation.hold()
     held = activation.in_force(playbook_id)
     step = ORDER.index(PlaybookMode(held.mode))
     if step == 0:
@@ -167,16 +176,10 @@ def lower(playbook_id: str, *, actor: str, reason: str) -> Activation:
 
 
 def decided(plan: Plan, *, approve: bool, actor: str, comment: str = "") -> None:
-    """Count a person's decision on a plan."""
+    """Count a person's decision on a plan: that they let some of it go on, or rejected it."""
     kind = Agreement.Kind.AGREED if approve else Agreement.Kind.OVERRIDDEN
     words = "The plan was approved." if approve else "The plan was rejected."
     record(plan, kind, actor=actor, detail={"words": f"{words} {comment}".strip()})
-
-
-def carried_out(shadow: Plan, *, actor: str) -> None:
-    """Count that a technician had a shadow plan carried out."""
-    detail = {"words": "The shadow plan was carried out."}
-    record(shadow, Agreement.Kind.AGREED, actor=actor, detail=detail)
 
 
 def rolled_back(plan: Plan, *, actor: str) -> None:
@@ -207,14 +210,13 @@ def case_closed(case: Case, *, verdict: str, actor: str) -> None:
 def record(plan: Plan, kind: str, *, actor: str, detail: Mapping[str, Any]) -> None:
     """Keep one thing that practice said about a plan, and lower its playbook where it must be.
 
-    The undoing of a plan is no playbook's judgement and isn't counted; what is said about a plan
-    that carries out a shadow plan is said about that one.
+    The undoing of a plan is no playbook's judgement, and a plan that may do nothing is none either.
+    What is said about a plan that took another's place is said about that one.
     """
-    if "reverses" in plan.document:
+    if "reverses" in plan.document or not _may_act(plan):
         return
-    replaced = plan.replaces
-    if replaced is not None and replaced.mode == PlaybookMode.SHADOW:
-        plan = replaced
+    plan = plan.root
+    activation.hold()
     row, is_new = Agreement.objects.get_or_create(
         tenant_id=plan.tenant_id,
         plan=plan,
@@ -234,6 +236,10 @@ def record(plan: Plan, kind: str, *, actor: str, detail: Mapping[str, Any]) -> N
     )
     if kind != Agreement.Kind.AGREED:
         _lower_if_below(plan, row)
+
+
+def _may_act(plan: Plan) -> bool:
+    return any(step["tier"] != Tier.FORBIDDEN for step in plan.document["steps"])
 
 
 def _lower_if_below(plan: Plan, row: Agreement) -> None:

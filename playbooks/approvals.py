@@ -98,12 +98,14 @@ def decide(
         body={"plan": sha256, "tier": approval.tier, "comment": comment},
     )
     if approve:
-        _free_steps(approval.plan)
+        says_something = _free_steps(approval.plan)
     else:
         _drop_steps(
             approval.plan, f"Rejected by {named(actor)}" + (f": {comment}" if comment else ".")
         )
-    agreement.decided(approval.plan, approve=approve, actor=actor, comment=comment)
+        says_something = True
+    if says_something:
+        agreement.decided(approval.plan, approve=approve, actor=actor, comment=comment)
     return approval
 
 
@@ -247,12 +249,15 @@ def _decided_already(approval: Approval) -> str:
     return f"This was already {approval.decision}{by}."
 
 
-def _free_steps(plan: Plan) -> None:
+def _free_steps(plan: Plan) -> bool:
+    """Let the steps go on that have every approval they need; return whether there were any."""
     granted = tiers_granted(plan)
     tiers = [tier for tier, needed in REQUIRED_APPROVALS.items() if granted.issuperset(needed)]
-    for step in _waiting_steps(plan).filter(tier__in=tiers):
+    freed = list(_waiting_steps(plan).filter(tier__in=tiers))
+    for step in freed:
         change(step, Step.Status.PENDING, kind="step.approved")
     _resume(plan)
+    return bool(freed)
 
 
 def _drop_steps(plan: Plan, reason: str) -> None:

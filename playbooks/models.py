@@ -1,5 +1,7 @@
 """Plans, the approvals they need, and the runs that carry them out."""
 
+from typing import Any
+
 from django.db import models
 
 from tenants.models import Case, Contact, PlaybookMode, TenantModel
@@ -141,6 +143,14 @@ class Plan(TenantModel):
         related_name="replaced_by",
         help_text="the plan that this one was made instead of, when the facts had changed",
     )
+    origin = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the first of the plans that it was made instead of, one after the other",
+    )
     requested_by = models.CharField(max_length=200, default="engine")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -153,6 +163,17 @@ class Plan(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.playbook_id} {self.sha256[:12]}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the row; a new one keeps what it was at first, too."""
+        if self._state.adding and self.replaces is not None:
+            self.origin = self.replaces.root
+        super().save(*args, **kwargs)
+
+    @property
+    def root(self) -> "Plan":
+        """Return the plan that this one was at first, before others took its place."""
+        return self.origin or self
 
 
 class Approval(TenantModel):

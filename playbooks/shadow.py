@@ -4,7 +4,7 @@ import uuid
 
 from django.utils import timezone
 
-from playbooks import agreement, availability, language, planner, rules
+from playbooks import availability, language, planner, rules
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan
 from playbooks.response import adopt, set_status
@@ -15,8 +15,9 @@ from tenants.models import Case, PlaybookMode
 def carry_out(plan_id: uuid.UUID, *, actor: str) -> Plan:
     """Make a plan that runs out of a shadow plan, for a technician at least to approve.
 
-    It counts as agreement. PlaybookError where it is no shadow plan any more, the case is closed,
-    or something that it needs is not connected. Runs inside the tenant's scope.
+    It counts as agreement once somebody lets it go on. PlaybookError where it is no shadow plan any
+    more, the case is closed, or something that it needs is not connected. Runs inside the tenant's
+    scope.
     """
     shadow = Plan.objects.select_for_update().get(id=plan_id)
     case = Case.objects.select_for_update().get(id=shadow.case_id)
@@ -47,5 +48,4 @@ def carry_out(plan_id: uuid.UUID, *, actor: str) -> Plan:
         replaces=shadow,
     )
     set_status(case)
-    agreement.carried_out(shadow, actor=actor)
     return plan

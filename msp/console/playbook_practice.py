@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from msp.console import words
@@ -110,19 +110,21 @@ def _plans(playbook_id: str) -> QuerySet[Plan]:
             created_at__gte=timezone.now() - WINDOW,
             document__reverses__isnull=True,
         )
-        # A shadow plan that was carried out is one run: the shadow, about which it is counted.
-        # What was planned again was no run.
-        .filter(document__carries_out__isnull=True)
-        .exclude(status=Plan.Status.SUPERSEDED, agreements__isnull=True)
-        .select_related("case", "playbook")
-        .defer("facts", "document", "playbook__source")
-        .prefetch_related("agreements")
+        # What was planned again is one run, and what is said of it is said of the plan that it was
+        # at first. A shadow plan is shown itself, otherwise the last plan of a run.
+        .alias(is_replaced=Exists(Plan.in_scope().filter(replaces=OuterRef("id"))))
+        .exclude(origin__mode=PlaybookMode.SHADOW)
+        .filter(Q(mode=PlaybookMode.SHADOW) | Q(is_replaced=False))
+        .exclude(is_replaced=False, status=Plan.Status.SUPERSEDED, agreements__isnull=True)
+        .select_related("case", "playbook", "origin")
+        .defer("facts", "document", "playbook__source", "origin__facts", "origin__document")
+        .prefetch_related("agreements", "origin__agreements")
         .order_by("-created_at", "-id")
     )
 
 
 def _run(plan: Plan, version_sha256: str) -> Run:
-    said = [_said(row) for row in plan.agreements.all()]
+    said = [_said(row) for row in plan.root.agreements.all()]
     if not said:
         ran = plan.status == Plan.Status.DONE and plan.mode == PlaybookMode.AUTOMATIC
         said = [Said(_BY_ITSELF if ran else _NOT_YET, "", "", [])]

@@ -6,16 +6,27 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Connection
-from playbooks import activation, agreement, approvals, comparing, response
+from playbooks import (
+    activation,
+    agreement,
+    approvals,
+    comparing,
+    replanning,
+    response,
+    rules,
+    shadow,
+)
 from playbooks.errors import PlaybookError
-from playbooks.models import Agreement, Plan
+from playbooks.models import Agreement, Approval, Plan, Step
 from tenants import scope
-from tenants.models import Case, LedgerEntry
+from tenants.models import Account, Case, LedgerEntry
+from tests.pipeline import drain
 from tests.playbooks.cases import CONTAIN, give_evidence, make_account, make_case, make_plan
+from tests.playbooks.samples import policy
 from tests.playbooks.vendor import Vendor, connect, vendors
 
 pytestmark = pytest.mark.django_db
-ANN = "technician:ann"
+ANN, BOB = "technician:ann", "technician:bob"
 
 
 def _decide(plan: Plan, *, approve: bool) -> None:
@@ -30,6 +41,15 @@ def _practice(agreed: int, overridden: int = 0) -> None:
         _decide(plan, approve=number < agreed)
 
 
+def _measured() -> agreement.Measured:
+    return agreement.measure(activation.in_force(CONTAIN).version_sha256)
+
+
+def _counts() -> tuple[int, int, int]:
+    measured = _measured()
+    return measured.runs, measured.agreed, measured.overridden
+
+
 def _mode() -> str:
     return activation.in_force(CONTAIN).mode
 
@@ -42,9 +62,16 @@ def shadowed(in_tenant) -> None:
 
 def test_decisions_are_counted(shadowed) -> None:
     _practice(agreed=2, overridden=1)
-    measured = agreement.measure(activation.in_force(CONTAIN).version_sha256)
-    assert (measured.runs, measured.agreed, measured.overridden) == (3, 2, 1)
-    assert measured.percent == 66
+    assert _counts() == (3, 2, 1)
+    assert _measured().percent == 66
+
+
+def test_the_first_of_two_people_says_nothing_yet(shadowed) -> None:
+    plan = make_plan(make_case(make_account()), policy(default="second_technician"))
+    for tier, actor, agreed in (("technician", ANN, 0), ("second_technician", BOB, 1)):
+        approval = plan.approvals.get(tier=tier)
+        approvals.decide(approval.id, approve=True, actor=actor, sha256=plan.sha256)
+        assert _counts() == (agreed, agreed, 0)
 
 
 def test_a_promotion_needs_its_minimum(shadowed) -> None:
@@ -106,6 +133,12 @@ def test_another_clients_practice_is_not_this_ones(shadowed, other_tenant) -> No
         agreement.promote(CONTAIN, actor=ANN)
 
 
+@pytest.fixture
+def connected(shadowed) -> None:
+    """The client has what a plan needs."""
+    Connection.objects.create(connector="microsoft365", name="Microsoft 365")
+
+
 def _shadow_plan() -> Plan:
     case = make_case(make_account())
     give_evidence(case)
@@ -113,11 +146,63 @@ def _shadow_plan() -> Plan:
     return Plan.objects.get(case=case, playbook__playbook_id=CONTAIN)
 
 
-def test_closing_as_harmless_overrides_a_shadow_plan(shadowed) -> None:
-    Connection.objects.create(connector="microsoft365", name="Microsoft 365")
+def test_closing_as_harmless_overrides_a_shadow_plan(connected) -> None:
     plan = _shadow_plan()
     agreement.case_closed(Case.objects.get(id=plan.case_id), verdict="benign", actor=ANN)
     assert Agreement.objects.get(plan=plan).kind == "overridden"
+
+
+def _plan_again(plan: Plan) -> Plan:
+    """Let what the plan was made on change before any of its steps has begun."""
+    Account.objects.update(is_enabled=False)
+    fresh = replanning.replace_if_changed(Plan.objects.get(id=plan.id))
+    assert fresh is not None
+    assert fresh.id != plan.id
+    return fresh
+
+
+def test_what_nobody_approved_in_time_is_no_agreement(connected) -> None:
+    plan = shadow.carry_out(_shadow_plan().id, actor=ANN)
+    approval = plan.approvals.get()
+    past = timezone.now() - dt.timedelta(hours=1)
+    Approval.objects.filter(id=approval.id).update(expires_at=past)
+    approvals.expire(plan.tenant_id, approval.id)
+    approval.refresh_from_db()
+    assert approval.decision == "expired"
+    assert _counts() == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("approve", "counts"), [(True, (1, 1, 0)), (False, (1, 0, 1))])
+def test_a_carried_out_plan_that_is_planned_again_counts_once(connected, approve, counts) -> None:
+    planned = _shadow_plan()
+    fresh = _plan_again(shadow.carry_out(planned.id, actor=ANN))
+    _decide(fresh, approve=approve)
+    assert _counts() == counts
+    assert {row.plan_id for row in Agreement.objects.all()} == {planned.id}
+
+
+def test_a_plan_that_is_planned_again_and_runs_by_itself_counts_once(in_tenant) -> None:
+    activation.set_mode(CONTAIN, "automatic", actor=ANN)
+    rules.save({"version": 1, "default": "automatic", "rules": []}, actor=ANN)
+    fresh = _plan_again(make_plan(make_case(make_account()), policy(default="automatic")))
+    Step.objects.filter(run__plan=fresh).update(status="verified")
+    Plan.objects.filter(id=fresh.id).update(status="done", finished_at=timezone.now())
+    assert _counts() == (1, 0, 0)
+    agreement.rolled_back(fresh, actor=ANN)
+    assert _counts() == (1, 0, 1)
+
+
+@pytest.mark.parametrize("mode", ["shadow", "automatic"])
+def test_a_plan_of_forbidden_steps_says_nothing(connected, mode) -> None:
+    activation.set_mode(CONTAIN, mode, actor=ANN)
+    rules.save({"version": 1, "default": "forbidden", "rules": []}, actor=ANN)
+    plan = _shadow_plan()
+    assert {step["tier"] for step in plan.document["steps"]} == {"forbidden"}
+    comparing.compare(plan.tenant_id, plan.id)
+    agreement.case_closed(Case.objects.get(id=plan.case_id), verdict="benign", actor=ANN)
+    drain(["run", "close"])
+    assert _counts() == (0, 0, 0)
+    assert not Agreement.objects.exists()
 
 
 @pytest.mark.parametrize(("by_hand", "kind"), [(99, "agreed"), (1, "overridden")])

@@ -72,9 +72,11 @@ def test_a_shadow_plan_is_carried_out_as_planned_once_somebody_approved(case) ->
     ]
     assert (plan.status, plan.replaces_id) == ("awaiting_approval", planned.id)
     assert {step["tier"] for step in plan.document["steps"]} == {"technician"}
-    assert Agreement.objects.get(plan=planned).kind == "agreed"
+    assert not Agreement.objects.exists()
     case.refresh_from_db()
     assert case.status == "awaiting_approval"
+    approvals.decide(plan.approvals.get().id, approve=True, actor=ANN, sha256=plan.sha256)
+    assert Agreement.objects.get(plan=planned).kind == "agreed"
 
 
 def test_a_shadow_plan_is_carried_out_once(case) -> None:
