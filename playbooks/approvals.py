@@ -8,6 +8,7 @@ done. Never silence.
 
 import datetime as dt
 import uuid
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
@@ -22,9 +23,10 @@ from playbooks.planner import plan_sha256
 from playbooks.rules import in_force
 from playbooks.steps import change
 from tenants import ledger, scope, work
-from tenants.models import Case
+from tenants.models import Case, PlaybookMode
 
 _TOO_LATE = "Nobody approved it in time."
+_WAITING = Step.Status.AWAITING_APPROVAL
 # A plan is too old to be carried out after three days: an answer after this helps nobody.
 _LONGEST_WAIT = dt.timedelta(hours=71)
 
@@ -100,9 +102,8 @@ def decide(
     if approve:
         says_something = _free_steps(approval.plan)
     else:
-        _drop_steps(
-            approval.plan, f"Rejected by {named(actor)}" + (f": {comment}" if comment else ".")
-        )
+        reason = f"Rejected by {named(actor)}" + (f": {comment}" if comment else ".")
+        _reject(approval, reason)
         says_something = True
     if says_something:
         agreement.decided(approval.plan, approve=approve, actor=actor, comment=comment)
@@ -160,17 +161,33 @@ def _carry_out(outcome: str, approval: Approval) -> None:
 
 
 def _free_reversible_part(approval: Approval) -> None:
-    """Let the rules answer for the tier that was silent, for what can be undone only."""
+    """Let the rules answer for the tier that was silent, for what can be undone only.
+
+    They answer for no step that a second person has to approve besides: that takes two people.
+    """
     plan = approval.plan
     reversible = {
         step["id"] for step in plan.document["steps"] if step.get("reversal", {}).get("action")
     }
     tiers = [tier for tier, needed in REQUIRED_APPROVALS.items() if approval.tier in needed]
-    for step in _waiting_steps(plan).filter(tier__in=tiers).exclude(key__in=reversible):
-        change(step, Step.Status.SKIPPED, error=f"{_TOO_LATE} It can't be undone.")
-    if _waiting_steps(plan).filter(tier__in=tiers).exists():
+    for step in _to_change(plan, _WAITING, tier__in=tiers):
+        if step.tier != approval.tier:
+            change(step, Step.Status.SKIPPED, error=f"{_TOO_LATE} It takes two people.")
+        elif step.key not in reversible:
+            change(step, Step.Status.SKIPPED, error=f"{_TOO_LATE} It can't be undone.")
+    left = set(_steps(plan, _WAITING).values_list("tier", flat=True))
+    if approval.tier in left:
         _grant_by_rule(approval)
+    _withdraw_needless(plan, left)
     _free_steps(plan)
+
+
+def _withdraw_needless(plan: Plan, left: set[str]) -> None:
+    """End the approvals that no step of the tiers `left` waits for any more."""
+    needed = {tier for step_tier in left for tier in REQUIRED_APPROVALS[step_tier]}
+    for pending in plan.approvals.filter(decision=Approval.Decision.PENDING):
+        if (pending.stands_in_for or pending.tier) not in needed:
+            _end(pending, "Nothing waits for it any more.")
 
 
 def _grant_by_rule(approval: Approval) -> None:
@@ -207,9 +224,15 @@ def locked(approval_id: uuid.UUID) -> Approval:
 
 def withdraw(plan: Plan, reason: str) -> None:
     """End the approvals of a plan that nobody has to decide any more."""
-    Approval.objects.filter(plan=plan, decision=Approval.Decision.PENDING).update(
-        decision=Approval.Decision.EXPIRED, decided_at=timezone.now(), comment=reason
-    )
+    for pending in plan.approvals.filter(decision=Approval.Decision.PENDING):
+        _end(pending, reason)
+
+
+def _end(approval: Approval, reason: str) -> None:
+    approval.decision = Approval.Decision.EXPIRED
+    approval.decided_at = timezone.now()
+    approval.comment = reason
+    approval.save(update_fields=["decision", "decided_at", "comment"])
 
 
 def _check(approval: Approval, approve: bool, actor: str, sha256: str, comment: str) -> None:
@@ -230,13 +253,26 @@ def why_not_approve(approval: Approval, actor: str) -> str:
     """Say why this person may not approve, whoever else may; empty where they may."""
     plan = approval.plan
     if approval.tier == Tier.SECOND_TECHNICIAN:
-        if Tier.TECHNICIAN not in tiers_granted(plan):
+        first = plan.approvals.filter(
+            tier=Tier.TECHNICIAN, stands_in_for="", decision=Approval.Decision.APPROVED
+        )
+        if not first.exists():
             return "The first technician has to approve before the second."
-        if plan.approvals.filter(tier=Tier.TECHNICIAN, decided_by=actor).exists():
+        if first.filter(decided_by=actor).exists():
             return "You approved as the first technician: a second person must."
-    if actor == plan.requested_by:
+    if actor == plan.requested_by and not _one_is_enough(approval):
         return "You asked for this plan: somebody else has to approve it."
     return ""
+
+
+def _one_is_enough(approval: Approval) -> bool:
+    """Whether a technician who had the engine's shadow plan carried out may allow it as well."""
+    plan = approval.plan
+    return (
+        plan.root.mode == PlaybookMode.SHADOW
+        and (approval.tier, approval.stands_in_for) == (Tier.TECHNICIAN, "")
+        and not plan.approvals.filter(tier=Tier.SECOND_TECHNICIAN).exists()
+    )
 
 
 def _decided_already(approval: Approval) -> str:
@@ -253,24 +289,42 @@ def _free_steps(plan: Plan) -> bool:
     """Let the steps go on that have every approval they need; return whether there were any."""
     granted = tiers_granted(plan)
     tiers = [tier for tier, needed in REQUIRED_APPROVALS.items() if granted.issuperset(needed)]
-    freed = list(_waiting_steps(plan).filter(tier__in=tiers))
+    freed = _to_change(plan, _WAITING, tier__in=tiers)
     for step in freed:
         change(step, Step.Status.PENDING, kind="step.approved")
     _resume(plan)
     return bool(freed)
 
 
+def _reject(approval: Approval, reason: str) -> None:
+    """Do what somebody's no means.
+
+    The client's ends what still waits; a technician's also what others have freed and has not
+    begun, since the MSP does nothing that one of its own people objects to.
+    """
+    plan = approval.plan
+    if (approval.stands_in_for or approval.tier) != Tier.CLIENT:
+        allowed = [tier for tier, needed in REQUIRED_APPROVALS.items() if needed]
+        for step in _to_change(plan, Step.Status.PENDING, tier__in=allowed):
+            change(step, Step.Status.SKIPPED, error=reason)
+    _drop_steps(plan, reason)
+
+
 def _drop_steps(plan: Plan, reason: str) -> None:
-    for step in _waiting_steps(plan):
+    for step in _to_change(plan, _WAITING):
         change(step, Step.Status.SKIPPED, error=reason)
     withdraw(plan, reason)
     _resume(plan)
 
 
-def _waiting_steps(plan: Plan) -> models.QuerySet[Step]:
-    return Step.objects.select_related("run__plan").filter(
-        run__plan=plan, status=Step.Status.AWAITING_APPROVAL
-    )
+def _steps(plan: Plan, status: str) -> models.QuerySet[Step]:
+    return Step.objects.filter(run__plan=plan, status=status)
+
+
+def _to_change(plan: Plan, status: str, **wanted: Any) -> list[Step]:
+    """Return the plan's steps that are in this state, locked: a worker may begin one now."""
+    steps = _steps(plan, status).filter(**wanted).select_related("run__plan")
+    return list(steps.select_for_update(of=("self",)).order_by("position"))
 
 
 def _resume(plan: Plan) -> None:

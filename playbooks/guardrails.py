@@ -124,11 +124,18 @@ def _not_allowed(step: Step, tier: str) -> Obstacle | None:
 
 
 def tiers_granted(plan: Plan) -> set[str]:
-    """Return the tiers that have allowed exactly this plan, or whom another stood in for."""
+    """Return the tiers that have allowed exactly this plan, or whom another stood in for.
+
+    Who stands in for a tier answers for that one only. A second technician counts beside a first
+    one: the rules, which may answer for a silent technician, are no person.
+    """
     decided = Approval.objects.filter(
         plan=plan, decision=Approval.Decision.APPROVED, decided_sha256=plan.sha256
     ).values_list("tier", "stands_in_for")
-    return {tier for pair in decided for tier in pair if tier}
+    granted = {stands_in_for or tier for tier, stands_in_for in decided}
+    if (Tier.TECHNICIAN, "") not in decided:
+        granted.discard(Tier.SECOND_TECHNICIAN)
+    return granted
 
 
 def _stricter_now(step: Step, rules: Engagement, known: KnownFacts) -> Obstacle | None:

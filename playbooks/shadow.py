@@ -44,6 +44,7 @@ def carry_out(plan_id: uuid.UUID, *, actor: str) -> Plan:
         shadow.facts,
         shadow.playbook_id,
         in_force.version,
+        actor,
         mode=PlaybookMode.APPROVE,
         replaces=shadow,
     )

@@ -174,6 +174,21 @@ def test_the_second_technician_may_reject_without_the_first(case) -> None:
         _decide(plan, ANN)
 
 
+def test_the_second_technicians_no_ends_what_the_first_has_allowed(case) -> None:
+    disable = {
+        "id": "d", "title": "d", "actions": ["identity.disable_sign_in"], "tier": "technician",
+    }  # fmt: skip
+    revoke = {
+        "id": "r", "title": "r", "actions": ["identity.revoke_sessions"], "tier": "automatic",
+    }  # fmt: skip
+    plan = make_plan(case, policy(disable, revoke, default="second_technician"))
+    _decide(plan, ANN)
+    assert _statuses(plan) == {"pending", "awaiting_approval"}
+    _decide(plan, BOB, "second_technician", approve=False, comment="No!")
+    left = Step.objects.filter(run__plan=plan).exclude(status="skipped")
+    assert [step.action for step in left] == ["identity.revoke_sessions"]
+
+
 @pytest.mark.parametrize("comment", ["", "  \n"])
 def test_a_clients_consent_needs_to_be_named(case, comment) -> None:
     plan = _plan(case, "client")

@@ -3,8 +3,8 @@
 import pytest
 
 from integrations.models import Connection
-from playbooks import activation, approvals, response, shadow
-from playbooks.errors import PlaybookError
+from playbooks import activation, approvals, response, rules, shadow
+from playbooks.errors import ApprovalError, PlaybookError
 from playbooks.models import Agreement, Approval, Plan, Run
 from tenants.models import Case, LedgerEntry
 from tests.pipeline import drain
@@ -13,7 +13,7 @@ from tests.playbooks.vendor import connect, vendors
 
 pytestmark = pytest.mark.django_db
 UNDO = "undo-mailbox-tampering"
-ANN = "technician:ann"
+ANN, BOB, EVE = "technician:ann", "technician:bob", "technician:eve"
 
 
 @pytest.fixture
@@ -38,6 +38,13 @@ def _respond(case: Case) -> Case:
 
 def _plan(case: Case, playbook_id: str = CONTAIN) -> Plan:
     return Plan.objects.filter(case=case, playbook__playbook_id=playbook_id).latest("created_at")
+
+
+def _decide(plan: Plan, actor: str, tier: str = "technician") -> Approval:
+    approval = plan.approvals.get(tier=tier)
+    return approvals.decide(
+        approval.id, approve=True, actor=actor, sha256=plan.sha256, comment="By phone."
+    )
 
 
 def test_in_shadow_nothing_is_done_and_nobody_is_asked(case) -> None:
@@ -75,7 +82,7 @@ def test_a_shadow_plan_is_carried_out_as_planned_once_somebody_approved(case) ->
     assert not Agreement.objects.exists()
     case.refresh_from_db()
     assert case.status == "awaiting_approval"
-    approvals.decide(plan.approvals.get().id, approve=True, actor=ANN, sha256=plan.sha256)
+    _decide(plan, ANN)
     assert Agreement.objects.get(plan=planned).kind == "agreed"
 
 
@@ -85,6 +92,34 @@ def test_a_shadow_plan_is_carried_out_once(case) -> None:
     shadow.carry_out(planned.id, actor=ANN)
     with pytest.raises(PlaybookError, match="not in shadow any more"):
         shadow.carry_out(planned.id, actor=ANN)
+
+
+def test_who_has_it_carried_out_is_named_and_may_allow_it_where_one_is_enough(case) -> None:
+    _mode("shadow")
+    plan = shadow.carry_out(_plan(_respond(case)).id, actor=ANN)
+    assert plan.requested_by == ANN
+    assert _decide(plan, ANN).decision == "approved"
+
+
+def test_who_has_it_carried_out_is_neither_of_the_two_people(case) -> None:
+    rules.save({"version": 1, "default": "second_technician", "rules": []}, actor=ANN)
+    _mode("shadow")
+    plan = shadow.carry_out(_plan(_respond(case)).id, actor=BOB)
+    with pytest.raises(ApprovalError, match="somebody else"):
+        _decide(plan, BOB)
+    _decide(plan, ANN)
+    with pytest.raises(ApprovalError, match="somebody else"):
+        _decide(plan, BOB, "second_technician")
+    assert _decide(plan, EVE, "second_technician").decision == "approved"
+
+
+def test_who_has_it_carried_out_does_not_speak_for_the_client(case) -> None:
+    rules.save({"version": 1, "default": "client", "rules": []}, actor=ANN)
+    _mode("shadow")
+    plan = shadow.carry_out(_plan(_respond(case)).id, actor=ANN)
+    with pytest.raises(ApprovalError, match="somebody else"):
+        _decide(plan, ANN, "client")
+    assert _decide(plan, BOB, "client").decision == "approved"
 
 
 def test_beside_a_plan_that_runs_the_shadow_plan_is_left_to_a_technician(

@@ -218,6 +218,86 @@ def test_the_reversible_part_is_done_and_the_rest_is_dropped_with_the_reason(cas
     assert approval.decision == "expired"
 
 
+def _mixed(case: Case) -> Plan:
+    """Make a plan that a technician has to allow, and the client one step of it."""
+    _rules("client", hours=4, on_timeout="technician")
+    reset = {
+        "id": "c", "title": "c", "actions": ["identity.reset_password"], "tier": "client",
+    }  # fmt: skip
+    return make_plan(case, policy(reset, default="technician"))
+
+
+def _allow(approval: Approval, actor: str, *, approve: bool = True) -> None:
+    sha256 = approval.plan.sha256
+    approvals.decide(approval.id, approve=approve, actor=actor, sha256=sha256, comment="x")
+
+
+def test_who_stands_in_for_the_client_answers_for_the_client_only(case) -> None:
+    plan = _mixed(case)
+    _later(plan.approvals.get(tier="client"), 4.1)
+    _allow(plan.approvals.get(stands_in_for="client"), ANN)
+    statuses = _statuses(plan)
+    assert statuses.pop("reset_password") == "pending"
+    assert set(statuses.values()) == {"awaiting_approval"}
+    assert guardrails.tiers_granted(plan) == {"client"}
+
+
+def test_a_technicians_no_ends_what_others_have_allowed_and_has_not_begun(case) -> None:
+    plan = _mixed(case)
+    _later(plan.approvals.get(tier="client"), 4.1)
+    _allow(plan.approvals.get(stands_in_for="client"), ANN)
+    _allow(plan.approvals.get(tier="technician", stands_in_for=""), BOB, approve=False)
+    assert set(_statuses(plan).values()) == {"skipped"}
+
+
+def test_a_no_in_the_clients_place_leaves_what_technicians_allowed(case) -> None:
+    plan = _mixed(case)
+    _later(plan.approvals.get(tier="client"), 4.1)
+    _allow(plan.approvals.get(tier="technician", stands_in_for=""), ANN)
+    _allow(plan.approvals.get(stands_in_for="client"), BOB, approve=False)
+    statuses = _statuses(plan)
+    assert statuses.pop("reset_password") == "skipped"
+    assert set(statuses.values()) == {"pending"}
+
+
+def test_the_rules_are_no_first_person_where_two_are_demanded(case) -> None:
+    _rules("technician", hours=1, on_timeout="reversible_part")
+    plan = make_plan(case, policy(default="second_technician"))
+    _later(plan.approvals.get(tier="technician"), 1.1)
+    assert set(_statuses(plan).values()) == {"skipped"}
+    dropped = Step.objects.filter(run__plan=plan).first()
+    assert dropped is not None
+    assert dropped.error == "Nobody approved it in time. It takes two people."
+    with pytest.raises(ApprovalError, match="already expired"):
+        _allow(plan.approvals.get(tier="second_technician"), BOB)
+
+
+def test_beside_them_the_rules_let_go_on_what_one_person_may_allow(case) -> None:
+    _rules("technician", hours=1, on_timeout="reversible_part")
+    disable = {
+        "id": "d", "title": "d", "actions": ["identity.disable_sign_in"], "tier": "technician",
+    }  # fmt: skip
+    plan = make_plan(case, policy(disable, default="second_technician"))
+    _later(plan.approvals.get(tier="technician"), 1.1)
+    statuses = _statuses(plan)
+    assert statuses.pop("disable_sign_in") == "pending"
+    assert set(statuses.values()) == {"skipped"}
+    assert not plan.approvals.filter(decision="pending").exists()
+
+
+def test_a_second_persons_yes_beside_the_rules_grants_nothing(case) -> None:
+    """Whatever the rows may come to say: two people are two people."""
+    _rules("technician", hours=1, on_timeout="reversible_part")
+    plan = make_plan(case, policy(default="technician"))
+    _later(plan.approvals.get(tier="technician"), 1.1)
+    now = timezone.now()
+    Approval.objects.create(
+        plan=plan, tier="second_technician", decision="approved", decided_sha256=plan.sha256,
+        requested_at=now, expires_at=now,
+    )  # fmt: skip
+    assert guardrails.tiers_granted(plan) == {"technician"}
+
+
 def test_the_plain_end_drops_all_steps(case) -> None:
     approval = _later(_asked(case, hours=4, on_timeout="end"), 4.1)
     assert set(_statuses(approval.plan).values()) == {"skipped"}
