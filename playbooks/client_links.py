@@ -90,6 +90,7 @@ def create(approval_id: uuid.UUID, contact: Contact, *, actor: str, send: bool) 
         expires_at=approval.expires_at,
     )
     record("client_link.created", link, actor)
+    Approval.objects.filter(id=approval.id).update(send_error="")
     if send:
         work.schedule("notify", link.id)
     return link

@@ -203,6 +203,9 @@ class Approval(TenantModel):
     )
     reminded_at = models.DateTimeField(null=True, blank=True)
     escalated_at = models.DateTimeField(null=True, blank=True)
+    send_error = models.TextField(
+        blank=True, help_text="why whoever had to be reminded could not be reached"
+    )
 
     class Meta:
         ordering = ["requested_at"]

@@ -1,10 +1,12 @@
 """Asking again: the client's contacts one after the other, technicians by a reminder.
 
-What was done stands in the rows, so asking twice at once does nothing twice.
+What was done stands in the rows, so asking twice at once does nothing twice. The ledger says that
+somebody was reminded when the mail is out, and why where nobody could be reached.
 """
 
 import datetime as dt
 import uuid
+from typing import Any
 
 from django.utils import timezone
 
@@ -12,6 +14,8 @@ from playbooks import approvals, client_links
 from playbooks.models import Approval, ClientLink, Tier
 from tenants import ledger, scope, work
 from tenants.models import Contact
+
+NOBODY_TO_ASK = "This client has no contact who may decide on this case: add one."
 
 
 def remind(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
@@ -23,8 +27,9 @@ def remind(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
         now = timezone.now()
         if approval.decision != Approval.Decision.PENDING or approval.expires_at <= now:
             return
-        if approval.tier == Tier.CLIENT and not client_links.waiting(approval):
-            _invite_next(approval)
+        is_open_to_nobody = approval.tier == Tier.CLIENT and not client_links.waiting(approval)
+        if is_open_to_nobody and _invite_next(approval) is None:
+            not_reached(approval, NOBODY_TO_ASK)
         remind_at, escalate_at = _reminder_due(approval), _escalation_due(approval)
         if remind_at is not None and remind_at <= now:
             _remind(approval)
@@ -67,11 +72,10 @@ def _escalation_due(approval: Approval) -> dt.datetime | None:
 def _remind(approval: Approval) -> None:
     approval.reminded_at = timezone.now()
     approval.save(update_fields=["reminded_at"])
-    waiting = client_links.waiting(approval)
-    _record("approval.reminded", approval, [link.recipient for link in waiting])
     if approval.tier != Tier.CLIENT:
         work.schedule("notify", approval.id)
-    for link in waiting:
+        return
+    for link in client_links.waiting(approval):
         # The same link again: what is in the person's mailbox already goes on to count.
         ClientLink.objects.filter(id=link.id).update(sent_at=None, send_error="")
         work.schedule("notify", link.id)
@@ -81,11 +85,9 @@ def _escalate(approval: Approval) -> None:
     approval.escalated_at = timezone.now()
     approval.save(update_fields=["escalated_at"])
     if approval.tier != Tier.CLIENT:
-        _record("approval.escalated", approval, [])
         work.schedule("notify", approval.id)
-        return
-    link = _invite_next(approval)
-    _record("approval.escalated", approval, [link.recipient] if link else [])
+    else:
+        _invite_next(approval)
 
 
 def _invite_next(approval: Approval) -> ClientLink | None:
@@ -108,11 +110,25 @@ def _schedule_next(approval: Approval) -> None:
         work.schedule("remind", approval.id, delay=max(1, left))
 
 
-def _record(kind: str, approval: Approval, recipients: list[str]) -> None:
+def reached(approval: Approval, recipients: list[str], *, is_escalation: bool) -> None:
+    """Note whom a reminder, or the going on to the next person, has gone out to."""
+    Approval.objects.filter(id=approval.id).update(send_error="")
+    kind = "approval.escalated" if is_escalation else "approval.reminded"
+    _record(kind, approval, to=recipients)
+
+
+def not_reached(approval: Approval, why: str) -> None:
+    """Note, once for each reason, that nobody could be reached: the console shows it."""
+    changed = Approval.objects.filter(id=approval.id).exclude(send_error=why)
+    if changed.update(send_error=why):
+        _record("approval.not_reminded", approval, error=why)
+
+
+def _record(kind: str, approval: Approval, **body: Any) -> None:
     ledger.append(
         kind,
         actor="engine",
         case_id=approval.plan.case_id,
         subject=f"{Tier(approval.tier).label} for plan {approval.plan.sha256[:12]}",
-        body={"plan": approval.plan.sha256, "tier": approval.tier, "to": recipients},
+        body={"plan": approval.plan.sha256, "tier": approval.tier, **body},
     )

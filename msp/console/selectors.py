@@ -89,7 +89,8 @@ def _queue_row(case: Case, approval: Approval | None) -> QueueRow:
 
 def _needs(case: Case, approval: Approval | None) -> str:
     if approval is not None:
-        return f"Approve or reject: {words.ASKED.get(Tier(approval.tier), 'somebody')} is asked."
+        asked = f"Approve or reject: {words.ASKED.get(Tier(approval.tier), 'somebody')} is asked."
+        return f"{asked} Nobody could be reached." if approval.send_error else asked
     return case.needs or "Look into it."
 
 

@@ -113,6 +113,7 @@ _LEDGER = {
     "approval.expired": Word("Approval expired", "warn"),
     "approval.reminded": Word("Reminded", "quiet"),
     "approval.escalated": Word("Next person asked", "warn"),
+    "approval.not_reminded": Word("Nobody could be reached", "bad"),
     "client_link.created": Word("Link made for the client", "quiet"),
     "client_link.sent": Word("Link sent to the client", "quiet"),
     "client_link.not_sent": Word("Link could not be sent", "warn"),

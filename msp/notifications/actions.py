@@ -17,11 +17,13 @@ from msp.notifications import mail
 from msp.notifications.errors import MailNotSent
 from msp.staff.models import Role, Technician
 from msp.staff.selectors import sees
-from playbooks import client_links
+from playbooks import client_links, reminders
 from playbooks.errors import LinkError
 from playbooks.models import Approval, ClientLink
 from tenants import scope
 from tenants.models import Installation
+
+NO_RECIPIENT = "No approver or administrator who sees this client has an e-mail address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class _Letter:
     recipients: list[str]
     subject: str
     text: str
+    is_reminder: bool = False
+    is_escalation: bool = False
 
 
 def notify(tenant_id: uuid.UUID, subject_id: uuid.UUID) -> None:
@@ -54,33 +58,44 @@ def _send_link(tenant_id: uuid.UUID, link_id: uuid.UUID) -> None:
         letter = _letter_to_client(link)
     if link.sent_at is not None:
         return
-    error = mail.obstacle()
-    again = None
-    if not error:
-        try:
-            error = mail.send(letter.recipients, letter.subject, letter.text)
-        except MailNotSent as failed:
-            error, again = str(failed), failed
+    error, again = _sent(letter)
     with scope.tenant(tenant_id):
-        _record(link, error)
+        _record(link, letter, error)
     if again is not None:
         raise again
 
 
-def _record(link: ClientLink, error: str) -> None:
+def _sent(letter: _Letter) -> tuple[str, MailNotSent | None]:
+    """Send a letter; return what went wrong, and what to raise for another try."""
+    error = mail.obstacle()
+    if error:
+        return error, None
+    if not letter.recipients:
+        return NO_RECIPIENT, None
+    try:
+        return mail.send(letter.recipients, letter.subject, letter.text), None
+    except MailNotSent as failed:
+        return str(failed), failed
+
+
+def _record(link: ClientLink, letter: _Letter, error: str) -> None:
     now = timezone.now()
     told_before = link.send_error
     ClientLink.objects.filter(id=link.id).update(sent_at=None if error else now, send_error=error)
-    if not error:
-        client_links.record("client_link.sent", link, "engine")
-    elif error != told_before:
-        client_links.record("client_link.not_sent", link, "engine", error=error)
+    if error:
+        if error != told_before:
+            client_links.record("client_link.not_sent", link, "engine", error=error)
+        return
+    client_links.record("client_link.sent", link, "engine")
+    if letter.is_reminder or letter.is_escalation:
+        reminders.reached(link.approval, letter.recipients, is_escalation=letter.is_escalation)
 
 
 def _letter_to_client(link: ClientLink) -> _Letter:
     approval = link.approval
     installation = Installation.objects.first() or Installation()
     is_reminder = approval.reminded_at is not None and link.created_at < approval.reminded_at
+    is_escalation = bool(approval.escalated_at) and not is_reminder
     context = {
         "name": link.contact.name if link.contact else "",
         "msp": installation.msp_name,
@@ -90,11 +105,16 @@ def _letter_to_client(link: ClientLink) -> _Letter:
         "time_zone": approval.tenant.time_zone,
         "url": f"{settings.PUBLIC_URL}{path_of(link)}",
         "is_reminder": is_reminder,
-        "is_escalation": bool(approval.escalated_at) and not is_reminder,
+        "is_escalation": is_escalation,
     }
     start = "Reminder: " if is_reminder else ""
-    subject = f"{start}{installation.msp_name} asks for your decision"
-    return _Letter([link.recipient], subject, render_to_string("mail/client_link.txt", context))
+    return _Letter(
+        [link.recipient],
+        f"{start}{installation.msp_name} asks for your decision",
+        render_to_string("mail/client_link.txt", context),
+        is_reminder,
+        is_escalation,
+    )
 
 
 def path_of(link: ClientLink) -> str:
@@ -103,20 +123,31 @@ def path_of(link: ClientLink) -> str:
 
 
 def _remind_technicians(tenant_id: uuid.UUID, approval_id: uuid.UUID) -> None:
-    """Tell those who may approve; after the escalation the administrators too."""
+    """Tell those who may approve; after the escalation the administrators."""
     with scope.tenant(tenant_id):
-        approval = Approval.objects.filter(id=approval_id, decision="pending").first()
-        if approval is None or mail.obstacle():
+        approval = _pending(approval_id)
+        if approval is None:
             return
         letter = _letter_to_technicians(approval)
-    if letter.recipients:
-        mail.send(letter.recipients, letter.subject, letter.text)
+    error, again = _sent(letter)
+    with scope.tenant(tenant_id):
+        if error:
+            reminders.not_reached(approval, error)
+        else:
+            reminders.reached(approval, letter.recipients, is_escalation=letter.is_escalation)
+    if again is not None:
+        raise again
+
+
+def _pending(approval_id: uuid.UUID) -> Approval | None:
+    rows = Approval.objects.select_related("plan__case", "tenant")
+    return rows.filter(id=approval_id, decision=Approval.Decision.PENDING).first()
 
 
 def _letter_to_technicians(approval: Approval) -> _Letter:
-    roles = [Role.ADMIN] if approval.escalated_at else [Role.APPROVER]
-    people = Technician.objects.filter(role__in=roles, is_active=True).exclude(email="")
-    recipients = [one.email for one in people if sees(one, approval.tenant_id)]
+    is_escalation = bool(approval.escalated_at)
+    admins = _addresses(Role.ADMIN, approval.tenant_id)
+    approvers = [] if is_escalation else _addresses(Role.APPROVER, approval.tenant_id)
     case = approval.plan.case
     context = {
         "case": case,
@@ -124,10 +155,18 @@ def _letter_to_technicians(approval: Approval) -> _Letter:
         "until": approval.expires_at,
         "time_zone": approval.tenant.time_zone,
         "url": f"{settings.PUBLIC_URL}{reverse('console:case', args=[case.id])}",
-        "is_escalation": bool(approval.escalated_at),
+        "is_escalation": is_escalation,
     }
     return _Letter(
-        recipients,
+        # Where nobody is just an approver, the administrators are those who may approve.
+        approvers or admins,
         f"Waiting for approval: {approval.tenant.name}, case {case.number}",
         render_to_string("mail/technicians.txt", context),
+        is_reminder=not is_escalation,
+        is_escalation=is_escalation,
     )
+
+
+def _addresses(role: Role, tenant_id: uuid.UUID) -> list[str]:
+    people = Technician.objects.filter(role=role, is_active=True).exclude(email="")
+    return [one.email for one in people if sees(one, tenant_id)]

@@ -7,7 +7,7 @@ from django.core.mail import EmailMessage
 
 from msp.notifications.errors import MailNotSent
 
-NO_SERVER = "No mail server is set (HOLDFAST_SMTP_URL): copy the link on the case page."
+NO_SERVER = "No mail server is set (HOLDFAST_SMTP_URL)."
 NO_ADDRESS = "The address of this installation is not set (HOLDFAST_PUBLIC_URL)."
 
 

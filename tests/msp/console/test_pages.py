@@ -59,6 +59,19 @@ def test_the_case_page_says_what_happened_why_and_what_waits(browser, rows: Rows
         assert said in page, said
 
 
+def test_an_approval_that_nobody_could_be_reached_for_says_so(browser, rows: Rows) -> None:
+    client = browser(Role.APPROVER)
+    addresses = ("/admin/queue/", "/admin/approvals/", f"/admin/cases/{rows.case.id}/")
+    for address in addresses:
+        assert "Nobody could be reached" not in _text(client, address)
+    with scope.tenant(rows.tenant.id):
+        rows.approval.send_error = "No mail server is set (HOLDFAST_SMTP_URL)."
+        rows.approval.save()
+    for address in addresses:
+        assert "Nobody could be reached" in _text(client, address)
+    assert "No mail server is set" in _text(client, f"/admin/cases/{rows.case.id}/")
+
+
 def test_what_a_vendor_wrote_is_shown_as_text(browser, rows: Rows) -> None:
     client = browser(Role.VIEWER)
     for address in (f"/admin/cases/{rows.case.id}/", f"/admin/quarantine/{rows.quarantined.id}/"):

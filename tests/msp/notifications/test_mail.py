@@ -1,21 +1,23 @@
 """Links and reminders go out by a real SMTP server, once; what fails is tried again and told."""
 
+import datetime as dt
 import re
-import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from msp.notifications import actions as notifications
 from msp.notifications.errors import MailNotSent
 from msp.notifications.mail_server import MailServer, mail_server
 from msp.staff import actions
 from msp.staff.models import Role
-from playbooks import approvals, client_links
+from playbooks import approvals, client_links, reminders
 from playbooks.models import Approval, ClientLink, Plan
 from tenants import scope
-from tenants.models import LedgerEntry, Work
+from tenants.models import Contact, LedgerEntry, Tenant, Work
 from tests.msp.approval.conftest import Asked, ask
 from tests.msp.notifications.smtp_server import MailBox, mail_box
 from tests.pipeline import drain
@@ -137,26 +139,139 @@ def test_a_reminder_is_the_same_link_and_says_that_it_is_one(asked, mails) -> No
     assert token in second.get_content()
 
 
-def test_technicians_who_may_decide_are_reminded(tenant, other_tenant, mails) -> None:
-    for name, role, tenants in (
-        ("may", Role.APPROVER, None),
-        ("looks", Role.VIEWER, None),
-        ("elsewhere", Role.APPROVER, [other_tenant]),
-    ):
-        one = actions.create_technician(name, role=role, password="x" * 20, tenants=tenants)
-        one.email = f"{name}@msp.example"
-        one.save()
+def test_a_client_is_reminded_when_the_mail_is_out(asked, mails) -> None:
+    _notify(asked)
+    with scope.tenant(asked.tenant.id):
+        Approval.objects.update(requested_at=timezone.now() - dt.timedelta(hours=5))
+        reminders.remind(asked.tenant.id, asked.approval.id)
+    assert _ledger(asked.plan, "approval.reminded") == []
+    _notify(asked)
+    [told] = _ledger(asked.plan, "approval.reminded")
+    assert told["to"] == ["owner@acme.example"]
+
+
+def test_who_may_decide_no_more_gets_no_mail(asked, mails) -> None:
+    with scope.tenant(asked.tenant.id):
+        Contact.objects.update(is_active=False)
+    _notify(asked)
+    assert mails.mails == []
+
+
+def test_the_next_contact_is_asked_when_the_mail_is_out(asked, mails) -> None:
+    with scope.tenant(asked.tenant.id):
+        Approval.objects.update(requested_at=timezone.now() - dt.timedelta(hours=9))
+        reminders.remind(asked.tenant.id, asked.approval.id)
+        assert _ledger(asked.plan, "approval.escalated") == []
+        drain(["notify"])
+    [told] = _ledger(asked.plan, "approval.escalated")
+    assert told["to"] == ["second.owner@acme.example"]
+
+
+def _ledger(plan: Plan, kind: str) -> list[dict[str, Any]]:
+    with scope.tenant(plan.tenant_id):
+        rows = LedgerEntry.objects.filter(case_id=plan.case_id, kind=kind)
+        return list(rows.order_by("id").values_list("body", flat=True))
+
+
+def _technician(name: str, role: Role, tenants: list[Tenant] | None = None) -> None:
+    one = actions.create_technician(name, role=role, password="x" * 20, tenants=tenants)
+    one.email = f"{name}@msp.example"
+    one.save()
+
+
+@pytest.fixture
+def waiting(tenant) -> Approval:
+    """A plan that waits for a technician, so long that a reminder is due."""
     with scope.tenant(tenant.id):
         plan = make_plan(make_case(make_account()), policy(default="technician"))
-    notifications.notify(tenant.id, _approval_id(plan))
+        approval = plan.approvals.get()
+        approval.requested_at = timezone.now() - dt.timedelta(hours=3)
+        approval.save()
+    return approval
+
+
+def _remind(approval: Approval) -> Approval:
+    """Remind of the approval, have the mail sent, and look at it again."""
+    reminders.remind(approval.tenant_id, approval.id)
+    with scope.tenant(approval.tenant_id):
+        drain(["notify"])
+        return Approval.objects.select_related("plan").get(id=approval.id)
+
+
+def _reminded(approval: Approval) -> list[dict[str, Any]]:
+    return _ledger(approval.plan, "approval.reminded")
+
+
+def _not_reminded(approval: Approval) -> list[str]:
+    return [body["error"] for body in _ledger(approval.plan, "approval.not_reminded")]
+
+
+def test_technicians_who_may_decide_are_reminded(waiting, other_tenant, mails) -> None:
+    _technician("may", Role.APPROVER)
+    _technician("looks", Role.VIEWER)
+    _technician("elsewhere", Role.APPROVER, [other_tenant])
+    _technician("leads", Role.ADMIN)
+    approval = _remind(waiting)
     [mail] = mails.mails
     assert mail["To"] == "may@msp.example"
-    assert f"/admin/cases/{plan.case_id}/" in mail.get_content()
+    assert f"/admin/cases/{waiting.plan.case_id}/" in mail.get_content()
+    assert [told["to"] for told in _reminded(approval)] == [["may@msp.example"]]
+    assert approval.send_error == ""
 
 
-def _approval_id(plan: Plan) -> uuid.UUID:
-    with scope.tenant(plan.tenant_id):
-        return plan.approvals.get().id
+def test_after_the_escalation_the_administrators_are_told(waiting, mails) -> None:
+    _technician("may", Role.APPROVER)
+    _technician("leads", Role.ADMIN)
+    with scope.tenant(waiting.tenant_id):
+        Approval.objects.update(requested_at=timezone.now() - dt.timedelta(hours=5))
+    approval = _remind(waiting)
+    assert [mail["To"] for mail in mails.mails] == ["leads@msp.example"]
+    [told] = _ledger(approval.plan, "approval.escalated")
+    assert told["to"] == ["leads@msp.example"]
+
+
+def test_without_an_approver_the_administrators_are_reminded(waiting, mails) -> None:
+    _technician("leads", Role.ADMIN)
+    _remind(waiting)
+    assert [mail["To"] for mail in mails.mails] == ["leads@msp.example"]
+
+
+def test_without_a_mail_server_nobody_was_reminded_and_it_is_told(waiting, settings) -> None:
+    settings.EMAIL_HOST = ""
+    _technician("may", Role.APPROVER)
+    approval = _remind(waiting)
+    assert _reminded(approval) == []
+    assert _not_reminded(approval) == [approval.send_error]
+    assert "No mail server is set" in approval.send_error
+
+
+def test_a_reminder_for_nobody_is_told(waiting, mails) -> None:
+    _technician("looks", Role.VIEWER)
+    approval = _remind(waiting)
+    assert (_reminded(approval), mails.mails) == ([], [])
+    assert "has an e-mail address" in approval.send_error
+    assert _not_reminded(approval) == [approval.send_error]
+
+
+def test_a_reminder_that_is_refused_for_good_is_told(waiting, mails) -> None:
+    _technician("may", Role.APPROVER)
+    mails.refuse_with = "550 no such user"
+    approval = _remind(waiting)
+    assert _reminded(approval) == []
+    assert approval.send_error == "The mail server refused the recipient's address."
+    assert _not_reminded(approval) == [approval.send_error]
+
+
+def test_a_reminder_that_is_put_off_is_told_until_it_is_out(waiting, mails) -> None:
+    _technician("may", Role.APPROVER)
+    mails.refuse_with = "451 later"
+    for _ in range(2):
+        with pytest.raises(MailNotSent):
+            notifications.notify(waiting.tenant_id, waiting.id)
+    assert _not_reminded(waiting) == ["The mail server put the mail off."]
+    mails.refuse_with = ""
+    approval = _remind(waiting)
+    assert (approval.send_error, len(_reminded(approval))) == ("", 1)
 
 
 @pytest.mark.parametrize(
