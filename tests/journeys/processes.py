@@ -41,6 +41,14 @@ class Processes:
             "poller", "-m", "tests.integrations.conformance.poller", tenant_id, state_id
         )
 
+    def web(self, port: int, *options: str) -> subprocess.Popen[bytes]:
+        """Start the web side on a port of this machine, with uvicorn's own ways of logging."""
+        return self._start(
+            "web",
+            "-m", "uvicorn", "msp.asgi:application", "--port", str(port), "--lifespan", "off",
+            *options,
+        )  # fmt: skip
+
     def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
