@@ -114,7 +114,19 @@ def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) 
     version = remember(held.playbook)
     if held.mode == PlaybookMode.SHADOW:
         return _keep_shadow(case, document, facts, version.sha256, in_force.version)
+    rejected = _rejected_before(case, document, version.sha256)
+    if rejected is not None:
+        return rejected
     return adopt(case, document, facts, version.sha256, in_force.version, mode=held.mode)
+
+
+def _rejected_before(case: Case, document: dict[str, Any], playbook_sha256: str) -> Plan | None:
+    """Return the playbook's last plan where somebody rejected the very same: the answer stands."""
+    last = Plan.objects.filter(case=case, playbook_id=playbook_sha256).last()
+    if last is None or last.status != Plan.Status.REJECTED:
+        return None
+    told = {key: value for key, value in last.document.items() if key != "attempt"}
+    return last if planner.plan_sha256(told) == planner.plan_sha256(document) else None
 
 
 def _least_tier(case: Case, mode: str) -> str:
