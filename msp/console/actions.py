@@ -14,12 +14,14 @@ from msp.staff.access import writing
 from msp.staff.models import Technician
 from msp.staff.selectors import readable, tenants_of
 from playbooks import (
+    activation,
     agreement,
     approvals,
     client_links,
     reminders,
     replanning,
     rollback,
+    routine_inputs,
     routines,
     rules,
     shadow,
@@ -197,6 +199,18 @@ def start_routine(
         return routines.start(
             playbook_id, actor=actor_of(actor), account=account, inputs=inputs, at=at, once=once
         )
+
+
+def set_routine_defaults(
+    tenant: Tenant, playbook_id: str, *, actor: Technician, inputs: Mapping[str, Any]
+) -> None:
+    """Make inputs what a client's routine is given where its starter says nothing else.
+
+    PlaybookError where one of them is none of the routine's.
+    """
+    with writing(actor, tenant.id):
+        playbook = activation.in_force(playbook_id).playbook
+        routine_inputs.set_defaults(playbook, inputs, actor=actor_of(actor))
 
 
 def cancel_routine(case: Case, *, actor: Technician, reason: str) -> Case:

@@ -15,7 +15,7 @@ from msp.console import words
 from msp.console.errors import ConsoleError
 from msp.console.playbook_list import MODES
 from msp.console.words import Word
-from playbooks import activation, availability, routines
+from playbooks import activation, availability, routine_inputs, routines
 from playbooks.freezes import zone_of
 from playbooks.people import named
 from playbooks.playbook import Playbook, PlaybookInput
@@ -24,6 +24,7 @@ from tenants.storable import storable
 
 # A person has asked for it, so nothing is for the shadow: below automatic somebody is asked.
 _ASKED = MODES[PlaybookMode.APPROVE]
+_NOTHING: tuple[Any, ...] = ("", [], {})
 _LATELY = 20
 _MOST_SCHEDULED = 200
 _MOST_ACCOUNTS = 1000
@@ -124,13 +125,17 @@ def accounts() -> list[AccountChoice]:
 
 
 def fields(playbook: Playbook, posted: Mapping[str, str] | None = None) -> list[Field]:
-    """Return the inputs as fields: with their defaults, or with what was entered before."""
+    """Return the inputs as fields: with what was entered before, or with the client's defaults.
+
+    Runs in the tenant's scope.
+    """
+    standard = routine_inputs.defaults(playbook)
     return [
         Field(
             told.name,
             told.title,
             told.type,
-            _entered(told, posted) if posted is not None else _as_text(told, told.default),
+            _as_text(told, standard.get(told.name)) if posted is None else _entered(told, posted),
             told.is_required,
         )
         for told in playbook.inputs.values()
@@ -139,13 +144,12 @@ def fields(playbook: Playbook, posted: Mapping[str, str] | None = None) -> list[
 
 def read(playbook: Playbook, posted: Mapping[str, str], time_zone: str) -> Wish:
     """Return what the form asks for; ConsoleError lists what is wrong. In the tenant's scope."""
-    problems: list[str] = []
-    inputs: dict[str, Any] = {}
-    for told in playbook.inputs.values():
-        try:
-            inputs[told.name] = _value(told, posted)
-        except ValueError as error:
-            problems.append(f"{told.title}: {error}")
+    inputs, problems = _inputs(playbook, posted)
+    problems += [
+        f"{told.title}: fill this in."
+        for told in playbook.inputs.values()
+        if told.is_required and inputs.get(told.name, "") in _NOTHING
+    ]
     account, at = None, None
     try:
         account = _account(posted.get("account", "")) if playbook.is_about_one_account else None
@@ -157,7 +161,19 @@ def read(playbook: Playbook, posted: Mapping[str, str], time_zone: str) -> Wish:
         problems.append(str(error))
     if problems:
         raise ConsoleError("\n".join(problems))
-    return Wish(account, {name: v for name, v in inputs.items() if v is not None}, at)
+    return Wish(account, inputs, at)
+
+
+def read_defaults(playbook: Playbook, posted: Mapping[str, str]) -> dict[str, Any]:
+    """Return the inputs that are to be a client's defaults; ConsoleError lists what is wrong."""
+    inputs, problems = _inputs(playbook, posted)
+    if problems:
+        raise ConsoleError("\n".join(problems))
+    return {
+        name: value
+        for name, value in inputs.items()
+        if not (playbook.inputs[name].is_required and value in _NOTHING)
+    }
 
 
 def moment(text: str, time_zone: str) -> dt.datetime | None:
@@ -238,15 +254,31 @@ def _entered(told: PlaybookInput, posted: Mapping[str, str]) -> Any:
     return bool(text) if told.type == "boolean" else text
 
 
+def _inputs(playbook: Playbook, posted: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what was entered, and what of it is none of the type that the playbook wants."""
+    inputs: dict[str, Any] = {}
+    problems = []
+    for told in playbook.inputs.values():
+        try:
+            value = _value(told, posted)
+        except ValueError as error:
+            problems.append(f"{told.title}: {error}")
+        else:
+            if value is not None:
+                inputs[told.name] = value
+    return inputs, problems
+
+
 def _value(told: PlaybookInput, posted: Mapping[str, str]) -> Any:
-    """Return what was entered in the type that the playbook wants; None for nothing."""
+    """Return what was entered in the type that the playbook wants; None for nothing.
+
+    A text or a list that somebody emptied is empty, whatever the default is.
+    """
     if told.type == "boolean":
         return f"input-{told.name}" in posted
     text = str(storable(posted.get(f"input-{told.name}", ""))).replace("\r\n", "\n").strip()
     if not text:
-        if told.is_required:
-            raise ValueError("fill this in.")
-        return "" if told.type == "string" else None
+        return {"string": "", "list": []}.get(told.type)
     if told.type == "integer":
         return _whole(text)
     if told.type == "list":

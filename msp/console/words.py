@@ -92,6 +92,7 @@ _LEDGER = {
     "plan.empty": Word("Nothing to do", "quiet"),
     "plan.superseded": Word("Planned again: what it was made on had changed", "warn"),
     "routine.started": Word("Routine started", "info"),
+    "routine.defaults_set": Word("What a routine is given by itself changed", "info"),
     "routine.cancelled": Word("Routine cancelled before it began", "warn"),
     "routine.results": Word("What the routine found", "info"),
     "plan.shadow": Word("Shadow: planned, not done", "info"),

@@ -3,6 +3,7 @@
 import uuid
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -56,23 +57,39 @@ def start(request: HttpRequest, slug: str, playbook_id: str) -> HttpResponse:
             raise Http404("This client has no such routine.")
         if request.method != "POST":
             return _form(request, found, row)
-        posted = request.POST.dict()
         try:
-            wish = routine_pages.read(row.playbook, posted, found.time_zone)
-            case = actions.start_routine(
-                found,
-                playbook_id,
-                actor=technician,
-                account=wish.account,
-                inputs=wish.inputs,
-                at=wish.at,
-                once=request.POST.get("once", "")[:64] or routine_pages.new_wish(),
-            )
+            if request.POST.get("what") == "defaults":
+                return _keep_defaults(request, found, row)
+            return _start(request, found, row)
         except HoldfastError as error:
             return _form(request, found, row, problems=str(error).split("\n"))
-    begins = f"It begins {routine_pages.in_words(wish.at, found.time_zone)}." if wish.at else ""
-    messages.success(request, f"Case #{case.number} is opened. {begins or 'It begins now.'}")
+
+
+def _start(request: HttpRequest, tenant: Tenant, row: RoutineRow) -> HttpResponse:
+    wish = routine_pages.read(row.playbook, request.POST.dict(), tenant.time_zone)
+    case = actions.start_routine(
+        tenant,
+        row.playbook.id,
+        actor=technician_of(request),
+        account=wish.account,
+        inputs=wish.inputs,
+        at=wish.at,
+        once=request.POST.get("once", "")[:64] or routine_pages.new_wish(),
+    )
+    begins = routine_pages.in_words(wish.at, tenant.time_zone) if wish.at else "now"
+    messages.success(request, f"Case #{case.number} is opened. It begins {begins}.")
     return redirect("console:case", case.id)
+
+
+def _keep_defaults(request: HttpRequest, tenant: Tenant, row: RoutineRow) -> HttpResponse:
+    """Keep what was entered as the client's defaults, which is for an administrator to say."""
+    technician = technician_of(request)
+    if not technician.has_role(Role.ADMIN):
+        raise PermissionDenied("A client's defaults are for an administrator to say.")
+    inputs = routine_pages.read_defaults(row.playbook, request.POST.dict())
+    actions.set_routine_defaults(tenant, row.playbook.id, actor=technician, inputs=inputs)
+    messages.success(request, f"{tenant.name} has these defaults now. Nothing was started.")
+    return redirect("console:routine_start", tenant.slug, row.playbook.id)
 
 
 @require_POST
@@ -109,4 +126,5 @@ def _form(
         at=(posted or {}).get("at", ""),
         once=(posted or {}).get("once") or routine_pages.new_wish(),
         problems=problems or [],
+        may_set_defaults=technician_of(request).has_role(Role.ADMIN),
     )

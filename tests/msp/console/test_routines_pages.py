@@ -2,12 +2,14 @@
 
 import datetime as dt
 import re
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from integrations import registry
 from integrations.models import Connection
 from msp.console.routine_pages import moment
 from msp.staff.models import Role
@@ -78,20 +80,31 @@ def _cases(tenant: Tenant) -> list[Case]:
         return list(Case.objects.filter(kind="routine").order_by("number"))
 
 
-def test_a_clients_routines_are_listed_with_what_they_lack(browser, client, other_tenant) -> None:
+def test_a_clients_routines_are_listed_with_what_they_lack(
+    browser, client, other_tenant, monkeypatch
+) -> None:
     web = browser(Role.TECHNICIAN)
+    address = f"/admin/routines/?client={client.slug}"
     assert "Every kind of input" not in web.get("/admin/routines/").content.decode()
     with scope.tenant(client.id):
         Connection.objects.create(connector="microsoft365", name="Microsoft 365")
-    page = web.get(f"/admin/routines/?client={client.slug}").content.decode()
+    assert "Needs:" not in _listed(web, address)
+    monkeypatch.setattr(registry, "CONNECTORS", MappingProxyType({}))
+    lacks = "a connector that can do “Revoke all sign-in sessions”"
+    assert f"Needs: {lacks}" in _listed(web, address)
+    assert f"Needs: {lacks}." in web.get(_address(client)).content.decode()
+
+
+def _listed(web: Client, address: str) -> str:
+    """Return what the list says of the routine with every kind of input."""
+    page = web.get(address).content.decode()
+    return page[page.index("Every kind of input") :].partition("</li>")[0]
+
+
+def test_a_viewer_reads_of_routines_and_starts_none(browser, client) -> None:
+    page = browser(Role.VIEWER).get(f"/admin/routines/?client={client.slug}").content.decode()
     assert "Every kind of input" in page
-    assert _address(client) in page
-    patch = page[page.index("Install updates, one ring after another") :]
-    assert "Needs: a connector that can do “Devices open to a known hole”" in patch
-    assert (
-        _address(client)
-        not in browser(Role.VIEWER).get(f"/admin/routines/?client={client.slug}").content.decode()
-    )
+    assert _address(client) not in page
 
 
 def test_the_fields_have_the_playbooks_types_and_defaults(browser, client) -> None:
@@ -130,7 +143,7 @@ def test_an_unticked_box_is_no_and_an_emptied_field_is_empty(browser, client) ->
     web.post(_address(client), form | {"input-text": "", "input-count": "", "input-names": ""})
     inputs = _cases(client)[0].request["inputs"]
     assert (inputs["flag"], inputs["text"]) == (False, "")
-    assert (inputs["count"], inputs["names"]) == (90, ["a", "b"])
+    assert (inputs["count"], inputs["names"]) == (90, [])
 
 
 @pytest.mark.parametrize(
@@ -163,6 +176,38 @@ def test_everything_that_is_wrong_is_told_at_once(browser, client) -> None:
     assert page.count("<li>") >= 3
     for told in ("fill this in", "no account “x”", "“y” is no date"):
         assert told in page
+
+
+def test_a_clients_own_defaults_stand_in_the_form_and_are_kept_from_it(browser, client) -> None:
+    admin = browser(Role.ADMIN, "mira")
+    form = _form(admin, client) | {"input-count": "30", "input-text": "", "what": "defaults"}
+    del form["input-flag"]
+    page = admin.post(_address(client), form, follow=True).content.decode()
+    assert "has these defaults now. Nothing was started." in page
+    assert _cases(client) == []
+    with scope.tenant(client.id):
+        assert LedgerEntry.objects.get(kind="routine.defaults_set").actor == "technician:mira"
+    technician = browser(Role.TECHNICIAN)
+    form = _form(technician, client)
+    assert form["input-count"] == ["30"]
+    assert "input-flag" not in form
+    _start(technician, client)
+    assert _cases(client)[0].request["inputs"]["count"] == 30
+
+
+def test_defaults_that_are_none_of_the_type_are_refused(browser, client) -> None:
+    form = {"input-count": "x", "what": "defaults"}
+    page = browser(Role.ADMIN).post(_address(client), form, follow=True).content.decode()
+    assert "A number: “x” is no whole number." in page
+    with scope.tenant(client.id):
+        assert not LedgerEntry.objects.filter(kind="routine.defaults_set").exists()
+
+
+@pytest.mark.parametrize("role", [Role.TECHNICIAN, Role.APPROVER])
+def test_only_an_administrator_says_a_clients_defaults(browser, client, role) -> None:
+    web = browser(role)
+    assert "Only keep these as the defaults" not in web.get(_address(client)).content.decode()
+    assert web.post(_address(client), {"what": "defaults"}).status_code == 403
 
 
 def test_a_form_that_is_sent_twice_begins_one_routine(browser, client) -> None:

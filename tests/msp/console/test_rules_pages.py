@@ -264,7 +264,7 @@ def test_a_wait_that_cant_be_is_refused_and_shown_as_it_was_entered(
     [
         ({"yaml": "default: ["}, "not YAML"),
         ({"yaml": "- a"}, "write a mapping"),
-        ({"yaml": 'default: "\\ud800"'}, "is none of"),
+        ({"yaml": 'default: "\\ud800"'}, "invalid Unicode character escape"),
         ({"yaml": "rules: 5"}, "is a list of rules"),
         ({"yaml": "extends: msp\nrules: [5]"}, "a rule is a mapping"),
         (
