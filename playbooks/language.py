@@ -78,6 +78,7 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
     inputs = _inputs(data, problems)
     example = problems.mapping(data.get("example") or {}, "example", "example")
     if is_new:
+        lint.check_spelling(document, problems)
         lint.check(data, kind, trigger, steps, verdicts, inputs, problems)
     ordered = lint.in_order(steps, problems)
     if problems.found or trigger is None:

@@ -19,8 +19,10 @@ from playbooks.playbook import (
     VerdictRow,
 )
 from playbooks.problems import Problems
+from playbooks.yaml_reader import Document
 
 _Place = tuple[str | int, ...]
+_TEXT_KEYS = ("id", "version", "title", "summary", "why", "because", "no_reversal")
 _ALWAYS_THERE = {"available", "reason"}
 
 
@@ -53,6 +55,16 @@ def _circle(waiting: Sequence[PlaybookStep]) -> list[str]:
         if following in way:
             return [*way[way.index(following) :], following]
         way.append(following)
+
+
+def check_spelling(document: Document, problems: Problems) -> None:
+    """Add what another reader of YAML, such as an editor's, may read as something else."""
+    for path, told in document.doubtful.items():
+        problems.add(told, *path)
+    for path, written in document.respelled.items():
+        is_text = path[-1] in _TEXT_KEYS and (len(path) == 1 or path[0] in ("steps", "verdicts"))
+        if is_text and path not in document.doubtful:
+            problems.add(f"{written} is read as another number: put it into quotes", *path)
 
 
 def check(

@@ -182,8 +182,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # Unquoted, PyYAML folds the rarer line breaks (NEL, U+2028) and they come back as another.
-    style = None if text.isprintable() else '"'
+    # Unquoted, PyYAML folds the rarer line breaks (NEL, U+2028) and they come back as another, and
+    # some texts are numbers to other readers.
+    is_plain = text.isprintable() and not yaml_reader.is_doubtful(text, text)
+    style = None if is_plain else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbooks import cacao, language, library
+from playbooks import cacao, language, library, yaml_reader
 from playbooks.conditions import Condition
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
@@ -103,6 +103,7 @@ def test_a_random_playbook_comes_back_equal(text: str) -> None:
     assert cacao.to_yaml(cacao.read(written)) == text
     rebuilt = cacao.to_yaml(without_text(cacao.read(written)))
     assert said(load(rebuilt)) == said(playbook)
+    assert yaml_reader.parse(rebuilt, "rebuilt").doubtful == {}
     # And what was rebuilt is a playbook like any other: it goes out and comes back once more.
     assert cacao.to_yaml(cacao.export(load(rebuilt))) == rebuilt
 

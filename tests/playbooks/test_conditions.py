@@ -187,7 +187,7 @@ def test_what_would_cost_too_much_or_has_no_order_is_refused(text, told) -> None
         compile_condition(text)
 
 
-OBJECT = {name: 1 for name in "abcdefgh"}
+OBJECT = dict.fromkeys("abcdefgh", 1)
 LISTS = {"case": {"l": [{"o": OBJECT, "p": ["x"], "q": [OBJECT]}], "o": OBJECT}, "hour": 1}
 
 
@@ -310,11 +310,9 @@ def test_whether_it_costs_too_much_depends_on_no_order(items, text, most, seed) 
 def test_what_is_evaluated_inside_shares_one_bound() -> None:
     condition = compile_condition("case.l.all(i, i.p.size() == 1)")
     with cel_cost.bounded(2000):
-        for _ in range(3):
-            assert condition.evaluate(LISTS)
-        with pytest.raises(ConditionError, match="asks too much"):
-            for _ in range(100):
-                condition.evaluate(LISTS)
+        told = [_units(condition.text, LISTS, most=10**9) for _ in range(100)]
+        assert told[:3] == ["True", "True", "True"]
+        assert "asks too much" in told[-1]
         assert compile_condition("true").evaluate(LISTS) is True
     assert condition.evaluate(LISTS)
 

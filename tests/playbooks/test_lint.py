@@ -108,6 +108,31 @@ def test_what_is_wrong_with_the_whole(text, told) -> None:
     assert any(told in problem for problem in problems), problems
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "place", "told"),
+    [
+        ('version: "1"', "version: 1.10", "2:10", "1.10 is read as another number"),
+        ("id: sample", "id: 017", "1:5", "'017' is 15 to some readers"),
+        ("id: sample", "id: 007", "1:5", "007 is read as another number"),
+        ("title: Sample", "title: 1_000", "4:8", "'1_000' is 1000 to some readers"),
+        ("  - id: disable", "  - id: +1", "8:9", "+1 is read as another number"),
+        ('trigger: "true"', "trigger: yes", "6:10", "'yes' is true to some readers"),
+        ("{tier: automatic}", "{tier: off}", "13:20", "'off' is false to some readers"),
+        ("name: one", "name: one\n    change: {account: {country: NO}}", "13:33", "'NO' is false"),
+    ],
+)
+def test_a_value_that_can_be_read_in_two_ways_is_refused(old, new, place, told) -> None:
+    text = response_text()
+    assert old in text
+    problems = _problems(text.replace(old, new, 1))
+    assert any(p.startswith(f"sample.yaml:{place}: ") and told in p for p in problems), problems
+
+
+def test_numbers_among_facts_may_be_written_as_they_are() -> None:
+    more = "example: {case: {risk: 75.50, n: +1}}\n"
+    assert language.load_checked(response_text(more=more)).example["case"]["risk"] == 75.5
+
+
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gatherer that states its answers, among those of the catalog."""

@@ -128,7 +128,7 @@ def _read(path: Path) -> yaml_reader.Document:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise HoldfastError(f"{path} can't be read: {error}.") from None
-    document = yaml_reader.parse(text, str(path))
+    document = yaml_reader.parse_new(text, str(path))
     if not isinstance(document.data, dict):
         raise PlaybookError([f"{document.at()}: a policy is a mapping, see `engagement show`"])
     return document
