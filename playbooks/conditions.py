@@ -6,6 +6,7 @@ after 10,000 rounds through lists, and refuses terms more than 32 deep; what the
 bounded by `cel_cost`, as is what comes out.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,15 @@ _STRINGS = re.compile(
     r"|//[^\n]*",
     re.DOTALL,
 )
+# What CEL says of an expression that it can't compile.
+_AT = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_UNKNOWN = re.compile(r"undeclared reference to '(\w+)[.\w]*'")
+_OVERLOAD = re.compile(r"no matching overload for '([^']*)' applied to")
+_FUNCTIONS = (
+    "has", "all", "exists", "exists_one", "map", "filter", "size", "contains", "startsWith",
+    "endsWith", "matches", "string", "int", "double", "timestamp", "duration",
+)  # fmt: skip
+_KNOWN_NAMES = (*_FACTS, *_NUMBERS, "action", *_FUNCTIONS)
 _EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 
 
@@ -135,8 +145,7 @@ def compile_condition(text: str) -> Condition:
     try:
         compiled = _ENVIRONMENT.compile(text)
     except Exception as error:
-        first = str(error).removeprefix("INVALID_ARGUMENT: ").splitlines()[0]
-        raise ConditionError(f"{text!r} is not a condition: {first}") from None
+        raise ConditionError(f"{text!r} is not a condition: {_explained(str(error))}") from None
     try:
         tree = cel_tree.read(compiled.serialize())
     except cel_tree.TooDeep:
@@ -145,6 +154,23 @@ def compile_condition(text: str) -> Condition:
         ) from None
     _check_depth(tree, text, 0)
     return _known(text, tree, compiled)
+
+
+def _explained(error: str) -> str:
+    """Return what CEL says is wrong, where in the expression, and what to do."""
+    first = error.removeprefix("INVALID_ARGUMENT: ").splitlines()[0]
+    found = _AT.fullmatch(first)
+    if not found:
+        return first
+    line, column, told = int(found[1]), int(found[2]), found[3].removesuffix(" (in container '')")
+    where = f"line {line}, character {column}" if line > 1 else f"character {column}"
+    unknown, types = _UNKNOWN.search(told), _OVERLOAD.search(told)
+    if unknown:
+        near = difflib.get_close_matches(unknown[1], _KNOWN_NAMES, n=3) or _KNOWN_NAMES
+        told += f": there is no such fact or function. Near it: {', '.join(near)}"
+    elif types:
+        told += f": {types[1].strip('_')} does not take these together; make them of one type"
+    return f"{where}: {told}"
 
 
 def _known(text: str, tree: Node, compiled: Any) -> Condition:
@@ -292,6 +318,15 @@ def expressions_in(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         return [found for item in value for found in expressions_in(item)]
     return [f.strip() for f in _EMBEDDED.findall(value)] if isinstance(value, str) else []
+
+
+def without_expressions(value: Any) -> str:
+    """Return all the texts in a value with every ``${ expression }`` taken out."""
+    if isinstance(value, Mapping):
+        return " ".join(map(without_expressions, value.values()))
+    if isinstance(value, list | tuple):
+        return " ".join(map(without_expressions, value))
+    return _EMBEDDED.sub("", value) if isinstance(value, str) else ""
 
 
 def _nesting(text: str) -> int:

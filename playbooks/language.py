@@ -29,6 +29,9 @@ from playbooks.playbook import (
 from playbooks.problems import Problems
 from playbooks.step_reading import read_steps
 
+_TEXTS = ("version", "title", "summary")
+_LISTS = ("attack", "d3fend", "sources")
+
 __all__ = [
     "CONFIDENCES",
     "FAILURES",
@@ -70,16 +73,15 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
     trigger = problems.condition(data.get("trigger", "false"), "trigger")
     tests = _tests(data, problems)
     playbook_id = problems.text(data, "id")
-    head = {key: problems.text(data, key) for key in ("version", "title", "summary")}
+    plain: dict[str, Any] = {key: problems.text(data, key) for key in _TEXTS}
+    plain |= {key: problems.texts(data.get(key) or [], key, key) for key in _LISTS}
     responses = _responses(data, problems)
-    attack = problems.texts(data.get("attack") or [], "attack", "attack")
-    sources = problems.texts(data.get("sources") or [], "sources", "sources")
-    d3fend = problems.texts(data.get("d3fend") or [], "d3fend", "d3fend")
     inputs = _inputs(data, problems)
-    example = problems.mapping(data.get("example") or {}, "example", "example")
+    told = problems.mapping(data.get("example") or {}, "example", "example")
+    example = _example(kind, inputs, told)
     if is_new:
         lint.check_spelling(document, problems)
-        lint.check(data, kind, trigger, steps, verdicts, inputs, problems)
+        lint.check(data, lint.Parts(kind, trigger, steps, verdicts, inputs, example), problems)
     ordered = lint.in_order(steps, problems)
     if problems.found or trigger is None:
         raise PlaybookError(problems.found)
@@ -90,15 +92,12 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
         steps=ordered,
         verdicts=verdicts,
         responses=responses,
-        attack=attack,
-        d3fend=d3fend,
         inputs=inputs,
-        sources=sources,
-        example=_example(kind, inputs, example),
+        example=example,
         tests=tests,
         source=text,
         source_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        **head,
+        **plain,
     )
 
 
