@@ -289,7 +289,9 @@ def test_a_circle_of_needs_is_refused() -> None:
     document = exported()
     names = {s.get("name"): key for key, s in document["workflow"].items()}
     own(step(document, "disable_sign_in"))["needs"] = [names["revoke_sessions"]]
-    assert "steps/" in problems(document)
+    told = problems(document)
+    assert told.startswith(f"/workflow/{names['disable_sign_in']}/step_extensions/")
+    assert "/needs: these steps wait for each other" in told
 
 
 def test_a_step_that_nothing_leads_to_is_refused() -> None:
