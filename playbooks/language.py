@@ -74,10 +74,10 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
     tests = _tests(data, problems)
     playbook_id = problems.text(data, "id")
     plain: dict[str, Any] = {key: problems.text(data, key) for key in _TEXTS}
-    plain |= {key: problems.texts(data.get(key) or [], key, key) for key in _LISTS}
+    plain |= {key: problems.texts(data.get(key), key, key) for key in _LISTS}
     responses = _responses(data, problems)
     inputs = _inputs(data, problems)
-    told = problems.mapping(data.get("example") or {}, "example", "example")
+    told = problems.optional_mapping(data.get("example"), "example", "example")
     example = _example(kind, inputs, told)
     if is_new:
         lint.check_spelling(document, problems)
@@ -102,7 +102,7 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
 
 
 def _tests(data: Mapping[str, Any], problems: Problems) -> tuple[Mapping[str, Any], ...]:
-    told = data.get("tests") or []
+    told = [] if data.get("tests") is None else data["tests"]
     if not isinstance(told, list) or not all(isinstance(test, dict) for test in told):
         problems.add("golden cases are a list of mappings under `tests:`", "tests")
         return ()
@@ -114,7 +114,7 @@ def _tests(data: Mapping[str, Any], problems: Problems) -> tuple[Mapping[str, An
 
 
 def _inputs(data: Mapping[str, Any], problems: Problems) -> dict[str, PlaybookInput]:
-    told = problems.mapping(data.get("inputs") or {}, "inputs", "inputs")
+    told = problems.optional_mapping(data.get("inputs"), "inputs", "inputs")
     return {name: _input(name, one, problems) for name, one in told.items()}
 
 
@@ -154,9 +154,9 @@ def _base_facts() -> Mapping[str, Any]:
 
 
 def _verdicts(data: Mapping[str, Any], kind: str, problems: Problems) -> tuple[VerdictRow, ...]:
-    told = data.get("verdicts") or []
+    told = [] if data.get("verdicts") is None else data["verdicts"]
     if kind != "investigation":
-        if told and kind in KINDS:
+        if told != [] and kind in KINDS:
             problems.add(f"a {kind} gives no verdict: an investigation does", "verdicts")
         return ()
     rows = []
@@ -193,9 +193,9 @@ def _verdicts(data: Mapping[str, Any], kind: str, problems: Problems) -> tuple[V
 
 
 def _responses(data: Mapping[str, Any], problems: Problems) -> dict[str, tuple[str, ...]]:
-    told = problems.mapping(data.get("responses") or {}, "responses", "responses")
+    told = problems.optional_mapping(data.get("responses"), "responses", "responses")
     found = {}
     for verdict, ids in told.items():
         problems.one_of(verdict, VERDICTS, "verdict", "responses", verdict)
-        found[verdict] = problems.texts(ids or [], "responses", "responses", verdict)
+        found[verdict] = problems.texts(ids, "responses", "responses", verdict)
     return found

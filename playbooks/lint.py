@@ -8,13 +8,22 @@ from typing import Any
 
 from playbooks import lint_expressions
 from playbooks.conditions import Condition
+from playbooks.engagement import TIERS
 from playbooks.lint_expressions import Parts
-from playbooks.playbook import EXPECTED_KEYS, TEST_KEYS, PlaybookStep, VerdictRow
-from playbooks.problems import Problems
+from playbooks.playbook import (
+    CONFIDENCES,
+    EXPECTED_KEYS,
+    TEST_KEYS,
+    VERDICTS,
+    PlaybookStep,
+    VerdictRow,
+)
+from playbooks.problems import Problems, shown
 from playbooks.yaml_reader import Document
 
 _TEXT_KEYS = ("id", "version", "title", "summary", "why", "because", "no_reversal")
 _WORDS = {dict: "mapping", list: "list"}
+_EXPECTED = {"verdict": VERDICTS, "confidence": CONFIDENCES, "tier": TIERS}
 
 
 def in_order(steps: Sequence[PlaybookStep], problems: Problems) -> tuple[PlaybookStep, ...]:
@@ -131,11 +140,27 @@ def _golden(data: Mapping[str, Any], kind: str, problems: Problems) -> None:
             if key in test and not isinstance(test[key], kinds):
                 problems.add(f"{key} is a {_WORDS[kinds]}", "tests", i, key)
         expected = test.get("expect")
-        known = EXPECTED_KEYS.get(kind, set())
-        for key in expected.keys() - known if isinstance(expected, dict) and known else ():
-            problems.add(
-                f"a golden case of this kind expects {', '.join(sorted(known))}, not {key!r}",
-                "tests", i, "expect", key,
-            )  # fmt: skip
         if not expected:
             problems.add("this golden case expects nothing: say what under `expect:`", "tests", i)
+        elif isinstance(expected, dict):
+            _expected(expected, kind, i, problems)
+
+
+def _expected(expected: Mapping[str, Any], kind: str, i: int, problems: Problems) -> None:
+    """Add what no plan or verdict could ever be."""
+    known = EXPECTED_KEYS.get(kind, set(expected))
+    for key, value in expected.items():
+        told = ""
+        if key not in known:
+            keys = ", ".join(sorted(known))
+            told = f"a golden case of this kind expects {keys}, not {key!r}"
+        elif key in _EXPECTED and value not in _EXPECTED[key]:
+            told = f"no plan or verdict has {key} {shown(value)}: {', '.join(_EXPECTED[key])}"
+        elif key == "rule" and not isinstance(value, str):
+            told = "rule is a text, in quotes"
+        elif key == "steps" and not (
+            isinstance(value, list) and all(isinstance(one, str) for one in value)
+        ):
+            told = "steps is a list of texts"
+        if told:
+            problems.add(told, "tests", i, "expect", key)

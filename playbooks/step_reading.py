@@ -50,7 +50,7 @@ def _step(told: Any, i: int, kind: str, problems: Problems) -> PlaybookStep:
         told = {}
     for key in told.keys() - STEP_KEYS:
         problems.add(f"unknown key {key!r}; known: {', '.join(sorted(STEP_KEYS))}", *here, key)
-    given = problems.mapping(told.get("with") or {}, "with", *here, "with")
+    given = problems.optional_mapping(told.get("with"), "with", *here, "with")
     uses = problems.text(told, "uses", *here)
     target = told.get("target", "account")
     _check_action(uses, target, given, kind, told, problems, i)
@@ -65,7 +65,7 @@ def _step(told: Any, i: int, kind: str, problems: Problems) -> PlaybookStep:
         target=target,
         given=given,
         when=problems.condition(told["when"], *here, "when") if "when" in told else None,
-        needs=problems.texts(told.get("needs") or [], "needs", *here, "needs"),
+        needs=problems.texts(told.get("needs"), "needs", *here, "needs"),
         for_each=(
             problems.condition(told["for_each"], *here, "for_each", is_yes_or_no=False)
             if "for_each" in told
