@@ -104,7 +104,7 @@ def _refuse_aliases(text: str, name: str) -> None:
 
 def _place_within(text: str, mark: Any) -> str:
     """Return ``line:column`` of a mark; what is missing at the end is missed on the last line."""
-    lines = text.splitlines() or [""]
+    lines = text.split("\n")
     if mark is None:
         return "1:1"
     if mark.line >= len(lines):
