@@ -91,7 +91,9 @@ def _operations(document: dict[str, Any], name: str) -> Iterator[tuple[str, str,
         operation: Schema = {
             "parameters": [_parameter(key, told) for key, told in parameters.items()],
             "responses": {
-                "2XX": _content(method["response"], name) if "response" in method else {},
+                "2XX": _content(method["response"], name)
+                if "response" in method
+                else {"description": "No content."},
                 "4XX": _content({"$ref": "Error"}, ""),
                 "5XX": _content({"$ref": "Error"}, ""),
             },

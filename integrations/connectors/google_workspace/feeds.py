@@ -168,8 +168,8 @@ def _in_turn(fetches: Mapping[str, Fetch]) -> Fetch:
 
     def fetch(client: Any, cursor: Json) -> Iterator[Page]:
         cursors = dict(cursor.get("of") or {})
-        first = cursor.get("now") if cursor.get("now") in names else names[0]
-        for name in names[names.index(first) :]:
+        first = str(cursor.get("now") or "")
+        for name in names[names.index(first) if first in names else 0 :]:
             for page in fetches[name](client, cursors.get(name) or {}):
                 cursors[name] = dict(page.cursor)
                 after = names[names.index(name) + 1 :]

@@ -44,14 +44,17 @@ def key_file(client_id: str, project: str) -> str:
     )
 
 
-def claims_of(assertion: str, key: str) -> dict[str, Any]:
-    """What an assertion says; ValueError where this key didn't sign it, or it has run out."""
+@cache
+def _public_key(key: str) -> bytes:
     private = serialization.load_pem_private_key(json.loads(key)["private_key"].encode(), None)
-    public = private.public_key().public_bytes(
+    return private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    claims: dict[str, Any] = dict(jwt.decode(assertion, certs=public, audience=_AUDIENCE))
-    return claims
+
+
+def claims_of(assertion: str, key: str) -> dict[str, Any]:
+    """What an assertion says; ValueError where this key didn't sign it, or it has run out."""
+    return dict(jwt.decode(assertion, certs=_public_key(key), audience=_AUDIENCE))
 
 
 def issuer_of(assertion: str) -> str:

@@ -14,7 +14,7 @@ from .keys import key_file
 from .memberships import new_assignment, new_member
 from .takeover import takeover
 
-ROLES = (
+ROLES: tuple[tuple[str, str, bool, list[str]], ...] = (
     ("10", "_SEED_ADMIN_ROLE", True, []),
     ("11", "_GROUPS_ADMIN_ROLE", False, ["GROUPS_ALL"]),
     ("12", "_HELP_DESK_ADMIN_ROLE", False, ["USERS_RETRIEVE", "ORGANIZATION_UNITS_RETRIEVE"]),

@@ -107,6 +107,10 @@ def _mail(tenant: Tenant, victim: Record, friend: Record, at: datetime) -> None:
         "action": {"addLabelIds": ["TRASH"], "removeLabelIds": ["INBOX", "UNREAD"],
                    "forward": OUTSIDE},
     })  # fmt: skip
+    tenant.put(f"filters:{owner}", {
+        "id": "ANe1BmgHide", "criteria": {"from": "security@contoso-clinic.example"},
+        "action": {"addLabelIds": ["TRASH"]},
+    })  # fmt: skip
     forwarding = {"enabled": True, "emailAddress": OUTSIDE, "disposition": "trash"}
     tenant.put("forwarding", forwarding, owner)
     tenant.put(f"delegates:{owner}", {

@@ -44,6 +44,10 @@ def _filter(vendor: Simulated) -> Target:
     return _of("mailbox_rule", vendor, "ANe1BmgEvil", "invoices")
 
 
+def _hiding(vendor: Simulated) -> Target:
+    return _of("mailbox_rule", vendor, "ANe1BmgHide", "security")
+
+
 def _grant(vendor: Simulated) -> Target:
     app = next(t for t in vendor.records(f"tokens:{user(vendor)['id']}").values() if t["anonymous"])
     return _of("oauth_grant", vendor, app["clientId"], app["displayText"])
@@ -120,7 +124,7 @@ def _suspend(vendor: Simulated, target: Target) -> None:
 
 
 def _colleague(vendor: Simulated, target: Target) -> Json:
-    return {"delegate": user(vendor, "anna.berg")["primaryEmail"]}
+    return {"delegate": user(vendor, "sofia.rossi")["primaryEmail"]}
 
 
 def _text(vendor: Simulated, target: Target) -> Json:
@@ -211,11 +215,11 @@ class GoogleWorkspaceSubject(Subject):
             no_reversal=_NEW_ID,
         ),
         ActionCase(
-            "mailbox.delete_inbox_rule", _filter, _held("filters", "criteria", "action"),
+            "mailbox.delete_inbox_rule", _hiding, _held("filters", "criteria", "action"),
             {"method": "DELETE", "path": "/filters/"},
         ),
         ActionCase(
-            "mailbox.restore_inbox_rule", _filter, _held("filters", "criteria", "action"),
+            "mailbox.restore_inbox_rule", _hiding, _held("filters", "criteria", "action"),
             {"method": "POST", "path": "/filters$"}, undoes="mailbox.delete_inbox_rule",
             no_reversal=_NEW_ID,
         ),
@@ -232,10 +236,6 @@ class GoogleWorkspaceSubject(Subject):
             {"method": "DELETE", "path": "/delegates/"},
         ),
         ActionCase(
-            "mailbox.restore_delegate", _delegate, _held("delegates", "delegateEmail"),
-            {"method": "POST", "path": "/delegates$"}, undoes="mailbox.remove_delegate",
-        ),
-        ActionCase(
             "mailbox.grant_access", mailbox, _held("delegates", "delegateEmail"),
             {"method": "POST", "path": "/delegates$"}, inputs=_colleague,
         ),
@@ -243,6 +243,10 @@ class GoogleWorkspaceSubject(Subject):
             "mailbox.revoke_access", mailbox, _held("delegates", "delegateEmail"),
             {"method": "DELETE", "path": "/delegates/"},
             inputs=lambda vendor, target: {"delegate": _delegate(vendor).name},
+        ),
+        ActionCase(
+            "mailbox.restore_delegate", _delegate, _held("delegates", "delegateEmail"),
+            {"method": "POST", "path": "/delegates$"}, undoes="mailbox.remove_delegate",
         ),
         ActionCase(
             "mailbox.set_automatic_reply", mailbox, _reply,
