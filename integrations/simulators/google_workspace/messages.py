@@ -26,6 +26,8 @@ def _collection(request: Request) -> str:
 def _list(request: Request) -> Answer:
     found = request.tenant.all(_collection(request))
     query = request.options.get("q", "")
+    if query and request.roles == {MAIL_METADATA}:
+        raise refusal(403, "Metadata scope does not support 'q' parameter")
     if query:
         wanted = _BY_ID.fullmatch(query)
         if wanted is None:
@@ -78,7 +80,7 @@ def _label(request: Request, *, is_trash: bool) -> Answer:
 _MESSAGES = "/gmail/v1/users/{user}/messages"
 _READ = (MAIL_ALL, MAIL, MAIL_READ)
 ROUTES: list[Route] = [
-    route("GET", _MESSAGES, _list, *_READ),
+    route("GET", _MESSAGES, _list, *_READ, MAIL_METADATA),
     route("GET", f"{_MESSAGES}/{{message}}", _get, *_READ, MAIL_METADATA),
     route("POST", f"{_MESSAGES}/{{message}}/trash", _trash, MAIL_ALL, MAIL),
     route("POST", f"{_MESSAGES}/{{message}}/untrash", _untrash, MAIL_ALL, MAIL),

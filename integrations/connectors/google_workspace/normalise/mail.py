@@ -13,7 +13,7 @@ from tenants.errors import Quarantine
 from tenants.records import DirectoryItem
 
 _CRITERIA = ("from", "to", "subject", "query", "negatedQuery")
-_SYSTEM_FOLDERS = {"TRASH": "Trash", "SPAM": "Spam"}
+_NO_LABELS = frozenset({"TRASH", "SPAM"})
 
 
 def filter_(record: Fields, owner: str) -> DirectoryItem:
@@ -58,7 +58,7 @@ def _does(action: Fields) -> list[str]:
     found += ["skip the inbox"] if "INBOX" in removed else []
     found += ["mark as read"] if "UNREAD" in removed else []
     found += ["never mark as spam"] if "SPAM" in removed else []
-    labels = [label for label in added if label not in _SYSTEM_FOLDERS]
+    labels = [label for label in added if label not in _NO_LABELS]
     return found + ([f"label {' '.join(labels)}"] if labels else [])
 
 
@@ -69,15 +69,16 @@ def rule_of(record: Fields) -> Rule:
     """
     criteria, action = record.nested("criteria"), record.nested("action")
     added, removed = action.texts("addLabelIds"), action.texts("removeLabelIds")
-    labels = [label for label in added if label not in _SYSTEM_FOLDERS]
-    skips = "INBOX" in removed
-    folder = next((_SYSTEM_FOLDERS[one] for one in added if one in _SYSTEM_FOLDERS), "")
+    labels = [label for label in added if label not in _NO_LABELS]
+    skips, deletes = "INBOX" in removed, "TRASH" in added
+    is_archived = skips and not labels and not deletes
+    folder = "Spam" if "SPAM" in added else "Archive" if is_archived else ""
     to = action.text("forward").lower()
     return Rule(
         name=None,
         forwards_to=(to,) if to else (),
-        deletes="TRASH" in added,
-        folder=folder or ("Archive" if skips and not labels else ""),
+        deletes=deletes,
+        folder=folder,
         moves=bool(folder or skips),
         marks_read="UNREAD" in removed,
         looks_for=tuple(criteria.text(name) for name in _CRITERIA if criteria.text(name)),
