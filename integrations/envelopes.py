@@ -5,7 +5,7 @@ that the normaliser will quarantine, with the reason, so that nothing disappears
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,11 +28,13 @@ class Exploder:
     """Takes the records out of the envelopes that one vendor puts them in.
 
     `lists` are the names of the lists in which the vendor's answers hold records. `context` makes
-    a record's context of the address that it was read from and the record itself.
+    a record's context of the address that it was read from and the record itself. `beside` names
+    what else stands in an envelope.
     """
 
     lists: tuple[str, ...]
     context: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] = no_context
+    beside: tuple[str, ...] = ()
 
     def __call__(self, document: Any, url: str = "") -> list[SourceRecord]:
         """Return the records of a parsed JSON document, in its order.
@@ -61,7 +63,7 @@ class Exploder:
             )
         elif _is_exchange(document):
             yield from self._exchange(document, depth)
-        elif isinstance(document.get("responses"), list) and _is_envelope(document, "responses"):
+        elif isinstance(document.get("responses"), list) and _is_envelope(document, ("responses",)):
             for response in document["responses"]:
                 yield from self._batch_item(response, url, depth)
         elif "_unparsed" in document and len(document) == 1:
@@ -75,7 +77,7 @@ class Exploder:
         place = url or str(document.get("@odata.context") or "")
         for name in self.lists:
             inner = document.get(name)
-            if isinstance(inner, list | Mapping) and _is_envelope(document, name):
+            if isinstance(inner, list | Mapping) and _is_envelope(document, (name, *self.beside)):
                 yield from self._exploded(inner, place, depth - 1)
                 return
         yield SourceRecord(body=document, context=self.context(url, document))
@@ -135,10 +137,10 @@ class Exploder:
         yield _refused({"_unparsed": rest}, url, "unreadable_json", why)
 
 
-def _is_envelope(document: Mapping[str, Any], name: str) -> bool:
+def _is_envelope(document: Mapping[str, Any], names: Collection[str]) -> bool:
     """Whether nothing but annotations stands beside the list."""
     return all(
-        key == name or str(key).startswith(("@", "adminapi.")) or key in _BESIDE_A_LIST
+        key in names or str(key).startswith(("@", "adminapi.")) or key in _BESIDE_A_LIST
         for key in document
     )
 
