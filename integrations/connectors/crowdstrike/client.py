@@ -76,7 +76,8 @@ class FalconClient:
         for start in range(0, len(ids), _IDS_AT_ONCE):
             body = {name: list(ids[start : start + _IDS_AT_ONCE])}
             call = Call("POST", url, json=body, permission=permission, is_read=True)
-            found += [item for item in self._send(call).items if isinstance(item, dict)]
+            answer = self._send(call, may_lack=True)
+            found += [item for item in answer.items if isinstance(item, dict)]
         return found
 
     def write(
@@ -122,7 +123,7 @@ class FalconClient:
         is_falcon = scheme == "https" and host.endswith(".crowdstrike.com")
         return is_falcon or origin(url) == origin(self.session.base_url)
 
-    def _send(self, call: Call) -> Resources:
+    def _send(self, call: Call, *, may_lack: bool = False) -> Resources:
         answer = self.session.send(call, accept=_MOVED)
         if answer.status in _MOVED:
             raise Rejected(_moved(call, answer))
@@ -131,15 +132,16 @@ class FalconClient:
         errors = body.get("errors") or ()
         if not isinstance(items, list | tuple) or not isinstance(errors, list | tuple):
             raise Unavailable(f"{call.name}: the answer is no Falcon answer; it is tried again.")
-        if errors and not items:
-            raise error_for(call, Answer(_code(errors), None, answer.headers))
+        is_lacking = may_lack and all(_code(error) == 404 for error in errors)
+        if errors and not items and not is_lacking:
+            raise error_for(call, Answer(_code(errors[0]), None, answer.headers))
         meta = body.get("meta")
         pagination = meta.get("pagination") if isinstance(meta, Mapping) else None
         return Resources(tuple(items), pagination if isinstance(pagination, Mapping) else {})
 
 
-def _code(errors: Sequence[Any]) -> int:
-    code = errors[0].get("code") if isinstance(errors[0], Mapping) else None
+def _code(error: Any) -> int:
+    code = error.get("code") if isinstance(error, Mapping) else None
     return code if isinstance(code, int) and 400 <= code < 600 else 400
 
 
