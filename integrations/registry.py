@@ -6,11 +6,13 @@ from typing import Final
 
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
+from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
 from integrations.contract import Action, Gatherer, Manifest
 from integrations.errors import UnknownAction, UnknownConnector
 
 _MANIFESTS: Final = (
     # One line for each.
+    SENTINELONE,
     CROWDSTRIKE,
     MICROSOFT365,
 )

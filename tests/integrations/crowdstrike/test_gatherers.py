@@ -5,6 +5,7 @@ import json
 import pytest
 
 from integrations.connectors.crowdstrike.manifest import MANIFEST
+from integrations.contract import Target
 from integrations.errors import NotFound, PermissionMissing
 from tests.integrations.crowdstrike.subject import host_of
 
@@ -25,7 +26,7 @@ def ask(vendor, client):
 
 def named(vendor, hostname: str):
     host = next(h for h in vendor.records("hosts").values() if h["hostname"] == hostname)
-    return type(host_of(vendor))("device", "row", host["device_id"], hostname)
+    return Target("device", "row", host["device_id"], hostname)
 
 
 def change(vendor, collection: str, found: dict, key: str, **values) -> None:
@@ -123,4 +124,4 @@ def test_each_question_needs_its_permission(vendor, name) -> None:
 
 def test_a_host_that_does_not_exist_is_told(vendor, ask) -> None:
     with pytest.raises(NotFound):
-        ask("endpoint.get_device", type(host_of(vendor))("device", "", "0" * 32, "gone"))
+        ask("endpoint.get_device", Target("device", "", "0" * 32, "gone"))
