@@ -54,9 +54,7 @@ class Dialect:
     the vendor ignores or rejects others, and they are mostly misspellings; `undeclared` are those
     that it has all the same. `knows_queries` is False where the contract lists no parameters,
     `undeclared_queries` are those that it doesn't list although the vendor documents them.
-    `gives_nulls` says that any value may be null although the contract doesn't say so. `lacks` are
-    the beginnings of paths that the vendor serves and documents, but that the contract, a part of
-    what the vendor publishes, doesn't hold.
+    `gives_nulls` says that any value may be null although the contract doesn't say so.
     """
 
     base: str = ""
@@ -66,7 +64,6 @@ class Dialect:
     knows_queries: bool = True
     undeclared_queries: frozenset[str] = frozenset()
     gives_nulls: bool = False
-    lacks: tuple[str, ...] = ()
 
 
 class Contract:
@@ -86,8 +83,7 @@ class Contract:
 
     def covers(self, url: str) -> bool:
         """Whether a URL belongs to the API that the contract describes."""
-        path = urlsplit(url).path
-        return path.startswith(f"{self.base}/") and not path.startswith(self.dialect.lacks)
+        return urlsplit(url).path.startswith(f"{self.base}/")
 
     def check_exchange(
         self, method: str, url: str, request_body: Any, status: int, response_body: Any

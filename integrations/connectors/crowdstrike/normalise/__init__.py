@@ -1,4 +1,0 @@
-"""Falcon's records as events, findings and directory items.
-
-Pure: no database, no network, no clock.
-"""

@@ -1,4 +1,0 @@
-"""SentinelOne's records as events, findings and directory items.
-
-Pure: no database, no network, no clock.
-"""
