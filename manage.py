@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "msp.settings")
     try:
         from django.core.management import execute_from_command_line
-        from django.db.utils import OperationalError
+        from django.db.utils import OperationalError, ProgrammingError
     except ImportError:
         return _complain("Django is missing. Run `make setup`, then .venv/bin/python manage.py")
     from msp.appliance.errors import ApplianceError
@@ -40,6 +40,10 @@ def main(arguments: list[str]) -> int:
         return _complain(str(error))
     except OperationalError as error:
         return _complain(f"the database does not answer: {str(error).strip()}")
+    except ProgrammingError as error:
+        if type(error.__cause__).__name__ != "UndefinedTable":
+            raise
+        return _complain("the database is not prepared yet: run `manage.py setup`")
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 128 + signal.SIGINT

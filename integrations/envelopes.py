@@ -27,12 +27,14 @@ def no_context(url: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
 class Exploder:
     """Takes the records out of the envelopes that one vendor puts them in.
 
-    `lists` are the names of the lists in which the vendor's answers hold records. `context` makes
-    a record's context of the address that it was read from and the record itself.
+    `lists` are the names of the lists in which the vendor's answers hold records, `beside` those
+    of the annotations that stand beside such a list. `context` makes a record's context of the
+    address that it was read from and the record itself.
     """
 
     lists: tuple[str, ...]
     context: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] = no_context
+    beside: tuple[str, ...] = ()
 
     def __call__(self, document: Any, url: str = "") -> list[SourceRecord]:
         """Return the records of a parsed JSON document, in its order.
@@ -61,7 +63,9 @@ class Exploder:
             )
         elif _is_exchange(document):
             yield from self._exchange(document, depth)
-        elif isinstance(document.get("responses"), list) and _is_envelope(document, "responses"):
+        elif isinstance(document.get("responses"), list) and self._is_envelope(
+            document, "responses"
+        ):
             for response in document["responses"]:
                 yield from self._batch_item(response, url, depth)
         elif "_unparsed" in document and len(document) == 1:
@@ -75,10 +79,15 @@ class Exploder:
         place = url or str(document.get("@odata.context") or "")
         for name in self.lists:
             inner = document.get(name)
-            if isinstance(inner, list | Mapping) and _is_envelope(document, name):
+            if isinstance(inner, list | Mapping) and self._is_envelope(document, name):
                 yield from self._exploded(inner, place, depth - 1)
                 return
         yield SourceRecord(body=document, context=self.context(url, document))
+
+    def _is_envelope(self, document: Mapping[str, Any], name: str) -> bool:
+        """Whether nothing but annotations stands beside the list."""
+        known = {name, *_BESIDE_A_LIST, *self.beside}
+        return all(key in known or str(key).startswith(("@", "adminapi.")) for key in document)
 
     def _exchange(self, exchange: Mapping[str, Any], depth: int) -> Iterator[SourceRecord]:
         url, status, body = str(exchange["url"]), int(exchange["status"]), exchange["body"]
@@ -133,14 +142,6 @@ class Exploder:
             else "The recorded answer is no JSON."
         )
         yield _refused({"_unparsed": rest}, url, "unreadable_json", why)
-
-
-def _is_envelope(document: Mapping[str, Any], name: str) -> bool:
-    """Whether nothing but annotations stands beside the list."""
-    return all(
-        key == name or str(key).startswith(("@", "adminapi.")) or key in _BESIDE_A_LIST
-        for key in document
-    )
 
 
 def _is_exchange(document: Mapping[str, Any]) -> bool:

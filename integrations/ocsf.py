@@ -16,6 +16,10 @@ API_ACTIVITY: Final = 6003
 EMAIL_ACTIVITY: Final = 4009
 DETECTION_FINDING: Final = 2004
 INCIDENT_FINDING: Final = 2005
+VULNERABILITY_FINDING: Final = 2002
+PROCESS_ACTIVITY: Final = 1007
+NETWORK_ACTIVITY: Final = 4001
+DNS_ACTIVITY: Final = 4003
 BASE_EVENT: Final = 0
 
 UNKNOWN: Final = 0
@@ -29,6 +33,10 @@ _CLASS_NAMES: Final = {
     API_ACTIVITY: "API Activity",
     DETECTION_FINDING: "Detection Finding",
     INCIDENT_FINDING: "Incident Finding",
+    VULNERABILITY_FINDING: "Vulnerability Finding",
+    PROCESS_ACTIVITY: "Process Activity",
+    NETWORK_ACTIVITY: "Network Activity",
+    DNS_ACTIVITY: "DNS Activity",
 }
 SEVERITY_NAMES: Final = {
     0: "Unknown", 1: "Informational", 2: "Low", 3: "Medium", 4: "High", 5: "Critical", 6: "Fatal",

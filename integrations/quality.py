@@ -25,8 +25,9 @@ class Proofs:
     """What the tests of a connector try.
 
     `topics` of the conformance suite, those `left_out` with the reason, the file of the vendor's
-    published `contract`, the folders of `recorded` data that are taken in whole, and the vendor's
-    `real_server` that the tests run against.
+    published `contract`, the folders of `recorded` data that are taken in whole, the vendor's
+    `real_server` that the tests run against, and why this vendor can't take an action back that
+    the catalog can (`irreversible`, by action).
     """
 
     topics: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class Proofs:
     contract: str = ""
     recorded: tuple[str, ...] = ()
     real_server: str = ""
+    irreversible: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,9 @@ def _documented(manifest: Manifest, proofs: Proofs) -> bool:
 
 
 def _reversible(manifest: Manifest, proofs: Proofs) -> bool:
-    names = {action.name for action in manifest.actions}
-    return {r for r in (catalog.get(name).reversal for name in names) if r} <= names
+    names, excused = {action.name for action in manifest.actions}, proofs.irreversible or {}
+    reversals = {catalog.get(name).reversal for name in names if not excused.get(name)}
+    return reversals - {None} <= names
 
 
 CHECKLIST: Final[tuple[Criterion, ...]] = (
@@ -69,7 +72,7 @@ CHECKLIST: Final[tuple[Criterion, ...]] = (
     Criterion("health", "Health by a read through the whole path",
               lambda manifest, proofs: "health" in proofs.topics),
     Criterion("documentation", "Permissions and set-up explained", _documented),
-    Criterion("reversal", "A reversal for every action that has one", _reversible),
+    Criterion("reversal", "A reversal for every action that can have one", _reversible),
     Criterion("recorded_data", "Recorded data taken in whole",
               lambda manifest, proofs: bool(proofs.recorded)),
     Criterion("contract", "Keeps to the published contract in both directions",
@@ -91,6 +94,7 @@ def proofs(connector_id: str) -> Proofs:
         contract=told["contract"],
         recorded=tuple(told["recorded"]),
         real_server=told["real_server"],
+        irreversible=told.get("irreversible"),
     )
 
 
@@ -149,7 +153,9 @@ def _row(manifest: Manifest) -> dict[str, Any]:
                 "title": catalog.get(action.name).title,
                 "permissions": list(action.permissions),
                 "read_only": read_only,
-                "reversal": catalog.get(action.name).reversal,
+                "reversal": None
+                if action.name in (proved.irreversible or {})
+                else catalog.get(action.name).reversal,
             }
             for actions, read_only in ((manifest.actions, False), (manifest.gatherers, True))
             for action in actions

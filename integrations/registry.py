@@ -4,12 +4,18 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
+from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
+from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
+from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
 from integrations.contract import Action, Gatherer, Manifest
 from integrations.errors import UnknownAction, UnknownConnector
 
 _MANIFESTS: Final = (
     # One line for each.
+    GOOGLE_WORKSPACE,
+    SENTINELONE,
+    CROWDSTRIKE,
     MICROSOFT365,
 )
 CONNECTORS: Final = MappingProxyType({manifest.id: manifest for manifest in _MANIFESTS})

@@ -8,13 +8,14 @@ No exception carries a header, a body or a query string: they may hold secrets.
 
 import datetime as dt
 import json as jsonlib
+import math
 import random
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -33,6 +34,7 @@ from integrations.errors import (
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _BUSY = frozenset({429, 500, 502, 503, 504})
+Read = TypeVar("Read")
 _ERROR_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,120}")
 
 
@@ -128,13 +130,24 @@ class Transport:
         Reads are repeated on 429, 5xx and network failures, at most `Limits.repeats` times.
         Statuses in `accept` are returned too, for the caller to judge.
         """
+        return self._repeated(call, lambda response: self._accepted(call, response, accept))
+
+    def lines(self, call: Call, *, most: int, idle: float) -> list[bytes]:
+        """Read lines of an answer that may never end, such as a stream of events.
+
+        Returns whole lines that aren't empty: those that come until there are `most`, nothing
+        came for `idle` seconds, `Limits` are reached, or the vendor ends. A line that was cut off
+        is left out: the caller asks again from before it. Errors and repetition as in `send`.
+        """
+        return self._repeated(call, lambda response: self._lines(call, response, most), idle)
+
+    def _repeated(
+        self, call: Call, read: Callable[[httpx.Response], Read], idle: float | None = None
+    ) -> Read:
         attempt = 0
         while True:
             try:
-                answer = self._once(call)
-                if 200 <= answer.status < 300 or answer.status in accept:
-                    return answer
-                raise error_for(call, answer)
+                return self._once(call, read, idle)
             except (Throttled, Unavailable) as error:
                 wait = self._wait(error, attempt)
                 if not call.may_repeat or wait is None:
@@ -142,10 +155,10 @@ class Transport:
             attempt += 1
             self._sleep(wait)
 
-    def _once(self, call: Call) -> Answer:
+    def _once(self, call: Call, read: Callable[[httpx.Response], Read], idle: float | None) -> Read:
         self._check(call.url)
         try:
-            return self._stream(call)
+            return self._opened(call, read, idle)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise Unavailable(
                 f"{call.name}: no connection could be made; nothing was done. It is tried again."
@@ -172,31 +185,62 @@ class Transport:
             check_endpoint(url, allow_private=self._allow_private)
             self._checked[origin] = time.monotonic()
 
-    def _stream(self, call: Call) -> Answer:
-        deadline = time.monotonic() + self.limits.total
+    def _opened(
+        self, call: Call, read: Callable[[httpx.Response], Read], idle: float | None
+    ) -> Read:
+        timeout = httpx.Timeout(idle or self.limits.read, connect=self.limits.connect)
         with self._http.stream(
             call.method,
             call.url,
             headers=dict(call.headers),
             json=call.json,
             data=dict(call.form) if call.form is not None else None,
+            timeout=timeout,
         ) as response:
-            chunks, size = [], 0
+            return read(response)
+
+    def _accepted(self, call: Call, response: httpx.Response, accept: Collection[int]) -> Answer:
+        deadline = time.monotonic() + self.limits.total
+        chunks, size = [], 0
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self.limits.largest_body:
+                raise self._lost(
+                    call, f"more than {self.limits.largest_body // 2**20} MB in one answer"
+                )
+            if time.monotonic() > deadline:
+                raise self._lost(call, f"no whole answer after {self.limits.total:.0f} s")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        body = self._parse(call, response.status_code, b"".join(chunks))
+        answer = Answer(response.status_code, body, headers)
+        if 200 <= answer.status < 300 or answer.status in accept:
+            return answer
+        raise error_for(call, answer)
+
+    def _lines(self, call: Call, response: httpx.Response, most: int) -> list[bytes]:
+        if not 200 <= response.status_code < 300:
+            self._accepted(call, response, ())
+        deadline = time.monotonic() + self.limits.total
+        found: list[bytes] = []
+        rest, size = b"", 0
+        try:
             for chunk in response.iter_bytes():
-                chunks.append(chunk)
+                *whole, rest = (rest + chunk).split(b"\n")
+                found += [line for line in whole if line.strip()]
                 size += len(chunk)
-                if size > self.limits.largest_body:
-                    raise self._lost(
-                        call, f"more than {self.limits.largest_body // 2**20} MB in one answer"
-                    )
-                if time.monotonic() > deadline:
-                    raise self._lost(call, f"no whole answer after {self.limits.total:.0f} s")
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(
-                response.status_code,
-                self._parse(call, response.status_code, b"".join(chunks)),
-                headers,
-            )
+                is_full = len(found) >= most or size > self.limits.largest_body
+                if is_full or time.monotonic() > deadline:
+                    break
+        except httpx.ReadTimeout:
+            return found
+        except httpx.HTTPError:
+            if not found:
+                raise
+            return found
+        if not found and size > self.limits.largest_body:
+            raise self._lost(call, f"more than {self.limits.largest_body // 2**20} MB in one line")
+        return found[:most]
 
     def _parse(self, call: Call, status: int, content: bytes) -> Any:
         if not content.strip():
@@ -236,7 +280,7 @@ def error_for(call: Call, answer: Answer) -> VendorError:
         return NotFound(f"{call.name}: it does not exist at the vendor{said}.")
     # Only 429 says for certain that nothing was done: a gateway's 503 may come after the change.
     if status == 429 or (status == 503 and call.may_repeat and "retry-after" in answer.headers):
-        seconds = retry_after(answer.headers.get("retry-after"))
+        seconds = asked_wait(answer.headers)
         return Throttled(f"{call.name}: the vendor asks to wait {seconds:.0f} s.", seconds)
     if status in _BUSY or status >= 500:
         if call.may_repeat:
@@ -248,6 +292,23 @@ def error_for(call: Call, answer: Answer) -> VendorError:
     if 300 <= status < 400:
         return Rejected(f"{call.name}: answered {status}, a redirect, which is not followed.")
     return Rejected(f"{call.name}: the vendor refused the request with {status}{said}.")
+
+
+def asked_wait(headers: Mapping[str, str]) -> float:
+    """Return the seconds that a refusal's headers ask to wait.
+
+    ``Retry-After``, or where only that is there ``X-RateLimit-RetryAfter``: the moment, in seconds
+    since 1970, from which requests are answered again (CrowdStrike).
+    """
+    moment = headers.get("x-ratelimit-retryafter")
+    if moment is None or "retry-after" in headers:
+        return retry_after(headers.get("retry-after"))
+    try:
+        seconds = float(moment) - time.time()
+    except ValueError:
+        return retry_after(None)
+    # A few hundredths passed on the way; a wait is told in whole seconds.
+    return retry_after(str(math.ceil(seconds - 0.05)) if math.isfinite(seconds) else None)
 
 
 def retry_after(value: str | None, default: float = 5.0) -> float:

@@ -14,6 +14,7 @@ _KINDS = {3: "constant", 4: "name", 5: "select", 6: "call", 7: "list", 8: "map",
 _TARGET, _FUNCTION, _ARGUMENTS = 1, 2, 3
 _ENTRY_KEY, _ENTRY_VALUE = 3, 4
 _STRING = 6
+_CONSTANTS = {1: "null", 2: "bool", 3: "int", 4: "uint", 5: "double", 6: "string", 7: "bytes"}
 _ID = 2
 
 
@@ -26,7 +27,7 @@ class Node:
     """One term. `text`: a name, a field, a function, or a constant string; `parts`: terms in it.
 
     A loop (`exists`, `map`, …) has its list as first part; `makes_list` tells `map` and `filter`.
-    `variables` are those that a loop brings.
+    `variables` are those that a loop brings, `type` is that of a constant or of `has`.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Node:
     variables: tuple[str, ...] = ()
     makes_list: bool = False
     is_map: bool = False
+    type: str = ""
 
     def walk(self) -> Iterator["Node"]:
         """Yield this term and every one in it."""
@@ -94,14 +96,19 @@ def _node(message: bytes, maps: set[int], depth: int) -> Node:
         function = _text(body, _FUNCTION)
         return Node(kind, function, (*target, *arguments), is_map=is_map)
     if kind == "select":
-        return Node(kind, _text(body, 2), (child(_last(body, 1)),), is_map=is_map)
+        # `has(a.b)` asks for a.b, and is a yes or no.
+        asked = "bool" if _number(body, 3) else ""
+        return Node(kind, _text(body, 2), (child(_last(body, 1)),), is_map=is_map, type=asked)
     if kind == "list":
         return Node(kind, parts=tuple(child(part) for part in _all(body, 1)))
     if kind == "map":
         entries = _all(body, 2)
         parts = [_last(one, field) for one in entries for field in (_ENTRY_KEY, _ENTRY_VALUE)]
         return Node(kind, parts=tuple(child(part) for part in parts), is_map=True)
-    return Node(kind, _text(body, _STRING if kind == "constant" else 1), is_map=is_map)
+    if kind == "constant":
+        written = [name for field, _ in _fields(body) if (name := _CONSTANTS.get(field))]
+        return Node(kind, _text(body, _STRING), type=written[-1] if written else "")
+    return Node(kind, _text(body, 1), is_map=is_map)
 
 
 def _loop(body: bytes, parts: list[Node]) -> Node:

@@ -2,11 +2,11 @@
 
 Expressions are type-checked when they are compiled, can't loop without bound, and see nothing but
 the facts they are given (https://github.com/cel-expr/cel-spec). The library stops an evaluation
-after 10,000 rounds through lists, and refuses terms more than 32 deep; what a single round may
-cost is bounded here, as is what comes out. With all of it, the dearest expression that is allowed
-takes 20 s of processor time on lists of 2,000 objects, and 500 MB.
+after 10,000 rounds through lists, and refuses terms more than 32 deep; what the rounds may cost is
+bounded by `cel_cost`, as is what comes out.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from playbooks import cel_tree
+from playbooks import cel_tree, cel_values
+from playbooks.cel_cost import Cost
 from playbooks.cel_tree import Node
 from playbooks.errors import ConditionError
 from tenants.canonical import canonical_json, jsonable
@@ -26,8 +27,9 @@ _DEEPEST_NESTING = 30
 _DEEPEST_LOOPS = 2
 # Comparing two lists of 2,000 objects takes 2 ms; in a loop, that is done in every round.
 _MOST_COMPARISONS_IN_LOOPS = 4
-_COMPARISONS = ("_==_", "_!=_", "@in", "_+_")
 _MOST_VALUES = 200_000
+# Facts are shown with a plan: longer lists by their number, longer texts by their beginning.
+_LONGEST_SHOWN_LIST, _LONGEST_SHOWN_TEXT = 10, 1000
 # Facts that a case may have or not: where they are absent, `has(device.external_id)` is false.
 _OPTIONAL = (
     "account", "mailbox", "device", "message", "person", "on_premises", "indicator", "inputs",
@@ -59,11 +61,15 @@ _STRINGS = re.compile(
     r"|//[^\n]*",
     re.DOTALL,
 )
-_PATHS = re.compile(
-    rf"(?<![\w.])(?:{'|'.join((*_FACTS, *_NUMBERS, 'action'))})(?:\.[A-Za-z_]\w*(?!\w|\s*\())*"
-)
-_INDEXED = re.compile(r"""(?<=\w)\s*\[\s*["']([A-Za-z_]\w*)["']\s*\]""")
-_SPACED_DOT = re.compile(r"(?<=\w)\s*\.\s*(?=[A-Za-z_])")
+# What CEL says of an expression that it can't compile.
+_AT = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_UNKNOWN = re.compile(r"undeclared reference to '(\w+)[.\w]*'")
+_OVERLOAD = re.compile(r"no matching overload for '([^']*)' applied to")
+_FUNCTIONS = (
+    "has", "all", "exists", "exists_one", "map", "filter", "size", "contains", "startsWith",
+    "endsWith", "matches", "string", "int", "double", "timestamp", "duration",
+)  # fmt: skip
+_KNOWN_NAMES = (*_FACTS, *_NUMBERS, "action", *_FUNCTIONS)
 _EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 
 
@@ -73,18 +79,37 @@ class Condition:
 
     text: str
     reads: tuple[str, ...]
-    _compiled: Any
     tree: Node
+    _compiled: Any
+    _paths: tuple[tuple[str, ...], ...]
+    _wanted: Mapping[str, Any]
+    _cost: Cost
+    _in_order: tuple[cel_values.Path, ...]
 
     def evaluate(self, facts: Mapping[str, Any]) -> Any:
-        """Return the expression's value; ConditionError where a fact it needs is missing."""
+        """Return the expression's value; ConditionError where a fact it needs is missing.
+
+        Or where it would cost too much, or comes to a list in no fixed order.
+        """
+        seen = _only(self._wanted, {**_ABSENT, **facts})
+        self._cost.spend(seen)
+        self._must_have_an_order(seen)
         try:
-            result = self._compiled.eval(data={**_ABSENT, **facts})
+            result = self._compiled.eval(data=seen)
         except Exception as error:
             raise ConditionError(f"{self.text!r} can't be evaluated: {error}") from None
         if result.type().name() == "*error*" or result.type() == cel.Type.ERROR:
             raise ConditionError(f"{self.text!r} can't be evaluated: {result.value()}")
-        return _plain(result, [_MOST_VALUES], self.text)
+        left = [_MOST_VALUES]
+        try:
+            return _plain(result, left, self.text)
+        finally:
+            self._cost.spend_answer(_MOST_VALUES - left[0])
+
+    def _must_have_an_order(self, facts: Mapping[str, Any]) -> None:
+        for path in self._in_order:
+            if any(isinstance(one, Mapping) for one in cel_values.found(facts, path)):
+                raise ConditionError(_no_order(self.text))
 
     def constant(self) -> Any:
         """Return its value where that is the same for all facts; None where it isn't."""
@@ -97,7 +122,7 @@ class Condition:
 
     def paths(self) -> set[tuple[str, ...]]:
         """Return what it reads of the facts, such as ``("evidence", "sign_ins", "count")``."""
-        return _paths(self.tree, frozenset())
+        return set(self._paths)
 
     def holds(self, facts: Mapping[str, Any]) -> bool:
         """Return whether the condition holds; ConditionError where it is no yes or no."""
@@ -109,10 +134,10 @@ class Condition:
     def facts_read(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values that it looked at, by path; what isn't there is left out."""
         found = {}
-        for path in self.reads:
-            value = _at(facts, path)
+        for path in self._paths:
+            value = next(cel_values.found(facts, path), None)
             if value is not None:
-                found[path] = value
+                found[".".join(path)] = _shown(value)
         return found
 
 
@@ -121,65 +146,109 @@ def compile_condition(text: str) -> Condition:
     """Compile an expression; ConditionError says what is wrong with it, and where."""
     if len(text) > LONGEST_EXPRESSION:
         raise ConditionError(f"The condition is longer than {LONGEST_EXPRESSION} characters.")
-    bare = _STRINGS.sub('""', text)
-    # evidence["sign_ins"] and evidence . sign_ins read the same as evidence.sign_ins.
-    pointed = _SPACED_DOT.sub(".", _STRINGS.sub('""', _INDEXED.sub(r".\1", text)))
-    if _nesting(bare) > _DEEPEST_NESTING:
+    if _nesting(_STRINGS.sub('""', text)) > _DEEPEST_NESTING:
         raise ConditionError(f"The condition is nested more than {_DEEPEST_NESTING} deep.")
     try:
         compiled = _ENVIRONMENT.compile(text)
     except Exception as error:
-        first = str(error).removeprefix("INVALID_ARGUMENT: ").splitlines()[0]
-        raise ConditionError(f"{text!r} is not a condition: {first}") from None
+        raise ConditionError(f"{text!r} is not a condition: {_explained(str(error))}") from None
     try:
         tree = cel_tree.read(compiled.serialize())
     except cel_tree.TooDeep:
         raise ConditionError(
             f"The condition has more than {cel_tree.DEEPEST_TREE} terms, each inside another."
         ) from None
-    _check_loops(tree, text, 0)
-    in_loops = _comparisons_in_loops(tree, is_in_loop=False)
-    if in_loops > _MOST_COMPARISONS_IN_LOOPS:
+    _check_depth(tree, text, 0)
+    return _known(text, tree, compiled)
+
+
+def _explained(error: str) -> str:
+    """Return what CEL says is wrong, where in the expression, and what to do."""
+    first = error.removeprefix("INVALID_ARGUMENT: ").splitlines()[0]
+    found = _AT.fullmatch(first)
+    if not found:
+        return first
+    line, column, told = int(found[1]), int(found[2]), found[3].removesuffix(" (in container '')")
+    where = f"line {line}, character {column}" if line > 1 else f"character {column}"
+    unknown, types = _UNKNOWN.search(told), _OVERLOAD.search(told)
+    if unknown:
+        near = difflib.get_close_matches(unknown[1], _KNOWN_NAMES, n=3) or _KNOWN_NAMES
+        told += f": there is no such fact or function. Near it: {', '.join(near)}"
+    elif types:
+        told += f": {types[1].strip('_')} does not take these together; make them of one type"
+    return f"{where}: {told}"
+
+
+def _known(text: str, tree: Node, compiled: Any) -> Condition:
+    try:
+        in_order = [
+            path for one in cel_values.in_order(tree) for path in sorted(one.facts, key=str)
+        ]
+        cost = Cost(tree, text)
+    except cel_values.TooMany:
         raise ConditionError(
-            f"{text[:200]!r} compares facts with facts {in_loops} times for each item of a list:"
-            f" at most {_MOST_COMPARISONS_IN_LOOPS}."
+            f"{text[:200]!r} goes through too many different facts: split it."
+        ) from None
+    if any(path in _OBJECTS for path in in_order) or _makes_list_of_written_object(tree):
+        raise ConditionError(_no_order(text))
+    if cost.compared_in_loops > _MOST_COMPARISONS_IN_LOOPS:
+        raise ConditionError(
+            f"{text[:200]!r} compares facts with facts {cost.compared_in_loops} times for each item"
+            f" of a list: at most {_MOST_COMPARISONS_IN_LOOPS}."
         )
-    return Condition(text, tuple(sorted(set(_PATHS.findall(pointed)))), compiled, tree)
+    paths = tuple(sorted(_paths(tree, frozenset())))
+    reads = tuple(".".join(path) for path in paths)
+    return Condition(text, reads, tree, compiled, paths, _trie(paths), cost, tuple(in_order))
 
 
-def _check_loops(node: Node, text: str, depth: int) -> None:
-    """Refuse lists in lists in lists, and lists made of an object, which has no fixed order."""
-    if node.kind != "loop":
-        for part in node.parts:
-            _check_loops(part, text, depth)
-        return
-    if depth == _DEEPEST_LOOPS:
+def _no_order(text: str) -> str:
+    return f"{text[:200]!r} makes a list of an object, which has no fixed order: use a list."
+
+
+def _makes_list_of_written_object(tree: Node) -> bool:
+    return any(
+        node.kind == "loop" and node.makes_list and node.parts[0].is_map for node in tree.walk()
+    )
+
+
+def _check_depth(node: Node, text: str, depth: int) -> None:
+    """Refuse lists in lists in lists."""
+    is_loop = node.kind == "loop"
+    if is_loop and depth == _DEEPEST_LOOPS:
         raise ConditionError(
             f"{text[:200]!r} goes through lists more than {_DEEPEST_LOOPS} deep: split it."
         )
-    source = node.parts[0]
-    if node.makes_list and (source.is_map or source.path() in _OBJECTS):
-        raise ConditionError(
-            f"{text[:200]!r} makes a list of an object, which has no fixed order: use a list."
-        )
-    _check_loops(source, text, depth)
-    for part in node.parts[1:]:
-        _check_loops(part, text, depth + 1)
+    for i, part in enumerate(node.parts):
+        _check_depth(part, text, depth + 1 if is_loop and i else depth)
 
 
-def _comparisons_in_loops(node: Node, is_in_loop: bool) -> int:
-    """Count what compares or joins two values that may both be large, in every round of a loop."""
-    mine = (
-        is_in_loop
-        and node.kind == "call"
-        and node.text in _COMPARISONS
-        and not any(part.is_constant() or part.text == "@result" for part in node.parts)
-    )
-    inside = is_in_loop or node.kind == "loop"
-    return int(mine) + sum(
-        _comparisons_in_loops(part, is_in_loop if node.kind == "loop" and i == 0 else inside)
-        for i, part in enumerate(node.parts)
-    )
+def _trie(paths: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
+    """Return the paths as nested names; None for what is read whole."""
+    top: dict[str, Any] = {}
+    for path in paths:
+        around = top
+        for name in path[:-1]:
+            around = around.setdefault(name, {})
+            if around is None:
+                break
+        else:
+            around[path[-1]] = None
+    return top
+
+
+def _only(wanted: Mapping[str, Any] | None, facts: Any) -> Any:
+    """Return of the facts what an expression reads: CEL copies all that it is given."""
+    if wanted is None or not isinstance(facts, Mapping):
+        return facts
+    return {name: _only(wanted[name], facts[name]) for name in wanted if name in facts}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, list) and len(value) > _LONGEST_SHOWN_LIST:
+        return f"{len(value)} items"
+    if isinstance(value, str) and len(value) > _LONGEST_SHOWN_TEXT:
+        return f"{value[:_LONGEST_SHOWN_TEXT]}…"
+    return value
 
 
 def _paths(node: Node, bound: frozenset[str]) -> set[tuple[str, ...]]:
@@ -195,15 +264,18 @@ def _paths(node: Node, bound: frozenset[str]) -> set[tuple[str, ...]]:
 
 def _plain(value: Any, left: list[int], text: str) -> Any:
     """Return a CEL value as Python's, counting: lists of copies of a list would fill the memory."""
-    left[0] -= 1
     if left[0] < 0:
         raise ConditionError(f"{text[:200]!r} gives more than {_MOST_VALUES} values.")
     kind = value.type().name()
     if kind.startswith("LIST"):
+        left[0] -= 1
         return [_plain(item, left, text) for item in value.value()]
     if kind.startswith("MAP"):
+        left[0] -= 1
         return {key: _plain(item, left, text) for key, item in value.value().items()}
-    return value.plain_value()
+    plain = value.plain_value()
+    left[0] -= 1 + len(plain) // cel_values.TEXT if isinstance(plain, str) else 1
+    return plain
 
 
 def compile_yes_or_no(text: str) -> Condition:
@@ -254,6 +326,15 @@ def expressions_in(value: Any) -> list[str]:
     return [f.strip() for f in _EMBEDDED.findall(value)] if isinstance(value, str) else []
 
 
+def without_expressions(value: Any) -> str:
+    """Return all the texts in a value with every ``${ expression }`` taken out."""
+    if isinstance(value, Mapping):
+        return " ".join(map(without_expressions, value.values()))
+    if isinstance(value, list | tuple):
+        return " ".join(map(without_expressions, value))
+    return _EMBEDDED.sub("", value) if isinstance(value, str) else ""
+
+
 def _nesting(text: str) -> int:
     deepest = depth = 0
     for character in text:
@@ -263,12 +344,3 @@ def _nesting(text: str) -> int:
         elif character in ")]}":
             depth -= 1
     return deepest
-
-
-def _at(facts: Mapping[str, Any], path: str) -> Any:
-    value: Any = facts
-    for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            return None
-        value = value[name]
-    return value

@@ -33,6 +33,9 @@ from playbooks.problems import Problems
 from playbooks.result_reading import read_results
 from playbooks.step_reading import read_steps
 
+_TEXTS = ("version", "title", "summary")
+_LISTS = ("attack", "d3fend", "sources")
+
 __all__ = [
     "CONFIDENCES",
     "FAILURES",
@@ -76,15 +79,16 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
     trigger = problems.condition(data.get("trigger", "false"), "trigger")
     tests = _tests(data, problems)
     playbook_id = problems.text(data, "id")
-    head = {key: problems.text(data, key) for key in ("version", "title", "summary")}
+    plain: dict[str, Any] = {key: problems.text(data, key) for key in _TEXTS}
+    plain |= {key: problems.texts(data.get(key), key, key) for key in _LISTS}
     responses = _responses(data, problems)
-    attack = problems.texts(data.get("attack") or [], "attack", "attack")
-    sources = problems.texts(data.get("sources") or [], "sources", "sources")
-    d3fend = problems.texts(data.get("d3fend") or [], "d3fend", "d3fend")
     inputs = _inputs(data, problems)
-    example = problems.mapping(data.get("example") or {}, "example", "example")
+    told = problems.optional_mapping(data.get("example"), "example", "example")
+    example = _example(kind, steps, inputs, told)
     if is_new:
-        lint.check(data, kind, trigger, steps, verdicts, results, inputs, problems)
+        lint.check_spelling(document, problems)
+        parts = lint.Parts(kind, trigger, steps, verdicts, results, inputs, example)
+        lint.check(data, parts, problems)
     ordered = lint.in_order(steps, problems)
     if problems.found or trigger is None:
         raise PlaybookError(problems.found)
@@ -96,20 +100,17 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
         verdicts=verdicts,
         results=results,
         responses=responses,
-        attack=attack,
-        d3fend=d3fend,
         inputs=inputs,
-        sources=sources,
-        example=_example(kind, steps, inputs, example),
+        example=example,
         tests=tests,
         source=text,
         source_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        **head,
+        **plain,
     )
 
 
 def _tests(data: Mapping[str, Any], problems: Problems) -> tuple[Mapping[str, Any], ...]:
-    told = data.get("tests") or []
+    told = [] if data.get("tests") is None else data["tests"]
     if not isinstance(told, list) or not all(isinstance(test, dict) for test in told):
         problems.add("golden cases are a list of mappings under `tests:`", "tests")
         return ()
@@ -121,7 +122,7 @@ def _tests(data: Mapping[str, Any], problems: Problems) -> tuple[Mapping[str, An
 
 
 def _inputs(data: Mapping[str, Any], problems: Problems) -> dict[str, PlaybookInput]:
-    told = problems.mapping(data.get("inputs") or {}, "inputs", "inputs")
+    told = problems.optional_mapping(data.get("inputs"), "inputs", "inputs")
     return {name: _input(name, one, problems) for name, one in told.items()}
 
 
@@ -168,9 +169,9 @@ def _base_facts() -> Mapping[str, Any]:
 
 
 def _verdicts(data: Mapping[str, Any], kind: str, problems: Problems) -> tuple[VerdictRow, ...]:
-    told = data.get("verdicts") or []
+    told = [] if data.get("verdicts") is None else data["verdicts"]
     if kind != "investigation":
-        if told and kind in KINDS:
+        if told != [] and kind in KINDS:
             problems.add(f"a {kind} gives no verdict: an investigation does", "verdicts")
         return ()
     rows = []
@@ -207,9 +208,9 @@ def _verdicts(data: Mapping[str, Any], kind: str, problems: Problems) -> tuple[V
 
 
 def _responses(data: Mapping[str, Any], problems: Problems) -> dict[str, tuple[str, ...]]:
-    told = problems.mapping(data.get("responses") or {}, "responses", "responses")
+    told = problems.optional_mapping(data.get("responses"), "responses", "responses")
     found = {}
     for verdict, ids in told.items():
         problems.one_of(verdict, VERDICTS, "verdict", "responses", verdict)
-        found[verdict] = problems.texts(ids or [], "responses", "responses", verdict)
+        found[verdict] = problems.texts(ids, "responses", "responses", verdict)
     return found

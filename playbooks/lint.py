@@ -3,26 +3,27 @@
 `language` checks each value by itself first; this looks at how they fit together.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integrations import catalog
-from integrations.errors import UnknownAction
-from playbooks import cel_tree
-from playbooks.conditions import Condition, compile_condition, expressions_in
-from playbooks.errors import ConditionError
+from playbooks import lint_expressions
+from playbooks.conditions import Condition
+from playbooks.engagement import TIERS
+from playbooks.lint_expressions import Parts
 from playbooks.playbook import (
+    CONFIDENCES,
     EXPECTED_KEYS,
     TEST_KEYS,
-    PlaybookInput,
+    VERDICTS,
     PlaybookStep,
-    ResultRow,
     VerdictRow,
 )
-from playbooks.problems import Problems
+from playbooks.problems import Problems, shown
+from playbooks.yaml_reader import Document
 
-_Place = tuple[str | int, ...]
-_ALWAYS_THERE = {"available", "reason", "provider"}
+_TEXT_KEYS = ("id", "version", "title", "summary", "why", "because", "no_reversal")
+_WORDS = {dict: "mapping", list: "list"}
+_EXPECTED = {"verdict": VERDICTS, "confidence": CONFIDENCES, "tier": TIERS}
 
 
 def in_order(steps: Sequence[PlaybookStep], problems: Problems) -> tuple[PlaybookStep, ...]:
@@ -56,34 +57,32 @@ def _circle(waiting: Sequence[PlaybookStep]) -> list[str]:
         way.append(following)
 
 
-def check(
-    data: Mapping[str, Any],
-    kind: str,
-    trigger: Condition | None,
-    steps: Sequence[PlaybookStep],
-    rows: Sequence[VerdictRow],
-    results: Sequence[ResultRow],
-    inputs: Mapping[str, PlaybookInput],
-    problems: Problems,
-) -> None:
-    """Add what is wrong with the playbook as a whole; `steps` are in the file's order."""
+def check_spelling(document: Document, problems: Problems) -> None:
+    """Add what another reader of YAML, such as an editor's, may read as something else."""
+    for path, told in document.doubtful.items():
+        problems.add(told, *path)
+    for path, written in document.respelled.items():
+        is_text = path[-1] in _TEXT_KEYS and (len(path) == 1 or path[0] in ("steps", "verdicts"))
+        if is_text and path not in document.doubtful:
+            problems.add(f"{written} is read as another number: put it into quotes", *path)
+
+
+def check(data: Mapping[str, Any], parts: Parts, problems: Problems) -> None:
+    """Add what is wrong with the playbook as a whole."""
+    kind, trigger = parts.kind, parts.trigger
     if trigger is not None and kind in ("response", "investigation") and _is_never(trigger):
         problems.add(
             f"the trigger never holds, so this {kind} is never used: say when under `trigger:`",
             "trigger",
         )
-    _reachable(steps, problems)
+    _reachable(parts.steps, problems)
     told = data.get("verdicts")
-    if isinstance(told, list) and len(told) == len(rows):
-        _rows(rows, problems)
-    for i, row in enumerate(results):
+    if isinstance(told, list) and len(told) == len(parts.verdicts):
+        _rows(parts.verdicts, problems)
+    for i, row in enumerate(parts.results):
         if row.when is not None and _is_never(row.when):
             problems.add("this row is never said: drop it, or say when", "results", i, "when")
-    evidence = _evidence(steps, kind)
-    listed = {("steps", i) for i, step in enumerate(steps) if step.for_each is not None}
-    listed |= {("results", i) for i, row in enumerate(results) if row.for_each is not None}
-    for condition, place in _conditions(data):
-        _facts(condition, place, listed, evidence, inputs, problems)
+    lint_expressions.check(data, parts, problems)
     _golden(data, kind, problems)
 
 
@@ -131,103 +130,6 @@ def _reachable(steps: Sequence[PlaybookStep], problems: Problems) -> None:
                 )  # fmt: skip
 
 
-def _evidence(steps: Sequence[PlaybookStep], kind: str) -> dict[str, Mapping[str, str]] | None:
-    """Return what can be asked of each step's answer; None where other playbooks have asked.
-
-    A gatherer that doesn't state its answers may have any: {}.
-    """
-    if kind == "response":
-        return None
-    found: dict[str, Mapping[str, str]] = {}
-    for step in steps:
-        try:
-            action = catalog.get(step.uses)
-        except UnknownAction:
-            found[step.id] = {}
-            continue
-        if action.is_read_only:
-            found[step.id] = getattr(action, "facts", None) or {}
-    return found
-
-
-def _conditions(data: Mapping[str, Any]) -> Iterator[tuple[Condition, _Place]]:
-    """Yield every condition and expression of the file that can be compiled, with its place."""
-    for text, place in _texts(data):
-        try:
-            yield compile_condition(text.strip()), place
-        except ConditionError:
-            # It has been reported with its value.
-            continue
-
-
-def _texts(data: Mapping[str, Any]) -> Iterator[tuple[str, _Place]]:
-    told = data.get("trigger")
-    if isinstance(told, str):
-        yield told, ("trigger",)
-    for table in ("steps", "verdicts", "results"):
-        rows = data.get(table)
-        for i, row in enumerate(rows if isinstance(rows, list) else []):
-            for key, value in row.items() if isinstance(row, dict) else []:
-                if key in ("when", "for_each") and isinstance(value, str):
-                    yield value, (table, i, key)
-                elif key in ("with", "target", "why", "because", "says", "to_do"):
-                    yield from ((one, (table, i, key)) for one in expressions_in(value))
-
-
-def _facts(
-    condition: Condition,
-    place: _Place,
-    listed: Collection[_Place],
-    evidence: dict[str, Mapping[str, str]] | None,
-    inputs: Mapping[str, PlaybookInput],
-    problems: Problems,
-) -> None:
-    for path in sorted(condition.paths()):
-        root, rest = path[0], path[1:]
-        if root == "inputs" and rest and rest[0] not in inputs:
-            problems.add(f"no input {rest[0]!r}: name it under `inputs:`", *place)
-        if root == "item" and place[:2] not in listed:
-            what = "row of the results" if place[0] == "results" else "step"
-            problems.add(f"`item` is known only in a {what} with `for_each:`", *place)
-        if root == "evidence" and rest and evidence is not None:
-            _answer(rest, evidence, place, problems)
-    if evidence is not None:
-        _no_order(condition.tree, evidence, place, problems)
-
-
-def _answer(
-    rest: tuple[str, ...],
-    evidence: Mapping[str, Mapping[str, str]],
-    place: _Place,
-    problems: Problems,
-) -> None:
-    step, names = rest[0], rest[1:]
-    if step not in evidence:
-        known = ", ".join(sorted(evidence)) or "none"
-        problems.add(
-            f"evidence.{step}: no step {step!r} asks for it; steps that ask: {known}", *place
-        )
-    elif evidence[step] and names and names[0] not in _ALWAYS_THERE | evidence[step].keys():
-        known = ", ".join(sorted(_ALWAYS_THERE | evidence[step].keys()))
-        problems.add(f"evidence.{step} has no {names[0]!r}; it has: {known}", *place)
-
-
-def _no_order(
-    tree: cel_tree.Node,
-    evidence: Mapping[str, Mapping[str, str]],
-    place: _Place,
-    problems: Problems,
-) -> None:
-    """Refuse lists made of an answer that is an object: the order of its keys means nothing."""
-    for node in tree.walk():
-        path = node.parts[0].path() if node.makes_list else ()
-        is_answer = len(path) == 3 and path[0] == "evidence"
-        if is_answer and evidence.get(path[1], {}).get(path[2]) == "object":
-            problems.add(
-                f"{'.'.join(path)} is an object, which has no fixed order: use a list", *place
-            )
-
-
 def _golden(data: Mapping[str, Any], kind: str, problems: Problems) -> None:
     tests = data.get("tests")
     for i, test in enumerate(tests if isinstance(tests, list) else []):
@@ -239,13 +141,29 @@ def _golden(data: Mapping[str, Any], kind: str, problems: Problems) -> None:
             )
         for key, kinds in (("change", dict), ("expect", dict), ("rules", list)):
             if key in test and not isinstance(test[key], kinds):
-                problems.add(f"{key} is a {kinds.__name__}", "tests", i, key)
+                problems.add(f"{key} is a {_WORDS[kinds]}", "tests", i, key)
         expected = test.get("expect")
-        known = EXPECTED_KEYS.get(kind, set())
-        for key in expected.keys() - known if isinstance(expected, dict) and known else ():
-            problems.add(
-                f"a golden case of this kind expects {', '.join(sorted(known))}, not {key!r}",
-                "tests", i, "expect", key,
-            )  # fmt: skip
         if not expected:
             problems.add("this golden case expects nothing: say what under `expect:`", "tests", i)
+        elif isinstance(expected, dict):
+            _expected(expected, kind, i, problems)
+
+
+def _expected(expected: Mapping[str, Any], kind: str, i: int, problems: Problems) -> None:
+    """Add what no plan or verdict could ever be."""
+    known = EXPECTED_KEYS.get(kind, set(expected))
+    for key, value in expected.items():
+        told = ""
+        if key not in known:
+            keys = ", ".join(sorted(known))
+            told = f"a golden case of this kind expects {keys}, not {key!r}"
+        elif key in _EXPECTED and value not in _EXPECTED[key]:
+            told = f"no plan or verdict has {key} {shown(value)}: {', '.join(_EXPECTED[key])}"
+        elif key == "rule" and not isinstance(value, str):
+            told = "rule is a text, in quotes"
+        elif key in ("steps", "results") and not (
+            isinstance(value, list) and all(isinstance(one, str) for one in value)
+        ):
+            told = f"{key} is a list of texts"
+        if told:
+            problems.add(told, "tests", i, "expect", key)

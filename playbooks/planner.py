@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations import catalog
-from playbooks import given
+from playbooks import cel_cost, given
 from playbooks.conditions import fill
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import ConditionError, PlaybookError
@@ -27,7 +27,13 @@ def plan(
     No step gets a tier below `at_least`. PlaybookError names what the facts lack. Forbidden steps
     stay in the plan, to be seen, and are never carried out.
     """
-    facts = given.clean(facts)
+    with cel_cost.bounded():
+        return _plan(playbook, given.clean(facts), rules, at_least)
+
+
+def _plan(
+    playbook: Playbook, facts: Mapping[str, Any], rules: Engagement, at_least: str
+) -> dict[str, Any]:
     drafts: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -128,7 +134,7 @@ def _draft(
     step: PlaybookStep, facts: Mapping[str, Any], draft_id: str, least_tier: str
 ) -> dict[str, Any]:
     action = catalog.get(step.uses)
-    condition = step.for_each or step.when
+    conditions = [one for one in (step.when, step.for_each) if one is not None]
     timeout = {"timeout_seconds": step.timeout_seconds} if step.timeout_seconds else {}
     return {
         **timeout,
@@ -140,8 +146,10 @@ def _draft(
         "inputs": step.inputs(facts),
         "why": {
             "words": fill(step.why, facts),
-            "condition": condition.text if condition else "always",
-            "facts": condition.facts_read(facts) if condition else {},
+            "condition": "; for each of ".join(one.text for one in conditions) or "always",
+            "facts": {
+                path: value for one in conditions for path, value in one.facts_read(facts).items()
+            },
         },
         "least_tier": least_tier,
         "needs_steps": list(step.needs),

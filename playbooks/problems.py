@@ -52,7 +52,12 @@ class Problems:
             return {}
         return value
 
+    def optional_mapping(self, value: Any, what: str, *path: str | int) -> dict[str, Any]:
+        return {} if value is None else self.mapping(value, what, *path)
+
     def texts(self, value: Any, what: str, *path: str | int) -> tuple[str, ...]:
+        if value is None:
+            return ()
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             self.add(f"{what} is a list of names, not {shown(value)}", *path)
             return ()

@@ -10,7 +10,6 @@ from integrations import connections
 from integrations.models import Connection
 from playbooks import activation, approvals, availability, planner, rules
 from playbooks import facts as case_facts
-from playbooks.engagement import Engagement
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Plan, Run, Step, Tier
 from playbooks.versions import remember
@@ -22,11 +21,6 @@ _NEEDS = {
     Verdict.SUSPICIOUS: "Suspicious, but not proven: decide whether it was the user.",
     Verdict.INSUFFICIENT_DATA: "The evidence was not enough to decide: see what was missing.",
 }
-
-
-def rules_in_force() -> Engagement:
-    """Return the rules of engagement that hold for the scope's tenant."""
-    return rules.in_force()
 
 
 def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:

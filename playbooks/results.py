@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from integrations import catalog
-from playbooks import given, verdicts
+from playbooks import cel_cost, given, verdicts
 from playbooks.conditions import fill
 from playbooks.errors import ConditionError
 from playbooks.language import Playbook, ResultRow
@@ -43,7 +43,11 @@ def of(playbook: Playbook, facts: Mapping[str, Any]) -> list[Line]:
     A row that reads an answer which could not be had is left out: that it is missing is a line
     of its own, always with something to do.
     """
-    facts = given.clean(facts)
+    with cel_cost.bounded():
+        return _of(playbook, given.clean(facts))
+
+
+def _of(playbook: Playbook, facts: Mapping[str, Any]) -> list[Line]:
     missing = verdicts.unanswered(playbook, facts)
     lacking = {item["step"] for item in missing}
     lines = [line for row in playbook.results for line in _lines(row, facts, lacking)]

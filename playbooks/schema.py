@@ -2,8 +2,11 @@
 
 Made of the tables that the loader uses, and of the catalog of actions. It can't tell everything
 that `playbook lint` tells (conditions, circles, facts); what it refuses, the loader refuses too.
+In draft 7, as most editors read no later one. A file names it in its first line:
 
-https://json-schema.org/draft/2020-12
+    # yaml-language-server: $schema=playbook.schema.json
+
+https://json-schema.org/draft-07
 """
 
 from typing import Any
@@ -31,7 +34,7 @@ from playbooks.playbook import (
     VERDICTS,
 )
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "http://json-schema.org/draft-07/schema#"
 _TEXT: dict[str, Any] = {"type": ["string", "number"], "minLength": 1}
 _NAMES: dict[str, Any] = {"type": ["array", "null"], "items": {"type": "string"}}
 _CONDITION: dict[str, Any] = {"type": ["string", "boolean"], "description": "A condition in CEL."}
@@ -43,13 +46,13 @@ _TYPES = {
 
 
 def playbook_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a playbook's file."""
+    """Return the JSON Schema (draft 7) of a playbook's file."""
     return {
         "$schema": DIALECT,
         "title": "Holdfast playbook",
         **_mapping(_top(), KEYS, ["id", "version", "kind", "title", "summary", "steps", "tests"]),
         "allOf": [_of_kind(kind) for kind in KINDS],
-        "$defs": {"step": _step(), "row": _row(), "result": _result(), "input": _input()},
+        "definitions": {"step": _step(), "row": _row(), "result": _result(), "input": _input()},
     }
 
 
@@ -71,16 +74,18 @@ def _top() -> dict[str, Any]:
         "summary": {**_TEXT, "description": "What the owner reads, in plain words."},
         "kind": {"enum": list(KINDS)},
         "trigger": {**_CONDITION, "description": "When it is used: a condition in CEL."},
-        "inputs": {**_OBJECT, "additionalProperties": {"$ref": "#/$defs/input"}},
+        "inputs": {**_OBJECT, "additionalProperties": {"$ref": "#/definitions/input"}},
         "steps": {
             "type": "array", "minItems": 1, "maxItems": MOST_STEPS,
-            "items": {"$ref": "#/$defs/step"},
+            "items": {"$ref": "#/definitions/step"},
         },
         "verdicts": {
-            "type": ["array", "null"], "maxItems": MOST_ROWS, "items": {"$ref": "#/$defs/row"},
+            "type": ["array", "null"], "maxItems": MOST_ROWS,
+            "items": {"$ref": "#/definitions/row"},
         },
         "results": {
-            "type": ["array", "null"], "maxItems": MOST_ROWS, "items": {"$ref": "#/$defs/result"},
+            "type": ["array", "null"], "maxItems": MOST_ROWS,
+            "items": {"$ref": "#/definitions/result"},
             "description": "What a routine reports: every row that holds is said.",
         },
         "responses": {
@@ -201,10 +206,11 @@ def _of_actions() -> list[dict[str, Any]]:
         }
         given: dict[str, Any] = {"properties": inputs, "additionalProperties": False}
         facts = [fact for fact, kind in TARGET_FACTS.items() if kind == action.target]
+        named = [{"enum": facts}] if facts else []
         then: dict[str, Any] = {
             "properties": {
                 "with": {**given, "required": sorted(action.inputs)},
-                "target": {"anyOf": [{"enum": facts}, {"type": "object"}]},
+                "target": {"anyOf": [*named, {"type": "object"}]},
             }
         }
         required = [] if "account" in facts else ["target"]

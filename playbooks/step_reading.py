@@ -50,7 +50,7 @@ def _step(told: Any, i: int, kind: str, problems: Problems) -> PlaybookStep:
         told = {}
     for key in told.keys() - STEP_KEYS:
         problems.add(f"unknown key {key!r}; known: {', '.join(sorted(STEP_KEYS))}", *here, key)
-    given = problems.mapping(told.get("with") or {}, "with", *here, "with")
+    given = problems.optional_mapping(told.get("with"), "with", *here, "with")
     uses = problems.text(told, "uses", *here)
     target = told.get("target", "account")
     _check_action(uses, target, given, kind, told, problems, i)
@@ -65,7 +65,7 @@ def _step(told: Any, i: int, kind: str, problems: Problems) -> PlaybookStep:
         target=target,
         given=given,
         when=problems.condition(told["when"], *here, "when") if "when" in told else None,
-        needs=problems.texts(told.get("needs") or [], "needs", *here, "needs"),
+        needs=problems.texts(told.get("needs"), "needs", *here, "needs"),
         for_each=(
             problems.condition(told["for_each"], *here, "for_each", is_yes_or_no=False)
             if "for_each" in told
@@ -114,8 +114,8 @@ def _check_action(
         problems.add("a target is `account`, `mailbox`, or a mapping", "steps", i, "target")
     if isinstance(target, str) and TARGET_FACTS.get(target) != action.target:
         problems.add(
-            f"{uses} acts on a {action.target}, not on {target!r}"
-            + ("" if "for_each" in told else ": give `for_each:` and `target:`"),
+            f"{uses} acts on {catalog.a(action.target)}, not on {target!r}:"
+            f" {_which(action.target)}",
             "steps", i, "target",
         )  # fmt: skip
     known = {*action.inputs, *action.optional_inputs}
@@ -123,6 +123,13 @@ def _check_action(
         problems.add(f"{uses} takes no {name!r}; it takes: {sorted(known)}", "steps", i, "with")
     for name in action.inputs.keys() - given.keys():
         problems.add(f"{uses} needs {name!r} under `with:`", *here)
+
+
+def _which(kind: str) -> str:
+    """Say what a step on a kind of target may name."""
+    facts = [fact for fact, of_kind in TARGET_FACTS.items() if of_kind == kind]
+    mapping = "`for_each:` with a mapping under `target:`"
+    return f"name {' or '.join(facts)}, or give {mapping}" if facts else f"give {mapping}"
 
 
 def _seconds(told: Any, problems: Problems, *path: str | int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations import catalog
-from playbooks import given
+from playbooks import cel_cost, given
 from playbooks.conditions import Condition, fill
 from playbooks.errors import ConditionError
 from playbooks.language import Playbook, VerdictRow
@@ -48,7 +48,11 @@ class Result:
 
 def decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     """Return the verdict of an investigation's table on the facts. Pure."""
-    facts = given.clean(facts)
+    with cel_cost.bounded():
+        return _decide(playbook, given.clean(facts))
+
+
+def _decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     missing = unanswered(playbook, facts)
     lacking = {item["step"] for item in missing}
     untested: list[dict[str, Any]] = []
@@ -85,7 +89,7 @@ def _result(
         confidence=row.confidence,
         rule=row.id,
         because=str(fill(row.because, facts)),
-        facts=_short(row.when.facts_read(facts)),
+        facts=row.when.facts_read(facts),
         missing=tuple(missing),
         untested=tuple(untested),
         would_change=tuple(would_change),
@@ -114,12 +118,4 @@ def evidence_read(condition: Condition) -> set[str]:
         path.removeprefix(_PREFIX).split(".")[0]
         for path in condition.reads
         if path.startswith(_PREFIX)
-    }
-
-
-def _short(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave long lists out: the evidence itself is kept beside the verdict."""
-    return {
-        path: f"{len(value)} items" if isinstance(value, list) and len(value) > 10 else value
-        for path, value in facts.items()
     }

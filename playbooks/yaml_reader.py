@@ -1,9 +1,12 @@
 """YAML that is safe to read from strangers, with the place of every value kept for messages.
 
-Aliases, tags, duplicate keys, and anything too large or too deep are refused.
+Aliases, tags, duplicate keys, and anything too large or too deep are refused. What YAML 1.1 and 1.2
+read differently (`no`, `017`, `1:30`) is read as in 1.1 and named as `doubtful`: an editor may read
+it the other way.
 """
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,15 +24,25 @@ _TAGS = {
     yaml.ScalarNode: {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null")},
 }
 _TIMESTAMP = f"{_TAG}timestamp"
+# What YAML 1.2 takes for a number (its core schema, section 10.3.2), and for true and false.
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file: plain data, and where each value stands."""
+    """A parsed file: plain data, and where each value stands.
+
+    `doubtful` are the values that other readers of YAML may read as another one, by path;
+    `respelled` the numbers that are written otherwise than they are read, such as 1.10.
+    """
 
     name: str
     data: Any
     places: dict[tuple[str | int, ...], tuple[int, int]] = field(default_factory=dict)
+    doubtful: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+    respelled: dict[tuple[str | int, ...], str] = field(default_factory=dict)
 
     def at(self, *path: str | int) -> str:
         """Return ``file:line:column`` of a value, or of the nearest thing around it."""
@@ -43,6 +56,16 @@ class Document:
         return self.places.get(path, (1, 1))
 
 
+def parse_new(text: str, name: str) -> Document:
+    """Parse a document that is new here: PlaybookError also where it can be read in two ways."""
+    document = parse(text, name)
+    if document.doubtful:
+        raise PlaybookError(
+            [f"{document.at(*path)}: {told}" for path, told in document.doubtful.items()]
+        )
+    return document
+
+
 def parse(text: str, name: str) -> Document:
     """Parse one YAML document; PlaybookError with file, line and column where it can't be."""
     if len(text.encode("utf-8", "replace")) > LARGEST_BYTES:
@@ -51,8 +74,7 @@ def parse(text: str, name: str) -> Document:
         _refuse_aliases(text, name)
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
+        place = _place_within(text, error.problem_mark or error.context_mark)
         raise PlaybookError([f"{name}:{place}: not YAML: {error.problem}"]) from None
     except (yaml.YAMLError, RecursionError, UnicodeError) as error:
         raise PlaybookError([f"{name}:1:1: not YAML: {str(error)[:200]}"]) from None
@@ -80,6 +102,16 @@ def _refuse_aliases(text: str, name: str) -> None:
             raise PlaybookError([f"{place}: more than {_MOST_NODES} values in one file"])
 
 
+def _place_within(text: str, mark: Any) -> str:
+    """Return ``line:column`` of a mark; what is missing at the end is missed on the last line."""
+    lines = text.split("\n")
+    if mark is None:
+        return "1:1"
+    if mark.line >= len(lines):
+        return f"{len(lines)}:{len(lines[-1]) + 1}"
+    return f"{mark.line + 1}:{mark.column + 1}"
+
+
 def _place(name: str, mark: Any) -> str:
     return f"{name}:{mark.line + 1}:{mark.column + 1}"
 
@@ -96,7 +128,32 @@ def _plain(node: yaml.Node, path: tuple[str | int, ...], document: Document) -> 
         return _mapping(node, path, document)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, i), document) for i, item in enumerate(node.value)]
-    return _scalar(node, place)
+    value = _scalar(node, place)
+    if isinstance(node, yaml.ScalarNode) and not node.style:
+        _note_spelling(node.value, value, path, document)
+    return value
+
+
+def is_doubtful(text: str, value: Any) -> bool:
+    """Whether other readers of YAML may read an unquoted `text` otherwise than as `value`."""
+    if isinstance(value, bool):
+        return not _BOOLEAN.fullmatch(text)
+    is_number = bool(_INTEGER.fullmatch(text) or _FLOAT.fullmatch(text))
+    if not is_number or not isinstance(value, int | float):
+        return is_number != isinstance(value, int | float)
+    base = 0 if text.startswith(("0o", "0x")) else 10
+    return (int(text, base) if _INTEGER.fullmatch(text) else float(text)) != value
+
+
+def _note_spelling(text: str, value: Any, path: tuple[str | int, ...], document: Document) -> None:
+    if is_doubtful(text, value):
+        read = "a text" if isinstance(value, str) else str(value).lower()
+        document.doubtful[path] = (
+            f"{text[:80]!r} is {read} to some readers of YAML, and something else to others: write"
+            " it plainly (true, false, 12), or as a text in quotes"
+        )
+    if isinstance(value, int | float) and not isinstance(value, bool) and str(value) != text:
+        document.respelled[path] = text
 
 
 def _scalar(node: yaml.Node, place: str) -> Any:

@@ -4,6 +4,8 @@ D3FEND ids are MITRE's (https://d3fend.mitre.org). `settle_seconds` is how long 
 the old state after a change, `verify_within_seconds` when an unseen effect counts as failed.
 """
 
+import difflib
+
 from integrations.catalog.action import CatalogAction, InputType, Listed, TargetKind
 from integrations.catalog.endpoint_actions import ENDPOINT_ACTIONS
 from integrations.catalog.identity_actions import IDENTITY_ACTIONS
@@ -11,7 +13,7 @@ from integrations.catalog.mail_actions import MAIL_ACTIONS
 from integrations.catalog.questions import QUESTIONS
 from integrations.errors import UnknownAction
 
-__all__ = ["ACTIONS", "CatalogAction", "InputType", "Listed", "TargetKind", "get"]
+__all__ = ["ACTIONS", "CatalogAction", "InputType", "Listed", "TargetKind", "a", "get"]
 
 ACTIONS: tuple[CatalogAction, ...] = (
     *QUESTIONS,
@@ -28,8 +30,13 @@ def get(name: str) -> CatalogAction:
     try:
         return _BY_NAME[name]
     except KeyError:
-        room = name.split(".")[0]
-        near = ", ".join(sorted(n for n in _BY_NAME if n.startswith(room + "."))) or ", ".join(
-            sorted(_BY_NAME)
-        )
-        raise UnknownAction(f"The catalog has no action {name!r}. Near it: {near}.") from None
+        room = sorted(one for one in _BY_NAME if one.startswith(name.split(".")[0] + "."))
+        near = difflib.get_close_matches(name, _BY_NAME, n=4) or room or sorted(_BY_NAME)
+        raise UnknownAction(
+            f"The catalog has no action {name!r}. Near it: {', '.join(near)}."
+        ) from None
+
+
+def a(kind: str) -> str:
+    """Return a kind of target with its article, as messages name it."""
+    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind.replace('_', ' ')}"

@@ -148,6 +148,7 @@ ENDPOINT_ACTIONS: tuple[CatalogAction, ...] = (
         target="indicator",
         owner_words="We allowed {target} on all computers again.",
         inputs={"kind": "string"},
+        optional_inputs={"previous": "object"},
         reversal="indicator.block",
         d3fend="D3-RNA",
         hourly_limit=50,

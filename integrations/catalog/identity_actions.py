@@ -108,6 +108,8 @@ IDENTITY_ACTIONS: tuple[CatalogAction, ...] = (
         title="Add to a group again",
         target="group_membership",
         owner_words="We added the membership of the group {target} again.",
+        # What the member was in the group, where the vendor knows more than members.
+        optional_inputs={"role": "string"},
         reversal="identity.remove_from_group",
         d3fend="D3-RUAA",
         hourly_limit=50,

@@ -17,6 +17,8 @@ MAIL_ACTIONS: tuple[CatalogAction, ...] = (
         title="Switch on an inbox rule",
         target="mailbox_rule",
         owner_words="We switched the mail rule {target} on again.",
+        # What it was, where the vendor can't keep a rule that is switched off.
+        optional_inputs={"rule": "object"},
         reversal="mailbox.disable_inbox_rule",
         d3fend="D3-RE",
     ),

@@ -89,7 +89,74 @@ def _forwarding(facts: Facts) -> str:
     return f"All mail is forwarded to {to}{where}."
 
 
+def _device(facts: Facts) -> str:
+    device = facts.get("device") or {}
+    is_isolated = device.get("is_isolated")
+    state = "cut off the network" if is_isolated else "on the network"
+    return _joined(
+        str(device.get("hostname") or "The computer"),
+        state if is_isolated is not None else "",
+        "a server" if device.get("is_server") else "",
+        str(device.get("os") or ""),
+    )
+
+
+def _alerts(facts: Facts) -> str:
+    high = facts.get("high") or 0
+    return _joined(
+        _counted(facts.get("count", len(_rows(facts, "alerts"))), "alert"),
+        f"{high} of high severity" if high else "none of high severity",
+    )
+
+
+def _processes(facts: Facts) -> str:
+    suspicious = [row for row in _rows(facts, "processes") if row.get("is_suspicious")]
+    running = [row for row in suspicious if row.get("is_running")]
+    return _joined(
+        _counted(len(suspicious), "suspicious program") + _named(suspicious),
+        f"still running: {len(running)}" if running else "",
+    )
+
+
+def _files(facts: Facts) -> str:
+    harmful = [row for row in _rows(facts, "files") if row.get("is_malicious")]
+    free = [row for row in harmful if not row.get("is_quarantined")]
+    return _joined(
+        _counted(len(harmful), "harmful file"),
+        f"not locked away{_named(free)}" if free else "all locked away" if harmful else "",
+    )
+
+
+def _credential_access(facts: Facts) -> str:
+    found = _rows(facts, "accesses")
+    programs = dict.fromkeys(str(row["program"]) for row in found if row.get("program"))
+    return _joined(
+        _counted(facts.get("count", len(found)), "attempt") + " to read stored passwords",
+        f"by {', '.join(programs)}" if programs else "",
+    )
+
+
+def _users(facts: Facts) -> str:
+    users = _rows(facts, "users")
+    privileged = [row for row in users if row.get("is_privileged")]
+    return _joined(
+        _counted(len(users), "user"),
+        f"administrators{_named(privileged)}" if privileged else "no administrator",
+    )
+
+
+def _missing(facts: Facts) -> str:
+    return _joined(_counted(len(_rows(facts, "patches")), "missing update"))
+
+
 _WORDS: dict[str, Callable[[Facts], str]] = {
+    "endpoint.get_device": _device,
+    "endpoint.list_alerts": _alerts,
+    "endpoint.list_processes": _processes,
+    "endpoint.list_files": _files,
+    "endpoint.list_credential_access": _credential_access,
+    "endpoint.list_logged_on_users": _users,
+    "patch.list_missing": _missing,
     "identity.get_account": _account,
     "identity.list_sign_ins": _sign_ins,
     "identity.list_auth_methods": _auth_methods,
@@ -102,6 +169,11 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
 
 def _rows(facts: Facts, name: str) -> Sequence[Mapping[str, Any]]:
     return [row for row in facts.get(name) or [] if isinstance(row, Mapping)]
+
+
+def _named(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = dict.fromkeys(str(row["name"]) for row in rows if row.get("name"))
+    return f": {', '.join(names)}" if names else ""
 
 
 def _counted(number: int, noun: str) -> str:

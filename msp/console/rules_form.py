@@ -57,7 +57,7 @@ def as_yaml(document: Mapping[str, Any]) -> str:
 
 def from_yaml(text: str) -> dict[str, Any]:
     """Read a document; PlaybookError with line and column where it can't be."""
-    document = yaml_reader.parse(text, _NAME)
+    document = yaml_reader.parse_new(text, _NAME)
     if not isinstance(document.data, dict):
         raise PlaybookError([f"{_NAME}: write a mapping with `extends: msp` and `rules:`"])
     told: dict[str, Any] = storable(document.data)

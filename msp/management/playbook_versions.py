@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import OutputWrapper
+from django.db import transaction
 
-from playbooks import activation, cacao, importing, language, library
+from msp.management import playbook_files
+from msp.management.files import read_text
+from playbooks import activation, cacao, importing, library
 from playbooks.models import PlaybookVersion
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import PlaybookMode, Tenant
+from tenants.selectors import tenant_by_slug
 
 _ACTOR = "command line"
+_LARGEST_ACTIVATIONS = 64 * 1024 * 1024
 Adder = Callable[..., argparse.ArgumentParser]
 
 
@@ -25,6 +30,7 @@ def add_commands(add: Adder) -> None:
     bringing.add_argument("file", type=Path)
     bringing.add_argument("--activate", action="append", default=[], metavar="SLUG")
     bringing.add_argument("--mode", choices=PlaybookMode.values, default=PlaybookMode.SHADOW)
+    bringing.add_argument("--dry-run", action="store_true", help="do it, say it, take it back")
     for name, text in (
         ("restore", "let an earlier version hold for a client, in the mode it has"),
         ("activate", "let a version hold for a client in a mode"),
@@ -43,9 +49,8 @@ def add_commands(add: Adder) -> None:
     applying.add_argument("file", type=Path)
     applying.add_argument("slugs", nargs="+", metavar="SLUG")
     exporting = add("export", help="print a playbook for others")
-    exporting.add_argument("id")
+    playbook_files.add_choice(exporting)
     exporting.add_argument("--format", choices=("cacao", "yaml"), default="cacao")
-    exporting.add_argument("--playbook-version", metavar="VERSION", default="")
 
 
 def handlers() -> Mapping[str, Callable[[dict[str, Any], OutputWrapper], None]]:
@@ -71,21 +76,23 @@ def _versions(options: dict[str, Any], out: OutputWrapper) -> None:
 
 def _import(options: dict[str, Any], out: OutputWrapper) -> None:
     path = options["file"]
-    text = _read(path)
-    if path.suffix == ".json":
-        text = cacao.to_yaml(cacao.read(text))
-    # Who it is for is looked up first: a wrong name must leave nothing behind.
-    tenants = [_tenant(slug) for slug in options["activate"]]
-    checked = importing.check(text, str(path))
-    version = importing.keep(checked)
-    out.write(checked.difference or "Nothing differs from the newest version, or it is the first.")
-    out.write(f"Kept {version} (sha256 {version.sha256}).")
-    for tenant in tenants:
-        _hold(tenant, version, options["mode"], f"imported from {path.name}", out)
+    with transaction.atomic():
+        # Who it is for is looked up first: a wrong name must leave nothing behind.
+        tenants = [tenant_by_slug(slug) for slug in options["activate"]]
+        checked = playbook_files.check_import(path)
+        version = importing.keep(checked)
+        difference = checked.difference
+        out.write(difference or "Nothing differs from the newest version, or it is the first.")
+        out.write(f"Kept {version} (sha256 {version.sha256}).")
+        for tenant in tenants:
+            _hold(tenant, version, options["mode"], f"imported from {path.name}", out)
+        if options["dry_run"]:
+            transaction.set_rollback(True)
+            out.write("Dry run: nothing of this was kept.")
 
 
 def _activate(options: dict[str, Any], out: OutputWrapper) -> None:
-    tenant = _tenant(options["tenant"])
+    tenant = tenant_by_slug(options["tenant"])
     version = importing.find_version(options["id"], options["version"])
     mode = options.get("mode")
     if mode is None:
@@ -98,12 +105,14 @@ def _hold(
     tenant: Tenant, version: PlaybookVersion, mode: str, reason: str, out: OutputWrapper
 ) -> None:
     with scope.tenant(tenant.id):
+        before = activation.playbooks().get(version.playbook_id)
         activation.activate(version, mode, actor=_ACTOR, reason=reason)
-    out.write(f"{tenant.slug}: {version} holds, mode {mode}.")
+    held = f"version {before.playbook.version}, mode {before.mode}" if before else "none"
+    out.write(f"{tenant.slug}: {version} holds, mode {mode} (before: {held}).")
 
 
 def _activations(options: dict[str, Any], out: OutputWrapper) -> None:
-    with scope.tenant(_tenant(options["slug"]).id):
+    with scope.tenant(tenant_by_slug(options["slug"]).id):
         if options["json"]:
             out.write(json.dumps(importing.export_activations(), indent=2))
             return
@@ -113,37 +122,19 @@ def _activations(options: dict[str, Any], out: OutputWrapper) -> None:
 
 def _apply(options: dict[str, Any], out: OutputWrapper) -> None:
     try:
-        document = json.loads(_read(options["file"]))
+        document = json.loads(read_text(options["file"], _LARGEST_ACTIVATIONS))
     except (ValueError, RecursionError) as error:
         raise HoldfastError(f"{options['file']} is not JSON: {str(error)[:100]}.") from None
-    for tenant in [_tenant(slug) for slug in options["slugs"]]:
-        with scope.tenant(tenant.id):
-            made = importing.apply_activations(document, actor=_ACTOR)
-        out.write(f"{tenant.slug}: {len(made)} activations hold.")
+    with transaction.atomic():
+        for tenant in [tenant_by_slug(slug) for slug in options["slugs"]]:
+            with scope.tenant(tenant.id):
+                made = importing.apply_activations(document, actor=_ACTOR)
+            out.write(f"{tenant.slug}: {len(made)} activations hold.")
 
 
 def _export(options: dict[str, Any], out: OutputWrapper) -> None:
-    playbook_id, number = options["id"], options["playbook_version"]
-    if number:
-        source = importing.find_version(playbook_id, number).source
-        playbook = language.load(source, playbook_id)
-    else:
-        playbook = library.get(playbook_id)
+    playbook = playbook_files.chosen(options)
     if options["format"] == "yaml":
         out.write(playbook.source)
     else:
         out.write(cacao.write(cacao.export(playbook)))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HoldfastError(f"{path} can't be read: {error}.") from None
-
-
-def _tenant(slug: str) -> Tenant:
-    found = Tenant.objects.filter(slug=slug).first()
-    if found is None:
-        raise HoldfastError(f"There is no tenant {slug!r}.")
-    return found

@@ -6,7 +6,7 @@ are `manual`, so a person elsewhere can carry them out. What CACAO has no words 
 verdict tables, golden cases, inputs) is in the properties of Holdfast's own extension.
 
     document = export(playbook)        # a mapping; write(document) gives its JSON
-    text = to_yaml(read(json_text))    # the playbook as YAML; PlaybookError says what is wrong
+    text = from_json(json_text, name)  # the playbook as YAML; PlaybookError says what is wrong
 
 A document carries the file's text as well. It is given back with its comments as long as the
 structure still says the same; once they differ, the structure decides and the text is ignored.
@@ -16,6 +16,6 @@ https://docs.oasis-open.org/cacao/security-playbooks/v2.0/security-playbooks-v2.
 
 from playbooks.cacao.exporting import export
 from playbooks.cacao.files import read, write
-from playbooks.cacao.importing import to_yaml
+from playbooks.cacao.importing import from_json, in_json, to_yaml
 
-__all__ = ["export", "read", "to_yaml", "write"]
+__all__ = ["export", "from_json", "in_json", "read", "to_yaml", "write"]

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from playbooks.cacao import places
 from playbooks.errors import PlaybookError
 
 LARGEST_CHARACTERS = 8 * 1024 * 1024
@@ -32,8 +33,12 @@ def read(text: str, name: str = "playbook.json") -> dict[str, Any]:
         place = f"{name}:{error.lineno}:{error.colno}"
         raise PlaybookError([f"{place}: not JSON: {error.msg}"]) from None
     except _Twice as error:
+        line, column = places.place_of_second(text, error.key)
         raise PlaybookError(
-            [f"{name}:1:1: {error.key!r} stands twice in one object: the first would be lost"]
+            [
+                f"{name}:{line}:{column}: {error.key[:80]!r} stands twice in one object: the first"
+                " would be lost"
+            ]
         ) from None
     except (ValueError, RecursionError) as error:
         raise PlaybookError([f"{name}:1:1: not JSON that can be read: {error}"]) from None
@@ -94,6 +99,6 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for key, value in pairs:
         if key in told:
-            raise _Twice(key[:80])
+            raise _Twice(key)
         told[key] = value
     return told

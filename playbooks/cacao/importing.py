@@ -2,15 +2,15 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from playbooks import language, yaml_reader
-from playbooks.cacao import graph, words
+from playbooks.cacao import graph, places, words
 from playbooks.cacao.exporting import export
-from playbooks.cacao.files import MOST_IN_A_FILE, check_values
+from playbooks.cacao.files import MOST_IN_A_FILE, check_values, read
 from playbooks.cacao.shape import difference
 from playbooks.conditions import Condition
 from playbooks.errors import PlaybookError
@@ -27,7 +27,7 @@ def to_yaml(document: Mapping[str, Any]) -> str:
 
     The text that came with the document is given back, with its comments, if its hash is right
     and it says the same as the structure. PlaybookError names the place of all that is wrong: a
-    pointer into the document, or where the file would say it (`/steps/0/uses`).
+    pointer into the document.
 
     Not taken over, as the file has no words for it: labels, markings, signatures, dates, priority,
     severity and impact. What a workflow says otherwise than Holdfast would is refused, never
@@ -42,29 +42,91 @@ def to_yaml(document: Mapping[str, Any]) -> str:
     # Writing YAML is slow: what `language` would refuse for its size isn't written first.
     check_values(told, MOST_IN_A_FILE)
     text = _dump(told)
-    playbook = _load(text)
+    playbook = _load(text, document["playbook_extensions"][words.EXTENSION]["steps"])
     changed = difference(document, export(playbook))
     if changed:
         raise PlaybookError([changed])
     return _original(document, playbook) or text
 
 
-def _load(text: str) -> Playbook:
-    """Load the YAML just made; its lines were never seen, so problems name the key instead."""
+def from_json(text: str, name: str) -> str:
+    """Return the YAML of the playbook in a JSON document; PlaybookError with file and line."""
+    document = read(text, name)
+    try:
+        return to_yaml(document)
+    except PlaybookError as error:
+        raise PlaybookError([_placed(problem, text, name) for problem in error.problems]) from None
+
+
+def in_json(problems: Sequence[str], made: str, text: str, name: str) -> list[str]:
+    """Say problems of the YAML that was `made` of a JSON document with their places in that."""
+    order = read(text, name)["playbook_extensions"][words.EXTENSION]["steps"]
+    told = _in_keys(problems, made, name)
+    return [_placed(_in_document(one, order), text, name) for one in told]
+
+
+def _placed(problem: str, text: str, name: str) -> str:
+    pointer, _, said = problem.partition(": ")
+    if not pointer.startswith("/"):
+        return problem
+    line, column = places.place(text, pointer)
+    return f"{name}:{line}:{column}: {pointer}: {said}"
+
+
+def _load(text: str, order: Sequence[str]) -> Playbook:
+    """Load the YAML just made; its lines were never seen, so problems point into the document."""
     try:
         return language.load(text, _MADE)
     except PlaybookError as error:
-        problems = error.problems
+        told = _in_keys(error.problems, text, _MADE)
+        raise PlaybookError([_in_document(one, order) for one in told]) from None
+
+
+def _in_keys(problems: Sequence[str], text: str, name: str) -> list[str]:
+    """Name the keys of a YAML text in the place of lines and columns."""
     try:
-        places = yaml_reader.parse(text, _MADE).places
+        known = yaml_reader.parse(text, name).places
     except PlaybookError:
-        places = {}
+        known = {}
     keys = {
-        f"{_MADE}:{line}:{column}": f"/{'/'.join(map(str, path))}"
-        for path, (line, column) in reversed(places.items())
+        f"{name}:{line}:{column}": f"/{'/'.join(map(str, path))}"
+        for path, (line, column) in reversed(known.items())
     }
     told = [problem.partition(": ") for problem in problems]
-    raise PlaybookError([f"{keys.get(place) or '/'}: {words_}" for place, _, words_ in told])
+    return [
+        f"{keys.get(place) or '/'}: {said}" if place.startswith(f"{name}:") else f"{place}: {said}"
+        for place, _, said in told
+    ]
+
+
+def _in_document(problem: str, order: Sequence[str]) -> str:
+    """Point to where a document says what the file says under a key."""
+    pointer, _, said = problem.partition(": ")
+    _, *names = pointer.split("/")
+    if not names or names[0] not in {*words.PLAYBOOK_KEYS.values(), *words.NATIVE_KEYS}:
+        return problem
+    extension = f"/playbook_extensions/{words.EXTENSION}"
+    rest = "".join(f"/{name}" for name in names[1:])
+    native = {"title": "/name", "summary": "/description"}
+    if names[0] == "steps":
+        where = _step_in_document(names[1:], order)
+    elif names[0] in words.NATIVE_KEYS:
+        where = native.get(names[0], "/external_references")
+    else:
+        known = {key: name for name, key in words.PLAYBOOK_KEYS.items()}
+        where = f"{extension}/{known[names[0]]}{rest}"
+    return f"{where}: {said}"
+
+
+def _step_in_document(names: Sequence[str], order: Sequence[str]) -> str:
+    if not names or int(names[0]) >= len(order):
+        return f"/playbook_extensions/{words.EXTENSION}/steps"
+    step = f"/workflow/{order[int(names[0])]}"
+    native = {"id": "/name", "why": "/description", "timeout": "/timeout"}
+    if len(names) == 1:
+        return step
+    rest = "".join(f"/{name}" for name in names[1:])
+    return step + native.get(names[1], f"/step_extensions/{words.EXTENSION}{rest}")
 
 
 def _data(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,8 +244,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # Unquoted, PyYAML folds the rarer line breaks (NEL, U+2028) and they come back as another.
-    style = None if text.isprintable() else '"'
+    # Unquoted, PyYAML folds the rarer line breaks (NEL, U+2028) and they come back as another, and
+    # some texts are numbers to other readers.
+    is_plain = text.isprintable() and not yaml_reader.is_doubtful(text, text)
+    style = None if is_plain else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -54,7 +54,9 @@ class Dialect:
     the vendor ignores or rejects others, and they are mostly misspellings; `undeclared` are those
     that it has all the same. `knows_queries` is False where the contract lists no parameters,
     `undeclared_queries` are those that it doesn't list although the vendor documents them.
-    `gives_nulls` says that any value may be null although the contract doesn't say so.
+    `gives_nulls` says that any value may be null although the contract doesn't say so. `lacks` are
+    the beginnings of paths that the vendor serves and documents, but that the contract, a part of
+    what the vendor publishes, doesn't hold.
     """
 
     base: str = ""
@@ -64,6 +66,7 @@ class Dialect:
     knows_queries: bool = True
     undeclared_queries: frozenset[str] = frozenset()
     gives_nulls: bool = False
+    lacks: tuple[str, ...] = ()
 
 
 class Contract:
@@ -83,7 +86,8 @@ class Contract:
 
     def covers(self, url: str) -> bool:
         """Whether a URL belongs to the API that the contract describes."""
-        return urlsplit(url).path.startswith(f"{self.base}/")
+        path = urlsplit(url).path
+        return path.startswith(f"{self.base}/") and not path.startswith(self.dialect.lacks)
 
     def check_exchange(
         self, method: str, url: str, request_body: Any, status: int, response_body: Any

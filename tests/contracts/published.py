@@ -1,8 +1,9 @@
 """The vendors' published contracts in ../shared/contracts, and recordings checked against them.
 
-A contract that is no OpenAPI document (lists of parameters, lists of URLs) is made one here, with
-as much as the vendor says. `CROWDSTRIKE(recording)` fails where a recording (NDJSON: method, url,
-request_body, status, headers, body) breaks the contract, and skips where ../shared is absent.
+A contract that is no OpenAPI document (discovery documents, lists of parameters, lists of URLs) is
+made one here, with as much as the vendor says. `CROWDSTRIKE(recording)` fails where a recording
+(NDJSON: method, url, request_body, status, headers, body) breaks the contract, and skips where
+../shared is absent.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.contracts import discovery
 from tests.contracts.openapi import Contract, Dialect, Schema, Violation
 
 CONTRACTS = Path(__file__).parents[3] / "shared/contracts"
@@ -27,21 +29,30 @@ WHY_ABSENT = f"the vendor's contract is not here: {GRAPH_CONTRACT.name} in ../sh
 
 @dataclass(frozen=True)
 class Published:
-    """One vendor's contract: its file, how it is read, and where the file is."""
+    """One vendor's contract: its file, how it is read, and where the file is.
+
+    `more` are further files of the same contract; `read` is given the texts of all.
+    """
 
     name: str
-    read: Callable[[str], Contract]
+    read: Callable[..., Contract]
     folder: Path = CONTRACTS
+    more: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """All its files."""
+        return [self.folder / name for name in (self.name, *self.more)]
 
     @property
     def is_here(self) -> bool:
-        """Whether the file is there."""
-        return (self.folder / self.name).exists()
+        """Whether all its files are there."""
+        return all(path.exists() for path in self.files)
 
     def contract(self) -> Contract:
-        """The judge; the test is skipped where the file is absent."""
+        """The judge; the test is skipped where a file is absent."""
         if not self.is_here:
-            pytest.skip(f"the vendor's contract is not here: {self.name} in ../shared/contracts")
+            pytest.skip(f"the vendor's contract is not here: {self.name} in {self.folder.name}")
         return _read(self)
 
     def __call__(self, recording: Path) -> int:
@@ -51,7 +62,7 @@ class Published:
 
 @cache
 def _read(published: Published) -> Contract:
-    return published.read((published.folder / published.name).read_text(encoding="utf-8"))
+    return published.read(*(path.read_text(encoding="utf-8") for path in published.files))
 
 
 # The same function or segment is written in two ways; the contract knows one.
@@ -81,7 +92,8 @@ def _graph(text: str) -> Contract:
 
 def _crowdstrike(text: str) -> Contract:
     # The models are read from Go types, whose empty lists and pointers are written as null.
-    return Contract(json.loads(text), Dialect(gives_nulls=True))
+    # Event streams and on-demand scans are not in the part that we have.
+    return Contract(json.loads(text), Dialect(gives_nulls=True, lacks=("/sensors/", "/ods/")))
 
 
 def _openapi_yaml(text: str) -> Contract:
@@ -135,6 +147,12 @@ def _tactical_rmm(text: str) -> Contract:
 
 
 GRAPH = Published(GRAPH_CONTRACT.name, _graph)
+GOOGLE = Published(
+    "admin.directory_v1.json",
+    discovery.contract,
+    discovery.DOCUMENTS,
+    ("admin.reports_v1.json", "gmail.v1.json", "alertcenter.v1beta1.json"),
+)
 CROWDSTRIKE = Published("crowdstrike-subset.openapi.json", _crowdstrike)
 NINJAONE = Published("ninjaone-subset.yaml", _openapi_yaml)
 WAZUH = Published("wazuh-4.14-subset.yaml", _openapi_yaml)

@@ -15,6 +15,10 @@ NINJA = "https://eu.ninjarmm.com"
 WAZUH = "https://wazuh.example:55000"
 S1 = "https://example.sentinelone.net"
 RMM = "https://api.rmm.example"
+ADMIN = "https://admin.googleapis.com/admin"
+USERS = f"{ADMIN}/directory/v1/users"
+FILTERS = "https://gmail.googleapis.com/gmail/v1/users/me/settings/filters"
+NOT_FOUND = {"error": {"code": 404, "message": "no", "errors": [{"reason": "notFound"}]}}
 META = {"query_time": 0.01, "trace_id": "t"}
 NONE_FAILED = {"total_affected_items": 1, "total_failed_items": 0, "failed_items": []}
 
@@ -42,6 +46,15 @@ def judged(vendor, method, url, body=None, status=200, answer=None):
          200, {"data": []}),
         (published.TACTICAL_RMM, "POST", f"{RMM}/agents/abc/reboot/", {}, 200, "ok"),
         (published.TACTICAL_RMM, "GET", f"{RMM}/agents/?detail=false", None, 200, []),
+        (published.GOOGLE, "PATCH", f"{USERS}/a@b.example?alt=json", {"suspended": True}, 200,
+         {"id": "1", "suspended": True}),
+        (published.GOOGLE, "POST", f"{USERS}/1/signOut", None, 204, None),
+        (published.GOOGLE, "POST", FILTERS, {"criteria": {"from": "x"}, "action": {}}, 200,
+         {"id": "f", "criteria": {"from": "x"}}),
+        (published.GOOGLE, "GET", f"{USERS}/1/tokens", None, 404, NOT_FOUND),
+        (published.GOOGLE, "GET", "https://alertcenter.googleapis.com/v1beta1/alerts", None, 200,
+         {"alerts": [{"alertId": "a", "createTime": "2026-11-20T09:00:00.123456Z",
+                      "data": {"@type": "x", "anything": [1]}}]}),
     ],
 )  # fmt: skip
 def test_what_is_right_passes(vendor, method, url, body, status, answer) -> None:
@@ -76,10 +89,47 @@ def test_what_is_right_passes(vendor, method, url, body, status, answer) -> None
         (published.TACTICAL_RMM, "POST", f"{RMM}/agents/abc/explode/", {}, 200, "ok",
          ("request", "")),
         (published.TACTICAL_RMM, "PUT", f"{RMM}/alerts/many/", {}, 200, "ok", ("path", "/pk")),
+        (published.GOOGLE, "PATCH", f"{USERS}/1", {"suspnded": True}, 200, {},
+         ("request", "/suspnded")),
+        (published.GOOGLE, "PATCH", f"{USERS}/1", None, 200, {}, ("request", "")),
+        (published.GOOGLE, "POST", f"{USERS}/1/signOut", {"now": True}, 204, None,
+         ("request", "")),
+        (published.GOOGLE, "DELETE", f"{USERS}/1/tokens/app", None, 204, {"done": True},
+         ("response", "")),
+        (published.GOOGLE, "GET", f"{USERS}?orderBy=age", None, 200, {}, ("query", "/orderBy")),
+        (published.GOOGLE, "GET", f"{USERS}?size=5", None, 200, {}, ("query", "/size")),
+        (published.GOOGLE, "GET", f"{USERS}/1", None, 200, {"name": {"nick": "x"}},
+         ("response", "/name/nick")),
+        (published.GOOGLE, "GET", f"{USERS}/1", None, 200, {"creationTime": "yesterday"},
+         ("response", "/creationTime")),
+        (published.GOOGLE, "GET", f"{USERS}/1", None, 404, {"message": "no"},
+         ("response", "/error")),
+        (published.GOOGLE, "PUT", f"{ADMIN}/reports/v1/activity/users/all/applications/login",
+         None, 200, {}, ("request", "")),
+        (published.GOOGLE, "GET", f"{ADMIN}/reports/v1/activity/users/all/applications/games",
+         None, 200, {}, ("path", "/applicationName")),
+        (published.GOOGLE, "POST", FILTERS, {"action": {"forwards": "x"}}, 200, {},
+         ("request", "/action/forwards")),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(vendor, method, url, body, status, answer, expected) -> None:
     assert judged(vendor, method, url, body, status, answer) == [expected]
+
+
+@pytest.mark.skipif(not RECORDS.exists(), reason="the vendors' records are not in ../shared")
+def test_real_recordings_of_google_conform() -> None:
+    contract, count, wrong = published.GOOGLE.contract(), 0, []
+    for path in sorted((RECORDS / "google-workspace/recorded-http").glob("*.ndjson")):
+        for line in path.read_text().splitlines():
+            exchange = json.loads(line)
+            if contract.covers(exchange["url"]):
+                count += 1
+                wrong += contract.check_exchange(
+                    exchange["method"], exchange["url"], exchange["request_body"],
+                    exchange["status"], exchange["body"],
+                )  # fmt: skip
+    assert count == 2
+    assert [str(violation) for violation in wrong] == []
 
 
 @pytest.mark.skipif(not RECORDS.exists(), reason="the vendors' records are not in ../shared")

@@ -67,7 +67,7 @@ def test_the_connectors_can_be_read_without_json() -> None:
     assert "alerts" in told
 
 
-def test_every_playbook_is_listed_with_its_hash_and_actions() -> None:
+def test_every_playbook_is_listed_with_its_hash_and_actions(db) -> None:
     told = {
         playbook["id"]: playbook for playbook in json.loads(_printed("playbook", "list", "--json"))
     }
@@ -148,7 +148,7 @@ def test_a_facts_file_that_can_not_be_read_is_named(path) -> None:
 
 
 @pytest.mark.parametrize("command", ["plan", "facts", "show", "test"])
-def test_an_unknown_playbook_is_told_with_those_there_are(tmp_path, command) -> None:
+def test_an_unknown_playbook_is_told_with_those_there_are(db, tmp_path, command) -> None:
     more = ["--facts", _facts(tmp_path, "{}")] if command == "plan" else []
     with pytest.raises(CommandError, match=CONTAIN) as caught:
         call_command("playbook", command, "no-such-playbook", *more)
@@ -177,6 +177,10 @@ def test_a_plan_for_an_unknown_client_is_refused(db, tmp_path) -> None:
 def test_a_plan_can_be_read_by_people(tmp_path) -> None:
     told = _printed("playbook", "plan", CONTAIN, "--facts", _facts(tmp_path, _example()))
     assert "Disable sign-in: priya.shah@contoso-clinic.example [automatic: " in told
+    assert "    when: account.is_enabled != false (account.is_enabled = true)" in told
+    assert "    undone by: Enable sign-in" in told
+    assert "    for good: The old password is no longer known" in told
+    assert "2 objects, tier automatic" in told
     assert "\nsha256 " in told
 
 

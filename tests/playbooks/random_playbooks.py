@@ -19,7 +19,7 @@ _TEXTS = st.text(
 )
 _WORDS = st.sampled_from(
     ["disable", "yes", "null", "1", "1.0", "2026-01-01", "<<", "=", "~", "ärger", "a: b", "- x",
-     "0x10", "1e3", "...", "---", "back\\slash", "{}", "'", "#", "12:30:45", "on"]
+     "0x10", "1e3", "0o17", "08", "...", "---", "back\\slash", "{}", "'", "#", "12:30:45", "on"]
 ) | _TEXTS.map(lambda text: f"x{text}y")  # fmt: skip
 _NUMBERS = (
     st.integers(-(2**53) + 1, 2**53 - 1)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbooks import cacao, language, library
+from playbooks import cacao, language, library, yaml_reader
 from playbooks.conditions import Condition
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
@@ -103,6 +103,7 @@ def test_a_random_playbook_comes_back_equal(text: str) -> None:
     assert cacao.to_yaml(cacao.read(written)) == text
     rebuilt = cacao.to_yaml(without_text(cacao.read(written)))
     assert said(load(rebuilt)) == said(playbook)
+    assert yaml_reader.parse(rebuilt, "rebuilt").doubtful == {}
     # And what was rebuilt is a playbook like any other: it goes out and comes back once more.
     assert cacao.to_yaml(cacao.export(load(rebuilt))) == rebuilt
 
@@ -288,7 +289,9 @@ def test_a_circle_of_needs_is_refused() -> None:
     document = exported()
     names = {s.get("name"): key for key, s in document["workflow"].items()}
     own(step(document, "disable_sign_in"))["needs"] = [names["revoke_sessions"]]
-    assert "steps/" in problems(document)
+    told = problems(document)
+    assert told.startswith(f"/workflow/{names['disable_sign_in']}/step_extensions/")
+    assert "/needs: these steps wait for each other" in told
 
 
 def test_a_step_that_nothing_leads_to_is_refused() -> None:

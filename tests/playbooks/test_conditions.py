@@ -1,11 +1,16 @@
 """Conditions are checked when they are written, and say what they look at and what they lack."""
 
+import random
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from playbooks import cel_cost
 from playbooks.conditions import LONGEST_EXPRESSION, compile_condition, expressions_in, fill
 from playbooks.errors import ConditionError
 
@@ -18,6 +23,10 @@ from playbooks.errors import ConditionError
         ("objects && true", "no matching overload"),
         ("weather.is_fine", "undeclared reference to 'weather"),
         ("acount.is_vip", "undeclared reference to 'acount"),
+        ("acount.is_vip", "character 7: undeclared reference to 'acount.is_vip': there is no such"),
+        ("acount.is_vip", "Near it: account"),
+        ("hour > 3 &&\n  hour < 'x'", "line 2, character 8: found no matching overload for '_<_'"),
+        ('1 + "a" == 2', "applied to '(int, string)': + does not take these together; make them"),
         ("system('ls')", "undeclared reference to 'system'"),
         ("account.is_vip ==", "Syntax error"),
         ("", "Syntax error"),
@@ -182,6 +191,50 @@ def test_what_would_cost_too_much_or_has_no_order_is_refused(text, told) -> None
         compile_condition(text)
 
 
+OBJECT = dict.fromkeys("abcdefgh", 1)
+LISTS = {"case": {"l": [{"o": OBJECT, "p": ["x"], "q": [OBJECT]}], "o": OBJECT}, "hour": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "case.l.map(i, i.o.map(k, k)) == []",
+        "case.l.all(i, i.o.filter(k, k != 'a') == [])",
+        "case.o.map(k, k) == []",
+        "(hour > 0 ? case.o : case.l).map(k, k) == []",
+        "dyn(case.l)[0].o.map(k, k) == []",
+        "case.l.filter(i, true).map(i, i.o).exists(o, o.map(k, k) == [])",
+        "[case.o].map(o, o.map(k, k)) == []",
+        "case.l.exists(i, i.o.exists(k, case.l.size() > 9))",
+        "case.l[0].q.map(o, o).map(o, o.filter(k, true)) == []",
+    ],
+)
+def test_a_list_made_of_an_objects_keys_is_refused_wherever_the_object_comes_from(text) -> None:
+    """CEL keeps an object in another order in each process."""
+    with pytest.raises(ConditionError, match="makes a list of an object"):
+        compile_condition(text).evaluate(LISTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("case.l.map(i, i.p.map(k, k))", [["x"]]),
+        ("case.l.filter(i, i.o.a == 1).size()", 1),
+        ("case.o.exists(k, k == 'a')", True),
+        ("case.l.map(i, i.o)", [OBJECT]),
+        ("[case.o].map(o, o.a)", [1]),
+    ],
+)
+def test_lists_of_lists_and_objects_as_they_are_have_an_order(text, value) -> None:
+    assert compile_condition(text).evaluate(LISTS) == value
+
+
+def test_a_fact_that_goes_by_too_many_names_is_refused() -> None:
+    wide = "case.l" + "".join(f".map(v{n}, hour > {n} ? v{n}.a : v{n}.b)" for n in range(6))
+    with pytest.raises(ConditionError, match="too many different facts"):
+        compile_condition(f"{wide} == []")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -225,6 +278,57 @@ def test_a_fact_that_this_case_does_not_have_can_be_asked_for() -> None:
     assert not condition.holds({})
 
 
+def _units(text: str, facts: dict[str, Any], most: int) -> str:
+    """Say what comes of an expression with only so many units to spend."""
+    try:
+        with cel_cost.bounded(most):
+            return repr(compile_condition(text).evaluate(facts))
+    except ConditionError as error:
+        return str(error)
+
+
+ITEMS = st.lists(
+    st.fixed_dictionaries({"n": st.integers(0, 9), "name": st.text("ab", max_size=60)}),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+@given(
+    items=ITEMS,
+    text=st.sampled_from(
+        ["evidence.s.filter(i, i.n > 3).size()", "evidence.s.exists(i, i.n == 4)",
+         "evidence.s.all(i, evidence.s.exists(j, j == i))", "evidence.s.map(i, i.name)",
+         "evidence.s.exists(i, i.name.contains('aba'))", "evidence.s == evidence.s"]
+    ),
+    most=st.integers(0, 6000),
+    seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_whether_it_costs_too_much_depends_on_no_order(items, text, most, seed) -> None:
+    """It is counted on the facts alone, so another machine refuses just the same."""
+    other = [dict(reversed(item.items())) for item in random.Random(seed).sample(items, len(items))]
+    told = [_units(text, {"evidence": {"s": order}}, most) for order in (items, other)]
+    refused = ["asks too much" in one for one in told]
+    assert refused[0] == refused[1]
+
+
+def test_what_is_evaluated_inside_shares_one_bound() -> None:
+    condition = compile_condition("case.l.all(i, i.p.size() == 1)")
+    with cel_cost.bounded(2000):
+        told = [_units(condition.text, LISTS, most=10**9) for _ in range(100)]
+        assert told[:3] == ["True", "True", "True"]
+        assert "asks too much" in told[-1]
+        assert compile_condition("true").evaluate(LISTS) is True
+    assert condition.evaluate(LISTS)
+
+
+def test_long_lists_and_texts_are_shown_by_their_size() -> None:
+    condition = compile_condition("case.l.exists(i, i == account.name)")
+    facts = {"case": {"l": list(range(11))}, "account": {"name": "a" * 5000}}
+    shown = condition.facts_read(facts)
+    assert shown["case.l"] == "11 items"
+    assert shown["account.name"] == "a" * 1000 + "…"
+
+
 DEAREST = [
     "evidence.s.all(r, " + " && ".join(["evidence.s == evidence.s"] * 4) + ")",
     "evidence.s.map(r, evidence.s)",
@@ -254,3 +358,40 @@ def test_the_dearest_conditions_stay_within_two_minutes_of_work_and_two_gigabyte
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(("bool", "list", "refused")), done.stdout
+
+
+FOR_EACH = """\
+id: hostile
+version: "1"
+kind: response
+title: Hostile
+summary: x
+trigger: "true"
+steps:
+  - id: each
+    uses: endpoint.isolate
+    for_each: evidence.s
+    target: {external_id: "${ item.n }"}
+    why: "${ %s }"
+tests:
+  - {name: one, expect: {tier: automatic}}
+"""
+PLANNED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (150, 150))
+resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
+from playbooks import golden, language
+playbook = language.load(sys.argv[1])
+items = [{"n": str(i), "more": list(range(9))} for i in range(2000)]
+playbook.example["evidence"] = {"s": items}
+print(len(golden.run(playbook)))
+"""
+
+
+@pytest.mark.parametrize("text", [*DEAREST, "evidence.s", "evidence.s + evidence.s", "item"])
+def test_a_plan_that_asks_the_dearest_of_every_item_stays_within_bounds(text) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PLANNED, FOR_EACH % text.replace('"', "'")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

@@ -49,8 +49,8 @@ def test_the_hash_names_exactly_this_text() -> None:
     [
         ("  - id: x\n    uses: identity.fly\n", "9:11", "no action 'identity.fly'"),
         ("  - id: x\n    uses: identity.list_sign_ins\n", "9:11", "changes nothing"),
-        (DISABLE.replace("account", "mailbox"), "10:13", "acts on a account, not on 'mailbox'"),
-        (DISABLE.replace("account", "person"), "10:13", "acts on a account, not on 'person'"),
+        (DISABLE.replace("account", "mailbox"), "10:13", "acts on an account, not on 'mailbox'"),
+        (DISABLE.replace("account", "person"), "10:13", "acts on an account, not on 'person'"),
         (
             "  - id: x\n    uses: mailbox.disable_inbox_rule\n    target: account\n",
             "10:13", "give `for_each:`",

@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_verdict_table(rows, place, told) -> None:
         (response_text().replace("{tier: automatic}", "{}"), "expects nothing"),
         (response_text().replace("{tier: automatic}", "{rule: x}"), "expects steps, tier, not"),
         (response_text().replace("expect:", "expects:"), "unknown key 'expects'"),
-        (response_text().replace("name: one", "name: one\n    change: [1]"), "change is a dict"),
+        (response_text().replace("name: one", "name: one\n    change: [1]"), "change is a mapping"),
         (_routine(ASK + _step("a", more="    when: evidence.disable.available\n")), "no step"),
         (
             _routine(DISABLE + _step("a", more="    when: evidence.disable.available\n")),
@@ -106,6 +106,135 @@ def test_what_is_wrong_with_a_verdict_table(rows, place, told) -> None:
 def test_what_is_wrong_with_the_whole(text, told) -> None:
     problems = _problems(text)
     assert any(told in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "told"),
+    [
+        ('version: "1"', "version: 1.10", "2:10", "1.10 is read as another number"),
+        ("id: sample", "id: 017", "1:5", "'017' is 15 to some readers"),
+        ("id: sample", "id: 007", "1:5", "007 is read as another number"),
+        ("title: Sample", "title: 1_000", "4:8", "'1_000' is 1000 to some readers"),
+        ("  - id: disable", "  - id: +1", "8:9", "+1 is read as another number"),
+        ('trigger: "true"', "trigger: yes", "6:10", "'yes' is true to some readers"),
+        ("{tier: automatic}", "{tier: off}", "13:20", "'off' is false to some readers"),
+        ("name: one", "name: one\n    change: {account: {country: NO}}", "13:33", "'NO' is false"),
+    ],
+)
+def test_a_value_that_can_be_read_in_two_ways_is_refused(old, new, place, told) -> None:
+    text = response_text()
+    assert old in text
+    problems = _problems(text.replace(old, new, 1))
+    assert any(p.startswith(f"sample.yaml:{place}: ") and told in p for p in problems), problems
+
+
+FOREACH = """\
+  - id: a
+    uses: {uses}
+    for_each: evidence.x
+    target: {{external_id: "${{ {target} }}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "place", "told"),
+    [
+        (_step("a", more="    when: account.is_vipp\n"), "10:11", "account has no 'is_vipp'"),
+        (_step("a", more="    when: has(case.colour)\n"), "10:11", "case has no 'colour'"),
+        (
+            _step("a", more="    when: account.is_vip == 'yes'\n"),
+            "10:11", "account.is_vip (bool) is compared with a string",
+        ),
+        (
+            _step("a", more="    when: 'account.username > 3'\n"),
+            "10:11", "account.username (string) is compared with a number",
+        ),
+        (
+            _step("a", more="    when: account.username && hour > 3\n"),
+            "10:11", "account.username (string) is not true or false",
+        ),
+        (
+            _step("a", more="    when: '!account.roles'\n"),
+            "10:11", "account.roles (list) is not true or false",
+        ),
+        (
+            _step("a", more="    when: account.username.matches('(')\n"),
+            "10:11", "'(' is no pattern",
+        ),
+        (_step("a", more="    why: \"${ {'a': 1}.a } it is\"\n"), "10:10", "is never filled in"),
+        (_step("a", more="    why: \"${ hour\"\n"), "10:10", "is never filled in"),
+        (
+            FOREACH.format(uses="identity.disable_sign_in", target="device.external_id"),
+            "11:27", "acts on an account, not on a device",
+        ),
+        (
+            FOREACH.format(uses="endpoint.isolate", target="account.external_id"),
+            "11:27", "acts on a device, not on an account",
+        ),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_meant_is_told_before_any_case_comes(steps, place, told) -> None:
+    problems = _problems(response_text(steps))
+    assert any(p.startswith(f"sample.yaml:{place}: ") and told in p for p in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("days: many", "identity.list_sign_ins takes days as integer, not 'many'"),
+        ("days: true", "takes days as integer, not True"),
+        ("days: '7'", "takes days as integer, not '7'"),
+    ],
+)
+def test_an_input_of_another_type_than_the_action_takes_is_refused(given, told) -> None:
+    [problem] = _problems(investigation_text(steps=ASK + f"    with: {{{given}}}\n"))
+    assert problem.startswith("sample.yaml:11:18: ")
+    assert told in problem
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "has(account.is_vip) && account.is_vip == false",
+        "account.username != ''",
+        "case.risk > 70 && case.risk < 99.5",
+        "case.findings.exists(account, account.colour == 3)",
+        "account.display_name == case.title",
+        "evidence.anything.is_so == 'x'",
+        "device.is_server",
+        "account.username.matches('^(a|b)+$')",
+    ],
+)
+def test_what_can_be_meant_is_not_complained_about(when) -> None:
+    text = response_text(_step("a", more=f'    when: "{when}"\n'))
+    assert language.load_checked(text, "sample.yaml").steps[0].when.text == when
+
+
+def test_a_fact_that_the_example_or_a_golden_case_gives_is_known() -> None:
+    text = response_text(_step("a", more="    when: account.badge == 'blue'\n"))
+    assert "account has no 'badge'" in _problems(text)[0]
+    example = text + "example: {account: {badge: red}}\n"
+    assert language.load_checked(example).steps[0].when.text == "account.badge == 'blue'"
+    case = "    change: {account: {badge: blue}}\n    expect"
+    assert language.load_checked(text.replace("    expect", case)).tests
+
+
+@pytest.mark.usefixtures("answers")
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ("evidence.look.copies == 3", "evidence.look.copies (list) is compared with a number"),
+        ("evidence.look.device && hour > 1", "evidence.look.device (object) is not true or false"),
+    ],
+)
+def test_answers_are_compared_with_what_they_can_be(when, told) -> None:
+    [problem] = _problems(investigation_text(_row(when) + NOT_ENOUGH, LOOK))
+    assert told in problem
+
+
+def test_numbers_among_facts_may_be_written_as_they_are() -> None:
+    more = "example: {case: {risk: 75.50, n: +1}}\n"
+    assert language.load_checked(response_text(more=more)).example["case"]["risk"] == 75.5
 
 
 @pytest.fixture

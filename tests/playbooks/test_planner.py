@@ -165,6 +165,28 @@ def _plan_for(*rules: dict[str, Any]) -> dict[str, Any]:
     return planner.plan(response(FOR_EACH), _with_rules(list(rules)), policy(default="automatic"))
 
 
+def test_a_step_shows_every_condition_it_stood_under_and_what_each_read() -> None:
+    told = _with_rules([{"external_id": f"r{n}", "name": "x"} for n in range(2)])
+    playbook = response(FOR_EACH + "    when: account.is_enabled\n")
+    [why, _] = [step["why"] for step in planner.plan(playbook, told, policy())["steps"]]
+    assert why["condition"] == "account.is_enabled; for each of evidence.inbox_rules.rules"
+    assert why["facts"] == {
+        "account.is_enabled": True,
+        "evidence.inbox_rules.rules": told["evidence"]["inbox_rules"]["rules"],
+    }
+    [why] = [step["why"] for step in planner.plan(response(DISABLE), facts(), policy())["steps"]]
+    assert (why["condition"], why["facts"]) == ("always", {})
+
+
+def test_a_plan_does_not_carry_a_long_list_along_with_each_target() -> None:
+    """A hundred targets of a list of two thousand: the plan says how long it was."""
+    many = FOR_EACH.replace("at_most: 3", "at_most: 100")
+    told = [{"external_id": f"r{n:04}", "name": "x"} for n in range(2000)]
+    steps = planner.plan(response(many), _with_rules(told), policy())["steps"]
+    assert len(steps) == 100
+    assert {step["why"]["facts"]["evidence.inbox_rules.rules"] for step in steps} == {"2000 items"}
+
+
 def test_too_many_targets_are_left_to_a_technician_by_name() -> None:
     told = [{"external_id": f"r{n}", "name": f"rule {n}"} for n in range(5)]
     within, beyond = _plan_for(*told[:3]), _plan_for(*told)

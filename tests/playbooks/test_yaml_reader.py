@@ -121,6 +121,47 @@ def test_ten_megabytes_are_refused_before_they_are_read(unit) -> None:
     assert problem == "book.yaml:1:1: larger than 256 KB: split it."
 
 
+DOUBTFUL = [
+    ("yes", True), ("No", False), ("on", True), ("OFF", False), ("017", 15), ("-017", -15),
+    ("0b11", 3), ("1_000", 1000), ("1:30", 90), ("12:30:45", 45045), ("190:20:30.15", 685230.15),
+    ("1_0.5", 10.5), ("0o17", "0o17"), ("1e3", "1e3"), ("1E5", "1E5"), ("08", "08"),
+    ("0" + "8" * 5000, "0" + "8" * 5000), ("1e400", "1e400"),
+]  # fmt: skip
+PLAIN = ["true", "FALSE", "False", "null", "~", "12", "-5", "+1", "0", "0x1F", "0.5", ".5", "5.",
+         "1.5e+3", "2026-01-01", "18:00-07:00", "x", "tRue", "y", "1.2.3", "1e", "0o8"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "value"), DOUBTFUL, ids=[text[:20] for text, _ in DOUBTFUL])
+def test_what_another_reader_may_read_otherwise_is_refused_in_a_new_file(text, value) -> None:
+    """YAML 1.1 and 1.2 differ in these; what was stored goes on meaning what it did."""
+    document = yaml_reader.parse(f"a:\n  - b: {text}\n", "book.yaml")
+    assert document.data == {"a": [{"b": value}]}
+    with pytest.raises(PlaybookError, match="to some readers of YAML") as caught:
+        yaml_reader.parse_new(f"a:\n  - b: {text}\n", "book.yaml")
+    assert caught.value.problems[0].startswith("book.yaml:2:8: ")
+    assert yaml_reader.parse_new(f"a: '{text}'\nb: \"{text}\"\n", "b").data == {
+        "a": text, "b": text,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_what_every_reader_reads_the_same_is_taken(text) -> None:
+    assert yaml_reader.parse_new(f"a: {text}\n", "b").doubtful == {}
+
+
+@pytest.mark.parametrize("text", ["a: &x 1\n", "a: &x [1]\nb: 2\n", "&x a: 1\n"])
+def test_an_anchor_that_nothing_names_does_no_harm(text) -> None:
+    assert yaml_reader.parse(text, "b").data["a"] in (1, [1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\ufeffa: 1\n", "a: 1\r\n", "%YAML 1.1\n---\na: 1\n", "---\na: 1\n...\n"],
+)
+def test_marks_of_other_editors_are_read_over(text) -> None:
+    assert yaml_reader.parse(text, "b").data == {"a": 1}
+
+
 WORDS = st.sampled_from(
     list("ab:[]{}!'\"|>#%@`1~, \n\t\x85")
     + ["!!", "&a", "*a", "---", "...", ".nan", "null", "<<", "  ", "- ", "? "]

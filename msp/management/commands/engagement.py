@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from msp.management.files import read_text
 from playbooks import rules, what_if, yaml_reader
 from playbooks.engagement import Engagement
 from playbooks.errors import PlaybookError
@@ -151,11 +152,7 @@ class Command(BaseCommand):
 
 
 def _read(path: Path) -> yaml_reader.Document:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HoldfastError(f"{path} can't be read: {error}.") from None
-    document = yaml_reader.parse(text, str(path))
+    document = yaml_reader.parse_new(read_text(path, yaml_reader.LARGEST_BYTES), str(path))
     if not isinstance(document.data, dict):
         raise PlaybookError([f"{document.at()}: a policy is a mapping, see `engagement show`"])
     return document

@@ -7,14 +7,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from msp.management import playbook_versions
-from playbooks import engagement, golden, library, planner, schema, verdicts
-from playbooks.language import Playbook, load_checked
-from playbooks.response import rules_in_force
+from msp.management import playbook_files, playbook_versions
+from msp.management.files import read_text
+from playbooks import engagement, golden, importing, library, planner, rules, schema, verdicts
+from playbooks.language import Playbook
 from tenants import scope
 from tenants.canonical import sha256_of
 from tenants.errors import HoldfastError
-from tenants.models import Tenant
+from tenants.selectors import tenant_by_slug
+
+_LARGEST_FACTS = 32 * 1024 * 1024
 
 
 class Command(BaseCommand):
@@ -26,19 +28,15 @@ class Command(BaseCommand):
         listing = commands.add_parser("list", help="every playbook")
         listing.add_argument("--json", action="store_true")
         plan = commands.add_parser("plan", help="what it would come to, for given facts")
-        plan.add_argument("id")
         plan.add_argument("--facts", type=Path, required=True, metavar="FILE")
-        plan.add_argument("--tenant", metavar="SLUG", help="use this client's rules of engagement")
         plan.add_argument("--json", action="store_true")
-        for name, text in (
-            ("facts", "print an example of the facts it takes"),
-            ("show", "print its source"),
-        ):
-            commands.add_parser(name, help=text).add_argument("id")
+        facts = commands.add_parser("facts", help="print an example of the facts it takes")
+        show = commands.add_parser("show", help="print its source")
         lint = commands.add_parser("lint", help="check a file, a folder, or the library")
         lint.add_argument("path", nargs="?", type=Path)
         test = commands.add_parser("test", help="run the golden cases")
-        test.add_argument("id", nargs="?")
+        for parser in (plan, facts, show, test):
+            playbook_files.add_choice(parser, is_one=parser is not test)
         commands.add_parser("schema", help="print the JSON Schema that editors use")
         playbook_versions.add_commands(commands.add_parser)
 
@@ -63,7 +61,7 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from None
 
     def _list(self, options: dict[str, Any]) -> None:
-        told = [_describe(playbook) for playbook in library.playbooks().values()]
+        told = [_describe(playbook) for playbook in importing.newest_of_each()]
         if options["json"]:
             self.stdout.write(json.dumps(told, indent=2))
             return
@@ -71,7 +69,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{playbook['id']:32} {playbook['kind']:14} {playbook['title']}")
 
     def _plan(self, options: dict[str, Any]) -> None:
-        playbook = library.get(options["id"])
+        playbook = playbook_files.chosen(options)
         facts = _read_facts(options["facts"], playbook)
         if playbook.kind == "investigation":
             told = verdicts.decide(playbook, facts).as_json()
@@ -89,36 +87,46 @@ class Command(BaseCommand):
             told = answer["verdict"]
             self.stdout.write(f"{told['verdict']} ({told['confidence']}): {told['because']}")
         else:
-            for step in answer["plan"]["steps"]:
-                target, rule = step["target"]["name"], step["tier_rule"]["title"]
-                self.stdout.write(f"{step['title']}: {target} [{step['tier']}: {rule}]")
-            for step in answer["plan"]["skipped"]:
+            plan = answer["plan"]
+            for step in plan["steps"]:
+                self._print_step(step)
+            for step in plan["skipped"]:
                 self.stdout.write(f"(skipped {step['step']}: {step['why']})")
+            self.stdout.write(f"{plan['objects']} objects, tier {plan['tier']}")
         self.stdout.write(f"sha256 {answer['sha256']}")
 
+    def _print_step(self, step: Mapping[str, Any]) -> None:
+        target, rule = step["target"]["name"], step["tier_rule"]["title"]
+        self.stdout.write(f"{step['title']}: {target} [{step['tier']}: {rule}]")
+        why = step["why"]
+        read = ", ".join(f"{path} = {_shown(value)}" for path, value in why["facts"].items())
+        self.stdout.write(f"    when: {why['condition']}" + (f" ({read})" if read else ""))
+        undo = step["reversal"]
+        self.stdout.write(
+            f"    undone by: {undo['title']}"
+            if undo["action"]
+            else f"    for good: {undo['reason']}"
+        )
+
     def _facts(self, options: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(library.get(options["id"]).example, indent=2))
+        self.stdout.write(json.dumps(playbook_files.chosen(options).example, indent=2))
 
     def _show(self, options: dict[str, Any]) -> None:
-        self.stdout.write(library.get(options["id"]).source)
+        self.stdout.write(playbook_files.chosen(options).source)
 
     def _schema(self, _options: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(schema.playbook_schema(), indent=2))
 
     def _lint(self, options: dict[str, Any]) -> None:
-        path = options["path"]
-        if path is None:
-            checked = [
-                load_checked(playbook.source, f"{playbook.id}.yaml").id
-                for playbook in library.playbooks().values()
-            ]
-        else:
-            files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-            checked = [_load(file).id for file in files]
-        self.stdout.write(f"{len(checked)} playbooks, nothing wrong.")
+        count, problems = playbook_files.lint(options["path"])
+        if problems:
+            # Each on a line of its own, as editors look for them.
+            told = f"{len(problems)} problems in {count} playbooks."
+            raise CommandError("\n".join([told, *problems]), returncode=2)
+        self.stdout.write(f"{count} playbooks, nothing wrong.")
 
     def _test(self, options: dict[str, Any]) -> None:
-        chosen = [library.get(options["id"])] if options["id"] else library.playbooks().values()
+        chosen = [playbook_files.chosen(options)] if options["id"] else library.playbooks().values()
         outcomes = [outcome for playbook in chosen for outcome in golden.run(playbook)]
         wrong = [outcome for outcome in outcomes if outcome.difference]
         for outcome in wrong:
@@ -141,19 +149,16 @@ def _describe(playbook: Playbook) -> dict[str, Any]:
     }
 
 
-def _load(path: Path) -> Playbook:
-    try:
-        return load_checked(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise HoldfastError(f"{path} can't be read: {error}.") from None
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def _read_facts(path: Path, playbook: Playbook) -> dict[str, Any]:
+    text = read_text(path, _LARGEST_FACTS)
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        facts = json.loads(text, parse_constant=_refuse_constant)
         json.dumps(facts, ensure_ascii=False).encode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HoldfastError(f"{path} can't be read: {error}.") from None
     except (ValueError, RecursionError) as error:
         raise HoldfastError(f"{path} is not JSON: {str(error)[:100]}.") from None
     if not isinstance(facts, dict):
@@ -173,8 +178,5 @@ def _refuse_constant(name: str) -> None:
 def _rules(slug: str | None) -> engagement.Engagement:
     if slug is None:
         return engagement.default()
-    tenant = Tenant.objects.filter(slug=slug).first()
-    if tenant is None:
-        raise HoldfastError(f"There is no tenant {slug!r}.")
-    with scope.tenant(tenant.id):
-        return rules_in_force()
+    with scope.tenant(tenant_by_slug(slug).id):
+        return rules.in_force()

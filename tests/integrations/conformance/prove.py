@@ -10,6 +10,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "msp.settings")
 django.setup()
 
+from integrations import catalog  # noqa: E402
 from tests.integrations.conformance.conftest import SUBJECTS  # noqa: E402
 from tests.integrations.conformance.subject import TOPICS, Subject  # noqa: E402
 
@@ -18,12 +19,24 @@ CONNECTORS = Path(__file__).parents[3] / "integrations/connectors"
 
 def proved(subject: Subject) -> dict[str, Any]:
     """What a subject lets the suite try."""
-    return {
+    told = {
         "topics": [topic for topic in TOPICS if not subject.why_not(topic)],
         "left_out": dict(subject.left_out),
         "contract": subject.contract.name if subject.contract else "",
         "recorded": sorted({recorded.path for recorded in subject.records}),
         "real_server": subject.real_server,
+    }
+    irreversible = _irreversible(subject)
+    return {**told, "irreversible": irreversible} if irreversible else told
+
+
+def _irreversible(subject: Subject) -> dict[str, str]:
+    """Why the vendor can't take back what the catalog can; the suite sees that nobody tries."""
+    names = {action.name for action in subject.manifest.actions}
+    return {
+        case.action: case.no_reversal
+        for case in subject.actions
+        if case.no_reversal and catalog.get(case.action).reversal not in names
     }
 
 

@@ -51,6 +51,45 @@ from msp.console.answers import in_words
             "All mail is forwarded to x@elsewhere.example, outside the organisation.",
         ),
         ("mailbox.get_forwarding", {"is_forwarding": False}, "Mail is not forwarded."),
+        (
+            "endpoint.get_device",
+            {"device": {"hostname": "PC-7", "is_isolated": True, "is_server": True, "os": "Linux"}},
+            "PC-7; cut off the network; a server; Linux.",
+        ),
+        ("endpoint.get_device", {"device": {"hostname": "PC-7", "is_isolated": None}}, "PC-7."),
+        (
+            "endpoint.list_alerts",
+            {"alerts": [{}, {}], "count": 2, "high": 1},
+            "2 alerts; 1 of high severity.",
+        ),
+        (
+            "endpoint.list_processes",
+            {"processes": [{"name": "a.exe", "is_suspicious": True, "is_running": True}, {}]},
+            "1 suspicious program: a.exe; still running: 1.",
+        ),
+        (
+            "endpoint.list_files",
+            {
+                "files": [
+                    {"name": "a.exe", "is_malicious": True, "is_quarantined": False},
+                    {"name": "b.exe", "is_malicious": True, "is_quarantined": True},
+                    {"name": "c.exe", "is_malicious": False},
+                ]
+            },
+            "2 harmful files; not locked away: a.exe.",
+        ),
+        ("endpoint.list_files", {"files": []}, "0 harmful files."),
+        (
+            "endpoint.list_credential_access",
+            {"accesses": [{"program": "d.exe"}], "count": 1},
+            "1 attempt to read stored passwords; by d.exe.",
+        ),
+        (
+            "endpoint.list_logged_on_users",
+            {"users": [{"name": "EX\\ann", "is_privileged": True}, {"name": "EX\\bob"}]},
+            "2 users; administrators: EX\\ann.",
+        ),
+        ("patch.list_missing", {"patches": [{}, {}, {}]}, "3 missing updates."),
     ],
 )
 def test_answers_are_said_in_a_line(gatherer: str, facts: dict, said: str) -> None:
@@ -65,4 +104,4 @@ def test_every_gatherer_has_words() -> None:
 
 
 def test_what_is_not_known_has_no_words() -> None:
-    assert in_words("endpoint.list_processes", {"processes": []}) == ""
+    assert in_words("hr.get_employment", {"status": "active"}) == ""
