@@ -28,6 +28,8 @@ _DEEPEST_LOOPS = 2
 _MOST_COMPARISONS_IN_LOOPS = 4
 _COMPARISONS = ("_==_", "_!=_", "@in", "_+_")
 _MOST_VALUES = 200_000
+# Facts are shown with a plan, at each of its steps: what is longer is told by its number.
+_LONGEST_SHOWN = 20
 # Facts that a case may have or not: where they are absent, `has(device.external_id)` is false.
 _OPTIONAL = (
     "account", "mailbox", "device", "message", "person", "on_premises", "indicator", "inputs",
@@ -112,7 +114,7 @@ class Condition:
         for path in self.reads:
             value = _at(facts, path)
             if value is not None:
-                found[path] = value
+                found[path] = _shown(value)
         return found
 
 
@@ -191,6 +193,11 @@ def _paths(node: Node, bound: frozenset[str]) -> set[tuple[str, ...]]:
     inner = bound | set(node.variables)
     found = _paths(node.parts[0], bound)
     return found | {one for part in node.parts[1:] for one in _paths(part, inner)}
+
+
+def _shown(value: Any) -> Any:
+    is_long = isinstance(value, list | Mapping) and len(value) > _LONGEST_SHOWN
+    return f"{len(value)} items" if is_long else value
 
 
 def _plain(value: Any, left: list[int], text: str) -> Any:
