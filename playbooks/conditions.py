@@ -244,7 +244,7 @@ def _only(wanted: Mapping[str, Any] | None, facts: Any) -> Any:
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, list) and len(value) > _LONGEST_SHOWN_LIST:
+    if isinstance(value, list | Mapping) and len(value) > _LONGEST_SHOWN_LIST:
         return f"{len(value)} items"
     if isinstance(value, str) and len(value) > _LONGEST_SHOWN_TEXT:
         return f"{value[:_LONGEST_SHOWN_TEXT]}…"

@@ -18,6 +18,8 @@ from tenants.models import Account, Device, Evidence
 ACTIVE_DIRECTORY = "active_directory"
 Facts = dict[str, Any]
 _Row = TypeVar("_Row", Account, Device)
+# Whoever is listed here is an administrator, whether or not the directory knows it by now.
+_PRIVILEGED = "identity.list_privileged_accounts"
 # What the evidence lists, by connector (empty: not kept) and external id.
 _Named = dict[str, dict[str, list[Mapping[str, Any]]]]
 
@@ -96,7 +98,8 @@ def _add(row: Evidence, named: dict[str, _Named]) -> None:
             external_id = item.get("external_id") if isinstance(item, Mapping) else None
             if isinstance(external_id, str) and external_id:
                 by_id = named[kind].setdefault(row.answer.get("provider", ""), {})
-                by_id.setdefault(external_id, []).append(item)
+                told = {**item, "is_privileged": True} if row.gatherer == _PRIVILEGED else item
+                by_id.setdefault(external_id, []).append(told)
 
 
 def _accounts(named: _Named) -> dict[str, Facts]:

@@ -149,6 +149,51 @@ def _missing(facts: Facts) -> str:
     return _joined(_counted(len(_rows(facts, "patches")), "missing update"))
 
 
+def _emergency_accounts(facts: Facts) -> str:
+    told = [f"{_name(row)}: {_emergency_account(row)}" for row in _rows(facts, "accounts")]
+    return _joined(*told) if told else "There is no emergency account."
+
+
+def _emergency_account(row: Facts) -> str:
+    days, used = row.get("last_tested_days"), row.get("unexpected_sign_ins") or 0
+    parts = (
+        "switched on" if row.get("is_enabled") else "switched off",
+        f"{'free of' if row.get('is_excluded_from_policies') else 'bound by'} the sign-in policies",
+        "never tried" if days is None else f"tried {_counted(days, 'day')} ago",
+        _counted(used, "unexpected sign-in") if used else "no unexpected sign-in",
+    )
+    return ", ".join(parts)
+
+
+def _privileged_accounts(facts: Facts) -> str:
+    return _listed(_rows(facts, "accounts"), "administrator", _name)
+
+
+def _inactive_accounts(facts: Facts) -> str:
+    return _listed(
+        _rows(facts, "accounts"),
+        "unused account",
+        lambda row: f"{_name(row)} ({_counted(row.get('last_sign_in_days', 0), 'day')})",
+    )
+
+
+def _pending_updates(facts: Facts) -> str:
+    lacking = [row for row in _rows(facts, "devices") if row.get("patches")]
+    return _joined(
+        _counted(len(_rows(facts, "devices")), "computer"),
+        _listed(lacking, "of them lacking updates", _name, plural="of them lacking updates")[:-1],
+    )
+
+
+def _exposed_devices(facts: Facts) -> str:
+    return _listed(_rows(facts, "devices"), "computer", _name)
+
+
+def _drift(facts: Facts) -> str:
+    weaker = [row for row in _rows(facts, "settings") if row.get("is_weaker")]
+    return _listed(weaker, "weakened setting", _name)
+
+
 _WORDS: dict[str, Callable[[Facts], str]] = {
     "endpoint.get_device": _device,
     "endpoint.list_alerts": _alerts,
@@ -164,7 +209,14 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "identity.list_directory_changes": _directory_changes,
     "mailbox.list_inbox_rules": _inbox_rules,
     "mailbox.get_forwarding": _forwarding,
+    "identity.get_break_glass_state": _emergency_accounts,
+    "identity.list_privileged_accounts": _privileged_accounts,
+    "identity.list_inactive_accounts": _inactive_accounts,
+    "patch.list_pending_updates": _pending_updates,
+    "patch.list_exposed_devices": _exposed_devices,
+    "posture.list_drift": _drift,
 }
+_MOST_NAMED = 10
 
 
 def _rows(facts: Facts, name: str) -> Sequence[Mapping[str, Any]]:
@@ -174,6 +226,20 @@ def _rows(facts: Facts, name: str) -> Sequence[Mapping[str, Any]]:
 def _named(rows: Sequence[Mapping[str, Any]]) -> str:
     names = dict.fromkeys(str(row["name"]) for row in rows if row.get("name"))
     return f": {', '.join(names)}" if names else ""
+
+
+def _name(row: Facts) -> str:
+    return str(row.get("name") or row.get("external_id") or "?")
+
+
+def _listed(
+    rows: Sequence[Facts], noun: str, named: Callable[[Facts], str], plural: str = ""
+) -> str:
+    """Count the rows and name the first of them."""
+    count = f"{len(rows)} {plural}" if plural else _counted(len(rows), noun)
+    names = [named(row) for row in rows[:_MOST_NAMED]]
+    names += ["…"] if len(rows) > _MOST_NAMED else []
+    return f"{count}{': ' if names else ''}{', '.join(names)}."
 
 
 def _counted(number: int, noun: str) -> str:

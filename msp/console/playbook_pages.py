@@ -159,6 +159,29 @@ def steps(playbook: Playbook) -> list[StepLine]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """One row of what a routine reports, in words."""
+
+    says: str
+    to_do: str
+    asks: str
+    condition: str
+
+
+def results(playbook: Playbook) -> list[ResultLine]:
+    """Return what a routine reports, and when."""
+    return [
+        ResultLine(
+            says=_EMBEDDED.sub(_named, row.says),
+            to_do=_EMBEDDED.sub(_named, row.to_do),
+            asks="For each of" if row.for_each else "If",
+            condition="; ".join(one.text for one in (row.when, row.for_each) if one is not None),
+        )
+        for row in playbook.results
+    ]
+
+
 def golden_state(playbook: Playbook) -> Word:
     """Return how many golden cases pass."""
     outcomes = golden.run(playbook)

@@ -8,6 +8,7 @@ from integrations import catalog
 from playbooks import engagement, golden, library, planner
 from playbooks.given import merged
 from playbooks.language import Playbook
+from tenants.canonical import canonical_json
 
 ACTING = [one for one in library.playbooks().values() if one.kind != "investigation"]
 RESPONSES = {
@@ -124,3 +125,20 @@ def test_more_copies_than_a_hundred_are_left_to_a_person() -> None:
     assert len(plan["steps"]) == 100
     assert len(plan["skipped"]) == 4  # three copies, and the step for when none is known
     assert plan["tier"] == "second_technician"
+
+
+def test_a_review_of_many_accounts_can_be_planned() -> None:
+    """CEL ends after 10,000 rounds through lists: a client with many idle accounts has to fit."""
+    idle = [
+        {"external_id": f"u-{n}", "name": f"u-{n}", "last_sign_in_days": 99} for n in range(900)
+    ]
+    known = library.get("access-review").example["directory"]["accounts"]["u-1"]
+    plan = _planned(
+        "access-review",
+        evidence={"inactive": {"accounts": idle}},
+        directory={"accounts": {one["external_id"]: known for one in idle}},
+    )
+    assert sum(step["action"] == "identity.disable_sign_in" for step in plan["steps"]) == 50
+    assert sum(one.get("by_hand", False) for one in plan["skipped"]) == 850
+    # Each step says why, but not by repeating all that was asked.
+    assert all(len(canonical_json(step)) < 4000 for step in plan["steps"])

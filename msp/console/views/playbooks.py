@@ -50,6 +50,7 @@ def playbook(request: HttpRequest, playbook_id: str) -> HttpResponse:
         found=found,
         playbook=found.playbook,
         steps=playbook_pages.steps(found.playbook),
+        results=playbook_pages.results(found.playbook),
         golden=playbook_pages.golden_state(found.playbook),
         versions=playbook_pages.versions(found.playbook.id),
         sources=playbook_pages.sources(found.playbook),

@@ -90,6 +90,51 @@ from msp.console.answers import in_words
             "2 users; administrators: EX\\ann.",
         ),
         ("patch.list_missing", {"patches": [{}, {}, {}]}, "3 missing updates."),
+        (
+            "identity.get_break_glass_state",
+            {
+                "accounts": [
+                    {
+                        "name": "bg-1",
+                        "is_enabled": True,
+                        "is_excluded_from_policies": True,
+                        "last_tested_days": 1,
+                        "unexpected_sign_ins": 0,
+                    },
+                    {"name": "bg-2", "last_tested_days": None, "unexpected_sign_ins": 2},
+                ]
+            },
+            "bg-1: switched on, free of the sign-in policies, tried 1 day ago, no unexpected "
+            "sign-in; bg-2: switched off, bound by the sign-in policies, never tried, 2 unexpected "
+            "sign-ins.",
+        ),
+        (
+            "identity.get_break_glass_state",
+            {"accounts": [], "count": 0},
+            "There is no emergency account.",
+        ),
+        (
+            "identity.list_privileged_accounts",
+            {"accounts": [{"name": f"a{n}"} for n in range(12)]},
+            "12 administrators: a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, ….",
+        ),
+        (
+            "identity.list_inactive_accounts",
+            {"accounts": [{"name": "temp", "last_sign_in_days": 140}]},
+            "1 unused account: temp (140 days).",
+        ),
+        (
+            "patch.list_pending_updates",
+            {"devices": [{"name": "PC-1", "patches": ["KB1"]}, {"name": "PC-2", "patches": []}]},
+            "2 computers; 1 of them lacking updates: PC-1.",
+        ),
+        ("patch.list_exposed_devices", {"devices": [{"external_id": "d-1"}]}, "1 computer: d-1."),
+        (
+            "posture.list_drift",
+            {"settings": [{"name": "A", "is_weaker": True}, {"name": "B", "is_weaker": False}]},
+            "1 weakened setting: A.",
+        ),
+        ("posture.list_drift", {"settings": [], "count": 0}, "0 weakened settings."),
     ],
 )
 def test_answers_are_said_in_a_line(gatherer: str, facts: dict, said: str) -> None:

@@ -130,6 +130,7 @@ def test_pages_fit_and_can_be_read(
         "playbooks": "playbooks/",
         "playbooks-of-client": f"playbooks/?client={rows.tenant.slug}",
         "playbook": "playbooks/contain-cloud-account/",
+        "playbook-routine": "playbooks/break-glass-test/",
         "practice": f"playbooks/contain-cloud-account/{rows.tenant.slug}/",
         "spread": f"playbooks/contain-cloud-account/{rows.tenant.slug}/spread/",
         "routines": f"routines/?client={rows.tenant.slug}",
