@@ -18,6 +18,8 @@ from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
 
 FOR_A_PERSON = (Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL)
 BY_ITSELF = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.RESPONDING)
+# A routine that was put off goes on by itself only from its time on.
+_GOES_ON = Q(status__in=BY_ITSELF) & ~Q(status=Case.Status.NEW, request__has_key="at")
 QUEUE_LENGTH = 200
 # What is shown of a quarantined record: enough to see what is wrong with it, and no more.
 BODY_SHOWN_BYTES = 20_000
@@ -131,7 +133,7 @@ def totals(technician: Technician) -> Totals:
     cases = Case.in_scope().aggregate(
         waiting=Count("id", filter=Q(status__in=FOR_A_PERSON)),
         closed=Count("id", filter=Q(closed_with_proof=True, closed_at__gte=day_ago)),
-        running=Count("id", filter=Q(status__in=BY_ITSELF)),
+        running=Count("id", filter=_GOES_ON),
     )
     broken = Connection.in_scope().filter(state=Connection.State.BROKEN).select_related("tenant")
     return Totals(
@@ -153,7 +155,7 @@ def everything_stopped() -> bool:
 def tenant_rows(technician: Technician) -> list[TenantRow]:
     """Return the technician's clients by name, with what stands out."""
     waiting = _by_tenant(Case.in_scope().filter(status__in=FOR_A_PERSON))
-    running = _by_tenant(Case.in_scope().filter(status__in=BY_ITSELF))
+    running = _by_tenant(Case.in_scope().filter(_GOES_ON))
     connections = _by_tenant(Connection.in_scope())
     broken = _by_tenant(Connection.in_scope().filter(state=Connection.State.BROKEN))
     return [

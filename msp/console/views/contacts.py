@@ -94,7 +94,11 @@ def set_active(request: HttpRequest, slug: str, contact_id: uuid.UUID) -> HttpRe
     found = _tenant(request, slug)
     contact = _contact(found, contact_id)
     is_active = request.POST.get("asked") == "yes"
-    actions.set_contact_active(contact, actor=technician_of(request), is_active=is_active)
+    try:
+        actions.set_contact_active(contact, actor=technician_of(request), is_active=is_active)
+    except HoldfastError as error:
+        messages.error(request, str(error))
+        return _back(found)
     messages.success(
         request,
         f"{contact.name} is asked again, after all others."

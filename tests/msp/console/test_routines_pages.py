@@ -391,3 +391,22 @@ def test_only_routines_are_started_here(browser, client) -> None:
     assert web.get(_address(client, "contain-cloud-account")).status_code == 404
     assert not re.search("contain-cloud-account", web.get(
         f"/admin/routines/?client={client.slug}").content.decode())  # fmt: skip
+
+
+def test_what_a_routine_found_is_shown_with_what_is_left_to_do(browser, client) -> None:
+    web = browser(Role.TECHNICIAN)
+    _start(web, client)
+    found = {"id": "unused", "says": "3 accounts are <unused>.", "to_do": "Block them by hand."}
+    with scope.tenant(client.id):
+        Case.objects.update(verdict_detail={"playbook": "everything", "results": [found]})
+    page = web.get(f"/admin/cases/{_cases(client)[0].id}/").content.decode()
+    assert "3 accounts are &lt;unused&gt;." in page
+    assert "Block them by hand." in page
+
+
+def test_one_that_is_still_to_come_does_not_count_as_going_on(browser, client) -> None:
+    web = browser(Role.TECHNICIAN)
+    _scheduled(web, client)
+    assert "<b>0</b><span>cases going on without you" in web.get("/admin/queue/").content.decode()
+    _start(web, client)
+    assert "<b>1</b><span>case going on without you" in web.get("/admin/queue/").content.decode()
