@@ -25,6 +25,9 @@ from tenants.models import Case, PlaybookMode, Verdict
 
 _TO_COME = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
 _NEVER = (Step.Status.FORBIDDEN, Step.Status.SKIPPED)
+_ASKED_AGAIN_IN = (
+    Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING,
+)  # fmt: skip
 _REASON = "What the plan was made on has changed: it was planned again."
 
 
@@ -58,12 +61,12 @@ def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
     """Plan anew, on what is known now, what a plan that nobody approved was for; ask for it.
 
     PlaybookError where the plan was neither rejected nor has expired, was asked for again already,
-    its case doesn't wait for a technician, nothing of it is needed any more, or something that it
+    its case is closed or looked into anew, nothing of it is needed any more, or something that it
     needs is not connected. Runs inside the tenant's scope.
     """
     plan = Plan.objects.select_for_update(of=("self",)).select_related("playbook").get(id=plan_id)
-    case = Case.objects.select_for_update(of=("self",)).get(id=plan.case_id)
-    if not may_be_asked_again(plan) or case.status != Case.Status.NEEDS_TECHNICIAN:
+    case = plan.case = Case.objects.select_for_update(of=("self",)).get(id=plan.case_id)
+    if not may_be_asked_again(plan):
         raise PlaybookError(["This plan can't be asked for again: open the case and look."])
     facts = {**case_facts.of_case(case), **_given(plan)}
     try:
@@ -94,9 +97,13 @@ def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
 
 
 def may_be_asked_again(plan: Plan) -> bool:
-    """Whether a plan ended because nobody approved it, and none has taken its place."""
+    """Whether a plan ended because nobody approved it, and none has taken its place.
+
+    While its case is looked into, the plan of then may be another one.
+    """
     return (
         plan.status in (Plan.Status.REJECTED, Plan.Status.EXPIRED)
+        and plan.case.status in _ASKED_AGAIN_IN
         and "reverses" not in plan.document
         and not plan.replaced_by.exists()
     )

@@ -16,6 +16,8 @@ from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Case, PlaybookMode, Verdict
 
+# What tells a plan from another try of the same.
+_OF_ONE_TRY = ("attempt", "asks_again", "carries_out")
 OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
 _NEEDS = {
     Verdict.SUSPICIOUS: "Suspicious, but not proven: decide whether it was the user.",
@@ -119,7 +121,7 @@ def _rejected_before(case: Case, document: dict[str, Any], playbook_sha256: str)
     last = Plan.objects.filter(case=case, playbook_id=playbook_sha256).last()
     if last is None or last.status != Plan.Status.REJECTED:
         return None
-    told = {key: value for key, value in last.document.items() if key != "attempt"}
+    told = {key: value for key, value in last.document.items() if key not in _OF_ONE_TRY}
     return last if planner.plan_sha256(told) == planner.plan_sha256(document) else None
 
 

@@ -139,8 +139,7 @@ def _plan(plan: Plan, actor: str, *, is_undone: bool) -> PlanView:
         else [],
         can_be_carried_out=plan.status == Plan.Status.SHADOW
         and plan.case.status != Case.Status.CLOSED,
-        can_be_asked_again=plan.case.status == Case.Status.NEEDS_TECHNICIAN
-        and replanning.may_be_asked_again(plan),
+        can_be_asked_again=replanning.may_be_asked_again(plan),
         is_live=plan.status in OPEN_PLANS,
     )
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Connection
-from playbooks import approvals, guardrails, planner, response
+from playbooks import approvals, guardrails, planner, replanning, response
 from playbooks.errors import ApprovalError
 from playbooks.models import Approval, Plan, Step
 from tenants import scope
@@ -409,6 +409,25 @@ def test_the_same_verdict_after_a_rejection_is_not_silence(tenant, answered) -> 
     case = _settle(case)
     assert case.status == "needs_technician"
     assert "Rejected by" in case.needs
+
+
+def test_a_rejection_stands_too_for_what_was_asked_for_again(tenant, answered) -> None:
+    """The engine asks no third time by itself for what a person asked for again in vain."""
+    case = _respond(tenant, answered)
+    for _ in range(2):
+        for plan in Plan.objects.filter(case=case, status="awaiting_approval"):
+            _decide(plan, ANN, approve=False, comment="No.")
+        assert _settle(case).status == "needs_technician"
+        for plan in Plan.objects.filter(case=case, status="rejected", replaced_by=None):
+            replanning.ask_again(plan.id, actor=BOB)
+        case.refresh_from_db()
+    for plan in Plan.objects.filter(case=case, status="awaiting_approval"):
+        _decide(plan, ANN, approve=False, comment="No.")
+    _settle(case)
+    made = Plan.objects.filter(case=case).count()
+    case = _settle(_respond(tenant, case))
+    assert case.status == "needs_technician"
+    assert Plan.objects.filter(case=case).count() == made == 6
 
 
 def test_a_response_that_can_not_be_planned_is_not_silence(tenant, in_tenant) -> None:
