@@ -130,7 +130,7 @@ class Transport:
         Reads are repeated on 429, 5xx and network failures, at most `Limits.repeats` times.
         Statuses in `accept` are returned too, for the caller to judge.
         """
-        return self._repeated(call, lambda response: self._accepted(call, response, accept))
+        return self._repeated(call, lambda answer, end: self._accepted(call, answer, end, accept))
 
     def lines(self, call: Call, *, most: int, idle: float) -> list[bytes]:
         """Read lines of an answer that may never end, such as a stream of events.
@@ -139,15 +139,13 @@ class Transport:
         came for `idle` seconds, `Limits` are reached, or the vendor ends. A line that was cut off
         is left out: the caller asks again from before it. Errors and repetition as in `send`.
         """
-        return self._repeated(call, lambda response: self._lines(call, response, most), idle)
+        return self._repeated(call, lambda answer, end: self._lines(call, answer, end, most, idle))
 
-    def _repeated(
-        self, call: Call, read: Callable[[httpx.Response], Read], idle: float | None = None
-    ) -> Read:
+    def _repeated(self, call: Call, read: Callable[[httpx.Response, float], Read]) -> Read:
         attempt = 0
         while True:
             try:
-                return self._once(call, read, idle)
+                return self._once(call, read)
             except (Throttled, Unavailable) as error:
                 wait = self._wait(error, attempt)
                 if not call.may_repeat or wait is None:
@@ -155,10 +153,10 @@ class Transport:
             attempt += 1
             self._sleep(wait)
 
-    def _once(self, call: Call, read: Callable[[httpx.Response], Read], idle: float | None) -> Read:
+    def _once(self, call: Call, read: Callable[[httpx.Response, float], Read]) -> Read:
         self._check(call.url)
         try:
-            return self._opened(call, read, idle)
+            return self._opened(call, read)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise Unavailable(
                 f"{call.name}: no connection could be made; nothing was done. It is tried again."
@@ -185,22 +183,20 @@ class Transport:
             check_endpoint(url, allow_private=self._allow_private)
             self._checked[origin] = time.monotonic()
 
-    def _opened(
-        self, call: Call, read: Callable[[httpx.Response], Read], idle: float | None
-    ) -> Read:
-        timeout = httpx.Timeout(idle or self.limits.read, connect=self.limits.connect)
+    def _opened(self, call: Call, read: Callable[[httpx.Response, float], Read]) -> Read:
+        deadline = time.monotonic() + self.limits.total
         with self._http.stream(
             call.method,
             call.url,
             headers=dict(call.headers),
             json=call.json,
             data=dict(call.form) if call.form is not None else None,
-            timeout=timeout,
         ) as response:
-            return read(response)
+            return read(response, deadline)
 
-    def _accepted(self, call: Call, response: httpx.Response, accept: Collection[int]) -> Answer:
-        deadline = time.monotonic() + self.limits.total
+    def _accepted(
+        self, call: Call, response: httpx.Response, deadline: float, accept: Collection[int]
+    ) -> Answer:
         chunks, size = [], 0
         for chunk in response.iter_bytes():
             chunks.append(chunk)
@@ -218,10 +214,13 @@ class Transport:
             return answer
         raise error_for(call, answer)
 
-    def _lines(self, call: Call, response: httpx.Response, most: int) -> list[bytes]:
+    def _lines(
+        self, call: Call, response: httpx.Response, deadline: float, most: int, idle: float
+    ) -> list[bytes]:
         if not 200 <= response.status_code < 300:
-            self._accepted(call, response, ())
-        deadline = time.monotonic() + self.limits.total
+            self._accepted(call, response, deadline, ())
+        # The first answer may take its time; from now on silence means that there is no more.
+        response.request.extensions["timeout"]["read"] = idle
         found: list[bytes] = []
         rest, size = b"", 0
         try:

@@ -150,3 +150,11 @@ def test_real_recordings_of_crowdstrike_conform() -> None:
             )  # fmt: skip
     assert count > 10
     assert [str(violation) for violation in wrong] == []
+
+
+def test_what_a_contract_does_not_hold_is_not_judged_by_it() -> None:
+    contract = published.CROWDSTRIKE.contract()
+    assert contract.covers(f"{CROWDSTRIKE}/devices/queries/devices/v1")
+    assert not contract.covers(f"{CROWDSTRIKE}/sensors/entities/datafeed/v2?appId=a")
+    assert not contract.covers(f"{CROWDSTRIKE}/ods/entities/scans/v1")
+    assert published.WAZUH.contract().covers(f"{WAZUH}/agents")
