@@ -97,7 +97,7 @@ tokens = _of_each_user(_tokens_of, _USERS_WITH_TOKENS)
 def _mail_of(client: WorkspaceClient, user: JsonObject) -> list[SourceRecord]:
     """The filters, the settings, and the mailbox that they show to exist."""
     user_id, mail = str(user["id"]), str(user.get("primaryEmail") or "")
-    # A suspended user's mailbox can't be told from one that isn't there: it is left as it was.
+    # Google doesn't reliably open the mailbox of a suspended user: what is known is left as it is.
     if user.get("isMailboxSetup") is False or not mail or user.get("suspended"):
         return []
     settings = client.gmail.users().settings()

@@ -102,6 +102,13 @@ def test_a_request_of_the_library_can_not_go_out_by_itself(vendor, client) -> No
     assert vendor.requests() == []
 
 
+def test_a_query_that_is_too_long_for_the_library_is_still_a_read(vendor, client) -> None:
+    long = ",".join(f"USER_EMAIL=={n}@contoso-clinic.example" for n in range(100))
+    request = client.reports.activities().list(userKey="all", applicationName="admin", filters=long)
+    assert client.read(request, scopes.AUDIT)["kind"] == "reports#activities"
+    assert [line["method"] for line in vendor.requests(path="/applications/admin$")] == ["GET"]
+
+
 def test_addresses_are_asked_for_once(vendor, client, victim) -> None:
     assert {client.address(victim.external_id) for _ in range(3)} == {victim.name}
     assert client.address("x@y.example") == "x@y.example"
