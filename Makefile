@@ -4,7 +4,7 @@ PYTHON ?= python3
 BOOTSTRAP = $(PYTHON) -B -m bootstrap
 VENV = .venv/bin/python
 
-.PHONY: help setup demo test chaos bench lint format lock clean distclean
+.PHONY: help setup demo test history chaos bench lint format lock clean distclean
 
 help:
 	@echo "make demo          see it work: clients, an attack, containment, proof, reports"
@@ -27,6 +27,10 @@ demo: setup
 
 test: lint
 	$(VENV) -m pytest $(PYTEST)
+
+# Before a release: what its plans and runs look like at each moment, for later ones to carry on.
+history: lint
+	$(VENV) -m pytest -s tests/playbooks/record_history.py
 
 # On state of their own under var/, with a database that nobody else uses.
 chaos: setup
