@@ -27,7 +27,7 @@ def connector(connector_id: str) -> Manifest:
         return CONNECTORS[connector_id]
     except KeyError:
         raise UnknownConnector(
-            f"There is no connector {connector_id!r}. Connectors: {', '.join(CONNECTORS)}."
+            f"There is no connector {connector_id!r}. Connectors: {', '.join(sorted(CONNECTORS))}."
         ) from None
 
 

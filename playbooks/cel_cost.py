@@ -22,6 +22,7 @@ MOST_ROUNDS = 10_000
 _A_VALUE_IN, _A_VALUE_OUT = 5, 100
 _EQUAL = ("_==_", "_!=_")
 _COMPARISONS = (*_EQUAL, "@in", "_+_")
+_LOOKUP = "_[_]"
 _TEXT_FUNCTIONS = ("contains", "matches", "startsWith", "endsWith", "size", "string", "bytes")
 _COPIED_IN_A_UNIT = 5
 _left: ContextVar[list[int] | None] = ContextVar("cel_left", default=None)
@@ -42,9 +43,10 @@ def bounded(most: int = MOST) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What one term reads whole in each of its rounds; of values that are equal, the smaller."""
+    """What one term reads in each of its rounds; of values that are equal, the smaller."""
 
     sides: tuple[Values, ...]
+    looked_in: Values | None
     is_in_loop: bool
     is_equal: bool = False
 
@@ -63,9 +65,9 @@ class Cost:
             if term.node.kind == "loop"
         ]
         self._readings = [
-            _Reading(_values(term), bool(term.around), term.node.text in _EQUAL)
+            _reading(term)
             for term in terms
-            if _compares(term.node) or term.node.text in _TEXT_FUNCTIONS
+            if _compares(term.node) or term.node.text in (*_TEXT_FUNCTIONS, _LOOKUP)
         ]
         self.compared_in_loops = sum(1 for one in terms if one.around and _compares(one.node))
 
@@ -88,6 +90,7 @@ class Cost:
     def _in_rounds(self, facts: Mapping[str, Any], values: int) -> int:
         longest = _Largest(facts, values, cel_values.length)
         largest = _Largest(facts, values, cel_values.size)
+        searched = _Largest(facts, values, _searched)
         rounds = copied = 0
         for lists, makes_list in self._loops:
             lengths = [longest.of(one) for one in lists]
@@ -99,6 +102,7 @@ class Cost:
             sizes = [largest.of(side) for side in reading.sides]
             # Values of other sizes are unequal at once; looking for one, or joining, reads all.
             units = min(sizes) if reading.is_equal else sum(sizes)
+            units += searched.of(reading.looked_in) if reading.looked_in else 0
             once, each = (once, each + units) if reading.is_in_loop else (once + units, each)
         return once + min(rounds, MOST_ROUNDS) * (self._terms + copied + each)
 
@@ -140,6 +144,24 @@ def _spend(units: int, text: str) -> None:
 
 def _values(term: Term) -> tuple[Values, ...]:
     return tuple(cel_values.values_of(part, term.names) for part in term.node.parts)
+
+
+def _reading(term: Term) -> _Reading:
+    sides = _values(term)
+    if term.node.text == _LOOKUP:
+        # What is found isn't read, and what an expression makes is small.
+        return _Reading((), Values(sides[0].facts), bool(term.around))
+    if term.node.text == "@in":
+        return _Reading(sides[:1], sides[1], bool(term.around))
+    return _Reading(sides, None, bool(term.around), term.node.text in _EQUAL)
+
+
+def _searched(value: Any) -> int:
+    """Return what looking for something costs: an object's names are gone through, not its values.
+
+    That an item of a list is found by its place isn't counted in its favour.
+    """
+    return len(value) if isinstance(value, Mapping) else cel_values.size(value)
 
 
 def _compares(node: Node) -> bool:

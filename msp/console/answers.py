@@ -7,6 +7,8 @@ is missing from an answer is left out of the line.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from integrations import catalog
+
 Facts = Mapping[str, Any]
 
 _AUTHORITY = {
@@ -16,9 +18,35 @@ _AUTHORITY = {
 
 
 def in_words(gatherer: str, facts: Facts) -> str:
-    """Return the line for a gatherer's answer; empty where there is no wording for it."""
+    """Return the line for a gatherer's answer; empty where nobody knows the question.
+
+    Where there is no wording of its own, the answer's numbers are told by their names.
+    """
+    if not facts:
+        return ""
     words = _WORDS.get(gatherer)
-    return words(facts) if words and facts else ""
+    if words:
+        return words(facts)
+    known = {question.name: question.facts for question in catalog.QUESTIONS}
+    return _joined(*(_told(name, facts[name]) for name in known.get(gatherer, ()) if name in facts))
+
+
+def _told(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        value = len(value)
+    elif isinstance(value, bool):
+        value = "yes" if value else "no"
+    is_short = isinstance(value, int | float | str)
+    return f"{name.removeprefix('is_').replace('_', ' ')}: {value}" if is_short else ""
+
+
+def _mfa_prompts(facts: Facts) -> str:
+    denied = facts.get("denied") or 0
+    return _joined(
+        _counted(facts.get("count", len(_rows(facts, "prompts"))), "request") + " to confirm",
+        f"{denied} refused" if denied else "none refused",
+        "one was then confirmed" if facts.get("approved_after_denials") else "",
+    )
 
 
 def _account(facts: Facts) -> str:
@@ -195,6 +223,7 @@ def _drift(facts: Facts) -> str:
 
 
 _WORDS: dict[str, Callable[[Facts], str]] = {
+    "identity.list_mfa_prompts": _mfa_prompts,
     "endpoint.get_device": _device,
     "endpoint.list_alerts": _alerts,
     "endpoint.list_processes": _processes,

@@ -31,7 +31,9 @@ LIFTING: list[dict[str, Any]] = [
             {"id": "b", "title": "B", "tier": "automatic", "when": "target.is_privileged"},
         ],
     },
-    {"extends": "msp", "default": "automatic", "without": ["servers", "wide", "not-proven"]},
+    {"extends": "msp", "default": "automatic", "without": [
+        "servers", "wide", "not-proven", "synced-from-active-directory", "privileged-or-important",
+    ]},
 ]  # fmt: skip
 ACTIONS = """\
   - id: disable

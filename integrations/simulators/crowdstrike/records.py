@@ -53,7 +53,7 @@ def host(cid: str, number: int, now: datetime) -> Record:
 
 def alert(computer: Record, number: int, now: datetime) -> Record:
     """An alert about a program on a computer."""
-    cid, when = computer["cid"], instant(now - timedelta(hours=number))
+    cid, when = computer["cid"], instant(now - timedelta(hours=number, minutes=5))
     own = f"ind:{computer['device_id']}:{number:06d}"
     is_high = number % 3 == 0
     return {

@@ -52,6 +52,16 @@ from msp.console.answers import in_words
         ),
         ("mailbox.get_forwarding", {"is_forwarding": False}, "Mail is not forwarded."),
         (
+            "identity.list_source_activity",
+            {"sources": [{}, {}], "accounts_tried": 14, "accounts_succeeded": 0, "failures": 40},
+            "sources: 2; accounts tried: 14; accounts succeeded: 0; failures: 40.",
+        ),
+        (
+            "identity.list_mfa_prompts",
+            {"count": 9, "denied": 8, "approved_after_denials": True},
+            "9 requests to confirm; 8 refused; one was then confirmed.",
+        ),
+        (
             "endpoint.get_device",
             {"device": {"hostname": "PC-7", "is_isolated": True, "is_server": True, "os": "Linux"}},
             "PC-7; cut off the network; a server; Linux.",
@@ -149,4 +159,4 @@ def test_every_gatherer_has_words() -> None:
 
 
 def test_what_is_not_known_has_no_words() -> None:
-    assert in_words("hr.get_employment", {"status": "active"}) == ""
+    assert in_words("weather.get_forecast", {"status": "fine"}) == ""

@@ -69,7 +69,7 @@ def test_the_list_counts_clients_by_how_far_it_may_go(browser, make_tenant) -> N
     row = _row(page, "Contain a cloud account")
     assert "Shadow: plans only 1 A technician approves 1 The rules decide 2" in row
     assert "75 % of 4 runs" in row
-    assert "needs: a connection to Microsoft 365" in row
+    assert re.search("needs: a connection to [^;]*Microsoft 365", row)
     assert "Only reads 4" in _row(page, "Account takeover")
 
 
@@ -80,7 +80,7 @@ def test_needs_are_told_with_how_many_clients_have_them(browser, make_tenant) ->
             with scope.tenant(tenant.id):
                 Connection.objects.create(connector="microsoft365", name="Microsoft 365")
     row = _row(_get(browser(Role.VIEWER), "/admin/playbooks/"), "Contain a cloud account")
-    assert "At 1 of 3 clients, such as: needs: a connection to Microsoft 365" in row
+    assert re.search("At 1 of 3 clients, such as: needs: a connection to [^;]*Microsoft 365", row)
 
 
 def test_one_clients_list_shows_its_own_modes_and_practice(browser, tenant, other_tenant) -> None:
