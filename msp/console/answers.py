@@ -28,7 +28,8 @@ def in_words(gatherer: str, facts: Facts) -> str:
     if words:
         return words(facts)
     known = {question.name: question.facts for question in catalog.QUESTIONS}
-    return _joined(*(_told(name, facts[name]) for name in known.get(gatherer, ()) if name in facts))
+    told = [_told(name, facts[name]) for name in known.get(gatherer, ()) if name in facts]
+    return _joined(*told) if told else ""
 
 
 def _told(name: str, value: Any) -> str:
