@@ -14,6 +14,8 @@ AUTHENTICATION: Final = 3002
 ACCOUNT_CHANGE: Final = 3001
 API_ACTIVITY: Final = 6003
 EMAIL_ACTIVITY: Final = 4009
+VULNERABILITY_FINDING: Final = 2002
+COMPLIANCE_FINDING: Final = 2003
 DETECTION_FINDING: Final = 2004
 INCIDENT_FINDING: Final = 2005
 VULNERABILITY_FINDING: Final = 2002
@@ -31,6 +33,8 @@ _CLASS_NAMES: Final = {
     AUTHENTICATION: "Authentication",
     EMAIL_ACTIVITY: "Email Activity",
     API_ACTIVITY: "API Activity",
+    VULNERABILITY_FINDING: "Vulnerability Finding",
+    COMPLIANCE_FINDING: "Compliance Finding",
     DETECTION_FINDING: "Detection Finding",
     INCIDENT_FINDING: "Incident Finding",
     VULNERABILITY_FINDING: "Vulnerability Finding",
