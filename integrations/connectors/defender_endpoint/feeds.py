@@ -38,15 +38,16 @@ def _alerts(client: DefenderClient, since: dt.datetime | None, token: str) -> Sl
 def _page(
     client: DefenderClient, path: str, permission: str, token: str, size: int, **options: str
 ) -> Slice:
-    """One page: by the service's own link where it gives one, else by skipping what was read.
+    """One page, after those that were read: the token says how many.
 
-    The token is either, as the service gives a link only where it gives fewer than asked.
+    A link says that there are more although the page is not full; it leads to the rest of this
+    page only, so that it is not followed.
     """
-    skip = int(token) if token.isdigit() else 0
-    start = address(path, **options, top=size, skip=skip)
-    bodies, link, _ = client.page(start if token.isdigit() or not token else token, permission)
-    following = link or (str(skip + size) if len(bodies) >= size else "")
-    return Slice(_records(bodies, path), following)
+    skip = int(token or 0)
+    bodies, link, _ = client.page(address(path, **options, top=size, skip=skip), permission)
+    read = min(len(bodies), size)
+    is_last = not link and read < size
+    return Slice(_records(bodies, path), "" if is_last else str(skip + read))
 
 
 def _vulnerabilities(client: DefenderClient, since: dt.datetime | None, token: str) -> Slice:

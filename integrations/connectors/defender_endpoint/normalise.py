@@ -49,7 +49,9 @@ def _inside(record: Fields) -> Fields:
         return _inside(log)
     inner = opened(record.raw("properties"))
     if isinstance(inner, Mapping) and inner and record.has_any("category", "operationName"):
-        return Fields({**{k: v for k, v in record.body.items() if k != "properties"}, **inner})
+        told = {str(name).lower() for name in inner} | {"properties"}
+        around = {k: v for k, v in record.body.items() if str(k).lower() not in told}
+        return Fields({**inner, **around})
     return record
 
 

@@ -109,7 +109,9 @@ class BlockIndicator:
             "description": "Blocked by Holdfast in the course of an incident.",
             "severity": "High",
             "generateAlert": True,
+            # Both would otherwise stay as they were with an indicator that is changed.
             "rbacGroupNames": [],
+            "expirationTime": None,
         }
         if not is_blocking(found):
             answer = client.write("POST", "/indicators", _PERMISSION, body)

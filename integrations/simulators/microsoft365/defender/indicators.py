@@ -10,6 +10,7 @@ import ipaddress
 import re
 from datetime import UTC, datetime
 
+from integrations.simulators.base.control import moment
 from integrations.simulators.base.http import Answer
 from integrations.simulators.base.routes import Request, Route, route
 from integrations.simulators.base.store import Record
@@ -39,8 +40,13 @@ _TYPES = (*_HASHES, "IpAddress", "DomainName", "Url")
 
 
 def _seen(request: Request) -> list[Record]:
-    """All indicators; only its own for an application that may not see others'."""
-    found = request.tenant.all("indicators")
+    """The active indicators; only its own for an application that may not see others'."""
+    now = moment(request.now())
+    found = [
+        one
+        for one in request.tenant.all("indicators")
+        if not one["expirationTime"] or moment(one["expirationTime"]) > now
+    ]
     if _ALL in request.roles:
         return found
     return [one for one in found if one["createdBy"] == request.app.client_id]
