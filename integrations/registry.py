@@ -5,8 +5,8 @@ from types import MappingProxyType
 from typing import Final
 
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
-from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
+from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
 from integrations.contract import Action, Gatherer, Manifest

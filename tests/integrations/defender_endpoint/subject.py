@@ -9,6 +9,7 @@ from typing import Any
 
 from integrations.connectors.defender_endpoint.manifest import MANIFEST
 from integrations.contract import Json, Target
+from tests.contracts.published import DEFENDER_ENDPOINT
 from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
 from tests.integrations.simulators.fixtures import running_simulator
 
@@ -85,7 +86,7 @@ class DefenderEndpointSubject(Subject):
     pages = "^/api/alerts$"
     endpoints = ENDPOINTS
     records = RECORDS
-    left_out = {"contract": "Microsoft publishes no machine-readable contract of this API."}
+    contract = DEFENDER_ENDPOINT
     actions = (
         ActionCase("endpoint.isolate", machine, _state("isolation"), _post("isolate")),
         ActionCase(
