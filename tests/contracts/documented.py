@@ -73,9 +73,9 @@ def _operation(one: dict[str, Any], types: dict[str, Any]) -> Schema:
          "schema": {"type": "string"}}
         for name in one.get("query", ())
     ]  # fmt: skip
-    answer: Schema = {}
+    answer: Schema = {"description": one["page"]}
     if "gives" in one:
-        answer = {"content": {"application/json": {"schema": _answer(one["gives"], types)}}}
+        answer |= {"content": {"application/json": {"schema": _answer(one["gives"], types)}}}
     error = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/error"}}}}
     made: Schema = {
         "parameters": parameters,

@@ -2,8 +2,8 @@
 
 Sources: https://learn.microsoft.com/defender-endpoint/api/get-machine-by-id,
 …/get-machine-related-alerts, …/get-machine-log-on-users, …/get-missing-kbs-machine,
-…/get-machines-by-vulnerability. Programs, files and connections are told by advanced hunting only,
-which Defender for Business does not include.
+…/get-machines-by-vulnerability, …/get-all-vulnerabilities-by-machines. Programs, files and
+connections are told by advanced hunting only, which Defender for Business does not include.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ from integrations.connectors.defender_endpoint.client import READ_MACHINES, Defe
 from integrations.connectors.defender_endpoint.feeds import ALERTS, SOFTWARE, VULNERABILITIES
 from integrations.contract import Gatherer, Json, Target
 from integrations.errors import NotFound, Rejected
-from integrations.microsoft.odata import address
+from integrations.microsoft.odata import address, quoted
 from integrations.values import Fields
 
 _USERS = "User.Read.All"
@@ -150,7 +150,7 @@ class ListMissingUpdates:
         found = [Fields(update) for update in client.all(path, SOFTWARE)]
         patches = [
             {
-                "external_id": told.text("id"),
+                "external_id": _article(told.text("id")),
                 "name": told.text("name"),
                 "products": told.texts("productsNames"),
                 "holes_closed": told.number("cveAddressed") or 0,
@@ -162,7 +162,7 @@ class ListMissingUpdates:
 
 @dataclass(frozen=True, slots=True)
 class ListExposedDevices:
-    """Computers that are open to a known hole."""
+    """Computers that are open to a known hole, and the updates that close it."""
 
     name: str = "patch.list_exposed_devices"
     permissions: tuple[str, ...] = (VULNERABILITIES,)
@@ -170,7 +170,8 @@ class ListExposedDevices:
     def gather(self, client: DefenderClient, target: Target, inputs: Json) -> Json:
         """Return ``devices`` with the hole `cve`; none where Defender knows of no such hole.
 
-        Rejected without `cve`. Their ring is the device group in Defender.
+        Their ring is the device group in Defender, their `patches` are Microsoft's KB articles:
+        for other makers' programs Defender names none. Rejected without `cve`.
         """
         cve = str(inputs.get("cve") or "").strip().upper()
         if not cve:
@@ -180,6 +181,7 @@ class ListExposedDevices:
             found = [Fields(machine) for machine in client.all(path, VULNERABILITIES)]
         except NotFound:
             found = []
+        updates = _updates(client, cve) if found else {}
         devices = [
             {
                 "external_id": told.text("id"),
@@ -187,10 +189,26 @@ class ListExposedDevices:
                 "is_server": "server" in told.word("osPlatform"),
                 "ring": told.text("rbacGroupName"),
                 "os": told.text("osPlatform"),
+                "patches": sorted(updates.get(told.text("id"), ())),
             }
             for told in found
         ]
         return {"devices": devices}
+
+
+def _updates(client: DefenderClient, cve: str) -> dict[str, set[str]]:
+    """By machine, the articles whose update closes the hole."""
+    path = address("/vulnerabilities/machinesVulnerabilities", filter=f"cveId eq '{quoted(cve)}'")
+    found: dict[str, set[str]] = {}
+    for told in map(Fields, client.all(path, VULNERABILITIES)):
+        number = told.text("fixingKbId")
+        if number:
+            found.setdefault(told.text("machineId"), set()).add(_article(number))
+    return found
+
+
+def _article(number: str) -> str:
+    return f"KB{number}" if number.isdigit() else number
 
 
 GATHERERS: tuple[Gatherer, ...] = (

@@ -76,7 +76,7 @@ def test_logged_on_users_name_the_administrators(vendor, client) -> None:
 
 def test_missing_updates_close_most_holes_first(vendor, client, computer) -> None:
     (patch,) = ask(client, "patch.list_missing", computer)["patches"]
-    assert (patch["external_id"], patch["holes_closed"]) == ("5044284", 2)
+    assert (patch["external_id"], patch["holes_closed"]) == ("KB5044284", 2)
     assert patch["products"] == ["windows_11", "chrome"]
 
 
@@ -84,6 +84,13 @@ def test_exposed_devices_are_those_with_the_hole(vendor, client, computer) -> No
     found = ask(client, "patch.list_exposed_devices", TENANT, cve="cve-2026-21001")["devices"]
     assert {d["external_id"] for d in found} == set(vendor.records("machines"))
     assert [d["name"] for d in found if d["is_server"]] == ["srv-01.contoso-clinic.example"]
+    assert {tuple(d["patches"]) for d in found} == {("KB5044284",)}
+    for row in vendor.records("weaknesses").values():
+        if row["cveId"] == "CVE-2026-30002":
+            other = {**row, "recommendedSecurityUpdateId": None}
+            vendor.act("put", collection="weaknesses", record=other)
+    found = ask(client, "patch.list_exposed_devices", TENANT, cve="CVE-2026-30002")["devices"]
+    assert {tuple(d["patches"]) for d in found} == {()}
     assert ask(client, "patch.list_exposed_devices", TENANT, cve="CVE-1999-0001")["devices"] == []
     with pytest.raises(Rejected, match="which hole"):
         ask(client, "patch.list_exposed_devices", TENANT)

@@ -10,6 +10,7 @@ from integrations.simulators.base.http import Answer
 from integrations.simulators.base.routes import Request, Route, route
 from integrations.simulators.base.store import Record
 
+from . import records
 from .actions import ROUTES as ACTIONS
 from .errors import DefenderError, lacking, missing
 from .indicators import ROUTES as INDICATORS
@@ -25,6 +26,10 @@ _OF_MACHINES = (
 _OF_ALERTS = (
     "alertCreationTime", "lastUpdateTime", "incidentId", "investigationId", "id", "assignedTo",
     "detectionSource", "lastEventTime", "status", "severity", "category",
+)  # fmt: skip
+_OF_WEAKNESSES = (
+    "id", "cveId", "machineId", "fixingKbId", "productName", "productVersion", "severity",
+    "productVendor",
 )  # fmt: skip
 _LONGEST_DELTA_DAYS = 14
 
@@ -116,6 +121,13 @@ def _software(request: Request) -> Answer:
     return exported(request, request.tenant.all("software"), "AssetSoftware")
 
 
+def _by_product(request: Request) -> Answer:
+    rows = [row for row in request.tenant.all("weaknesses") if row["cveId"]]
+    found = [records.product_weakness(row) for row in rows]
+    kind = "Collection(microsoft.windowsDefenderATP.api.PublicAssetVulnerabilityDto)"
+    return listing(request, found, kind, filterable=_OF_WEAKNESSES)
+
+
 def _exposed(request: Request) -> Answer:
     cve = request.params["cve"]
     exposed = {r["deviceId"] for r in request.tenant.all("weaknesses") if r["cveId"] == cve}
@@ -141,6 +153,8 @@ ROUTES: list[Route] = [
     route("GET", "/api/machines/{id}/getmissingkbs", _missing_updates, "Software.Read.All"),
     route("GET", "/api/alerts", _alerts, *_ALERTS),
     route("GET", "/api/alerts/{id}", _alert, *_ALERTS),
+    route("GET", "/api/vulnerabilities/machinesVulnerabilities", _by_product,
+          "Vulnerability.Read.All"),
     route("GET", "/api/vulnerabilities/{cve}/machineReferences", _exposed,
           "Vulnerability.Read.All"),
     *ACTIONS,

@@ -199,6 +199,23 @@ def weakness(
     }
 
 
+def product_weakness(row: Record) -> Record:
+    """The same line as the list of vulnerabilities by machine and product tells it."""
+    update = row["recommendedSecurityUpdateId"]
+    parts = (row["deviceId"], row["cveId"], row["softwareVendor"], row["softwareName"],
+             row["softwareVersion"], update or "")  # fmt: skip
+    return {
+        "id": "-_-".join(parts),
+        "cveId": row["cveId"],
+        "machineId": row["deviceId"],
+        "fixingKbId": update,
+        "productName": row["softwareName"],
+        "productVendor": row["softwareVendor"],
+        "productVersion": row["softwareVersion"],
+        "severity": row["vulnerabilitySeverityLevel"],
+    }
+
+
 def change(row: Record, status: str, when: datetime) -> Record:
     """A line of the export of changes: New, Fixed or Updated."""
     kept = {k: v for k, v in row.items() if k != "securityUpdateAvailable"}
