@@ -14,9 +14,10 @@ AUTHENTICATION: Final = 3002
 ACCOUNT_CHANGE: Final = 3001
 API_ACTIVITY: Final = 6003
 EMAIL_ACTIVITY: Final = 4009
+VULNERABILITY_FINDING: Final = 2002
+COMPLIANCE_FINDING: Final = 2003
 DETECTION_FINDING: Final = 2004
 INCIDENT_FINDING: Final = 2005
-VULNERABILITY_FINDING: Final = 2002
 PROCESS_ACTIVITY: Final = 1007
 NETWORK_ACTIVITY: Final = 4001
 DNS_ACTIVITY: Final = 4003
@@ -31,9 +32,10 @@ _CLASS_NAMES: Final = {
     AUTHENTICATION: "Authentication",
     EMAIL_ACTIVITY: "Email Activity",
     API_ACTIVITY: "API Activity",
+    VULNERABILITY_FINDING: "Vulnerability Finding",
+    COMPLIANCE_FINDING: "Compliance Finding",
     DETECTION_FINDING: "Detection Finding",
     INCIDENT_FINDING: "Incident Finding",
-    VULNERABILITY_FINDING: "Vulnerability Finding",
     PROCESS_ACTIVITY: "Process Activity",
     NETWORK_ACTIVITY: "Network Activity",
     DNS_ACTIVITY: "DNS Activity",

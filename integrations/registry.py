@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
+from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
@@ -16,6 +17,7 @@ _MANIFESTS: Final = (
     GOOGLE_WORKSPACE,
     SENTINELONE,
     CROWDSTRIKE,
+    DEFENDER_ENDPOINT,
     MICROSOFT365,
 )
 CONNECTORS: Final = MappingProxyType({manifest.id: manifest for manifest in _MANIFESTS})

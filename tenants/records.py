@@ -71,6 +71,7 @@ DirectoryKind = Literal[
     "service_principal",
     "policy",
     "organisation",
+    "software",
 ]
 
 

@@ -1,9 +1,9 @@
 """The vendors' published contracts in ../shared/contracts, and recordings checked against them.
 
 A contract that is no OpenAPI document (discovery documents, lists of parameters, lists of URLs) is
-made one here, with as much as the vendor says. `CROWDSTRIKE(recording)` fails where a recording
-(NDJSON: method, url, request_body, status, headers, body) breaks the contract, and skips where
-../shared is absent.
+made one here, with as much as the vendor says; where the vendor has pages only, `documented` reads
+what they say. `CROWDSTRIKE(recording)` fails where a recording (NDJSON: method, url, request_body,
+status, headers, body) breaks the contract, and skips where ../shared is absent.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.contracts import discovery
+from tests.contracts import discovery, documented
 from tests.contracts.openapi import Contract, Dialect, Schema, Violation
 
 CONTRACTS = Path(__file__).parents[3] / "shared/contracts"
+DOCUMENTED = Path(__file__).parent
 GRAPH_CONTRACT = CONTRACTS / "msgraph-v1.0-subset.json"
 WHY_ABSENT = f"the vendor's contract is not here: {GRAPH_CONTRACT.name} in ../shared/contracts"
 
@@ -156,6 +157,7 @@ GOOGLE = Published(
 CROWDSTRIKE = Published("crowdstrike-subset.openapi.json", _crowdstrike)
 NINJAONE = Published("ninjaone-subset.yaml", _openapi_yaml)
 WAZUH = Published("wazuh-4.14-subset.yaml", _openapi_yaml)
+DEFENDER_ENDPOINT = Published("defender_endpoint.yaml", documented.read, DOCUMENTED)
 SENTINELONE = Published("sentinelone-2.1-requests.json", _sentinelone)
 TACTICAL_RMM = Published("tacticalrmm-urls.txt", _tactical_rmm)
 

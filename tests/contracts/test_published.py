@@ -15,6 +15,9 @@ NINJA = "https://eu.ninjarmm.com"
 WAZUH = "https://wazuh.example:55000"
 S1 = "https://example.sentinelone.net"
 RMM = "https://api.rmm.example"
+DEFENDER = "https://api.securitycenter.microsoft.com/api"
+ISOLATED = {"id": "1", "type": "Isolate", "scope": "Full", "status": "Pending", "machineId": "m",
+            "creationDateTimeUtc": "2026-11-20T09:00:00.1234567Z"}  # fmt: skip
 ADMIN = "https://admin.googleapis.com/admin"
 USERS = f"{ADMIN}/directory/v1/users"
 FILTERS = "https://gmail.googleapis.com/gmail/v1/users/me/settings/filters"
@@ -55,6 +58,14 @@ def judged(vendor, method, url, body=None, status=200, answer=None):
         (published.GOOGLE, "GET", "https://alertcenter.googleapis.com/v1beta1/alerts", None, 200,
          {"alerts": [{"alertId": "a", "createTime": "2026-11-20T09:00:00.123456Z",
                       "data": {"@type": "x", "anything": [1]}}]}),
+        (published.DEFENDER_ENDPOINT, "GET",
+         f"{DEFENDER}/machines?$filter=healthStatus eq 'Active'&$top=5", None, 200,
+         {"@odata.context": "x", "value": [{"id": "m", "riskScore": None, "machineTags": []}]}),
+        (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/isolate",
+         {"Comment": "c", "IsolationType": "Full"}, 201, ISOLATED),
+        (published.DEFENDER_ENDPOINT, "DELETE", f"{DEFENDER}/indicators/9", None, 204, None),
+        (published.DEFENDER_ENDPOINT, "GET", f"{DEFENDER}/machines/m", None, 404,
+         {"error": {"code": "NotFound", "message": "no", "target": "x"}}),
     ],
 )  # fmt: skip
 def test_what_is_right_passes(vendor, method, url, body, status, answer) -> None:
@@ -110,6 +121,29 @@ def test_what_is_right_passes(vendor, method, url, body, status, answer) -> None
          None, 200, {}, ("path", "/applicationName")),
         (published.GOOGLE, "POST", FILTERS, {"action": {"forwards": "x"}}, 200, {},
          ("request", "/action/forwards")),
+        (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/isolate",
+         {"IsolationType": "Full"}, 201, ISOLATED, ("request", "/Comment")),
+        (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/isolate",
+         {"Comment": "c", "IsolationType": "Total"}, 201, ISOLATED,
+         ("request", "/IsolationType")),
+        (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/unisolate",
+         {"Comment": "c", "IsolationType": "Full"}, 201, ISOLATED,
+         ("request", "/IsolationType")),
+        (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/explode", {"Comment": "c"},
+         201, ISOLATED, ("request", "")),
+        (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/isolate", {"Comment": "c"},
+         201, {**ISOLATED, "status": "Done"}, ("response", "/status")),
+        (published.DEFENDER_ENDPOINT, "GET", f"{DEFENDER}/machines?$select=id", None, 200,
+         {"value": []}, ("query", "/$select")),
+        (published.DEFENDER_ENDPOINT, "GET",
+         f"{DEFENDER}/machines/SoftwareVulnerabilityChangesByMachine", None, 200, {"value": []},
+         ("query", "/sinceTime")),
+        (published.DEFENDER_ENDPOINT, "GET", f"{DEFENDER}/machines/m", None, 200,
+         {"id": "m", "lastSeen": "today"}, ("response", "/lastSeen")),
+        (published.DEFENDER_ENDPOINT, "GET", f"{DEFENDER}/machines/m", None, 200,
+         {"id": "m", "isIsolated": True}, ("response", "/isIsolated")),
+        (published.DEFENDER_ENDPOINT, "DELETE", f"{DEFENDER}/indicators/9", None, 204,
+         {"done": True}, ("response", "")),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(vendor, method, url, body, status, answer, expected) -> None:
@@ -129,6 +163,22 @@ def test_real_recordings_of_google_conform() -> None:
                     exchange["status"], exchange["body"],
                 )  # fmt: skip
     assert count == 2
+    assert [str(violation) for violation in wrong] == []
+
+
+@pytest.mark.skipif(not RECORDS.exists(), reason="the vendors' records are not in ../shared")
+def test_real_recordings_of_defender_conform() -> None:
+    contract, count, wrong = published.DEFENDER_ENDPOINT.contract(), 0, []
+    for path in sorted((RECORDS / "microsoft-defender-endpoint/recorded-http").glob("*.ndjson")):
+        for line in path.read_text().splitlines():
+            exchange = json.loads(line)
+            if contract.covers(exchange["url"]):
+                count += 1
+                wrong += contract.check_exchange(
+                    exchange["method"], exchange["url"], exchange["request_body"],
+                    exchange["status"], exchange["body"],
+                )  # fmt: skip
+    assert count == 11
     assert [str(violation) for violation in wrong] == []
 
 

@@ -16,6 +16,7 @@ from integrations.connectors.microsoft365.normalise.dispatch import normaliser
 from integrations.connectors.microsoft365.recognise import explode
 from integrations.connectors.microsoft365.setting_up import PERMISSIONS, RATE_LIMITS, SET_UP
 from integrations.contract import Feed, Manifest
+from integrations.microsoft import registration
 from tenants.records import SourceRecord
 
 _API = "https://learn.microsoft.com/graph/api"
@@ -188,13 +189,11 @@ MANIFEST = Manifest(
     title="Microsoft 365",
     documentation="https://learn.microsoft.com/graph/auth-register-app-v2",
     settings={
-        "tenant_id": "Directory (tenant) ID of the client, from the app registration's overview.",
-        "client_id": "Application (client) ID of the app registration.",
-        "login_endpoint": "Optional: sign-in service, default https://login.microsoftonline.com.",
+        **registration.SETTINGS,
         "graph_endpoint": "Optional: Graph, default https://graph.microsoft.com.",
         "exchange_endpoint": "Optional: Exchange admin API, default https://outlook.office365.com.",
     },
-    secrets={"client_secret": "A client secret of the app registration (its Value, not its ID)."},
+    secrets=registration.SECRETS,
     permissions=PERMISSIONS,
     rate_limits=RATE_LIMITS,
     set_up=SET_UP,

@@ -9,6 +9,7 @@ from integrations.simulators.base.control import moment, now_of
 from integrations.simulators.base.simulator import Simulator
 from integrations.simulators.base.store import Tenant
 
+from .defender.actions import answer_machine, hold_machine, release_machine
 from .people import OFFICES
 from .scenarios import Scenarios
 
@@ -37,4 +38,4 @@ ACTS: Mapping[str, Callable[..., Any]] = {
         Scenarios.forward_mailbox,
         Scenarios.strange_sign_in,
     )
-}
+} | {verb.__name__: verb for verb in (hold_machine, answer_machine, release_machine)}

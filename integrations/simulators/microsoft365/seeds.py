@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from integrations.simulators.base.store import Store
 
+from .defender import seed as defender
 from .seed import organisation
 
 
@@ -17,6 +18,7 @@ def demo(store: Store, now: datetime, seed: int) -> None:
     )
     dental.business_email_compromise("priya.shah", at=now - timedelta(hours=3))
     dental.false_alarm("anna.berg", at=now - timedelta(hours=7))
+    defender.enrol(dental.tenant, now)
     law = organisation(
         store, "harbour-law.example", name="Harbour Law", people=12, now=now, seed=seed + 1,
         is_hybrid=True,
@@ -36,6 +38,14 @@ def bec(store: Store, now: datetime, seed: int) -> None:
     org.business_email_compromise("priya.shah", at=now - timedelta(hours=3))
 
 
+def endpoints(store: Store, now: datetime, seed: int) -> None:
+    """One client whose computers Defender for Endpoint watches, with many alerts."""
+    org = organisation(
+        store, "contoso-clinic.example", name="Contoso Clinic", people=16, now=now, seed=seed
+    )
+    defender.enrol(org.tenant, now, alerts=230)
+
+
 def quiet(store: Store, now: datetime, seed: int) -> None:
     """Two clients, nothing wrong with either."""
     organisation(store, "contoso-clinic.example", name="Contoso Clinic", now=now, seed=seed)
@@ -49,6 +59,7 @@ def empty(store: Store, now: datetime, seed: int) -> None:
 SEEDS: dict[str, Callable[[Store, datetime, int], None]] = {
     "demo": demo,
     "bec": bec,
+    "endpoints": endpoints,
     "quiet": quiet,
     "empty": empty,
 }

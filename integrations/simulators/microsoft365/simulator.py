@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from integrations.simulators.base import routes as base
 from integrations.simulators.base.control import now_of, tenants
 from integrations.simulators.base.http import Answer, Caller, Exchange, Refusal
 from integrations.simulators.base.simulator import Options, Simulator
@@ -14,6 +15,8 @@ from integrations.simulators.base.store import Record
 from . import directory, exchange, mail, methods, security, users
 from .acts import ACTS
 from .batch import answer_batch
+from .defender import api as defender
+from .defender.errors import DefenderError, from_refusal
 from .entra import EntraTenant
 from .errors import (
     GraphError,
@@ -33,12 +36,21 @@ from .tokens import Issuer
 GRAPH = "https://graph.microsoft.com"
 EXCHANGE = "https://outlook.office365.com"
 LOGIN = "https://login.microsoftonline.com"
+DEFENDER = "https://api.securitycenter.microsoft.com"
 _VERSION = "/v1.0"
+# Each service by the beginning of its paths: a token is for one of them only.
+_SERVICES = {f"{_VERSION}/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
 ROUTER = Router([*users.ROUTES, *methods.ROUTES, *mail.ROUTES, *security.ROUTES, *directory.ROUTES])
+DEFENDER_ROUTER = base.Router(defender.ROUTES)
+
+
+def _service(path: str) -> str:
+    """The service that answers a path; the sign-in service answers all others."""
+    return next((host for start, host in _SERVICES.items() if path.startswith(start)), LOGIN)
 
 
 class Microsoft365(Simulator):
-    """Microsoft's token endpoint, Graph v1.0 and Exchange's admin endpoint over one state."""
+    """Microsoft's token endpoint, Graph v1.0, Exchange's admin endpoint, Defender for Endpoint."""
 
     tenant_class = EntraTenant
     seeds = SEEDS
@@ -50,11 +62,11 @@ class Microsoft365(Simulator):
 
     def identify(self, exchange: Exchange) -> None:
         """Find the tenant, by the token or by the path of the token endpoint."""
-        if exchange.path.startswith((f"{_VERSION}/", "/adminapi/")):
-            audience = GRAPH if exchange.path.startswith(_VERSION) else EXCHANGE
+        service = _service(exchange.path)
+        if service != LOGIN:
             try:
                 header = exchange.headers.get("authorization", "")
-                exchange.caller = self.issuer.check(header, audience)
+                exchange.caller = self.issuer.check(header, service)
                 exchange.tenant = exchange.caller.tenant
             except GraphError:
                 exchange.caller = None
@@ -62,9 +74,11 @@ class Microsoft365(Simulator):
             exchange.tenant = self.store.find(exchange.path.strip("/").split("/")[0])
 
     def answer(self, exchange: Exchange) -> Answer:
-        """Graph, Exchange or the sign-in service, by the path."""
+        """Graph, Exchange, Defender or the sign-in service, by the path."""
         if exchange.path.startswith(f"{_VERSION}/"):
             return self._graph(exchange)
+        if exchange.path.startswith("/api/"):
+            return self._defender(exchange)
         if exchange.path.startswith("/adminapi/beta/"):
             return self._exchange_online(exchange)
         return self._login(exchange)
@@ -90,10 +104,7 @@ class Microsoft365(Simulator):
 
     def public_url(self, exchange: Exchange) -> str:
         """The address at Microsoft."""
-        if exchange.path.startswith(_VERSION):
-            host = GRAPH
-        else:
-            host = EXCHANGE if exchange.path.startswith("/adminapi/") else LOGIN
+        host = _service(exchange.path)
         query = "&".join(f"{name}={value}" for name, value in exchange.options.items())
         return f"{host}{exchange.path}{'?' if query else ''}{query}"
 
@@ -183,6 +194,31 @@ class Microsoft365(Simulator):
             }
         )
         return answer
+
+    def suffer(self, exchange: Exchange) -> None:
+        """Refuse the request, in the words of the service that was asked."""
+        try:
+            super().suffer(exchange)
+        except GraphError as refused:
+            if _service(exchange.path) == DEFENDER:
+                raise from_refusal(refused) from refused
+            raise
+
+    def _defender(self, exchange: Exchange) -> Answer:
+        try:
+            caller = self._caller(exchange, DEFENDER)
+            request = self._request(exchange, caller, exchange.path)
+        except GraphError as refused:
+            raise from_refusal(refused) from refused
+        request.base = exchange.base
+        found, request.params, is_known = DEFENDER_ROUTER.match(request.method, request.path)
+        if found is None:
+            code = "MethodNotAllowed" if is_known else "NotFound"
+            raise DefenderError(405 if is_known else 404, code, "There is no such operation.")
+        if found.permissions and not found.permissions & caller.roles:
+            raise DefenderError(403, "Forbidden", "The application lacks a permission.")
+        request.start_writing()
+        return found.handler(request)
 
     def _exchange_online(self, exchange_: Exchange) -> Answer:
         caller = self._caller(exchange_, EXCHANGE)

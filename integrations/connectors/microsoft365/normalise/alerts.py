@@ -11,7 +11,7 @@ from typing import Any
 
 from integrations import ocsf
 from integrations.connectors.microsoft365.normalise import evidence
-from integrations.connectors.microsoft365.normalise.evidence import Involved
+from integrations.microsoft.involved import Involved
 from integrations.values import (
     Fields,
     content_uid,

@@ -136,6 +136,10 @@ class Tokens:
             else:
                 self._kept.pop(scope, None)
 
+    def of(self, scope: str) -> "ServiceTokens":
+        """The tokens of one service, as a session wants them."""
+        return ServiceTokens(self, scope)
+
     def _ask(self, scope: str) -> dict[str, Any]:
         authority = self._endpoint if self._endpoint.startswith("https://") else _PUBLIC
         try:
@@ -157,6 +161,25 @@ class Tokens:
         if isinstance(result.get("access_token"), str):
             return dict(result)
         raise _refused(result)
+
+
+class ServiceTokens:
+    """The tokens of one scope, as `integrations.session` wants credentials."""
+
+    def __init__(self, tokens: Tokens, scope: str) -> None:
+        self._tokens = tokens
+        self._scope = scope
+
+    def __repr__(self) -> str:
+        return f"<ServiceTokens {self._scope}>"
+
+    def headers(self) -> Mapping[str, str]:
+        """The bearer token; raises as `Tokens.get`."""
+        return {"Authorization": f"Bearer {self._tokens.get(self._scope)}"}
+
+    def forget(self) -> None:
+        """Ask for a new token at the next request."""
+        self._tokens.forget(self._scope)
 
 
 def _refused(result: Mapping[str, Any]) -> Unauthorised | Unavailable:

@@ -1,0 +1,112 @@
+"""Whom and what an alert of Microsoft's names: entities, actor and target.
+
+The names of fields are those of Graph's evidence, of the advanced hunting tables, and of Defender
+for Endpoint's evidence. Sources: https://learn.microsoft.com/graph/api/resources/security-alertevidence,
+https://learn.microsoft.com/defender-endpoint/api/alerts.
+"""
+
+from dataclasses import dataclass, field
+
+from integrations.values import Fields, address, entity
+
+# Accounts of the operating system itself; no case is ever about them.
+_SYSTEM_SIDS = frozenset({"s-1-5-18", "s-1-5-19", "s-1-5-20", "s-1-0-0"})
+
+
+@dataclass(slots=True)
+class Involved:
+    """Who and what an alert names, in the order of its evidence."""
+
+    accounts: list[str] = field(default_factory=list)
+    system_accounts: list[str] = field(default_factory=list)
+    mailboxes: list[str] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
+    apps: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    entities: list[str] = field(default_factory=list)
+
+    @property
+    def actor(self) -> str:
+        """The account that acted or was used; else the application; else a system account."""
+        return next(iter([*self.accounts, *self.apps, *self.system_accounts]), "")
+
+    @property
+    def target(self) -> str:
+        """What was hit: a mailbox, else a device, else the account itself, else a file."""
+        found = [*self.mailboxes, *self.devices, *self.accounts, *self.apps, *self.files]
+        return next(iter(found), "")
+
+    def add(self, *found: str) -> None:
+        """Note entities, each once."""
+        self.entities.extend(item for item in found if item and item not in self.entities)
+
+    def account(self, of: Fields) -> None:
+        """Note a userAccount, or the flat account columns of an export."""
+        sid = of.word("userSid", "AccountSid", "onPremisesSecurityIdentifier")
+        upn = of.text("userPrincipalName", "AccountUpn", "upn")
+        object_id = of.text("azureAdUserId", "AccountObjectId", "aadUserId", "AadUserId")
+        name = of.text("accountName", "AccountName", "logonName")
+        domain = of.text("domainName", "AccountDomain", "ntDomain", "NTDomain")
+        shown = upn or (f"{domain}\\{name}" if domain and name else name) or object_id
+        if not shown:
+            return
+        if sid in _SYSTEM_SIDS and not upn:
+            _once(self.system_accounts, shown)
+            return
+        _once(self.accounts, shown)
+        self.add(entity("account", upn or shown), entity("account_id", object_id))
+
+    def ip(self, value: str) -> None:
+        """Note an IP address."""
+        found = address(value)
+        if found:
+            _once(self.addresses, found)
+            self.add(entity("ip", found))
+
+    def device(self, of: Fields) -> None:
+        """Note a device by its name and ids."""
+        name = of.text("deviceDnsName", "hostName", "DeviceName", "fqdn", "netBiosName")
+        if name:
+            _once(self.devices, name)
+        ids = (of.text("azureAdDeviceId"), of.text("mdeDeviceId", "DeviceId"))
+        self.add(entity("device", name), *(entity("device", found) for found in ids))
+        for user in of.objects("loggedOnUsers"):
+            self.account(user)
+
+    def file(self, of: Fields) -> None:
+        """Note a file by its SHA-256."""
+        digest = of.text("sha256", "SHA256")
+        _once(self.files, of.text("fileName", "FileName") or digest)
+        self.add(entity("file", digest))
+
+    def app(self, of: Fields) -> None:
+        """Note an application."""
+        name = of.text("displayName", "Application", "name")
+        app_id = of.text("appId", "ApplicationId", "oauthAppId", "OAuthApplicationId")
+        _once(self.apps, name or app_id)
+        self.add(entity("app", app_id or name))
+
+    def message(self, of: Fields) -> None:
+        """Note a mail message: its ids, its recipient's mailbox, where it came from."""
+        recipient = of.text("recipientEmailAddress")
+        if recipient:
+            _once(self.mailboxes, recipient)
+        self.add(
+            entity("message", of.text("internetMessageId", "InternetMessageId")),
+            entity("message", of.text("networkMessageId", "NetworkMessageId")),
+            entity("mailbox", recipient),
+        )
+        self.ip(of.text("senderIp"))
+
+    def mailbox(self, of: Fields) -> None:
+        """Note a mailbox."""
+        mail = of.text("primaryAddress", "mailboxPrimaryAddress", "upn")
+        if mail:
+            _once(self.mailboxes, mail)
+        self.add(entity("mailbox", mail))
+
+
+def _once(found: list[str], value: str) -> None:
+    if value and value not in found:
+        found.append(value)

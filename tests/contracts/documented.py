@@ -1,0 +1,105 @@
+"""Contracts for APIs of which the vendor publishes pages only: written down from them, as data.
+
+    types:
+      machine: {page: …, fields: {id: string, riskScore: None|Low|High|null}}
+    operations:
+      GET /machines: {page: …, query: [$top], gives: machine[]}
+      POST /machines/{id}/isolate: {takes: {Comment: string!}, gives: machineAction, status: 201}
+
+A field is ``string``, ``text`` (a string or null), ``time``, ``time?`` (or null), ``integer?``,
+``number?``, ``boolean``, the name of a type, a list of these (``text[]``), or the values of an
+enumeration with ``|`` between them. A type has no fields but its own. In what an operation takes,
+``!`` marks what is required.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from tests.contracts.openapi import Contract, Dialect, Schema
+
+_PLAIN = ("string", "integer", "number", "boolean", "object")
+
+
+def read(text: str) -> Contract:
+    """The contract of a document in this form."""
+    told = yaml.safe_load(text)
+    types = told["types"]
+    schemas = {name: _object(one["fields"], types) for name, one in types.items()}
+    schemas["error"] = _object({"error": "errorDetail"}, {"errorDetail": {}})
+    schemas["errorDetail"] = _object({"code": "string", "message": "string", "target": "text"}, {})
+    paths: dict[str, Schema] = {}
+    for call, one in told["operations"].items():
+        method, path = call.split(" ", 1)
+        paths.setdefault(path, {})[method.lower()] = _operation(one, types)
+    document = {"paths": paths, "components": {"schemas": schemas}}
+    dialect = Dialect(base=told["base"], closes=lambda schema: "properties" in schema)
+    return Contract(document, dialect)
+
+
+def type_of(field: str, types: dict[str, Any]) -> Schema:
+    """One field's kind as OpenAPI."""
+    if field.endswith("[]"):
+        return {"type": "array", "items": type_of(field[:-2], types)}
+    if "|" in field:
+        values = [None if value == "null" else value for value in field.split("|")]
+        return {"type": "string", "nullable": None in values, "enum": values}
+    if field in types:
+        return {"$ref": f"#/components/schemas/{field}"}
+    is_nullable, kind = field.endswith("?") or field == "text", field.removesuffix("?")
+    if kind == "time":
+        return {"type": "string", "format": "date-time", "nullable": is_nullable}
+    kind = "string" if kind == "text" else kind
+    if kind not in _PLAIN:
+        raise ValueError(f"'{field}' is no kind of field")
+    return {"type": kind, "nullable": is_nullable}
+
+
+def _object(fields: dict[str, str], types: dict[str, Any]) -> Schema:
+    names = {name: field.removesuffix("!") for name, field in fields.items()}
+    return {
+        "type": "object",
+        "properties": {name: type_of(field, types) for name, field in names.items()},
+        "required": [name for name, field in fields.items() if field.endswith("!")],
+    }
+
+
+def _operation(one: dict[str, Any], types: dict[str, Any]) -> Schema:
+    # A query's name with ! is required.
+    parameters = [
+        {"name": name.removesuffix("!"), "in": "query", "required": name.endswith("!"),
+         "schema": {"type": "string"}}
+        for name in one.get("query", ())
+    ]  # fmt: skip
+    answer: Schema = {"description": one["page"]}
+    if "gives" in one:
+        answer |= {"content": {"application/json": {"schema": _answer(one["gives"], types)}}}
+    error = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/error"}}}}
+    made: Schema = {
+        "parameters": parameters,
+        "responses": {str(one.get("status", 200)): answer, "4XX": error, "5XX": error},
+    }
+    if "takes" in one:
+        body = {**_object(one["takes"], types), "additionalProperties": False}
+        made["requestBody"] = {
+            "required": True, "content": {"application/json": {"schema": body}},
+        }  # fmt: skip
+    return made
+
+
+def _answer(gives: str, types: dict[str, Any]) -> Schema:
+    """One object, or a page of many, as OData gives it."""
+    if not gives.endswith("[]"):
+        return type_of(gives, types)
+    return {
+        "type": "object",
+        "properties": {
+            "@odata.context": {"type": "string"},
+            "@odata.nextLink": {"type": "string"},
+            "value": type_of(gives, types),
+        },
+        "required": ["value"],
+        "additionalProperties": False,
+    }
