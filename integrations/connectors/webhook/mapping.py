@@ -165,10 +165,7 @@ def _when(told: Any, place: str) -> dict[tuple[str, ...], frozenset[str]]:
     if not isinstance(told, Mapping):
         raise ConnectionMisconfigured(f"{place}: an object of paths, each with its values.")
     return {
-        _path(path, place): frozenset(
-            _text(one, f"{place}.{path}")
-            for one in _listed(values)
-        )
+        _path(path, place): frozenset(_text(one, f"{place}.{path}") for one in _listed(values))
         for path, values in told.items()
     }
 
@@ -177,10 +174,7 @@ def _entities(told: Any, place: str) -> dict[str, tuple[Source, ...]]:
     if not isinstance(told, Mapping) or not set(told) <= set(ENTITIES):
         raise ConnectionMisconfigured(f"{place}: an object with {', '.join(ENTITIES)}.")
     return {
-        kind: tuple(
-            _source(one, f"{place}.{kind}")
-            for one in _listed(paths)
-        )
+        kind: tuple(_source(one, f"{place}.{kind}") for one in _listed(paths))
         for kind, paths in told.items()
     }
 
@@ -198,9 +192,7 @@ def _source(told: Any, place: str) -> Source:
         raise ConnectionMisconfigured(f"{place}: from, and if wanted values and otherwise.")
     values = told.get("values", {})
     if not isinstance(values, Mapping):
-        raise ConnectionMisconfigured(
-            f"{place}.values: an object of texts."
-        )
+        raise ConnectionMisconfigured(f"{place}.values: an object of texts.")
     return Source(
         paths=_paths(told["from"], f"{place}.from"),
         values={str(key): _text(value, f"{place}.values.{key}") for key, value in values.items()},

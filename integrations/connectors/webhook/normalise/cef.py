@@ -87,7 +87,7 @@ def _severity(text: str) -> int:
 def _extension(text: str) -> dict[str, str]:
     """The extension's fields: a value ends where the next key begins, and may hold spaces."""
     keys = list(_KEY.finditer(text))
-    ends = [*(key.start() for key in keys[1:]), len(text)]
+    ends = [*(key.start() for key in keys[1:]), len(text)] if keys else []
     return {
         key[1]: re.sub(r"\\([=\\nr|])", _unescaped, text[key.end() : end].strip())
         for key, end in zip(keys, ends, strict=True)

@@ -134,9 +134,8 @@ def _finding(record: SourceRecord, fields: Fields, class_uid: int, time: dt.date
     info = fields.nested("finding_info", "finding")
     metadata = fields.nested("metadata")
     uid = info.text("uid") or fields.text("incident_uid") or metadata.text("uid")
-    title = (
-        info.text("title") or fields.text("message") or (listed[0].text("title") if listed else "")
-    )
+    title = info.text("title") or fields.text("message")
+    title = title or next((one.text("title") for one in fields.objects("finding_info_list")), "")
     if not uid:
         raise Quarantine("missing_id", "The finding has no finding_info.uid: send it with one.")
     if not title:
