@@ -60,7 +60,7 @@ def parse(text: str) -> Message:
     start = _START.match(text)
     if start is None:
         raise Quarantine("not_cef", "The line holds no CEF:0| or CEF:1|. Check source and feed.")
-    place, found = start.end(), []
+    place, found = start.end(), list[str]()
     while len(found) < 6 and (part := _FIELD.match(text, place)):
         found.append(re.sub(r"\\([|\\])", r"\1", part[1]).strip())
         place = part.end()
@@ -68,8 +68,11 @@ def parse(text: str) -> Message:
         raise Quarantine(
             "cef_cut_off", f"The CEF header has {len(found)} of its 6 fields after the version."
         )
-    severity_id = _severity(found[5])
-    return Message(*found, severity_id=severity_id, more=_extension(text[place:].strip()))
+    vendor, product, version, class_id, name, severity = found
+    return Message(
+        vendor, product, version, class_id, name, severity,
+        severity_id=_severity(severity), more=_extension(text[place:].strip()),
+    )  # fmt: skip
 
 
 def _severity(text: str) -> int:
