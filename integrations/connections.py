@@ -9,10 +9,11 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from django.conf import settings as installation
 from django.utils import timezone
 
-from integrations import registry
-from integrations.contract import Client
+from integrations import registry, signing
+from integrations.contract import Client, Feed, Manifest
 from integrations.errors import ConnectionMisconfigured, VendorError
 from integrations.models import Connection, FeedState
 from tenants import ledger, scope, vault, work
@@ -21,6 +22,7 @@ _CLIENTS_KEPT = 64
 _HEALTH_IS_FRESH = dt.timedelta(minutes=1)
 _clients: OrderedDict[str, Client] = OrderedDict()
 _lock = threading.Lock()
+_DOOR = "/api/v1/in"
 
 
 def create(
@@ -31,11 +33,19 @@ def create(
     secrets: Mapping[str, str],
     actor: str,
 ) -> Connection:
-    """Connect the scope's tenant to a vendor, and start to poll the feeds that can be polled."""
+    """Connect the scope's tenant to a vendor, and start to poll the feeds that can be polled.
+
+    Where a feed is pushed and no signing key is given, one is made.
+    """
     manifest = registry.connector(connector)
     _check(manifest.settings, settings, "setting")
     _check(manifest.secrets, secrets, "secret")
-    secret = vault.put(f"connection/{connector}/{name}", secrets)
+    _check_feed(manifest, settings)
+    pushed = manifest.pushed_feed(settings)
+    if pushed is not None:
+        pushed.normaliser(settings)
+        secrets = _with_key(secrets)
+    secret = vault.put(secret_name(connector, name), secrets)
     connection = Connection.objects.create(
         tenant_id=scope.require_tenant_id(),
         connector=connector,
@@ -43,12 +53,13 @@ def create(
         settings=dict(settings),
         secret=secret,
     )
-    for feed in manifest.feeds:
-        if feed.fetch is not None:
+    for feed in feeds_of(manifest, settings):
+        if feed.fetch is not None or feed.is_pushed:
             state = FeedState.objects.create(
                 tenant_id=connection.tenant_id, connection=connection, feed=feed.name
             )
-            work.schedule("poll", state.id)
+            if feed.fetch is not None:
+                work.schedule("poll", state.id)
     ledger.append(
         "connection.created",
         actor=actor,
@@ -56,6 +67,43 @@ def create(
         body={"settings": sorted(settings)},
     )
     return connection
+
+
+def _check_feed(manifest: Manifest, settings: Mapping[str, str]) -> None:
+    pushed = [feed.name for feed in manifest.feeds if feed.is_pushed]
+    if len(pushed) > 1 and settings.get("feed") not in pushed:
+        raise ConnectionMisconfigured(f"feed must be one of: {', '.join(pushed)}.")
+
+
+def secret_name(connector: str, name: str) -> str:
+    """Return under what name the vault keeps the secrets of a connection."""
+    return f"connection/{connector}/{name}"
+
+
+def door(connection: Connection) -> str:
+    """Return the address to which a connection's pushed feed is sent.
+
+    Without its host where HOLDFAST_PUBLIC_URL doesn't say how this installation is reached.
+    """
+    return f"{installation.PUBLIC_URL}{_DOOR}/{connection.tenant_id}/{connection.id}"
+
+
+def feeds_of(manifest: Manifest, settings: Mapping[str, str]) -> tuple[Feed, ...]:
+    """Return the feeds that a connection with these settings has: of those pushed only its own."""
+    pushed = manifest.pushed_feed(settings)
+    return tuple(
+        feed
+        for feed in manifest.feeds
+        if not feed.is_pushed or feed.fetch is not None or feed is pushed
+    )
+
+
+def _with_key(secrets: Mapping[str, str]) -> Mapping[str, str]:
+    given = secrets.get(signing.KEY, "")
+    if given:
+        signing.check_key(given)
+        return secrets
+    return {**secrets, signing.KEY: signing.new_key()}
 
 
 def _check(known: Mapping[str, str], given: Mapping[str, str], what: str) -> None:
@@ -102,7 +150,10 @@ def _kept(connection: Connection, secrets: Mapping[str, str]) -> Client:
     with _lock:
         if key not in _clients:
             manifest = registry.connector(connection.connector)
-            _clients[key] = manifest.connect(connection.settings, secrets)
+            told = dict(connection.settings)
+            if manifest.pushed_feed(told) is not None:
+                told["door"] = door(connection)
+            _clients[key] = manifest.connect(told, secrets)
             while len(_clients) > _CLIENTS_KEPT:
                 # Not closed: another thread may be using it. Its sockets go with the last user.
                 _clients.popitem(last=False)

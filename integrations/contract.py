@@ -10,9 +10,12 @@ from typing import Any, Protocol
 
 from integrations.errors import UnknownFeed
 from integrations.transport import Limits
-from tenants.records import Normalised, SourceRecord
+from tenants.records import Normalised, SourceRecord, Unreadable
 
 Json = Mapping[str, Any]
+Normalise = Callable[[SourceRecord], Normalised]
+# (content, when it arrived, in UTC) → its records, in order.
+ReadContent = Callable[[bytes, dt.datetime], Iterator[SourceRecord | Unreadable]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,30 @@ class Feed:
 
     `normalise` is pure: one record in, one event, finding or directory item out; it raises
     `tenants.errors.Quarantine` for a record it can't read. `fetch` yields pages from a cursor
-    ({} at the very start); None where the connector takes the feed only from files.
+    ({} at the very start); None where the connector takes the feed only from files, or is sent it.
+
+    `is_pushed`: it is sent to us, signed (`integrations.inbound`). `read` takes the records out of
+    a file or a delivery; None where they are JSON. `configured` makes the normaliser of a
+    connection's settings, where what a record means depends on them.
     """
 
     name: str
     title: str
     permissions: tuple[str, ...]
-    normalise: Callable[[SourceRecord], Normalised]
+    normalise: Normalise
     fetch: Callable[["Client", Json], Iterator[Page]] | None = None
     interval_seconds: int = 300
     documentation: str = ""
+    is_pushed: bool = False
+    read: ReadContent | None = None
+    configured: Callable[[Mapping[str, str]], Normalise] | None = None
+
+    def normaliser(self, settings: Mapping[str, str]) -> Normalise:
+        """Return what reads the records of a connection with these settings.
+
+        ConnectionMisconfigured where a setting can't be understood.
+        """
+        return self.configured(settings) if self.configured else self.normalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +115,8 @@ class Connect(Protocol):
 
     `allow_private` says whether the endpoint may be in a private network (None: as the
     installation allows); `limits` are the transport's. ConnectionMisconfigured names the setting
-    that can't work.
+    that can't work. Where feeds are pushed, `settings` also tells in `door` the address to which
+    they are sent.
     """
 
     def __call__(
@@ -221,3 +239,13 @@ class Manifest:
                 return feed
         names = ", ".join(feed.name for feed in self.feeds)
         raise UnknownFeed(f"{self.id} has no feed {name!r}. Its feeds: {names}.")
+
+    def pushed_feed(self, settings: Mapping[str, str]) -> Feed | None:
+        """Return the feed that is sent to a connection with these settings; None where none is.
+
+        Where several can be, the connection chooses one by its setting `feed`.
+        """
+        pushed = [feed for feed in self.feeds if feed.is_pushed]
+        if len(pushed) == 1:
+            return pushed[0]
+        return next((feed for feed in pushed if feed.name == settings.get("feed")), None)

@@ -9,6 +9,7 @@ VendorError                    a call to a vendor did not do what it should
 ├── Unavailable                the vendor failed or could not be reached; nothing was done
 └── OutcomeUnknown             no answer after sending: it may or may not have been done
 ConnectionMisconfigured        a connection's settings can't work; says which and how
+DeliveryRefused                what was sent to us is not taken; says why
 UnknownConnector, UnknownFeed, UnknownAction
 """
 
@@ -53,6 +54,14 @@ class OutcomeUnknown(VendorError):
 
 class ConnectionMisconfigured(HoldfastError):
     """A connection's settings can't work."""
+
+
+class DeliveryRefused(HoldfastError):
+    """What was sent to us is not taken. `code` is ``unsigned``, ``stale`` or ``paused``."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class UnknownConnector(HoldfastError):

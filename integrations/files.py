@@ -1,17 +1,18 @@
-"""Files of records: JSON, NDJSON, or recorded HTTP exchanges, in any mixture that people keep.
+"""Files and deliveries of records: JSON, NDJSON, or recorded HTTP exchanges, in any mixture.
 
 Nothing in a file is lost: a line that is no JSON, or an answer that holds no records, becomes an
 unreadable record with a reason.
 """
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from integrations.contract import ReadContent
 from tenants.errors import IntakeError
-from tenants.intake import Unreadable
-from tenants.records import SourceRecord
+from tenants.records import SourceRecord, Unreadable
 
 Explode = Callable[[Any], Iterable[SourceRecord]]
 
@@ -20,12 +21,24 @@ _DEEPEST = 100
 _DEEPEST_DOCUMENT = 400
 
 
-def read(path: Path, explode: Explode) -> Iterator[SourceRecord | Unreadable]:
+def read(
+    path: Path, explode: Explode, reader: ReadContent | None = None
+) -> Iterator[SourceRecord | Unreadable]:
     """Yield the records of a file, in its order; IntakeError where there is no such file.
 
-    `explode` is the connector's: it knows the envelopes that its vendor puts records in.
+    `explode` is the connector's: it knows the envelopes that its vendor puts records in. `reader`
+    is the feed's, where its records are no JSON; they arrived when the file was last written.
     """
     content = _bytes(path)
+    if reader is None:
+        yield from records(content, explode)
+    else:
+        yield from reader(content, dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC))
+
+
+def records(content: bytes, explode: Explode) -> Iterator[SourceRecord | Unreadable]:
+    """Yield the records of a content that is JSON or NDJSON, in its order."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
     document, is_one = _as_one_document(content)
     if is_one:
         yield from _records(document, explode)
@@ -49,7 +62,7 @@ def _bytes(path: Path) -> bytes:
         raise IntakeError(f"{path} can't be read: {error.strerror}.") from None
     if not content.strip():
         raise IntakeError(f"{path} is empty.")
-    return content.removeprefix(b"\xef\xbb\xbf")
+    return content
 
 
 def _as_one_document(content: bytes) -> tuple[Any, bool]:

@@ -55,3 +55,24 @@ class FeedState(TenantModel):
 
     def __str__(self) -> str:
         return self.feed
+
+
+class Delivery(TenantModel):
+    """The id of a delivery that was taken, kept for as long as it may come again."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    delivery_id = models.CharField(max_length=256)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "connection", "delivery_id"], name="delivery_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "connection", "received_at"], name="delivery_by_time")
+        ]
+
+    def __str__(self) -> str:
+        return self.delivery_id

@@ -9,11 +9,13 @@ from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFEN
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
+from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
 from integrations.contract import Action, Gatherer, Manifest
 from integrations.errors import UnknownAction, UnknownConnector
 
 _MANIFESTS: Final = (
     # One line for each.
+    WEBHOOK,
     GOOGLE_WORKSPACE,
     SENTINELONE,
     CROWDSTRIKE,

@@ -19,7 +19,7 @@ from tenants import directory, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError, Quarantine
 from tenants.models import Event, Finding, RawRecord, new_id
-from tenants.records import DirectoryItem, Normalised, SourceRecord
+from tenants.records import DirectoryItem, Normalised, SourceRecord, Unreadable
 from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
 from tenants.storable import bounded, in_utc, storable
@@ -59,15 +59,6 @@ class Outcome:
             "quarantined": self.quarantined,
             "reasons": dict(self.reasons.most_common()),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Bytes that are no record at all, such as a broken line: kept in quarantine."""
-
-    body: bytes
-    code: str
-    reason: str
 
 
 @dataclass(slots=True)

@@ -103,3 +103,12 @@ class SourceRecord:
 
     body: Mapping[str, Any]
     context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Bytes that are no record at all, such as a broken line: kept in quarantine."""
+
+    body: bytes
+    code: str
+    reason: str

@@ -72,3 +72,26 @@ class ProblemSerializer(serializers.Serializer):
     status = serializers.IntegerField(min_value=400, max_value=599)
     detail = serializers.CharField(help_text="What went wrong and what to do next.")
     instance = serializers.CharField(help_text="The path that was asked for.")
+
+
+class DeliverySerializer(serializers.Serializer):
+    """What became of a delivery."""
+
+    delivery = serializers.CharField(help_text="Its id.")
+    repeated = serializers.BooleanField(
+        help_text="It was taken before under this id, so nothing was done now."
+    )
+    records = serializers.IntegerField(
+        min_value=0, help_text="The sum of the five counts behind it."
+    )
+    events = serializers.IntegerField(min_value=0)
+    findings = serializers.IntegerField(min_value=0)
+    directory = serializers.IntegerField(min_value=0)
+    duplicates = serializers.IntegerField(min_value=0)
+    quarantined = serializers.IntegerField(
+        min_value=0, help_text="Records that can't be read; they are kept and shown."
+    )
+    reasons = serializers.DictField(
+        child=serializers.IntegerField(min_value=1),
+        help_text="How many records were quarantined for which reason.",
+    )

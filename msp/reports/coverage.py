@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from integrations import registry
+from integrations.connections import feeds_of
 from integrations.contract import Manifest
 from integrations.errors import UnknownConnector
 from integrations.models import Connection, FeedState
@@ -140,7 +141,7 @@ def _of_connection(connection: Connection, span: Span, came_in: Intake) -> Itera
         return
     states = {state.feed: state for state in FeedState.objects.filter(connection=connection)}
     missing, stopped = [], defaultdict(list)
-    for feed in manifest.feeds:
+    for feed in feeds_of(manifest, connection.settings):
         name = _FEEDS.get(feed.name, feed.title)
         state = states.get(feed.name)
         last = state.last_success_at if state is not None else None

@@ -1,5 +1,6 @@
 """Every tenant table is under forced row-level security, and it holds for raw SQL too."""
 
+import time
 import uuid
 
 import psycopg
@@ -8,8 +9,11 @@ from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+from integrations import connections, inbound, registry, signing
+from integrations.errors import DeliveryRefused
+from integrations.models import Connection
 from tenants import ledger, scope
-from tenants.models import LedgerEntry, Person, Tenant, TenantModel
+from tenants.models import LedgerEntry, Person, RawRecord, Tenant, TenantModel
 
 # Tables without a tenant's policy, each with the reason.
 EXEMPT = {
@@ -158,3 +162,40 @@ def test_two_sessions_of_the_pool_do_not_share_a_scope(tenant) -> None:
         found = other.execute("SELECT current_setting('app.tenant', true)").fetchone()
         assert found in ((None,), ("",))
         assert uuid.UUID(str(tenant.id))
+
+
+def _source(tenant: Tenant, connector: str) -> Connection:
+    """A connection of the first pushed feed, with whatever settings and secrets are needed."""
+    manifest = registry.connector(connector)
+    feed = next(feed.name for feed in manifest.feeds if feed.is_pushed)
+    told = {**dict.fromkeys(manifest.settings, ""), "endpoint": "https://8.8.8.8", "feed": feed}
+    settings = {name: told[name] for name in manifest.settings if told[name]}
+    secrets = {name: "x" for name in manifest.secrets if name != signing.KEY}
+    with scope.tenant(tenant.id):
+        return connections.create(
+            connector=connector, name=connector, settings=settings, secrets=secrets, actor="test"
+        )
+
+
+PUSHED = [one.id for one in registry.CONNECTORS.values() if any(f.is_pushed for f in one.feeds)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("connector", PUSHED)
+def test_a_source_can_send_to_no_other_client(tenant, other_tenant, connector) -> None:
+    mine, theirs = _source(tenant, connector), _source(other_tenant, connector)
+    body = b'{"anything": 1}'
+    with scope.tenant(tenant.id):
+        key = inbound.key_of(Connection.in_scope().get(id=mine.id))
+    for tenant_id, connection_id in (
+        (other_tenant.id, theirs.id), (other_tenant.id, mine.id), (tenant.id, theirs.id),
+    ):  # fmt: skip
+        signed = signing.headers(key, "msg_1", int(time.time()), body)
+        with pytest.raises(DeliveryRefused):
+            inbound.take(inbound.Address(tenant_id, connection_id), signed, body)
+    with scope.reading(scope.ALL):
+        assert not RawRecord.objects.exists()
+    signed = signing.headers(key, "msg_1", int(time.time()), body)
+    inbound.take(inbound.Address(tenant.id, mine.id), signed, body)
+    with scope.reading(scope.ALL):
+        assert {row.tenant_id for row in RawRecord.objects.all()} == {tenant.id}

@@ -59,6 +59,10 @@ def _contact(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.slug, rows.contact.id)
 
 
+def _own_door(route: str) -> Callable[[Rows], str]:
+    return lambda rows: route.format(rows.tenant.id, rows.connection.id)
+
+
 RULES: dict[str, Rule] = {
     "home": Rule((302, 302, 302, 302, 302), "/"),
     "healthz": Rule(ANYBODY, "/healthz"),
@@ -191,6 +195,8 @@ RULES: dict[str, Rule] = {
     ),
     # The API knows no technicians: its keys are tried in tests/msp/api.
     "api-licensing-usage": Rule((401, 401, 401, 401, 401), "/api/v1/licensing/usage"),
+    # The door knows no technicians either, only sources that sign: tests/msp/api/test_inbound.py.
+    "api-inbound": Rule((401, 401, 401, 401, 401), _own_door("/api/v1/in/{}/{}"), "post"),
     "api-schema": Rule(ANYBODY, "/api/v1/schema/"),
     "api-unknown": Rule((404, 404, 404, 404, 404), "/api/v9/"),
 }

@@ -1,0 +1,171 @@
+"""JSON of any form, read by the rules of the connection's mapping."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final
+
+from integrations import ocsf
+from integrations.connectors.webhook.mapping import Rule
+from integrations.endpoints import digest
+from integrations.values import (
+    address,
+    content_uid,
+    country,
+    entities,
+    entity,
+    instant,
+    severity,
+    shown,
+    techniques,
+)
+from tenants.errors import Quarantine
+from tenants.records import Event, Finding, SourceRecord
+
+_TRUTHS: Final = {
+    "true": True, "success": True, "succeeded": True, "1": True, "yes": True, "ok": True,
+    "false": False, "failure": False, "failed": False, "0": False, "no": False, "error": False,
+}  # fmt: skip
+_REPORTER: Final = ocsf.product("Webhook", "Webhook")
+
+
+def without_mapping(record: SourceRecord) -> Event | Finding:
+    """Keep a record until somebody says what its fields mean."""
+    names = ", ".join(sorted(map(str, record.body))[:8])
+    raise Quarantine(
+        "no_mapping",
+        f"The connection has no mapping for this JSON (it has {names}): enter one, and take the "
+        "record in again.",
+    )
+
+
+def read(record: SourceRecord, rules: Sequence[Rule]) -> Event | Finding:
+    """One record, by the first rule that fits; Quarantine where none does."""
+    for rule in rules:
+        if rule.fits(record.body):
+            made = _finding if rule.kind == "finding" else _event
+            return made(record, rule, _time(rule, record, "time"))
+    raise Quarantine(
+        "not_mapped", "No rule of the connection's mapping fits this record: add one for it."
+    )
+
+
+def _time(rule: Rule, record: SourceRecord, name: str) -> dt.datetime:
+    text = rule.text(name, record.body)
+    try:
+        found = instant(text)
+    except ValueError:
+        raise Quarantine("bad_time", f"{name} is no time: {shown(text)}.") from None
+    if found is None:
+        raise Quarantine("missing_time", f"The mapping finds no {name} in this record.")
+    return found
+
+
+def _optional_time(rule: Rule, record: SourceRecord, name: str) -> dt.datetime | None:
+    try:
+        return instant(rule.text(name, record.body))
+    except ValueError:
+        return None
+
+
+def _essential(rule: Rule, record: SourceRecord, name: str) -> str:
+    found = rule.text(name, record.body)
+    if not found:
+        raise Quarantine(f"missing_{name}", f"The mapping finds no {name} in this record.")
+    return found
+
+
+def _severity(rule: Rule, record: SourceRecord) -> int:
+    """OCSF's: by word, or by its number; unknown where the mapping has none."""
+    text = rule.text("severity", record.body)
+    return int(text) if text in {"0", "1", "2", "3", "4", "5", "6"} else severity(text)
+
+
+def _entities(rule: Rule, record: SourceRecord) -> tuple[str, ...]:
+    cleaning = {"ip": address, "file": lambda text: digest(text) or text}
+    told = [
+        entity(kind, cleaning.get(kind, str)(text))
+        for kind, sources in rule.entities.items()
+        for source in sources
+        for text in source.all(record.body)
+    ]
+    ip = address(rule.text("source_ip", record.body))
+    return entities(*told, entity("ip", ip))
+
+
+def _event(record: SourceRecord, rule: Rule, time: dt.datetime) -> Event:
+    uid = rule.text("uid", record.body) or content_uid(record.body)
+    actor, ip = rule.text("actor", record.body), address(rule.text("source_ip", record.body))
+    place = country(rule.text("country", record.body))
+    is_success = _TRUTHS.get(rule.text("success", record.body).lower())
+    activity = rule.text("activity", record.body) or rule.text("title", record.body) or "Other"
+    level = _severity(rule, record)
+    return Event(
+        uid=uid,
+        class_uid=rule.class_uid,
+        activity=activity,
+        time=time,
+        severity_id=level,
+        is_success=is_success,
+        actor=actor,
+        target=rule.text("target", record.body),
+        source_ip=ip,
+        country=place,
+        entities=_entities(rule, record),
+        ocsf=ocsf.event(
+            rule.class_uid, ocsf.OTHER, activity, time,
+            severity_id=level,
+            severity=rule.text("severity", record.body) if level == ocsf.OTHER else "",
+            uid=uid,
+            reported_by=_REPORTER,
+            message=rule.text("description", record.body) or rule.text("title", record.body),
+            **ocsf.status(is_success),
+            actor=ocsf.actor(ocsf.user(actor) or None),
+            src_endpoint=ocsf.endpoint(ip=ip, place=ocsf.location(country=place) or None),
+            unmapped=dict(record.body),
+        ),
+    )  # fmt: skip
+
+
+def _finding(record: SourceRecord, rule: Rule, time: dt.datetime) -> Finding:
+    uid = _essential(rule, record, "uid")
+    title = _essential(rule, record, "title")
+    level = _severity(rule, record)
+    attack = techniques(rule.fields["techniques"].all(record.body)
+                        if "techniques" in rule.fields else ())  # fmt: skip
+    return Finding(
+        uid=uid,
+        class_uid=rule.class_uid,
+        title=title,
+        description=rule.text("description", record.body),
+        category=rule.text("category", record.body),
+        time=time,
+        severity_id=level,
+        first_activity_at=_optional_time(rule, record, "first_activity"),
+        last_activity_at=_optional_time(rule, record, "last_activity"),
+        confidence=_percent(rule.text("confidence", record.body)),
+        vendor_status=rule.text("status", record.body),
+        vendor_verdict=rule.text("verdict", record.body),
+        techniques=attack,
+        actor=rule.text("actor", record.body),
+        target=rule.text("target", record.body),
+        entities=_entities(rule, record),
+        link=rule.text("link", record.body),
+        ocsf=ocsf.event(
+            rule.class_uid, 1, "Create", time,
+            severity_id=level,
+            severity=rule.text("severity", record.body) if level == ocsf.OTHER else "",
+            uid=uid,
+            reported_by=_REPORTER,
+            status=rule.text("status", record.body),
+            message=rule.text("description", record.body),
+            finding_info=ocsf.filled(
+                uid=uid, title=title, desc=rule.text("description", record.body),
+                created_time=ocsf.epoch_ms(time), attacks=[ocsf.attack(one) for one in attack],
+            ),
+            unmapped=dict(record.body),
+        ),
+    )  # fmt: skip
+
+
+def _percent(text: str) -> int | None:
+    return int(text) if text.isdecimal() and int(text) <= 100 else None

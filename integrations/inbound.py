@@ -1,0 +1,164 @@
+"""The door: what sources send to us, signed; each delivery is taken once.
+
+A source is a connection: it has an address, a key and one feed. What can't be read is quarantined
+by intake, and the sender hears how many records that were. Only a delivery that is not from the
+source, or that comes while the connection is paused, is turned away.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations import connections, files, registry, signing
+from integrations.contract import Feed
+from integrations.errors import ConnectionMisconfigured, DeliveryRefused
+from integrations.models import Connection, Delivery, FeedState
+from tenants import intake, ledger, scope, vault
+from tenants.models import Tenant
+
+# How long a sender may repeat a delivery that was taken already, under the same id.
+_REMEMBERED: Final = dt.timedelta(days=7)
+_FORGOTTEN_AT_ONCE: Final = 100
+# A wrong signature is told on the connection, but not once for each that somebody sends.
+_TOLD_EVERY: Final = dt.timedelta(minutes=1)
+# Signed with when there is no such source, so that its absence takes as long as a wrong key.
+_NOBODYS_KEY: Final = signing.new_key()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a delivery is sent: a tenant and one of its connections, if they exist."""
+
+    tenant_id: uuid.UUID
+    connection_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a delivery. `is_repeated`: it came before, so nothing was done now."""
+
+    delivery_id: str
+    is_repeated: bool
+    outcome: intake.Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    connection: Connection
+    feed: Feed
+    key: str
+
+
+def key_of(source: Connection) -> str:
+    """Return the key with which a source signs, for a person to copy. Never log it."""
+    return vault.open_secret(source.secret).get(signing.KEY, "") if source.secret else ""
+
+
+def renew_key(source: Connection, *, actor: str) -> str:
+    """Give a source of the scope's tenant a new key, and return it; the old one counts no more."""
+    secrets = vault.open_secret(source.secret) if source.secret else {}
+    key = signing.new_key()
+    source.secret = vault.put(connections.secret_name(source.connector, source.name), {
+        **secrets, signing.KEY: key,
+    })  # fmt: skip
+    source.save(update_fields=["secret"])
+    ledger.append(
+        "connection.key_renewed", actor=actor, subject=f"{source.connector} {source.name}"
+    )
+    return key
+
+
+def take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
+    """Take a delivery into its source's tenant, and return what became of its records.
+
+    `headers` have their names in lower case. An empty body is a test: it is checked and not kept.
+    DeliveryRefused where it is not signed by the source, is old, or the source is paused; then
+    nothing is kept.
+    """
+    try:
+        with scope.tenant(address.tenant_id):
+            return _take(address, headers, body)
+    except DeliveryRefused as error:
+        _tell(address, str(error))
+        raise
+
+
+def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
+    now = timezone.now()
+    source = _find(address)
+    delivery_id = signing.check(source.key if source else _NOBODYS_KEY, headers, body, now)
+    if source is None:
+        raise DeliveryRefused("unsigned", "The signature is not of this source's key.")
+    if source.connection.state == Connection.State.PAUSED:
+        raise DeliveryRefused("paused", "This source is paused: send it again later.")
+    if not body.strip():
+        connections.mark_healthy(source.connection.id)
+        return Taken(delivery_id, False, intake.Outcome())
+    if not _remember(source.connection, delivery_id, now):
+        return Taken(delivery_id, True, intake.Outcome())
+    return Taken(delivery_id, False, _into_intake(source, body, now))
+
+
+def _find(address: Address) -> _Source | None:
+    """The source, where there is one that anything can be sent to."""
+    found = Connection.objects.select_related("secret").filter(id=address.connection_id).first()
+    if found is None or not Tenant.objects.filter(id=address.tenant_id, is_active=True).exists():
+        return None
+    feed = registry.connector(found.connector).pushed_feed(found.settings)
+    key = key_of(found)
+    return _Source(found, feed, key) if feed and key else None
+
+
+def _remember(source: Connection, delivery_id: str, now: dt.datetime) -> bool:
+    """Note the delivery; False where it is noted already. Waits for one that is being taken."""
+    old = Delivery.objects.filter(connection=source, received_at__lt=now - _REMEMBERED)
+    ids = old.order_by("received_at").values_list("id", flat=True)[:_FORGOTTEN_AT_ONCE]
+    Delivery.objects.filter(id__in=list(ids)).delete()
+    try:
+        with transaction.atomic():
+            Delivery.objects.create(connection=source, delivery_id=delivery_id, received_at=now)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outcome:
+    manifest, feed = registry.connector(source.connection.connector), source.feed
+    found = feed.read(body, now) if feed.read else files.records(body, manifest.explode)
+    normalise, error = feed.normalise, ""
+    try:
+        normalise = feed.normaliser(source.connection.settings)
+    except ConnectionMisconfigured as wrong:
+        # The records are kept all the same, and can be taken in again once that is mended.
+        error = str(wrong)
+    outcome = intake.take(connector=manifest.id, feed=feed.name, records=found, normalise=normalise)
+    _note(source, outcome, now, error)
+    return outcome
+
+
+def _note(source: _Source, outcome: intake.Outcome, now: dt.datetime, error: str) -> None:
+    state, _ = FeedState.objects.select_for_update().get_or_create(
+        connection=source.connection, feed=source.feed.name
+    )
+    state.records += outcome.records
+    state.last_success_at, state.error = now, error
+    state.save(update_fields=["records", "last_success_at", "error"])
+    if error:
+        connections.mark_broken(source.connection.id, error)
+    else:
+        connections.mark_healthy(source.connection.id)
+
+
+def _tell(address: Address, reason: str) -> None:
+    """Show on the connection that something was turned away, if the connection exists."""
+    now = timezone.now()
+    with scope.tenant(address.tenant_id):
+        states = FeedState.objects.filter(connection_id=address.connection_id)
+        states.exclude(last_error_at__gt=now - _TOLD_EVERY).update(
+            error=f"A delivery was turned away. {reason}", last_error_at=now
+        )

@@ -1,0 +1,86 @@
+"""The generic webhook under the conformance suite: what of it can be asked is its own door."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from integrations import signing
+from integrations.connectors.webhook.manifest import MANIFEST
+from integrations.contract import Json
+from tests.integrations.conformance.subject import TOPICS, Subject, Vendor
+from tests.integrations.webhook.door import Door
+
+_SENT = (
+    "Nothing is read from a source: it sends to us. Deliveries that come twice, old, unsigned or "
+    "unreadable are tried over real HTTP in tests/msp/api/test_inbound.py."
+)
+_NO_ACTION = "A source can't be asked to do anything."
+_TRIED = {"health", "addresses"}
+
+
+class Sender(Vendor):
+    """A source; `door` is where it sends."""
+
+    def __init__(self, door: Door, key: str) -> None:
+        self.manifest = MANIFEST
+        self.door = door
+        self.settings = {"feed": "json", "door": door.url}
+        self.secrets = {signing.KEY: key}
+
+    def fault(self, kind: str, **options: Any) -> None:
+        """Never asked for: the topics of faults are left out."""
+        raise NotImplementedError(kind)
+
+    def clear_faults(self) -> None:
+        """There are none."""
+
+    def grant(self, permissions: Sequence[str]) -> None:
+        """Let the source be taken in, or not."""
+        self.door.open(bool(permissions))
+
+    def requests(self, method: str = "", path: str = "") -> list[Json]:
+        """What came to the door."""
+        return [
+            one
+            for one in self.door.requests
+            if method in ("", one["method"]) and re.search(path, one["path"])
+        ]
+
+    def credentials(self) -> set[str]:
+        """A key is never sent."""
+        return set()
+
+
+class WebhookSubject(Subject):
+    """One source with its key."""
+
+    manifest = MANIFEST
+    endpoints = ("door",)
+    real_server = "Holdfast's own door under uvicorn, and log lines as Debian's logger writes them"
+    left_out = {
+        **{topic: _SENT for topic in TOPICS if topic not in _TRIED},
+        "actions": _NO_ACTION,
+        "late_effects": _NO_ACTION,
+        "permissions": "A source has one permission, its key; without it nothing is taken, as "
+        "tests/msp/api/test_inbound.py tries.",
+        "contract": "Standard Webhooks publishes no machine-readable contract; its own example is "
+        "checked in tests/integrations/test_signing.py.",
+    }
+
+    @contextmanager
+    def running(self, folder: Path) -> Iterator[Sender]:
+        """A door, and a source that has its key."""
+        key = signing.new_key()
+        with Door(key) as door:
+            yield Sender(door, key)
+
+    def address(self, setting: str, host: str) -> str:
+        """The door at a host."""
+        return f"https://{host}/api/v1/in/tenant/source"
+
+
+SUBJECT = WebhookSubject()

@@ -1,0 +1,345 @@
+"""The door: signed, taken once, nothing lost, and nothing of one client for another."""
+
+import json
+import socket
+import threading
+import time
+import uuid
+
+import httpx
+import pytest
+from django.db import connections as databases
+from django.test import Client
+
+from integrations import connections, inbound, signing
+from integrations.errors import ConnectionMisconfigured, Unauthorised
+from integrations.models import Connection, Delivery, FeedState
+from msp.api import inbound as door
+from tenants import scope
+from tenants.models import Event, Finding, LedgerEntry, RawRecord, Secret, Work
+from tests.integrations.webhook.door import Door
+from tests.journeys.processes import Processes, wait_until
+
+MAPPING = json.dumps(
+    {"uid": "id", "time": "at", "title": "what", "severity": "level",
+     "entities": {"account": "who", "ip": "from"}}
+)  # fmt: skip
+ALERT = {"id": "a-1", "at": "2026-11-25T10:00:00Z", "what": "Odd sign-in", "level": "high",
+         "who": "Ann@Example.example", "from": "198.51.100.7"}  # fmt: skip
+
+
+def source(tenant, feed: str = "json", name: str = "the source", **settings: str) -> Connection:
+    told = {"feed": feed, **({"mapping": MAPPING} if feed == "json" else {}), **settings}
+    with scope.tenant(tenant.id):
+        return connections.create(
+            connector="webhook", name=name, settings=told, secrets={}, actor="test"
+        )
+
+
+def key_of(where: Connection) -> str:
+    with scope.tenant(where.tenant_id):
+        return inbound.key_of(Connection.in_scope().select_related("secret").get(id=where.id))
+
+
+def path_of(where: Connection) -> str:
+    return f"/api/v1/in/{where.tenant_id}/{where.id}"
+
+
+def signed(where: Connection, body: bytes, delivery: str = "", age: int = 0, key: str = "") -> dict:
+    return signing.headers(
+        key or key_of(where), delivery or f"msg_{uuid.uuid4().hex}", int(time.time()) - age, body
+    )
+
+
+def send(where: Connection, body: bytes | dict | list, path: str = "", **how):
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {**how.pop("headers", {}), **signed(where, content, **how)}
+    return Client().post(
+        path or path_of(where), content, content_type="application/json", headers=headers
+    )
+
+
+def counts(tenant) -> tuple[int, int, int]:
+    """Raw records, events and findings."""
+    with scope.tenant(tenant.id):
+        return RawRecord.objects.count(), Event.objects.count(), Finding.objects.count()
+
+
+def test_a_signed_delivery_becomes_a_finding_and_goes_to_triage(tenant) -> None:
+    where = source(tenant)
+    answer = send(where, ALERT, delivery="msg_1")
+    assert answer.status_code == 200, answer.content
+    told = answer.json()
+    assert (told["delivery"], told["repeated"], told["findings"]) == ("msg_1", False, 1)
+    assert answer.headers["Cache-Control"] == "no-store"
+    with scope.tenant(tenant.id):
+        found = Finding.objects.get()
+        assert (found.connector, found.title, found.severity_id) == ("webhook", "Odd sign-in", 4)
+        assert set(found.entities) == {"account:ann@example.example", "ip:198.51.100.7"}
+        state = FeedState.objects.get(connection=where)
+        assert (state.feed, state.records, state.error) == ("json", 1, "")
+        assert state.last_success_at is not None
+        where.refresh_from_db()
+        assert where.last_healthy_at is not None
+    assert Work.objects.filter(kind="triage", tenant_id=tenant.id).count() == 1
+
+
+@pytest.mark.parametrize("code", ["unsigned", "other_key", "changed_body", "stale", "no_source"])
+def test_what_is_not_from_the_source_is_turned_away_alike(tenant, other_tenant, code) -> None:
+    where = source(tenant)
+    body = json.dumps(ALERT).encode()
+    headers, path = signed(where, body), path_of(where)
+    if code == "unsigned":
+        headers = {}
+    elif code == "other_key":
+        headers = signed(where, body, key=key_of(source(other_tenant)))
+    elif code == "changed_body":
+        body = body.replace(b"high", b"low")
+    elif code == "stale":
+        headers = signed(where, body, age=400)
+    else:
+        path = f"/api/v1/in/{tenant.id}/{uuid.uuid4()}"
+    answer = Client().post(path, body, content_type="application/json", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert tenant.slug not in answer.content.decode()
+    assert counts(tenant) == (0, 0, 0)
+    with scope.tenant(tenant.id):
+        assert not Delivery.objects.exists()
+        error = FeedState.objects.get(connection=where).error
+    assert bool(error) is (code != "no_source")
+
+
+def test_whether_a_source_exists_shows_in_no_answer(tenant) -> None:
+    where = source(tenant)
+    body = json.dumps(ALERT).encode()
+    wrong = signed(where, body, key=signing.new_key())
+    told = [
+        Client().post(path, body, content_type="application/json", headers=wrong)
+        for path in (path_of(where), f"/api/v1/in/{tenant.id}/{uuid.uuid4()}",
+                     f"/api/v1/in/{uuid.uuid4()}/{where.id}")
+    ]  # fmt: skip
+    assert {(one.status_code, one.json()["detail"]) for one in told} == {
+        (401, "The signature is not of this source's key.")
+    }
+
+
+def test_a_replay_changes_nothing(tenant) -> None:
+    where = source(tenant)
+    body = json.dumps(ALERT).encode()
+    headers = signed(where, body)
+    first, second = (
+        Client().post(path_of(where), body, content_type="application/json", headers=headers)
+        for _ in range(2)
+    )
+    assert (first.json()["repeated"], second.json()["repeated"]) == (False, True)
+    assert second.json()["records"] == 0
+    # Signed anew, as a sender does that got no answer.
+    again = send(where, {**ALERT, "id": "a-2"}, delivery=headers["webhook-id"])
+    assert again.json()["repeated"] is True
+    assert counts(tenant) == (1, 0, 1)
+    with scope.tenant(tenant.id):
+        assert FeedState.objects.get(connection=where).records == 1
+
+
+def test_two_sources_may_use_the_same_delivery_id(tenant, other_tenant) -> None:
+    one, two, theirs = source(tenant), source(tenant, name="another"), source(other_tenant)
+    for number, where in enumerate((one, two, theirs)):
+        answer = send(where, {**ALERT, "id": str(number)}, delivery="msg_same")
+        assert answer.json()["repeated"] is False
+    assert (counts(tenant)[2], counts(other_tenant)[2]) == (2, 1)
+
+
+def test_a_source_reaches_only_its_own_client(tenant, other_tenant) -> None:
+    mine, theirs = source(tenant), source(other_tenant)
+    for path in (path_of(theirs), f"/api/v1/in/{other_tenant.id}/{mine.id}",
+                 f"/api/v1/in/{tenant.id}/{theirs.id}"):  # fmt: skip
+        assert send(mine, ALERT, path=path).status_code == 401
+    assert counts(tenant) == counts(other_tenant) == (0, 0, 0)
+    assert send(mine, ALERT).status_code == 200
+    assert (counts(tenant)[2], counts(other_tenant)[2]) == (1, 0)
+    with scope.tenant(other_tenant.id):
+        assert not Delivery.objects.exists()
+
+
+def test_an_unreadable_body_is_quarantined_and_counted(tenant) -> None:
+    where = source(tenant)
+    body = b'{"id": "a-1", "at"'
+    told = send(where, body).json()
+    assert (told["records"], told["quarantined"]) == (1, 1)
+    told = send(where, [ALERT, {"id": "a-2"}, 7]).json()
+    assert (told["records"], told["findings"], told["quarantined"]) == (3, 1, 2)
+    with scope.tenant(tenant.id):
+        held = RawRecord.objects.filter(outcome="quarantined")
+        assert body in {bytes(one.body) for one in held}
+        assert {one.reason_code for one in held} == {"not_json", "missing_time", "not_an_object"}
+
+
+def test_lines_come_in_as_they_are(tenant) -> None:
+    where = source(tenant, "syslog", time_zone="Europe/Berlin")
+    body = (
+        b"<34>1 2026-11-25T22:14:15.003Z mail su - ID47 - 'su root' failed\n"
+        b"<38>Nov 25 23:14:16 host1 sshd[42]: Failed password for root from 203.0.113.9 port 22 "
+        b"ssh2\n\xff\xfe\nno head at all\n"
+        b"<134>Nov 25 23:14:17 fw CEF:0|Acme|FW|1|100|Blocked|9|src=203.0.113.9 dst=10.0.0.5\n"
+    )
+    told = send(where, body).json()
+    assert (told["events"], told["findings"], told["quarantined"]) == (2, 1, 2)
+    with scope.tenant(tenant.id):
+        sign_in = Event.objects.get(class_uid=3002)
+        assert (sign_in.is_success, sign_in.source_ip) == (False, "203.0.113.9")
+        assert sign_in.time.isoformat()[10:] == "T22:14:16+00:00"
+
+
+def test_an_empty_delivery_tests_the_key_and_is_not_kept(tenant) -> None:
+    where = source(tenant)
+    answer = send(where, b"")
+    assert (answer.status_code, answer.json()["records"]) == (200, 0)
+    assert send(where, b"", key=signing.new_key()).status_code == 401
+    assert counts(tenant) == (0, 0, 0)
+
+
+def test_too_much_or_compressed_is_told(tenant, monkeypatch) -> None:
+    where = source(tenant)
+    assert send(where, ALERT, headers={"Content-Encoding": "gzip"}).status_code == 415
+    monkeypatch.setattr(door, "LARGEST_BYTES", 50)
+    answer = send(where, ALERT)
+    assert answer.status_code == 413
+    assert "fewer" in answer.json()["detail"]
+    assert counts(tenant) == (0, 0, 0)
+
+
+def test_only_post_is_answered(tenant) -> None:
+    where = source(tenant)
+    assert Client().get(path_of(where)).status_code == 405
+    assert Client().post("/api/v1/in/x/y").status_code == 404
+
+
+def test_a_paused_source_is_asked_to_come_again(tenant) -> None:
+    where = source(tenant)
+    with scope.tenant(tenant.id):
+        Connection.objects.filter(id=where.id).update(state=Connection.State.PAUSED)
+    answer = send(where, ALERT, delivery="msg_1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "300")
+    with scope.tenant(tenant.id):
+        Connection.objects.filter(id=where.id).update(state=Connection.State.ACTIVE)
+    assert send(where, ALERT, delivery="msg_1").json()["findings"] == 1
+
+
+def test_a_client_that_left_is_not_taken_in(tenant) -> None:
+    where = source(tenant)
+    tenant.is_active = False
+    tenant.save()
+    assert send(where, ALERT).status_code == 401
+
+
+def test_each_source_has_its_own_encrypted_key_and_can_get_a_new_one(tenant) -> None:
+    one, two = source(tenant), source(tenant, name="another")
+    old = key_of(one)
+    assert old != key_of(two)
+    with scope.tenant(tenant.id):
+        for row in Secret.objects.all():
+            assert old.encode() not in bytes(row.ciphertext) + bytes(row.wrapped_key)
+        assert old not in json.dumps([c.settings for c in Connection.objects.all()])
+        renewed = inbound.renew_key(
+            Connection.in_scope().select_related("secret").get(id=one.id), actor="test"
+        )
+        told = LedgerEntry.objects.get(kind="connection.key_renewed")
+        assert renewed not in json.dumps(told.body)
+    assert send(one, ALERT, key=old).status_code == 401
+    assert send(one, ALERT).status_code == 200
+    assert send(two, {**ALERT, "id": "a-2"}).status_code == 200
+
+
+def test_a_mapping_that_broke_later_loses_nothing(tenant) -> None:
+    where = source(tenant)
+    with scope.tenant(tenant.id):
+        Connection.objects.filter(id=where.id).update(settings={"feed": "json", "mapping": "{"})
+    assert send(where, ALERT).json()["quarantined"] == 1
+    with scope.tenant(tenant.id):
+        where.refresh_from_db()
+        assert (where.state, "mapping" in where.error) == (Connection.State.BROKEN, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "secrets", "named"),
+    [({"feed": "xml"}, {}, "feed"), ({"feed": "json", "mapping": "[]"}, {}, "mapping"),
+     ({"feed": "syslog", "time_zone": "Mars"}, {}, "time_zone"),
+     ({"feed": "cef", "alert_from": "x"}, {}, "alert_from"),
+     ({"feed": "json"}, {"signing_key": "short"}, "signing key"), ({}, {}, "feed")],
+)  # fmt: skip
+def test_settings_that_can_not_work_are_named(tenant, settings, secrets, named) -> None:
+    with scope.tenant(tenant.id), pytest.raises(ConnectionMisconfigured, match=named):
+        connections.create(
+            connector="webhook", name="x", settings=settings, secrets=secrets, actor="test"
+        )
+
+
+def test_old_deliveries_are_forgotten(tenant, monkeypatch) -> None:
+    where = source(tenant)
+    send(where, ALERT, delivery="msg_1")
+    monkeypatch.setattr(inbound, "_REMEMBERED", -inbound._REMEMBERED)
+    send(where, {**ALERT, "id": "a-2"}, delivery="msg_2")
+    with scope.tenant(tenant.id):
+        assert [one.delivery_id for one in Delivery.objects.all()] == ["msg_2"]
+
+
+@pytest.mark.process
+def test_over_real_http_at_once_and_by_its_own_canary(
+    committed_database, make_tenant, tmp_path, settings
+) -> None:
+    settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    tenant, processes, port = make_tenant("door"), Processes(tmp_path), free_port()
+    where, base = source(tenant), f"http://127.0.0.1:{port}"
+    settings.PUBLIC_URL = base
+    body = json.dumps(ALERT).encode()
+    headers = signed(where, body, "msg_once")
+    try:
+        processes.web(port)
+        wait_until(lambda: _answers(base), 60, lambda: processes.log("web"))
+        told: list[dict] = []
+
+        def post() -> None:
+            told.append(httpx.post(base + path_of(where), content=body, headers=headers).json())
+
+        threads = [threading.Thread(target=post) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(one["repeated"] for one in told) == [False, *[True] * 7]
+        assert counts(tenant) == (1, 0, 1)
+        assert connections.check(tenant.id, where.id).endswith(".")
+        assert key_of(where) not in processes.log("web")
+    finally:
+        processes.close()
+        databases.close_all()
+
+
+def _answers(base: str) -> bool:
+    try:
+        return httpx.get(f"{base}/healthz").status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_the_canary_of_a_source_whose_key_does_not_count_says_so(tenant, settings) -> None:
+    settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    where = source(tenant)
+    with Door(signing.new_key()) as elsewhere:
+        settings.PUBLIC_URL = elsewhere.url.partition("/api/")[0]
+        with pytest.raises(Unauthorised):
+            connections.check(tenant.id, where.id)
+    with scope.tenant(tenant.id):
+        where.refresh_from_db()
+        assert where.state == Connection.State.BROKEN
+    settings.PUBLIC_URL = ""
+    other = source(tenant, name="nowhere")
+    with pytest.raises(ConnectionMisconfigured, match="HOLDFAST_PUBLIC_URL"):
+        connections.check(tenant.id, other.id)
