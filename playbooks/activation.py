@@ -48,6 +48,13 @@ def in_force(playbook_id: str) -> InForce:
     return InForce(playbook, tenant.playbook_mode, playbook.source_sha256)
 
 
+def mode_in_force(playbook_id: str) -> str:
+    """Return how far a playbook may go for the scope's tenant."""
+    modes = Activation.objects.filter(playbook_id=playbook_id).order_by("-created_at", "-id")
+    mode = modes.values_list("mode", flat=True).first()
+    return mode or Tenant.objects.get(id=scope.require_tenant_id()).playbook_mode
+
+
 def newest() -> dict[str, Activation]:
     """Return the scope's activation that is in force for each playbook that has one."""
     rows = Activation.objects.select_related("version").order_by("created_at", "id")

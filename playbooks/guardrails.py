@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection
-from playbooks import targets
+from playbooks import activation, targets
 from playbooks.engagement import TIERS, Engagement, judge
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.planner import plan_sha256
 from playbooks.rules import in_force
-from tenants.models import Account, Case, Installation
+from tenants.models import Account, Case, Installation, PlaybookMode
 
 # Which decisions free a step of a tier.
 REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
@@ -56,6 +56,7 @@ def standing_obstacle(step: Step, known: KnownFacts) -> Obstacle | None:
         or _protected(touched)
         or _own(step, touched)
         or _stricter_now(step, rules, known)
+        or _lowered(step)
         or _frozen(step, rules)
     )
 
@@ -159,6 +160,20 @@ def _stricter_now(step: Step, rules: Engagement, known: KnownFacts) -> Obstacle 
         f"It was planned for the tier “{step.tier}”, but now the rule “{judgement.title}” demands "
         f"“{judgement.tier}”. Plan it again.",
         is_final=True,
+    )
+
+
+def _lowered(step: Step) -> Obstacle | None:
+    """Look whether the playbook may still act by itself: it may have been lowered since."""
+    plan = step.run.plan
+    acts_by_itself = plan.mode == PlaybookMode.AUTOMATIC and step.tier == Tier.AUTOMATIC
+    if not acts_by_itself or "reverses" in plan.document:
+        return None
+    mode = activation.mode_in_force(plan.document["playbook"]["id"])
+    if mode == PlaybookMode.AUTOMATIC:
+        return None
+    return Obstacle(
+        "The playbook may no longer act by itself for this client. Plan it again.", is_final=True
     )
 
 

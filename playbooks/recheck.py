@@ -1,7 +1,8 @@
-"""Reading verified steps back again, an hour and a day later.
+"""Reading steps back again, an hour and a day later.
 
 Directory sync and users undo things: where the effect is gone, the case reopens. Where it can't be
-seen for a day, the step, the case and the ledger say so; it is tried for a week.
+seen for a day, the step, the case and the ledger say so; it is tried for a week. A step that was
+not seen to work may have worked since: see `late_effects`.
 """
 
 import datetime as dt
@@ -13,7 +14,7 @@ from django.utils import timezone
 from integrations import catalog
 from integrations.contract import Client, ReadBack
 from integrations.errors import NotFound
-from playbooks import agreement
+from playbooks import agreement, late_effects
 from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask, load
 from playbooks.models import Step
 from playbooks.response import needs_technician
@@ -32,11 +33,14 @@ _UNDER_WAY = (Step.Status.INTENDED, Step.Status.CALLED, Step.Status.UNKNOWN)
 
 
 def recheck(tenant_id: uuid.UUID, step_id: uuid.UUID) -> None:
-    """Read a verified step back once more. Handler of work `recheck`."""
+    """Read a step that was called back once more. Handler of work `recheck`."""
     try:
         job = load(tenant_id, step_id)
     except Failed as failure:
         _put_off(tenant_id, step_id, str(failure))
+        return
+    if job.status in late_effects.NOT_SEEN:
+        late_effects.look(job)
         return
     if job.status != Step.Status.VERIFIED:
         return

@@ -4,6 +4,7 @@ One worker holds the run. Vendors are asked in threads, which touch no database;
 written by the worker itself.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -12,18 +13,24 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations import catalog
 from integrations.contract import Client
 from playbooks import approvals, replanning, rollback, stepping
 from playbooks.errors import PlaybookError
 from playbooks.jobs import Failed, Job, Question, Wait, open_client, understood
 from playbooks.known_facts import KnownFacts
-from playbooks.models import Plan, Run, Step
+from playbooks.models import Approval, Plan, Run, Step
+from playbooks.response import needs_technician
 from playbooks.stepping import Talk
 from playbooks.steps import FINISHED, change
 from tenants import ledger, scope, work
+from tenants.models import Case
 
 _AT_ONCE = 4
+# Longer than a vendor's action may take to show, and than most of its outages.
+_LONGEST_UNSETTLED = dt.timedelta(hours=6)
 _MAY_GO_ON = (Step.Status.PENDING, Step.Status.INTENDED, Step.Status.CALLED)
+_DONE = (Step.Status.VERIFIED, Step.Status.ROLLED_BACK)
 _FAILURES = (Step.Status.FAILED, Step.Status.UNKNOWN)
 
 
@@ -192,6 +199,7 @@ def _settle_run(tenant_id: uuid.UUID, run_id: uuid.UUID, waits: list[Wait]) -> N
         if waits:
             soonest = min(waits, key=lambda wait: wait.seconds)
             _set(run, Run.Status.WAITING, soonest.note)
+            _tell_if_unsettled(run)
             work.schedule("run", run_id, delay=max(0.1, soonest.seconds))
         elif statuses <= set(FINISHED):
             _finish(run, statuses)
@@ -204,6 +212,22 @@ def _set(run: Run, status: Run.Status, note: str) -> None:
     run.save(update_fields=["status", "note"])
 
 
+def _tell_if_unsettled(run: Run) -> None:
+    """Put a step before a technician whose outcome nobody has known for too long."""
+    case = run.plan.case
+    step = run.steps.filter(
+        status__in=(Step.Status.INTENDED, Step.Status.CALLED),
+        intended_at__lt=timezone.now() - _LONGEST_UNSETTLED,
+    ).first()
+    if step is not None and case.status == Case.Status.RESPONDING:
+        title = catalog.get(step.action).title
+        needs_technician(
+            case,
+            f"It is not known yet whether “{title}” for {step.target_name} was done: {run.note} "
+            "It goes on being asked; look at the vendor.",
+        )
+
+
 def _finish(run: Run, statuses: set[str]) -> None:
     if run.finished_at is not None:
         return
@@ -214,7 +238,7 @@ def _finish(run: Run, statuses: set[str]) -> None:
     undone = Run.Status.ROLLED_BACK if stepping.is_undone(run) else Run.Status.DONE
     _set(run, Run.Status.FAILED if failed else undone, "")
     plan = run.plan
-    plan.status = Plan.Status.FAILED if failed else _ended(plan)
+    plan.status = Plan.Status.FAILED if failed else _ended(plan, statuses)
     plan.finished_at = run.finished_at
     plan.save(update_fields=["status", "finished_at"])
     ledger.append(
@@ -223,20 +247,26 @@ def _finish(run: Run, statuses: set[str]) -> None:
     )  # fmt: skip
     if failed:
         _roll_back_if_told(run)
+    rollback.undo_what_came_late(plan)
     work.schedule("close", plan.case_id)
 
 
-def _ended(plan: Plan) -> Plan.Status:
+def _ended(plan: Plan, statuses: set[str]) -> Plan.Status:
     """Return how a plan without failures ended: carried out, rejected or expired."""
     rows = list(plan.approvals.all())
     stood_in = {row.stands_in_for for row in rows if row.decision == "approved"}
-    # A tier that did not answer in time, and whom another answered for, did not end the plan.
-    decisions = {
-        row.decision for row in rows if row.decision != "expired" or row.tier not in stood_in
-    }
-    if "rejected" in decisions:
+    if any(row.decision == "rejected" for row in rows):
         return Plan.Status.REJECTED
-    return Plan.Status.EXPIRED if "expired" in decisions else Plan.Status.DONE
+    # A tier that did not answer in time, and whom another answered for, did not end the plan; nor
+    # did one that was not asked any more.
+    if any(_is_overdue(row) and row.tier not in stood_in for row in rows):
+        return Plan.Status.EXPIRED
+    return Plan.Status.DONE if statuses & set(_DONE) else Plan.Status.REJECTED
+
+
+def _is_overdue(row: Approval) -> bool:
+    was_silent = row.decided_at is not None and row.decided_at >= row.expires_at
+    return row.decision == Approval.Decision.EXPIRED and was_silent
 
 
 def _roll_back_if_told(run: Run) -> None:

@@ -66,7 +66,6 @@ def _intend(job: Job) -> Moving:
     """Keep the prior state, and write down the intention."""
     snapshot = yield Question(job, lambda client: job.action.snapshot(client, job.intention))
     with scope.tenant(job.tenant_id):
-        work.renew()
         step = _locked_to_call(job, Step.Status.PENDING)
         keep = {
             "snapshot": dict(snapshot),
@@ -77,6 +76,7 @@ def _intend(job: Job) -> Moving:
         change(
             step, Step.Status.INTENDED, case_id=job.case_id, keep=keep, body={"snapshot": snapshot}
         )
+        _still_ours()
         if snapshot:
             # A connection that was broken has just been seen to work.
             connections.mark_healthy(job.connection_id)
@@ -98,7 +98,34 @@ def _call(job: Job) -> Moving:
     except Wait:
         _take_back_call(job)
         raise
+    except Failed as failure:
+        if job.calls == 1:
+            raise
+        return (yield from _settle_refused(job, failure))
     return _record_call(job, answer)
+
+
+def _settle_refused(job: Job, failure: Failed) -> Moving:
+    """Look whether an earlier call, which had no answer, is why this one was refused."""
+    try:
+        seen = yield _reading_back(job)
+    except Failed as unread:
+        return _give_up(job, f"{failure} Nor could it be read back: {unread}")
+    if not seen.holds:
+        raise failure
+    return _record_settled(job, seen)
+
+
+def _record_settled(job: Job, seen: ReadBack) -> Job:
+    return _record_call(job, {"settled_by": "reading back", "observed": dict(seen.observed)})
+
+
+def _still_ours() -> None:
+    """Take back what this transaction wrote where another worker has taken the run over.
+
+    Asked last: whoever decides on the plan locks its steps and the ledger before the due work.
+    """
+    work.renew()
 
 
 def _take_back_call(job: Job) -> None:
@@ -117,6 +144,7 @@ def _take_back_call(job: Job) -> None:
             keep={"calls": calls, "unanswered_at": timezone.now() if calls else None},
             kind="step.postponed",
         )
+        _still_ours()
 
 
 def _record_call(job: Job, answer: Mapping[str, Any]) -> Job:
@@ -124,6 +152,7 @@ def _record_call(job: Job, answer: Mapping[str, Any]) -> Job:
         step = _locked(job, Step.Status.INTENDED)
         keep = {"answer": dict(answer), "called_at": timezone.now()}
         change(step, Step.Status.CALLED, case_id=job.case_id, keep=keep, body={"answer": answer})
+        _still_ours()
         return moved_on(job, step)
 
 
@@ -134,8 +163,7 @@ def _settle_unknown(job: Job) -> Moving:
     except Failed as failure:
         return _give_up(job, f"whether the call had worked can't be read back: {failure}")
     if seen.holds:
-        settled = {"settled_by": "reading back", "observed": dict(seen.observed)}
-        return _record_call(job, settled)
+        return _record_settled(job, seen)
     since = (timezone.now() - _unanswered_since(job)).total_seconds()
     settle = settings.SETTLE_SECONDS or catalog.get(job.action.name).settle_seconds
     if since < settle:
@@ -157,6 +185,7 @@ def _unanswered_since(job: Job) -> dt.datetime:
             step = _locked(job, Step.Status.INTENDED)
             step.unanswered_at = now
             step.save(update_fields=["unanswered_at"])
+            _still_ours()
         return now
     return job.unanswered_at
 
@@ -164,20 +193,22 @@ def _unanswered_since(job: Job) -> dt.datetime:
 def _once_more(job: Job) -> Job:
     """Let a call that has had no effect be made again, guardrails and all."""
     with scope.tenant(job.tenant_id):
-        work.renew()
         step = _locked(job, Step.Status.INTENDED)
         _must_be_free(guardrails.obstacle(_with_case().get(id=step.id)))
         step.calls = job.calls + 1
         step.unanswered_at = None
         step.save(update_fields=["calls", "unanswered_at"])
+        _still_ours()
         return moved_on(job, step)
 
 
 def _give_up(job: Job, why: str) -> Job:
     """Leave it to a person: it is not known whether it was done."""
     with scope.tenant(job.tenant_id):
-        step = _locked(job, Step.Status.INTENDED)
+        step = _locked(job, Step.Status(job.status))
         change(step, Step.Status.UNKNOWN, case_id=job.case_id, error=f"It is not known: {why}")
+        _look_again_later(step)
+        _still_ours()
         return moved_on(job, step)
 
 
@@ -186,23 +217,44 @@ def _reading_back(job: Job) -> Question:
 
 
 def _verify(job: Job) -> Talk:
-    seen: ReadBack = yield _reading_back(job)
+    assert job.called_at is not None
+    try:
+        seen: ReadBack = yield _reading_back(job)
+    except Failed as failure:
+        _wait_to_see(job, str(failure))
+        _give_up(job, f"it was accepted, but can't be read back: {failure}")
+        return
+    if seen.holds:
+        _record_verified(job, seen)
+        return
+    with scope.tenant(job.tenant_id):
+        Step.objects.filter(id=job.step_id).update(read_back=as_json(seen))
+    _wait_to_see(job, seen.explanation)
+    raise Failed(f"The vendor accepted it, but reading back shows: {seen.explanation}")
+
+
+def _wait_to_see(job: Job, why: str) -> None:
+    """Raise Wait while the vendor may still take its time to show what it has accepted."""
     assert job.called_at is not None
     waited = (timezone.now() - job.called_at).total_seconds()
-    if not seen.holds and waited < job.verify_within:
-        with scope.tenant(job.tenant_id):
-            Step.objects.filter(id=job.step_id).update(read_back=as_json(seen))
-        raise Wait(min(60, max(1, waited)), f"Not to be seen at the vendor yet: {seen.explanation}")
-    if not seen.holds:
-        raise Failed(f"The vendor accepted it, but reading back shows: {seen.explanation}")
+    if waited < job.verify_within:
+        raise Wait(min(60, max(1, waited)), f"Not to be seen at the vendor yet: {why}")
+
+
+def _record_verified(job: Job, seen: ReadBack) -> None:
     with scope.tenant(job.tenant_id):
         step = _locked(job, Step.Status.CALLED)
         read_back = as_json(seen)
         keep = {"read_back": read_back, "verified_at": timezone.now()}
         body = {"read_back": read_back}
         change(step, Step.Status.VERIFIED, case_id=job.case_id, keep=keep, body=body)
-        work.schedule("recheck", step.id, delay=FIRST_RECHECK.total_seconds())
+        _look_again_later(step)
         _mark_undone(step, job.case_id)
+        _still_ours()
+
+
+def _look_again_later(step: Step) -> None:
+    work.schedule("recheck", step.id, delay=FIRST_RECHECK.total_seconds())
 
 
 def _mark_undone(step: Step, case_id: uuid.UUID) -> None:
@@ -246,6 +298,10 @@ def fail(tenant_id: uuid.UUID, step_id: uuid.UUID, reason: str) -> None:
         step = Step.objects.select_for_update().select_related("run__plan").get(id=step_id)
         if step.status not in FINISHED:
             change(step, Step.Status.FAILED, error=reason)
+            if step.called_at is not None:
+                # It was accepted: it may be had later still, as by a computer that was off.
+                _look_again_later(step)
+            _still_ours()
 
 
 def _locked(job: Job, expected: Step.Status) -> Step:

@@ -7,7 +7,7 @@ rules. Only the tiers are compared: freezes, budgets and waits don't change a pl
 import datetime as dt
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -17,11 +17,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from playbooks import given, language, planner
-from playbooks.engagement import Engagement, is_override, judge, lay_on, strictest
+from playbooks.engagement import Engagement, is_override, lay_on
 from playbooks.errors import PlaybookError
 from playbooks.freezes import zone_of
 from playbooks.language import Playbook
 from playbooks.models import Plan
+from playbooks.rollback import tier_of_undoing
 from playbooks.rules import own_rules
 from tenants.errors import HoldfastError
 from tenants.models import PlaybookMode, Tenant, Verdict
@@ -212,7 +213,7 @@ def _replayed(plans: Iterable[Plan], rules: Engagement, days: int, left_out: int
 def _steps_again(plan: Plan, rules: Engagement, known: dict[str, Playbook]) -> list[dict[str, Any]]:
     facts = _facts(plan)
     if "reverses" in plan.document:
-        return [_undoing_again(step, facts, rules) for step in plan.document["steps"]]
+        return _undoing_again(plan.document["steps"], facts, rules)
     if not plan.playbook.source:
         raise PlaybookError(["the playbook's source was not kept"])
     sha256 = plan.playbook.sha256
@@ -235,17 +236,17 @@ def _least_tier(plan: Plan, facts: Mapping[str, Any]) -> str:
 
 
 def _undoing_again(
-    step: Mapping[str, Any], facts: Mapping[str, Any], rules: Engagement
-) -> dict[str, Any]:
-    """Judge a step that undoes another one: always for a technician at least."""
-    found = judge(
-        rules, action=step["action"], target=step["target"], objects=1, facts=given.clean(facts)
-    )
-    return {
-        **step,
-        "tier": strictest("technician", found.tier),
-        "tier_rule": {"id": found.rule, "title": found.title},
-    }
+    steps: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], rules: Engagement
+) -> list[dict[str, Any]]:
+    counts = Counter(step["action"] for step in steps)
+    clean = given.clean(facts)
+    return [
+        {
+            **step,
+            **tier_of_undoing(rules, step["action"], step["target"], counts[step["action"]], clean),
+        }
+        for step in steps
+    ]
 
 
 def _facts(plan: Plan) -> dict[str, Any]:

@@ -196,13 +196,17 @@ def complete(held: Claim) -> None:
 
 
 def postpone(held: Claim, seconds: float, error: str) -> None:
-    """Free the row to be tried again in `seconds`, with what went wrong."""
+    """Free the row to be tried again in `seconds`, with what went wrong.
+
+    What was asked for meanwhile is done at its time, where that is earlier.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tenants_work SET leased_by = '', leased_until = NULL, sent_at = NULL,"
-            " due_at = statement_timestamp() + make_interval(secs => %s), last_error = %s"
+            " due_at = LEAST(statement_timestamp() + make_interval(secs => %s),"
+            "                CASE WHEN generation <> %s THEN due_at END), last_error = %s"
             " WHERE id = %s AND leased_by = %s",
-            [seconds, error[:2000], held.id, held.worker],
+            [seconds, held.generation, error[:2000], held.id, held.worker],
         )
 
 

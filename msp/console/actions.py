@@ -72,6 +72,12 @@ def roll_back(plan: Plan, *, actor: Technician, step_key: str = "") -> Plan:
         return rollback.request(plan.id, actor=actor_of(actor), step_key=step_key)
 
 
+def stop_plan(plan: Plan, *, actor: Technician) -> None:
+    """Let nothing begin any more of a plan; PlaybookError where it has ended."""
+    with writing(actor, plan.tenant_id):
+        rollback.stop(plan.id, actor=actor_of(actor))
+
+
 def carry_out(plan: Plan, *, actor: Technician) -> Plan:
     """Have a shadow plan carried out; PlaybookError where it can't be."""
     with writing(actor, plan.tenant_id):

@@ -10,6 +10,7 @@ from integrations.errors import UnknownAction
 from msp.console import plan_views, words
 from msp.console.plan_views import PlanView
 from msp.console.words import Word
+from playbooks import rollback
 from playbooks.models import Plan, Step, Tier
 from playbooks.response import OPEN_PLANS
 
@@ -107,8 +108,8 @@ def read(plan: Plan, actor: str) -> PlanPage:
         replaced_by=plan.replaced_by.first(),
         was_asked_again="asks_again" in document,
         view=next(one for one in plan_views.of_case(plan.case, actor) if one.row.id == plan.id),
-        can_be_undone=plan.finished_at is not None and any(step.can_be_undone for step in steps),
-        can_be_stopped=plan.status in OPEN_PLANS and any(step.can_be_undone for step in steps),
+        can_be_undone=any(step.can_be_undone for step in steps),
+        can_be_stopped=plan.status in OPEN_PLANS,
     )
 
 
@@ -138,22 +139,15 @@ def _step(
         proof=str(row.read_back.get("explanation", "")) if row else "",
         holds=row.read_back.get("holds") if row else None,
         error=row.error if row else "",
-        can_be_undone=_can_be_undone(row, plan),
+        can_be_undone=row is not None
+        and "reverses" not in plan.document
+        and rollback.can_be_undone(row),
     )
 
 
 def _provider(name: str) -> str:
     manifest = registry.CONNECTORS.get(name)
     return manifest.title if manifest else name.replace("_", " ")
-
-
-def _can_be_undone(row: Step | None, plan: Plan) -> bool:
-    return (
-        row is not None
-        and "reverses" not in plan.document
-        and row.status == Step.Status.VERIFIED
-        and bool(words.reversal(row.action))
-    )
 
 
 def _undo(action: str) -> str:

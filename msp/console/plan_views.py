@@ -8,14 +8,12 @@ from typing import Any
 from msp.console import words
 from msp.console.rules_page import OUTCOMES
 from msp.console.words import Word
-from playbooks import approvals, replanning
+from playbooks import approvals, replanning, rollback
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.people import named
 from playbooks.response import OPEN_PLANS
 from tenants.models import Case, PlaybookMode
-
-_NOT_CARRIED_OUT = (Plan.Status.REJECTED, Plan.Status.EXPIRED, Plan.Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +96,7 @@ def of_case(case: Case, actor: str) -> list[PlanView]:
         .prefetch_related("approvals", "run__steps", "replaced_by")
         .order_by("created_at", "id")
     )
-    undone = {
-        plan.document.get("reverses") for plan in plans if plan.status not in _NOT_CARRIED_OUT
-    }
+    undone = {plan.document.get("reverses") for plan in plans if plan.status in OPEN_PLANS}
     return [_plan(plan, actor, is_undone=plan.sha256 in undone) for plan in plans]
 
 
@@ -109,7 +105,7 @@ def _can_be_undone(plan: Plan, rows: Sequence[Step]) -> bool:
     return (
         plan.finished_at is not None
         and "reverses" not in plan.document
-        and any(row.status == Step.Status.VERIFIED and words.reversal(row.action) for row in rows)
+        and any(rollback.can_be_undone(row) for row in rows)
     )
 
 

@@ -87,6 +87,9 @@ RULES: dict[str, Rule] = {
     "console:roll_back": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/roll-back/"), "post", of_client=True
     ),
+    "console:stop_plan": Rule(
+        FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/stop/"), "post", of_client=True
+    ),
     "console:plan": Rule(READ, _own("plan", "/admin/plans/{}/"), of_client=True),
     "console:ask_again": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/ask-again/"), "post", of_client=True

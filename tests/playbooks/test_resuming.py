@@ -1,13 +1,21 @@
 """Lost answers, postponed calls, unexpected ones: each effect is had once, nobody is silent."""
 
 import datetime as dt
+from collections.abc import Callable
 
 import pytest
 from django.utils import timezone
 
-from integrations.errors import OutcomeUnknown, PermissionMissing, Throttled
+from integrations.errors import (
+    NotFound,
+    OutcomeUnknown,
+    PermissionMissing,
+    Throttled,
+    Unavailable,
+)
 from integrations.models import Connection
-from playbooks.models import Run, Step
+from playbooks import activation, response, rollback
+from playbooks.models import Plan, Run, Step
 from tenants import scope, work
 from tenants.models import Case, LedgerEntry, Work
 from tests.pipeline import drain, make_due
@@ -18,11 +26,18 @@ from tests.playbooks.test_runner import (  # noqa: F401
     case,
     cloud,
     reread,
+    set_rules,
     steps_of,
 )
+from tests.playbooks.vendor import Vendor
 
 pytestmark = pytest.mark.django_db
 PLAIN = TWO.format(first="", second="")
+ONE = """\
+  - id: disable
+    uses: identity.disable_sign_in
+    target: account
+"""
 
 
 def test_an_unexpected_answer_fails_one_step_and_is_told(case, cloud) -> None:  # noqa: F811
@@ -159,3 +174,126 @@ def test_work_that_fails_again_and_again_is_told(case, cloud) -> None:  # noqa: 
     assert "could not carry out a plan" in now.needs
     with scope.tenant(case.tenant_id):
         assert LedgerEntry.objects.filter(kind="work.stuck").count() == 1
+
+
+def test_a_second_call_that_is_refused_is_settled_by_reading_back(
+    case,  # noqa: F811
+    cloud,  # noqa: F811
+    settings,
+) -> None:
+    """The lost call had its effect late, so the next one finds nothing to do."""
+    settings.SETTLE_SECONDS = 1
+    cloud.hides = {"identity.disable_sign_in"}
+    cloud.after_call = _raising(OutcomeUnknown("the line was cut"))
+    plan = adopt(case, ONE)
+    for _ in range(2):
+        make_due("run")
+        drain(["run"])
+    with scope.tenant(case.tenant_id):
+        Step.objects.update(unanswered_at=timezone.now() - dt.timedelta(hours=1))
+
+    def gone(action: str, target: str) -> None:
+        cloud.hides = set()
+        raise NotFound("there is no such thing any more")
+
+    cloud.on_call = gone
+    make_due("run")
+    drain(["run"])
+    assert steps_of(plan)["disable"].status == "verified"
+    assert len(cloud.calls) == 2
+
+
+def test_what_was_accepted_and_can_not_be_read_back_is_unknown(case, cloud) -> None:  # noqa: F811
+    cloud.on_read = lambda action, target: _refuse_once_called(cloud)
+    plan = adopt(case, ONE)
+    drain(["run"])
+    assert steps_of(plan)["disable"].status == "called"
+    with scope.tenant(case.tenant_id):
+        Step.objects.update(called_at=timezone.now() - dt.timedelta(hours=5))
+    make_due("run")
+    drain(["run", "close"])
+    step = steps_of(plan)["disable"]
+    assert (step.status, "not known" in step.error) == ("unknown", True)
+
+
+def test_an_effect_that_comes_late_is_told_and_can_be_undone(case, cloud) -> None:  # noqa: F811
+    """A computer that was off is cut off when it is switched on."""
+    cloud.hides = {"identity.disable_sign_in"}
+    plan = adopt(case, ONE)
+    drain(["run"])
+    with scope.tenant(case.tenant_id):
+        Step.objects.update(called_at=timezone.now() - dt.timedelta(hours=5))
+    make_due("run")
+    drain(["run", "close"])
+    assert steps_of(plan)["disable"].status == "failed"
+    make_due("recheck")
+    drain(["recheck"])
+    assert steps_of(plan)["disable"].status == "failed"
+    cloud.hides = set()
+    make_due("recheck")
+    drain(["recheck"])
+    assert steps_of(plan)["disable"].status == "verified"
+    assert "took effect after all" in reread(case).needs
+    with scope.tenant(case.tenant_id):
+        assert rollback.request(plan.id, actor="technician:ann")
+
+
+def test_a_step_that_nobody_can_settle_for_hours_is_told(case, cloud) -> None:  # noqa: F811
+    cloud.after_call = _raising(OutcomeUnknown("cut"))
+    plan = adopt(case, ONE)
+    drain(["run"])
+    cloud.on_read = _raising(Unavailable("down"))
+    make_due("run")
+    drain(["run", "close"])
+    assert reread(case).status == Case.Status.RESPONDING
+    with scope.tenant(case.tenant_id):
+        Step.objects.update(intended_at=timezone.now() - dt.timedelta(hours=7))
+    make_due("run")
+    drain(["run", "close"])
+    assert reread(case).status == Case.Status.NEEDS_TECHNICIAN
+    assert "not known yet" in reread(case).needs
+    cloud.on_read = cloud.after_call = None
+    make_due("run")
+    drain(["run", "close"])
+    assert steps_of(plan)["disable"].status == "verified"
+
+
+def test_a_plan_is_not_done_where_nothing_was_allowed(case, cloud) -> None:  # noqa: F811
+    set_rules(case.tenant_id, default="forbidden")
+    plan = adopt(case, PLAIN)
+    drain(["run"])
+    assert reread(plan).status == Plan.Status.REJECTED
+
+
+def test_an_approval_that_is_not_needed_any_more_is_not_overdue(case, cloud) -> None:  # noqa: F811
+    no = {"id": "r", "title": "r", "actions": ["identity.disable_sign_in"], "tier": "forbidden"}
+    set_rules(case.tenant_id, default="technician", rules=[no])
+    plan = adopt(case, TWO.format(first="", second="needs: [disable]"))
+    drain(["run"])
+    assert reread(plan).status == Plan.Status.REJECTED
+
+
+def test_a_playbook_lowered_meanwhile_does_not_act_by_itself(case, cloud) -> None:  # noqa: F811
+    set_rules(case.tenant_id, budgets={"*": 0})
+    response.respond(case.tenant_id, case.id)
+    drain(["run"])
+    with scope.tenant(case.tenant_id):
+        for row in Plan.objects.select_related("playbook"):
+            activation.set_mode(row.playbook.playbook_id, "shadow", actor="technician:ann")
+    set_rules(case.tenant_id)
+    make_due("run")
+    drain(["run", "close"])
+    assert cloud.calls == []
+    assert "no longer act by itself" in reread(case).needs
+
+
+def _raising(error: Exception) -> Callable[[str, str], None]:
+    def raises(action: str, target: str) -> None:
+        raise error
+
+    return raises
+
+
+def _refuse_once_called(cloud: Vendor) -> None:  # noqa: F811
+    if cloud.calls:
+        raise NotFound("not visible to this app")

@@ -4,12 +4,13 @@ import threading
 
 import pytest
 from django.db import connections as database
+from django.utils import timezone
 
 from playbooks import approvals, rollback, rules
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Run
-from tenants import scope
-from tenants.models import Account, Case
+from tenants import evidence, scope
+from tenants.models import Account, Case, Person
 from tests.conftest import new_tenant
 from tests.pipeline import drain, make_due
 from tests.playbooks.cases import give_evidence, make_account, make_case
@@ -35,6 +36,40 @@ THREE = (
     target: mailbox
 """
 )
+
+
+ONE = """\
+  - id: disable
+    uses: identity.disable_sign_in
+    target: account
+"""
+EACH_RULE = """\
+  - id: rules
+    uses: mailbox.disable_inbox_rule
+    for_each: evidence.inbox_rules.rules
+    at_most: 50
+    target: {external_id: "${ item.external_id }", name: "${ item.name }"}
+"""
+
+
+def give_rules(case: Case, number: int) -> None:  # noqa: F811
+    """Let the case's evidence name so many inbox rules."""
+    rules_found = [{"external_id": f"r{n:02}", "name": f"rule {n}"} for n in range(number)]
+    with scope.tenant(case.tenant_id):
+        evidence.record(
+            reread(case), gatherer="mailbox.list_inbox_rules", question="q", asked_of="t",
+            asked_at=timezone.now(), is_available=True, summary="",
+            answer={"step": "inbox_rules", "facts": {"rules": rules_found}, "reason": ""},
+        )  # fmt: skip
+
+
+def approve_as(case: Case, *people: str) -> None:  # noqa: F811
+    """Let each of these people give what he may of what is asked for."""
+    with scope.tenant(case.tenant_id):
+        for who in people:
+            for row in Approval.objects.filter(decision="pending").order_by("-tier"):
+                if not approvals.why_not_approve(row, who):
+                    approvals.decide(row.id, approve=True, actor=who, sha256=row.plan.sha256)
 
 
 def _undo(plan: Plan, step_key: str = "") -> Plan:
@@ -154,3 +189,89 @@ def test_two_who_ask_at_the_same_moment_get_the_same_undoing(monkeypatch) -> Non
             thread.join(60)
     assert [type(one) for one in found] == [Plan, Plan], found
     assert len({one.id for one in found}) == 1
+
+
+@pytest.mark.django_db
+def test_what_a_later_plan_of_the_same_case_relies_on_is_not_undone(
+    case,  # noqa: F811
+    cloud,  # noqa: F811
+) -> None:
+    first = adopt(case, PLAIN)
+    drain(["run"])
+    second = adopt(case, PLAIN)
+    drain(["run"])
+    with pytest.raises(PlaybookError, match="which came later, relies on it"):
+        _undo(first)
+    assert _undo(second).document["reverses"] == second.sha256
+
+
+@pytest.mark.django_db
+def test_a_wide_plan_is_undone_under_the_rule_for_wide_ones(case, cloud) -> None:  # noqa: F811
+    """Twelve steps are judged as twelve, by the plan as by the guardrail before each."""
+    wide = {"id": "wide", "title": "Many", "when": "objects > 10", "tier": "second_technician"}
+    set_rules(case.tenant_id, budgets={"*": 1000}, rules=[wide])
+    give_rules(case, 12)
+    plan = adopt(case, EACH_RULE)
+    approve_as(case, ANN, BOB)
+    drain(["run", "close"])
+    undoing = _undo(plan)
+    assert {step["tier"] for step in undoing.document["steps"]} == {"second_technician"}
+    approve_as(case, "technician:cleo", BOB)
+    make_due("run")
+    drain(["run", "close"])
+    assert {step.status for step in steps_of(undoing).values()} == {"verified"}
+
+
+@pytest.mark.django_db
+def test_the_undoing_is_tiered_by_what_is_known_now(case, cloud) -> None:  # noqa: F811
+    with scope.tenant(case.tenant_id):
+        Account.objects.update(person=Person.objects.create(display_name="Priya Shah"))
+    vip = {"id": "vip", "title": "VIP", "when": "target.is_vip", "tier": "second_technician"}
+    set_rules(case.tenant_id, rules=[vip])
+    plan = adopt(case, ONE)
+    drain(["run", "close"])
+    with scope.tenant(case.tenant_id):
+        Person.objects.update(is_vip=True)
+    undoing = _undo(plan)
+    assert undoing.tier == "second_technician"
+    approve_as(case, "technician:cleo", BOB)
+    make_due("run")
+    drain(["run", "close"])
+    assert {step.status for step in steps_of(undoing).values()} == {"verified"}
+
+
+@pytest.mark.django_db
+def test_what_was_with_the_vendor_is_undone_when_it_is_settled(case, cloud) -> None:  # noqa: F811
+    cloud.hides = {"identity.disable_sign_in"}
+    plan = adopt(case, THREE)
+    drain(["run"])
+    undoing = _undo(plan)
+    [later] = [one for one in undoing.document["skipped"] if one["step"] == "disable"]
+    assert "with the vendor now" in later["why"]
+    _decide(undoing)
+    drain(["run"])
+    assert steps_of(plan)["disable"].status == "called"
+    cloud.hides = set()
+    make_due("run")
+    drain(["run", "close"])
+    approve_as(case, BOB)
+    drain(["run", "close"])
+    assert steps_of(plan)["disable"].status == "rolled_back"
+
+
+@pytest.mark.django_db
+def test_a_plan_that_waits_can_be_stopped(case, cloud) -> None:  # noqa: F811
+    """An automatic one that is held back asks nobody, so there is nothing to reject."""
+    set_rules(case.tenant_id, budgets={"*": 0})
+    plan = adopt(case, ONE)
+    drain(["run"])
+    with scope.tenant(case.tenant_id):
+        rollback.stop(plan.id, actor=ANN)
+    set_rules(case.tenant_id)
+    make_due("run")
+    drain(["run", "close"])
+    assert cloud.calls == []
+    assert reread(plan).status == Plan.Status.REJECTED
+    assert "ann stopped the plan" in reread(case).needs
+    with scope.tenant(case.tenant_id), pytest.raises(PlaybookError, match="ended already"):
+        rollback.stop(plan.id, actor=ANN)

@@ -84,6 +84,21 @@ def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def stop_plan(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
+    """Let nothing begin any more of a plan."""
+    plan = get_object_or_404(Plan.in_scope(), id=plan_id)
+    try:
+        actions.stop_plan(plan, actor=technician_of(request))
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The plan is stopped: what has not begun does not begin.")
+    return redirect("console:plan", plan.id)
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
 def take(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     """Make the technician responsible for the case."""
     found = _case(case_id)
