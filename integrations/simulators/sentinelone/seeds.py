@@ -86,7 +86,7 @@ def agent(number: int, now: datetime) -> Record:
 
 def threat(computer: Record, number: int, now: datetime) -> Record:
     """A harmful file on a computer; every third is surely harmful."""
-    when = instant(now - timedelta(hours=number))
+    when = instant(now - timedelta(hours=number, minutes=5))
     digest = hashlib.sha256(f"threat {number}".encode()).hexdigest()
     own = number_of("threat", number)
     return {
