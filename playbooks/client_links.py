@@ -79,6 +79,11 @@ def create(approval_id: uuid.UUID, contact: Contact, *, actor: str, send: bool) 
         raise ApprovalError(f"{contact.name} may not approve for this client.")
     if involved.of_case(approval.plan.case).include(contact):
         raise ApprovalError(f"The case is about {contact.name}: somebody else has to be asked.")
+    if not send and approval.plan.requested_by == actor:
+        raise ApprovalError(
+            "You asked for this plan, so its link is not for you to see: have it sent by mail, or "
+            "let somebody else give it to the client."
+        )
     _revoke(ClientLink.objects.filter(approval=approval, contact=contact), actor)
     link = ClientLink.objects.create(
         tenant_id=approval.tenant_id,

@@ -1,6 +1,7 @@
 """Facts → plan → hash. A pure function: the same facts give the same plan, byte for byte."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from integrations import catalog
@@ -14,6 +15,13 @@ from tenants.canonical import sha256_of
 
 FORMAT = 2
 _LONGEST_ID = 120
+# What demands a tier where no rule of engagement does.
+_THE_PLAYBOOK = {"id": "playbook", "title": "The playbook asks for it"}
+_NOT_BY_ITSELF = {
+    "id": "not-by-itself",
+    "title": "Not proven, or a playbook that does not act by itself here",
+}
+_SOME_BY_HAND = {"id": "some-by-hand", "title": "Some of its targets are left to a person"}
 
 
 def plan(
@@ -88,7 +96,7 @@ def _drafts(
     if step.when is not None and not step.when.holds(facts):
         return [], [{"why": f"the condition does not hold: {step.when.text}"}]
     if step.for_each is None:
-        return [_draft(step, facts, step.id, strictest(step.tier, at_least))], []
+        return [_draft(step, facts, step.id, _least(step, at_least))], []
     items = step.for_each.evaluate(facts)
     if not isinstance(items, list):
         raise ConditionError(f"{step.for_each.text!r} is no list.")
@@ -109,21 +117,40 @@ def _drafts_of_items(
     why_not = []
     for item in items:
         try:
-            draft = _draft(step, {**facts, "item": item}, step.id, strictest(step.tier, at_least))
+            draft = _draft(step, {**facts, "item": item}, step.id, _least(step, at_least))
         except ConditionError as error:
             why_not.append(f"one item can't be used: {error}")
             continue
         external_id = draft["target"]["external_id"]
         draft["id"] = f"{step.id}[{_short(external_id)}]"
-        made.setdefault(external_id, draft)
+        same = made.setdefault(external_id, draft)
+        if same["target"] != draft["target"]:
+            name = draft["target"]["name"]
+            why_not.append(f"two targets have the id {external_id}, this one by hand: {name}")
     kept = [made[external_id] for external_id in sorted(made)[: step.at_most]]
     for external_id in sorted(made)[step.at_most :]:
         name = made[external_id]["target"]["name"]
         why_not.append(f"more than {step.at_most} targets, by hand: {name} ({external_id})")
     if why_not:
         for draft in kept:
-            draft["least_tier"] = strictest(draft["least_tier"], "technician")
+            draft["least"] = _stricter(draft["least"], _Least("technician", _SOME_BY_HAND))
     return kept, [{"why": why, "by_hand": True} for why in why_not]
+
+
+@dataclass(frozen=True, slots=True)
+class _Least:
+    """The tier below which a step may not go, and what demands it."""
+
+    tier: str
+    rule: Mapping[str, str]
+
+
+def _least(step: PlaybookStep, at_least: str) -> _Least:
+    return _stricter(_Least(step.tier, _THE_PLAYBOOK), _Least(at_least, _NOT_BY_ITSELF))
+
+
+def _stricter(one: _Least, other: _Least) -> _Least:
+    return one if strictest(one.tier, other.tier) == one.tier else other
 
 
 def _short(external_id: str) -> str:
@@ -131,7 +158,7 @@ def _short(external_id: str) -> str:
 
 
 def _draft(
-    step: PlaybookStep, facts: Mapping[str, Any], draft_id: str, least_tier: str
+    step: PlaybookStep, facts: Mapping[str, Any], draft_id: str, least: _Least
 ) -> dict[str, Any]:
     action = catalog.get(step.uses)
     conditions = [one for one in (step.when, step.for_each) if one is not None]
@@ -151,7 +178,7 @@ def _draft(
                 path: value for one in conditions for path, value in one.facts_read(facts).items()
             },
         },
-        "least_tier": least_tier,
+        "least": least,
         "needs_steps": list(step.needs),
         "on_failure": step.on_failure,
         "reversal": {
@@ -184,8 +211,9 @@ def _judged(
         step = {key: value for key, value in draft.items() if key not in ("step",)}
         needed = step.pop("needs_steps")
         step["needs"] = sorted(one for name in needed for one in ids.get(name, []))
-        step["tier"] = strictest(told.tier, step.pop("least_tier"))
-        step["tier_rule"] = {"id": told.rule, "title": told.title}
+        ruled = _Least(told.tier, {"id": told.rule, "title": told.title})
+        demanded = _stricter(ruled, step.pop("least"))
+        step["tier"], step["tier_rule"] = demanded.tier, dict(demanded.rule)
         steps.append(step)
     return steps
 

@@ -21,7 +21,7 @@ from playbooks.steps import change
 from playbooks.versions import playbook_of
 from tenants import ledger
 from tenants.canonical import canonical_json
-from tenants.models import Case, PlaybookMode, Verdict
+from tenants.models import Case, PlaybookMode
 
 _TO_COME = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
 _NEVER = (Step.Status.FORBIDDEN, Step.Status.SKIPPED)
@@ -115,15 +115,10 @@ def _given(plan: Plan) -> dict[str, Any]:
 
 
 def _plan_now(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
-    return planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), least_tier(plan))
-
-
-def least_tier(plan: Plan) -> str:
-    """Return the tier below which no step of the plan may go, whatever the rules say."""
     case = plan.case
-    is_sure = case.verdict == Verdict.TRUE_POSITIVE or case.kind == Case.Kind.ROUTINE
-    is_free = plan.mode == PlaybookMode.AUTOMATIC and is_sure
-    return "automatic" if is_free else "technician"
+    is_routine = case.kind == Case.Kind.ROUTINE
+    at_least = response.least_tier(plan.mode, case.verdict, is_routine=is_routine)
+    return planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), at_least)
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -90,7 +90,7 @@ def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) 
     """Plan one response; what this client can't be helped with here is added to `left`."""
     held = activation.in_force(playbook_id)
     in_force = rules.in_force()
-    document = planner.plan(held.playbook, facts, in_force, _least_tier(case, held.mode))
+    document = planner.plan(held.playbook, facts, in_force, least_tier(held.mode, case.verdict))
     if held.mode != PlaybookMode.SHADOW:
         left.extend(planner.left_by_hand(document))
     if not document["steps"]:
@@ -125,11 +125,15 @@ def _rejected_before(case: Case, document: dict[str, Any], playbook_sha256: str)
     return last if planner.plan_sha256(told) == planner.plan_sha256(document) else None
 
 
-def _least_tier(case: Case, mode: str) -> str:
-    # Without proof nothing happens by itself, whatever the rules say.
-    if mode == PlaybookMode.APPROVE or case.verdict != Verdict.TRUE_POSITIVE:
-        return "technician"
-    return "automatic"
+def least_tier(mode: str, verdict: str, *, is_routine: bool = False) -> str:
+    """Return the tier below which no step of a plan may go, whatever the rules say.
+
+    Without proof nothing happens by itself; a routine needs none, since a person asks for it. A
+    response in shadow is planned as it would be if it acted by itself.
+    """
+    is_sure = is_routine or verdict == Verdict.TRUE_POSITIVE
+    is_free = mode == PlaybookMode.AUTOMATIC or (mode == PlaybookMode.SHADOW and not is_routine)
+    return "automatic" if is_sure and is_free else "technician"
 
 
 def _keep_shadow(

@@ -29,6 +29,7 @@ from tenants.models import Case
 
 # With the vendor at this moment: undone when it is known what came of it.
 _WITH_THE_VENDOR = (Step.Status.INTENDED, Step.Status.CALLED)
+_NEVER_BY_ITSELF = {"id": "undoing", "title": "Undoing is never done by itself"}
 _LATER = "It is with the vendor now: its undoing is asked for when it is settled."
 
 
@@ -131,10 +132,9 @@ def tier_of_undoing(
         objects=objects,
         facts=facts,
     )
-    return {
-        "tier": strictest("technician", judgement.tier),
-        "tier_rule": {"id": judgement.rule, "title": judgement.title},
-    }
+    tier = strictest("technician", judgement.tier)
+    ruled = {"id": judgement.rule, "title": judgement.title}
+    return {"tier": tier, "tier_rule": ruled if tier == judgement.tier else _NEVER_BY_ITSELF}
 
 
 def _locked(plan_id: uuid.UUID) -> Plan:

@@ -160,7 +160,7 @@ def _plan(case: Case, playbook: Playbook, mode: str) -> None:
     policy = rules.in_force()
     try:
         # A person has asked for it, so it is not for the shadow; what is not automatic is asked.
-        at_least = "automatic" if mode == PlaybookMode.AUTOMATIC else "technician"
+        at_least = response.least_tier(mode, case.verdict, is_routine=True)
         document = planner.plan(playbook, facts, policy, at_least)
     except (PlaybookError, ConditionError) as error:
         response.needs_technician(case, f"The routine could not be planned: {error}")

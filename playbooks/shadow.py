@@ -4,10 +4,11 @@ import uuid
 
 from django.utils import timezone
 
-from playbooks import availability, language, planner, rules
+from playbooks import availability, planner, rules
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan
 from playbooks.response import adopt, set_status
+from playbooks.versions import playbook_of
 from tenants import ledger
 from tenants.models import Case, PlaybookMode
 
@@ -25,7 +26,7 @@ def carry_out(plan_id: uuid.UUID, *, actor: str) -> Plan:
         raise PlaybookError(["This plan is not in shadow any more: open the case again."])
     if case.status == Case.Status.CLOSED:
         raise PlaybookError(["The case is closed: nothing is done for it any more."])
-    playbook = language.load(shadow.playbook.source, str(shadow.playbook))
+    playbook = playbook_of(shadow.playbook)
     in_force = rules.in_force()
     document = planner.plan(playbook, shadow.facts, in_force, "technician")
     needs = availability.of_plan(document, case.account.provider if case.account else "")

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from playbooks import language
+from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
 from playbooks.models import PlaybookVersion
 
@@ -22,10 +23,18 @@ def remember(playbook: Playbook) -> PlaybookVersion:
 
 
 def playbook_of(version: PlaybookVersion) -> Playbook:
-    """Return the playbook that a kept version is; PlaybookError where it can't be read any more."""
+    """Return the playbook that a kept version is.
+
+    PlaybookError where it can't be read any more, or is no longer what its hash says.
+    """
     return _read_once(version.sha256, version.source, str(version))
 
 
 @lru_cache(maxsize=256)
-def _read_once(_sha256: str, source: str, name: str) -> Playbook:
-    return language.load(source, name)
+def _read_once(sha256: str, source: str, name: str) -> Playbook:
+    playbook = language.load(source, name)
+    if playbook.source_sha256 != sha256:
+        raise PlaybookError(
+            [f"{name} was changed in the database after it was kept: find out who did."]
+        )
+    return playbook

@@ -16,16 +16,17 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from playbooks import given, language, planner
+from playbooks import given, planner
 from playbooks.engagement import Engagement, is_override, lay_on
 from playbooks.errors import PlaybookError
 from playbooks.freezes import zone_of
-from playbooks.language import Playbook
 from playbooks.models import Plan
+from playbooks.response import least_tier
 from playbooks.rollback import tier_of_undoing
 from playbooks.rules import own_rules
+from playbooks.versions import playbook_of
 from tenants.errors import HoldfastError
-from tenants.models import PlaybookMode, Tenant, Verdict
+from tenants.models import Tenant
 
 DAYS = 90
 MOST_DAYS = 3650
@@ -183,13 +184,12 @@ def _plans(days: int) -> QuerySet[Plan]:
 
 
 def _replayed(plans: Iterable[Plan], rules: Engagement, days: int, left_out: int) -> WhatIf:
-    known: dict[str, Playbook] = {}
     changes: list[Change] = []
     not_replayed: list[NotReplayed] = []
     replayed = steps = 0
     for plan in plans:
         try:
-            after = _steps_again(plan, rules, known)
+            after = _steps_again(plan, rules)
         except (HoldfastError, KeyError, TypeError) as error:
             why = str(error) if isinstance(error, HoldfastError) else "its record is not complete"
             not_replayed.append(NotReplayed(plan.case.number, plan.sha256, why[:500]))
@@ -210,29 +210,15 @@ def _replayed(plans: Iterable[Plan], rules: Engagement, days: int, left_out: int
     return WhatIf(days, replayed, steps, tuple(changes), tuple(not_replayed), left_out)
 
 
-def _steps_again(plan: Plan, rules: Engagement, known: dict[str, Playbook]) -> list[dict[str, Any]]:
+def _steps_again(plan: Plan, rules: Engagement) -> list[dict[str, Any]]:
     facts = _facts(plan)
     if "reverses" in plan.document:
         return _undoing_again(plan.document["steps"], facts, rules)
     if not plan.playbook.source:
         raise PlaybookError(["the playbook's source was not kept"])
-    sha256 = plan.playbook.sha256
-    if sha256 not in known:
-        known[sha256] = language.load(plan.playbook.source, plan.playbook.playbook_id)
-    document = planner.plan(known[sha256], facts, rules, _least_tier(plan, facts))
-    return list(document["steps"])
-
-
-def _least_tier(plan: Plan, facts: Mapping[str, Any]) -> str:
-    """Return the tier below which the plan did not go, whatever the rules said.
-
-    In shadow nothing is carried out, so what would have gone by itself is counted as that.
-    """
-    if plan.playbook.kind == "routine":
-        return "automatic"
-    is_proven = facts.get("verdict", {}).get("value") == Verdict.TRUE_POSITIVE
-    may_be_free = plan.mode != PlaybookMode.APPROVE
-    return "automatic" if is_proven and may_be_free else "technician"
+    verdict = facts.get("verdict", {}).get("value", "")
+    at_least = least_tier(plan.mode, verdict, is_routine=plan.playbook.kind == "routine")
+    return list(planner.plan(playbook_of(plan.playbook), facts, rules, at_least)["steps"])
 
 
 def _undoing_again(

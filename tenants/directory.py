@@ -27,18 +27,6 @@ _ACCOUNT_FIELDS = frozenset(
 )  # fmt: skip
 
 
-def protect(account: Account, *, is_break_glass: bool, actor: str, reason: str) -> None:
-    """Name an account that no action may ever touch; say who did it and why in the ledger."""
-    if is_break_glass:
-        account.is_break_glass = True
-    else:
-        account.is_excluded = True
-    account.save(update_fields=["is_break_glass", "is_excluded"])
-    ledger.append(
-        "account.protected", actor=actor, subject=account.username, body={"reason": reason}
-    )
-
-
 def set_kind(account: Account, kind: Account.Kind, *, actor: str) -> None:
     """Decide what kind of account it is, such as a service account, which no provider says."""
     account.kind = kind

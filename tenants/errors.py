@@ -6,7 +6,8 @@ HoldfastError
 ├── Quarantine           a record that can't be normalised: kept and shown, with a reason
 ├── IntakeError          a whole file or body that can't be read
 ├── VaultError           a secret that can't be opened
-└── ContactError         a contact that can't be kept as it was entered
+├── ContactError         a contact that can't be kept as it was entered
+└── ProtectionError      an account that can't be protected as it was asked
 """
 
 
@@ -32,6 +33,10 @@ class VaultError(HoldfastError):
 
 class ContactError(HoldfastError):
     """A contact can't be kept as it was entered; the message says what to change."""
+
+
+class ProtectionError(HoldfastError):
+    """An account can't be protected as it was asked; the message says what to do."""
 
 
 class Quarantine(HoldfastError):

@@ -14,6 +14,7 @@ from msp.console.views import (
     contacts,
     plans,
     playbooks,
+    protection,
     queue,
     reports,
     routines,
@@ -59,6 +60,12 @@ urlpatterns = [
     _page("clients/<slug:slug>/routines/<slug:playbook_id>/", routines.start, "routine_start"),
     _page("clients/<slug:slug>/stop/", clients.stop_tenant, "stop_tenant"),
     _page("clients/<slug:slug>/start/", clients.start_tenant, "start_tenant"),
+    _page("own-identities/", protection.own_identities, "own_identities"),
+    _page("clients/<slug:slug>/protected/", protection.protected, "protected"),
+    _page("clients/<slug:slug>/protected/add/", protection.protect, "protect"),
+    _page(
+        "clients/<slug:slug>/protected/<uuid:account_id>/end/", protection.unprotect, "unprotect"
+    ),
     _page("clients/<slug:slug>/contacts/add/", contacts.add, "contact_add"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/", contacts.change, "contact"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/move/", contacts.move, "contact_move"),

@@ -7,7 +7,7 @@ import httpx
 from integrations import connections
 from integrations.models import Connection
 from msp.staff.models import Role, Technician
-from tenants import directory, ledger, scope
+from tenants import directory, ledger, protection, scope
 from tenants.models import Account, Installation, PlaybookMode, Tenant
 
 ACTOR = "demo"
@@ -69,9 +69,10 @@ def name_special_accounts(tenants: list[Tenant]) -> None:
             for account in Account.objects.filter(
                 username__startswith="emergency.access@", is_break_glass=False
             ):
-                directory.protect(
-                    account, is_break_glass=True, actor=ACTOR, reason="break-glass account"
-                )
+                protection.change(
+                    account, is_break_glass=True, is_excluded=False, actor=ACTOR,
+                    reason="break-glass account",
+                )  # fmt: skip
             for account in Account.objects.filter(username__startswith="svc.", kind_set_by=""):
                 directory.set_kind(account, Account.Kind.SERVICE, actor=ACTOR)
 

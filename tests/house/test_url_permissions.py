@@ -59,6 +59,10 @@ def _contact(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.slug, rows.contact.id)
 
 
+def _account(route: str) -> Callable[[Rows], str]:
+    return lambda rows: route.format(rows.tenant.slug, rows.account.id)
+
+
 def _own_door(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.id, rows.connection.id)
 
@@ -126,6 +130,14 @@ RULES: dict[str, Rule] = {
     ),
     "console:msp_rules": Rule(READ, "/admin/rules/"),
     "console:msp_rules_edit": Rule(ADMIN, "/admin/rules/edit/"),
+    "console:own_identities": Rule(ADMIN, "/admin/own-identities/"),
+    "console:protected": Rule(READ, _slug("/admin/clients/{}/protected/"), of_client=True),
+    "console:protect": Rule(
+        TECHNICIAN, _slug("/admin/clients/{}/protected/add/"), "post", of_client=True
+    ),
+    "console:unprotect": Rule(
+        FROM_ADMIN, _account("/admin/clients/{}/protected/{}/end/"), "post", of_client=True
+    ),
     "console:contact_add": Rule(ADMIN, _slug("/admin/clients/{}/contacts/add/"), of_client=True),
     "console:contact": Rule(ADMIN, _contact("/admin/clients/{}/contacts/{}/"), of_client=True),
     "console:contact_move": Rule(

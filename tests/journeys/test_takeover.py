@@ -8,7 +8,7 @@ from django.utils import timezone
 from msp import scheduler
 from playbooks import approvals, rollback
 from playbooks.models import Approval, Plan, Run, Step
-from tenants import directory, evidence, ledger, scope, work
+from tenants import evidence, ledger, protection, scope, work
 from tenants.models import Case, Finding, LedgerEntry, Verdict, Work
 from tests.integrations.simulators.fixtures import running_simulator
 from tests.journeys.clinic import Clinic, connect
@@ -113,9 +113,10 @@ def test_a_protected_account_is_never_touched(clinic) -> None:
     _stop_actions(clinic, True)
     drain()
     with scope.tenant(clinic.tenant.id):
-        directory.protect(
-            clinic.account(), is_break_glass=False, actor="test", reason="named exclusion"
-        )
+        protection.change(
+            clinic.account(), is_break_glass=False, is_excluded=True, actor="test",
+            reason="named exclusion",
+        )  # fmt: skip
     _stop_actions(clinic, False)
     make_due("run")
     drain()

@@ -1,9 +1,12 @@
 """Which version of a playbook holds for whom; bringing versions in and back."""
 
 import pytest
+from django.db import ProgrammingError, transaction
 
 from playbooks import activation, importing, library
 from playbooks.errors import PlaybookError
+from playbooks.models import PlaybookVersion
+from playbooks.versions import playbook_of, remember
 from tenants import scope
 from tenants.models import LedgerEntry
 from tests.playbooks.cases import CONTAIN
@@ -108,3 +111,13 @@ def test_a_document_whose_source_was_changed_is_refused(in_tenant) -> None:
     document["activations"][0]["source"] += "# changed\n"
     with pytest.raises(PlaybookError, match=r"another content|not what its hash says"):
         importing.apply_activations(document, actor=ANN)
+
+
+def test_a_version_whose_source_was_changed_is_not_used(in_tenant) -> None:
+    """Versions are named by their hash: what a row holds has to be what its hash says."""
+    kept = remember(library.get("contain-cloud-account"))
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+        PlaybookVersion.objects.filter(sha256=kept.sha256).update(source="x")
+    kept.source = kept.source.replace("identity.revoke_sessions", "identity.reset_password", 1)
+    with pytest.raises(PlaybookError, match="was changed in the database"):
+        playbook_of(kept)

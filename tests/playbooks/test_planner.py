@@ -276,3 +276,37 @@ def test_all_missing_facts_are_named_at_once() -> None:
     with pytest.raises(PlaybookError) as caught:
         planner.plan(response(steps + "    when: mailbox.b\n"), facts(), policy())
     assert len(caught.value.problems) == 2
+
+
+def test_the_tier_is_told_with_what_demands_it() -> None:
+    """Where a rule would have let it go by itself, that rule is not what it is told by."""
+    rule = {"id": "at-once", "title": "Contained at once", "tier": "automatic"}
+    by_itself, asked = (
+        planner.plan(response(), facts(), policy(rule, default="automatic"), tier)["steps"][0]
+        for tier in ("automatic", "technician")
+    )
+    assert (by_itself["tier"], by_itself["tier_rule"]["id"]) == ("automatic", "at-once")
+    assert (asked["tier"], asked["tier_rule"]["id"]) == ("technician", "not-by-itself")
+
+
+def test_two_targets_of_one_id_are_both_told() -> None:
+    steps = """\
+  - id: rules
+    uses: mailbox.disable_inbox_rule
+    for_each: evidence.inbox_rules.rules
+    target:
+      external_id: "${ item.external_id }"
+      name: "${ item.name }"
+      provider: "${ item.provider }"
+"""
+    told = facts()
+    told["evidence"]["inbox_rules"]["rules"] = [
+        {"external_id": "1", "name": "one", "provider": "microsoft365"},
+        {"external_id": "1", "name": "one", "provider": "microsoft365"},
+        {"external_id": "1", "name": "two", "provider": "google_workspace"},
+    ]
+    plan = planner.plan(response(steps), told, policy(default="automatic"))
+    [step], [left] = plan["steps"], plan["skipped"]
+    assert step["target"]["name"] == "one"
+    assert "by hand: two" in left["why"]
+    assert (step["tier"], step["tier_rule"]["id"]) == ("technician", "some-by-hand")

@@ -391,7 +391,9 @@ def test_a_timeout_of_the_playbook_ends_the_waiting(case, cloud) -> None:
     assert steps_of(plan)["disable"].status == "failed"
 
 
-@pytest.mark.parametrize("path", sorted(HISTORIES.glob("format-*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(HISTORIES.glob("format-*.json")), ids=lambda path: path.stem
+)
 def test_plans_of_every_release_are_carried_out_as_they_say(case, cloud, path) -> None:
     """An upgrade changes neither the hash nor the meaning of a plan that is being carried out."""
     for told in json.loads(path.read_text())["plans"]:

@@ -5,11 +5,16 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import what_if
+from playbooks import activation, importing, routines, rules, what_if
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan, PlaybookVersion
+from tenants import scope
+from tenants.models import Account
+from tests.pipeline import drain
 from tests.playbooks.cases import make_account, make_case, make_plan
 from tests.playbooks.samples import policy
+from tests.playbooks.test_routines import LOCK_OUT
+from tests.playbooks.test_runner import both, case, cloud, set_rules  # noqa: F401
 
 NEVER_PASSWORDS = {
     "id": "no-passwords",
@@ -120,3 +125,16 @@ def test_an_undoing_is_judged_again_and_never_goes_by_itself(plan: Plan) -> None
     assert what_if.replay(policy(default="automatic")).changes == ()
     [change] = what_if.replay(policy(default="client")).changes
     assert (change.before, change.after) == ("technician", "client")
+
+
+def test_a_routine_that_asks_a_technician_is_replayed_as_that(case, cloud) -> None:  # noqa: F811
+    set_rules(case.tenant_id)
+    with scope.tenant(case.tenant_id):
+        version = importing.keep(importing.check(LOCK_OUT, "lock-out.yaml"))
+        activation.activate(version, "approve", actor="technician:ann")
+        account = Account.objects.get(provider="microsoft365")
+        routines.start("lock-out", actor="technician:ann", account=account, inputs={"ticket": "T1"})
+    drain(["routine"])
+    with scope.tenant(case.tenant_id):
+        assert Plan.objects.get().tier == "technician"
+        assert what_if.replay(rules.in_force()).changes == ()

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from msp.staff.models import Role
-from playbooks.models import ClientLink
+from playbooks.models import ClientLink, Plan
 from tenants import scope
 from tenants.models import Contact, LedgerEntry, Work
 from tests.msp.approval.conftest import Asked, ask
@@ -84,3 +84,16 @@ def test_what_technicians_approve_is_not_sent_to_the_client(browser, rows) -> No
     path = f"/admin/approvals/{rows.approval.id}/client-link/"
     page = browser(Role.APPROVER).post(path, {"contact": str(contact.id)}, follow=True)
     assert "Only what the client has to approve" in page.content.decode()
+
+
+def test_who_asked_for_the_plan_does_not_see_its_link(browser, asked) -> None:
+    """He may not approve it in the console, nor by a link that is shown to him."""
+    with scope.tenant(asked.tenant.id):
+        Plan.objects.filter(id=asked.plan.id).update(requested_by="technician:mira")
+    mira = browser(Role.APPROVER, "mira")
+    page = _make(mira, asked, _contact(asked)).content.decode()
+    assert "have it sent by mail" in page
+    assert "/approve/" not in page
+    assert "on its way" in _make(mira, asked, _contact(asked), send="1").content.decode()
+    shown = _make(browser(Role.APPROVER), asked, _contact(asked, 2)).content.decode()
+    assert "/approve/" in shown
