@@ -124,6 +124,15 @@ ENDPOINT_ACTIONS: tuple[CatalogAction, ...] = (
         d3fend="D3-AL",
     ),
     CatalogAction(
+        name="endpoint.sync",
+        title="Have a device report in",
+        target="device",
+        owner_words="We had {target} fetch the company's newest settings.",
+        no_reversal="The device only fetches what was set for it already.",
+        d3fend="D3-CI",
+        hourly_limit=100,
+    ),
+    CatalogAction(
         name="endpoint.reboot",
         title="Restart a device",
         target="device",
