@@ -119,23 +119,22 @@ class Retire:
         return {"management_state": "retireIssued"}
 
     def read_back(self, client: IntuneClient, intention: Intention) -> ReadBack:
-        """The device must be gone from Intune: asked for is not done, it may be switched off."""
+        """The device must have done it or be gone: what is asked for waits while it is off."""
         try:
             device = _device(client, intention)
         except NotFound:
             words = "Intune no longer manages the device."
             was_there = "management_state" in intention.snapshot
             return ReadBack(was_there, {"management_state": ""}, words)
-        state = device.text("managementState")
         own = _result(device, "retire")
-        is_done = (
-            own is not None and own.word("actionState") == "done" and self._is_new(own, intention)
-        )
-        return ReadBack(
-            is_done,
-            {"management_state": state, "state": own.text("actionState") if own else ""},
-            f"Intune still lists the device, as {state or 'managed'}.",
-        )
+        observed = {
+            "management_state": device.text("managementState"),
+            "state": own.text("actionState") if own is not None else "",
+        }
+        if own is not None and own.word("actionState") == "done" and self._is_new(own, intention):
+            return ReadBack(True, observed, "The device has removed the company's data.")
+        words = observed["management_state"] or "managed"
+        return ReadBack(False, observed, f"Intune still lists the device, as {words}.")
 
     def reversal_inputs(self, intention: Intention) -> Json | None:
         """The device must be enrolled anew by its user."""

@@ -1,25 +1,25 @@
-"""The questions that Intune can answer: what a device is, and which devices a person has.
+"""The question that Intune can answer: which devices a person has.
 
-Source: https://learn.microsoft.com/graph/api/intune-devices-manageddevice-list
+Sources: https://learn.microsoft.com/graph/api/resources/user (managedDevices),
+…/intune-devices-manageddevice.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.connectors.intune.client import MANAGED_DEVICES, READ_DEVICES, IntuneClient
+from integrations.connectors.intune.client import READ_DEVICES, IntuneClient
+from integrations.connectors.intune.normalise.devices import is_managed
 from integrations.contract import Gatherer, Json, Target
-from integrations.microsoft.odata import address, quoted
+from integrations.errors import NotFound
+from integrations.microsoft.odata import address
 from integrations.values import Fields
 
 _PROPERTIES = (
     "id", "deviceName", "operatingSystem", "osVersion", "complianceState", "managementState",
     "managedDeviceOwnerType", "isEncrypted", "jailBroken", "userPrincipalName",
-    "partnerReportedThreatState", "lastSyncDateTime", "azureADDeviceId", "userId",
+    "lastSyncDateTime", "azureADDeviceId",
 )  # fmt: skip
 _SELECT = ",".join(_PROPERTIES)
-# What a threat-detection partner reports, in the words of a device's risk.
-_RISKS = {"lowseverity": "low", "mediumseverity": "medium", "highseverity": "high",
-          "compromised": "high", "secured": "none", "deactivated": "unknown"}  # fmt: skip
 
 
 def _shown(told: Fields) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def _shown(told: Fields) -> dict[str, Any]:
         "hostname": told.text("deviceName"),
         "os": " ".join(part for part in (system, told.text("osVersion")) if part),
         "is_server": "server" in system.lower(),
-        "is_managed": told.word("managementState") in ("managed", ""),
+        "is_managed": is_managed(told),
         "is_company_owned": told.word("managedDeviceOwnerType") == "company",
         "is_compliant": told.word("complianceState") == "compliant",
         "compliance": told.text("complianceState"),
@@ -44,20 +44,20 @@ def _shown(told: Fields) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ListDevices:
-    """The devices that an account enrolled."""
+    """The devices of an account."""
 
     name: str = "identity.list_devices"
     permissions: tuple[str, ...] = (READ_DEVICES,)
 
     def gather(self, client: IntuneClient, target: Target, inputs: Json) -> Json:
         """Return ``devices`` of the Entra user whose id the target has, last seen first."""
-        path = address(
-            MANAGED_DEVICES,
-            filter=f"userId eq '{quoted(target.external_id)}'",
-            select=_SELECT,
-            top=100,
-        )
-        found = [_shown(Fields(device)) for device in client.all(path, READ_DEVICES, 500)]
+        path = address("/users/{}/managedDevices", target.external_id, select=_SELECT, top=100)
+        try:
+            listed = client.all(path, READ_DEVICES, 500)
+        except NotFound:
+            # Entra knows no such user, or no more.
+            listed = []
+        found = [_shown(Fields(device)) for device in listed]
         return {"devices": sorted(found, key=lambda d: d["last_seen_at"] or "", reverse=True)}
 
 

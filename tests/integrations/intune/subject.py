@@ -15,6 +15,7 @@ from tests.integrations.simulators.fixtures import running_simulator
 
 ENDPOINTS = ("login_endpoint", "graph_endpoint")
 _DOCS = "microsoft-graph-docs/deviceManagement"
+_REAL = "microsoft-graph/recorded-http/microsoft-365"
 _WRITE = {"no_content": (1, "The answer of a write, without content.")}
 _WRITES = (
     "", "_bypassActivationLock", "_disableLostMode", "_locateDevice", "_rebootNow", "_remoteLock",
@@ -55,6 +56,11 @@ RECORDS = (
     Recorded(
         "devices", _DOCS,
         {"other_resource": (1, "The root of the service, which holds no record.")},
+    ),
+    Recorded("devices", f"{_REAL}--iterateManagedDevicesNoAD.ndjson"),
+    Recorded(
+        "devices", f"{_REAL}--getStepStartStatesWithoutIntune.ndjson",
+        {"error_answer": (1, "A tenant without Intune, which Graph refuses.")},
     ),
     *(Recorded("devices", f"{_DOCS}_managedDevices{verb}", _WRITE) for verb in _WRITES),
 )  # fmt: skip

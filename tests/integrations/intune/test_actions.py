@@ -64,6 +64,25 @@ def test_a_retirement_that_failed_leaves_the_device_managed(vendor, client, off)
     assert len(vendor.requests("POST", "/retire$")) == 2
 
 
+def test_a_device_that_has_removed_the_data_counts_while_it_is_still_listed(
+    vendor, client, off
+) -> None:
+    made = intention(vendor, client, "endpoint.retire", off, {})
+    act("endpoint.retire").call(client, made)
+    record = vendor.records("managedDevices")[off.external_id]
+    (told,) = record["deviceActionResults"]
+    long_ago = {**told, "actionState": "done", "startDateTime": "2020-01-01T00:00:00Z"}
+    vendor.act(
+        "put", collection="managedDevices", record={**record, "deviceActionResults": [long_ago]}
+    )
+    assert not act("endpoint.retire").read_back(client, made).holds
+    done = {**record, "deviceActionResults": [{**told, "actionState": "done"}]}
+    vendor.act("put", collection="managedDevices", record=done)
+    seen = act("endpoint.retire").read_back(client, made)
+    assert seen.holds
+    assert "removed the company's data" in seen.explanation
+
+
 def test_a_device_that_is_gone_was_retired_once(vendor, client, laptop) -> None:
     made = intention(vendor, client, "endpoint.retire", laptop, {})
     act("endpoint.retire").call(client, made)
@@ -105,6 +124,10 @@ def test_the_devices_of_an_account_are_found_by_its_entra_id(vendor, client) -> 
     found = next(d for d in answer["devices"] if d["external_id"] == some["id"])
     assert (found["name"], found["is_managed"]) == (some["deviceName"], True)
     assert found["is_compliant"] is (some["complianceState"] == "compliant")
+    failed = {**some, "managementState": "retireFailed"}
+    vendor.act("put", collection="managedDevices", record=failed)
+    answer = registry.gatherer("intune", "identity.list_devices").gather(client, target, {})
+    assert [d["is_managed"] for d in answer["devices"] if d["external_id"] == some["id"]] == [True]
     nobody = Target("account", "row", "it's nobody", "nobody")
     answer = registry.gatherer("intune", "identity.list_devices").gather(client, nobody, {})
     assert answer == {"devices": []}

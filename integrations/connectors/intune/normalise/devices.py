@@ -12,6 +12,11 @@ from tenants.records import DirectoryItem
 PRODUCT = ocsf.product("Microsoft Intune", "Microsoft")
 
 
+def is_managed(told: Fields) -> bool:
+    """Whether Intune can tell the device what to do: also while it leaves, or failed to."""
+    return told.word("managementState") != "discovered"
+
+
 def device(told: Fields) -> DirectoryItem:
     """A computer or phone that Intune manages."""
     external_id = told.essential("id", what="device")
@@ -50,7 +55,7 @@ def device(told: Fields) -> DirectoryItem:
                 mac for mac in (told.text("ethernetMacAddress"), told.text("wiFiMacAddress")) if mac
             ],
         )
-        | {"is_server": "server" in system.lower(), "is_managed": True},
+        | {"is_server": "server" in system.lower(), "is_managed": is_managed(told)},
     )
 
 

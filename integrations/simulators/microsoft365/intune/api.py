@@ -49,6 +49,12 @@ def _device(request: Request) -> Answer:
     return shaped(request, found, "deviceManagement/managedDevices")
 
 
+def _of_user(request: Request) -> Answer:
+    user = existing(request, "users", request.params["id"])
+    found = [d for d in request.tenant.all("managedDevices") if d["userId"] == user["id"]]
+    return listing(request, found, "deviceManagement/managedDevices")
+
+
 def _policy_states(request: Request) -> Answer:
     of = one(request, "managedDevices", request.params["id"])
     rules = request.tenant.all("compliancePolicies") if of["operatingSystem"] == "Windows" else []
@@ -155,6 +161,7 @@ def answer_device(
 ROUTES: list[Route] = [
     route("GET", f"{_ROOT}/managedDevices", _devices, *_DEVICES),
     route("GET", f"{_ROOT}/managedDevices/{{id}}", _device, *_DEVICES),
+    route("GET", "/users/{id}/managedDevices", _of_user, *_DEVICES),
     route("GET", f"{_ROOT}/managedDevices/{{id}}/deviceCompliancePolicyStates", _policy_states,
           *_CONFIGURATION),
     route("GET", f"{_ROOT}/deviceCompliancePolicies", _policies, *_CONFIGURATION),
