@@ -7,6 +7,7 @@ from typing import Final
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
 from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
+from integrations.connectors.intune.manifest import MANIFEST as INTUNE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
 from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
@@ -19,6 +20,7 @@ _MANIFESTS: Final = (
     GOOGLE_WORKSPACE,
     SENTINELONE,
     CROWDSTRIKE,
+    INTUNE,
     DEFENDER_ENDPOINT,
     MICROSOFT365,
 )

@@ -2,6 +2,9 @@
 
 from integrations.catalog.action import CatalogAction
 
+# A managed device that is switched off does what it was told when it is on again, in seconds.
+_REPORTS_WITHIN = 86_400
+
 ENDPOINT_ACTIONS: tuple[CatalogAction, ...] = (
     CatalogAction(
         name="endpoint.isolate",
@@ -113,6 +116,7 @@ ENDPOINT_ACTIONS: tuple[CatalogAction, ...] = (
         no_reversal="Company data is removed from the device; it must be enrolled anew.",
         d3fend="D3-FEV",
         hourly_limit=5,
+        verify_within_seconds=_REPORTS_WITHIN,
     ),
     CatalogAction(
         name="endpoint.lock",
@@ -122,6 +126,17 @@ ENDPOINT_ACTIONS: tuple[CatalogAction, ...] = (
         is_containment=True,
         no_reversal="The user unlocks the device with the usual code.",
         d3fend="D3-AL",
+        verify_within_seconds=_REPORTS_WITHIN,
+    ),
+    CatalogAction(
+        name="endpoint.sync",
+        title="Have a device report in",
+        target="device",
+        owner_words="We had {target} fetch the company's newest settings.",
+        no_reversal="The device only fetches what was set for it already.",
+        d3fend="D3-CI",
+        hourly_limit=100,
+        verify_within_seconds=_REPORTS_WITHIN,
     ),
     CatalogAction(
         name="endpoint.reboot",

@@ -91,6 +91,16 @@ def _graph(text: str) -> Contract:
     return Contract(json.loads(text), dialect)
 
 
+def _intune(text: str) -> Contract:
+    """Graph's contract with Intune's audit log, which the subset leaves out."""
+    document = json.loads(text)
+    audit = documented.read((DOCUMENTED / "intune_audit.yaml").read_text("utf-8")).document
+    document["paths"] |= audit["paths"]
+    for name, schema in audit["components"]["schemas"].items():
+        document["components"]["schemas"].setdefault(name, schema)
+    return _graph(json.dumps(document))
+
+
 def _crowdstrike(text: str) -> Contract:
     # The models are read from Go types, whose empty lists and pointers are written as null.
     # Event streams and on-demand scans are not in the part that we have.
@@ -154,6 +164,7 @@ GOOGLE = Published(
     discovery.DOCUMENTS,
     ("admin.reports_v1.json", "gmail.v1.json", "alertcenter.v1beta1.json"),
 )
+INTUNE = Published(GRAPH_CONTRACT.name, _intune)
 CROWDSTRIKE = Published("crowdstrike-subset.openapi.json", _crowdstrike)
 NINJAONE = Published("ninjaone-subset.yaml", _openapi_yaml)
 WAZUH = Published("wazuh-4.14-subset.yaml", _openapi_yaml)

@@ -15,6 +15,9 @@ NINJA = "https://eu.ninjarmm.com"
 WAZUH = "https://wazuh.example:55000"
 S1 = "https://example.sentinelone.net"
 RMM = "https://api.rmm.example"
+INTUNE = "https://graph.microsoft.com/v1.0/deviceManagement"
+CHANGED = {"id": "1", "activity": None, "activityDateTime": "2026-11-20T09:00:00.1234567Z",
+           "actor": {"userPermissions": ["*"], "ipAddress": None}, "resources": []}  # fmt: skip
 DEFENDER = "https://api.securitycenter.microsoft.com/api"
 ISOLATED = {"id": "1", "type": "Isolate", "scope": "Full", "status": "Pending", "machineId": "m",
             "creationDateTimeUtc": "2026-11-20T09:00:00.1234567Z"}  # fmt: skip
@@ -64,6 +67,11 @@ def judged(vendor, method, url, body=None, status=200, answer=None):
         (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/isolate",
          {"Comment": "c", "IsolationType": "Full"}, 201, ISOLATED),
         (published.DEFENDER_ENDPOINT, "DELETE", f"{DEFENDER}/indicators/9", None, 204, None),
+        (published.INTUNE, "GET", f"{INTUNE}/auditEvents?$top=5", None, 200,
+         {"@odata.context": "x", "value": [CHANGED]}),
+        (published.INTUNE, "POST", f"{INTUNE}/managedDevices/1/retire", None, 204, None),
+        (published.INTUNE, "GET", f"{INTUNE}/auditEvents", None, 403,
+         {"error": {"code": "Forbidden", "message": "no", "innerError": {"date": "x"}}}),
         (published.DEFENDER_ENDPOINT, "GET", f"{DEFENDER}/machines/m", None, 404,
          {"error": {"code": "NotFound", "message": "no", "target": "x"}}),
     ],
@@ -129,6 +137,12 @@ def test_what_is_right_passes(vendor, method, url, body, status, answer) -> None
         (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/unisolate",
          {"Comment": "c", "IsolationType": "Full"}, 201, ISOLATED,
          ("request", "/IsolationType")),
+        (published.INTUNE, "GET", f"{INTUNE}/auditEvents", None, 200,
+         {"value": [{**CHANGED, "who": "sam"}]}, ("response", "/value/0/who")),
+        (published.INTUNE, "GET", f"{INTUNE}/auditEvents?$search=x", None, 200, {"value": []},
+         ("query", "/$search")),
+        (published.INTUNE, "POST", f"{INTUNE}/managedDevices/1/explode", None, 204, None,
+         ("request", "")),
         (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/explode", {"Comment": "c"},
          201, ISOLATED, ("request", "")),
         (published.DEFENDER_ENDPOINT, "POST", f"{DEFENDER}/machines/m/isolate", {"Comment": "c"},

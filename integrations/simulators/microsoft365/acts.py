@@ -10,6 +10,7 @@ from integrations.simulators.base.simulator import Simulator
 from integrations.simulators.base.store import Tenant
 
 from .defender.actions import answer_machine, hold_machine, release_machine
+from .intune.api import answer_device, hold_device
 from .people import OFFICES
 from .scenarios import Scenarios
 
@@ -38,4 +39,7 @@ ACTS: Mapping[str, Callable[..., Any]] = {
         Scenarios.forward_mailbox,
         Scenarios.strange_sign_in,
     )
-} | {verb.__name__: verb for verb in (hold_machine, answer_machine, release_machine)}
+} | {
+    verb.__name__: verb
+    for verb in (hold_machine, answer_machine, release_machine, hold_device, answer_device)
+}

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from integrations.simulators.base.store import Store
 
 from .defender import seed as defender
+from .intune import seed as intune
 from .seed import organisation
 
 
@@ -19,6 +20,7 @@ def demo(store: Store, now: datetime, seed: int) -> None:
     dental.business_email_compromise("priya.shah", at=now - timedelta(hours=3))
     dental.false_alarm("anna.berg", at=now - timedelta(hours=7))
     defender.enrol(dental.tenant, now)
+    intune.enrol(dental.tenant, now)
     law = organisation(
         store, "harbour-law.example", name="Harbour Law", people=12, now=now, seed=seed + 1,
         is_hybrid=True,
@@ -39,11 +41,12 @@ def bec(store: Store, now: datetime, seed: int) -> None:
 
 
 def endpoints(store: Store, now: datetime, seed: int) -> None:
-    """One client whose computers Defender for Endpoint watches, with many alerts."""
+    """One client whose computers Defender for Endpoint watches and Intune manages."""
     org = organisation(
         store, "contoso-clinic.example", name="Contoso Clinic", people=16, now=now, seed=seed
     )
     defender.enrol(org.tenant, now, alerts=230)
+    intune.enrol(org.tenant, now)
 
 
 def quiet(store: Store, now: datetime, seed: int) -> None:

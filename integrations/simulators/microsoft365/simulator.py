@@ -29,6 +29,7 @@ from .errors import (
 )
 from .exchange import ExchangeError
 from .graph import Request, Router
+from .intune import api as intune
 from .seed import organisation
 from .seeds import SEEDS
 from .tokens import Issuer
@@ -40,7 +41,12 @@ DEFENDER = "https://api.securitycenter.microsoft.com"
 _VERSION = "/v1.0"
 # Each service by the beginning of its paths: a token is for one of them only.
 _SERVICES = {f"{_VERSION}/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
-ROUTER = Router([*users.ROUTES, *methods.ROUTES, *mail.ROUTES, *security.ROUTES, *directory.ROUTES])
+ROUTER = Router(
+    [
+        *users.ROUTES, *methods.ROUTES, *mail.ROUTES, *security.ROUTES, *directory.ROUTES,
+        *intune.ROUTES,
+    ]
+)  # fmt: skip
 DEFENDER_ROUTER = base.Router(defender.ROUTES)
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from integrations import catalog
-from integrations.connectors.microsoft365.actions.accounts import is_since
 from integrations.connectors.microsoft365.client import GraphClient
 from integrations.connectors.microsoft365.manifest import MANIFEST
 from integrations.contract import Action, Intention, Target
 from integrations.errors import NotFound, OutcomeUnknown, PermissionMissing, Rejected, Throttled
+from integrations.microsoft.clocks import is_since
 from tests.integrations.microsoft365.conftest import QUICK, Vendor
 
 ACTIONS = {action.name: action for action in MANIFEST.actions}

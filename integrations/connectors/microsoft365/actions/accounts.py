@@ -4,37 +4,22 @@ Sources: https://learn.microsoft.com/graph/api/user-update,
 /graph/api/user-revokesigninsessions.
 """
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.contract import Intention, Json, ReadBack
 from integrations.errors import Rejected
+from integrations.microsoft.clocks import is_since
 from integrations.values import Fields
 
 _READ = "User.Read.All"
-# Vendor's clock against ours, and its times that are cut to whole seconds.
-_CLOCK_TOLERANCE = dt.timedelta(minutes=5)
 
 
 def read_user(client: GraphClient, intention: Intention, *names: str) -> Fields:
     """Read some properties of the target's user."""
     path = address("/users/{}", intention.target.external_id, select=",".join(("id", *names)))
     return Fields(client.get(path, _READ))
-
-
-def is_since(now: dt.datetime | None, before: dt.datetime | None, since: dt.datetime) -> bool:
-    """Whether a vendor's time shows that something happened after the step was intended.
-
-    It must be no older than `since` (whole seconds), or, allowing for clocks that differ by up to
-    five minutes, have changed from what it was `before`.
-    """
-    if now is None:
-        return False
-    if now >= since.replace(microsecond=0):
-        return True
-    return now != before and now >= since - _CLOCK_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
