@@ -8,6 +8,7 @@ from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
 from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
+from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
 from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
 from integrations.contract import Action, Gatherer, Manifest
@@ -16,6 +17,7 @@ from integrations.errors import UnknownAction, UnknownConnector
 _MANIFESTS: Final = (
     # One line for each.
     WEBHOOK,
+    NINJAONE,
     GOOGLE_WORKSPACE,
     SENTINELONE,
     CROWDSTRIKE,
