@@ -45,7 +45,7 @@ class InstallUpdates:
         """How it stands with the updates, and with the product's records."""
         return {
             "states": _states(chosen(client, intention)),
-            "mark": client.mark(intention.target.external_id),
+            "mark": client.mark(intention.target.external_id, "install"),
         }
 
     def call(self, client: Manager, intention: Intention) -> Json:
@@ -98,7 +98,7 @@ class Restart:
 
     def snapshot(self, client: Manager, intention: Intention) -> Json:
         """Where the product's records stand: a later start of the computer is this step's."""
-        return client.mark(intention.target.external_id)
+        return client.mark(intention.target.external_id, "restart")
 
     def call(self, client: Manager, intention: Intention) -> Json:
         """Ask for it, unless it was restarted since or the product has begun."""
@@ -133,7 +133,7 @@ class RunScript:
 
     def snapshot(self, client: Manager, intention: Intention) -> Json:
         """Where the product's records stand: a later run of the script is this step's."""
-        return client.mark(intention.target.external_id)
+        return client.mark(intention.target.external_id, "script")
 
     def call(self, client: Manager, intention: Intention) -> Json:
         """Begin, unless it was begun since."""

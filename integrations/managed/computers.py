@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from integrations.contract import Json
 
 UpdateState = Literal["undecided", "approved", "rejected", "failed", "installed"]
-Begun = Literal["install", "restart"]
+Work = Literal["install", "restart", "script"]
 _KB = re.compile(r"(?:KB)?(\d{6,8})", re.IGNORECASE)
 _RING = re.compile(r"ring[:=]\s*(\S+)", re.IGNORECASE)
 
@@ -76,10 +76,10 @@ class Manager(Protocol):
     def updates(self, own_id: str) -> list[Update]:
         """Updates that the computer lacks, and those that were installed."""
 
-    def mark(self, own_id: str) -> Json:
-        """Where the vendor's records about the computer stand now."""
+    def mark(self, own_id: str, what: Work) -> Json:
+        """Where the vendor's records stand that tell of such work on the computer."""
 
-    def has_begun(self, own_id: str, what: Begun, mark: Json) -> bool:
+    def has_begun(self, own_id: str, what: Work, mark: Json) -> bool:
         """Whether it was begun since, as far as the vendor tells."""
 
     def has_restarted(self, own_id: str, mark: Json) -> bool:

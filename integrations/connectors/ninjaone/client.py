@@ -14,7 +14,7 @@ from integrations.connectors.ninjaone.normalise.computers import PATCHED, comput
 from integrations.connectors.ninjaone.normalise.patches import update
 from integrations.contract import Json
 from integrations.errors import ConnectionMisconfigured, NotFound, Unavailable
-from integrations.managed.computers import Begun, Computer, ScriptRun, Update, agreed_scripts
+from integrations.managed.computers import Computer, ScriptRun, Update, Work, agreed_scripts
 from integrations.session import ClientCredentials, Session
 from integrations.transport import Limits, Transport
 from integrations.values import Fields
@@ -112,13 +112,13 @@ class NinjaoneClient:
         self._check(own_id)
         return [update(Fields(row)) for row in self.patches(own_id, _INSTALLED_DAYS)]
 
-    def mark(self, own_id: str) -> Json:
+    def mark(self, own_id: str, what: Work) -> Json:
         """The newest activity, and when the computer was started."""
         self._check(own_id)
         newest = [one.number("id") or 0 for one in self._activities(own_id, 10)]
         return {"activity": max(newest, default=0), "started": self._started(own_id)}
 
-    def has_begun(self, own_id: str, what: Begun, mark: Json) -> bool:
+    def has_begun(self, own_id: str, what: Work, mark: Json) -> bool:
         """By the activity that opens a run of updates; of a restart, by the job."""
         self._check(own_id)
         if what == "install":
