@@ -10,8 +10,8 @@ from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
 from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
-from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
 from integrations.connectors.tactical_rmm.manifest import MANIFEST as TACTICAL_RMM
+from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
 from integrations.contract import Action, Gatherer, Manifest
 from integrations.errors import UnknownAction, UnknownConnector
 
