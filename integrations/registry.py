@@ -9,7 +9,9 @@ from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFEN
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.intune.manifest import MANIFEST as INTUNE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
+from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
+from integrations.connectors.tactical_rmm.manifest import MANIFEST as TACTICAL_RMM
 from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
 from integrations.contract import Action, Gatherer, Manifest
 from integrations.errors import UnknownAction, UnknownConnector
@@ -17,6 +19,8 @@ from integrations.errors import UnknownAction, UnknownConnector
 _MANIFESTS: Final = (
     # One line for each.
     WEBHOOK,
+    TACTICAL_RMM,
+    NINJAONE,
     GOOGLE_WORKSPACE,
     SENTINELONE,
     CROWDSTRIKE,

@@ -93,9 +93,11 @@ class ClientCredentials:
         call = Call("POST", self._token_url, form=form, is_read=True)
         answer = self._transport.send(call, accept=_REFUSALS)
         if answer.status in _REFUSALS:
+            scope = self._form.get("scope")
             raise Unauthorised(
                 f"{call.name}: the vendor refused the credentials ({answer.status}). "
-                "Check the client id and secret, and whether the secret has expired."
+                "Check the client id and secret, and whether the secret has expired"
+                + (f"; the application needs the scope {scope}." if scope else ".")
             )
         told = answer.body if isinstance(answer.body, Mapping) else {}
         if not isinstance(told.get("access_token"), str):

@@ -72,6 +72,7 @@ DirectoryKind = Literal[
     "policy",
     "organisation",
     "software",
+    "patch",
 ]
 
 

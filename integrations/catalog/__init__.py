@@ -10,6 +10,7 @@ from integrations.catalog.action import CatalogAction, InputType, Listed, Target
 from integrations.catalog.endpoint_actions import ENDPOINT_ACTIONS
 from integrations.catalog.identity_actions import IDENTITY_ACTIONS
 from integrations.catalog.mail_actions import MAIL_ACTIONS
+from integrations.catalog.management_actions import MANAGEMENT_ACTIONS
 from integrations.catalog.questions import QUESTIONS
 from integrations.errors import UnknownAction
 
@@ -20,6 +21,7 @@ ACTIONS: tuple[CatalogAction, ...] = (
     *IDENTITY_ACTIONS,
     *MAIL_ACTIONS,
     *ENDPOINT_ACTIONS,
+    *MANAGEMENT_ACTIONS,
 )
 
 _BY_NAME = {action.name: action for action in ACTIONS}

@@ -139,14 +139,6 @@ ENDPOINT_ACTIONS: tuple[CatalogAction, ...] = (
         verify_within_seconds=_REPORTS_WITHIN,
     ),
     CatalogAction(
-        name="endpoint.reboot",
-        title="Restart a device",
-        target="device",
-        owner_words="We restarted {target}.",
-        no_reversal="A restart can't be taken back; work that was not saved is lost.",
-        d3fend="D3-HR",
-    ),
-    CatalogAction(
         name="indicator.block",
         title="Block an address, domain or file",
         target="indicator",
@@ -167,16 +159,6 @@ ENDPOINT_ACTIONS: tuple[CatalogAction, ...] = (
         reversal="indicator.block",
         d3fend="D3-RNA",
         hourly_limit=50,
-    ),
-    CatalogAction(
-        name="patch.install",
-        title="Install updates",
-        target="device",
-        owner_words="We installed security updates on {target}.",
-        inputs={"patches": "list"},
-        no_reversal="Taking a security update away again would open the hole that it closes.",
-        d3fend="D3-SU",
-        hourly_limit=25,
     ),
     CatalogAction(
         name="posture.correct_setting",

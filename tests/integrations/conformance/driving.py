@@ -45,7 +45,7 @@ def intend(vendor: Vendor, client: Client, case: ActionCase, target: Target) -> 
     inputs = case.inputs(vendor, target)
     case.prepare(vendor, target)
     if case.undoes:
-        inputs = _undone(vendor, client, case.undoes, target)
+        inputs = _undone(vendor, client, case.undoes, target, inputs)
     return intention(vendor, client, case.action, target, inputs)
 
 
@@ -60,13 +60,13 @@ def intention(
     return replace(draft, snapshot=snapshot, since=dt.datetime.now(dt.UTC))
 
 
-def _undone(vendor: Vendor, client: Client, action: str, target: Target) -> Json:
+def _undone(vendor: Vendor, client: Client, action: str, target: Target, inputs: Json) -> Json:
     first = registry.action(vendor.manifest.id, action)
-    done = intention(vendor, client, action, target, {})
+    done = intention(vendor, client, action, target, inputs)
     first.call(client, done)
-    inputs = first.reversal_inputs(done)
-    assert inputs is not None, f"{action} says that there is nothing to undo"
-    return inputs
+    undoing = first.reversal_inputs(done)
+    assert undoing is not None, f"{action} says that there is nothing to undo"
+    return undoing
 
 
 def reads_of(vendor: Vendor, subject: Subject) -> list[Json]:

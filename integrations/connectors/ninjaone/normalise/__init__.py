@@ -1,0 +1,4 @@
+"""From NinjaOne's records to findings, events and directory items. Pure: no database, no network.
+
+`dispatch.normaliser` is the way in.
+"""
