@@ -11,7 +11,8 @@ from django.db import transaction
 
 from msp.management import playbook_files
 from msp.management.files import read_text
-from playbooks import activation, cacao, importing, library
+from playbooks import activation, agreement, cacao, importing, library
+from playbooks.agreement import ORDER
 from playbooks.models import PlaybookVersion
 from tenants import scope
 from tenants.errors import HoldfastError
@@ -19,6 +20,7 @@ from tenants.models import PlaybookMode, Tenant
 from tenants.selectors import tenant_by_slug
 
 _ACTOR = "command line"
+_WHY = "for the ledger; lets it go further than practice has shown"
 _LARGEST_ACTIVATIONS = 64 * 1024 * 1024
 Adder = Callable[..., argparse.ArgumentParser]
 
@@ -30,6 +32,7 @@ def add_commands(add: Adder) -> None:
     bringing.add_argument("file", type=Path)
     bringing.add_argument("--activate", action="append", default=[], metavar="SLUG")
     bringing.add_argument("--mode", choices=PlaybookMode.values, default=PlaybookMode.SHADOW)
+    bringing.add_argument("--reason", default="", help=_WHY)
     bringing.add_argument("--dry-run", action="store_true", help="do it, say it, take it back")
     for name, text in (
         ("restore", "let an earlier version hold for a client, in the mode it has"),
@@ -39,7 +42,7 @@ def add_commands(add: Adder) -> None:
         parser.add_argument("id")
         parser.add_argument("version", metavar="VERSION", help="its number, or its hash")
         parser.add_argument("--tenant", required=True, metavar="SLUG")
-        parser.add_argument("--reason", default="")
+        parser.add_argument("--reason", default="", help=_WHY)
         if name == "activate":
             parser.add_argument("--mode", choices=PlaybookMode.values, required=True)
     listing = add("activations", help="what holds for a client; --json to apply it to others")
@@ -85,7 +88,9 @@ def _import(options: dict[str, Any], out: OutputWrapper) -> None:
         out.write(difference or "Nothing differs from the newest version, or it is the first.")
         out.write(f"Kept {version} (sha256 {version.sha256}).")
         for tenant in tenants:
-            _hold(tenant, version, options["mode"], f"imported from {path.name}", out)
+            _check_practice(tenant, version, options["mode"], options["reason"])
+            reason = options["reason"] or f"imported from {path.name}"
+            _hold(tenant, version, options["mode"], reason, out)
         if options["dry_run"]:
             transaction.set_rollback(True)
             out.write("Dry run: nothing of this was kept.")
@@ -98,7 +103,24 @@ def _activate(options: dict[str, Any], out: OutputWrapper) -> None:
     if mode is None:
         with scope.tenant(tenant.id):
             mode = activation.in_force(options["id"]).mode
+    else:
+        _check_practice(tenant, version, mode, options["reason"])
     _hold(tenant, version, mode, options["reason"], out)
+
+
+def _check_practice(tenant: Tenant, version: PlaybookVersion, mode: str, reason: str) -> None:
+    """Refuse to let a playbook go further than practice has shown, unless somebody says why."""
+    with scope.tenant(tenant.id):
+        held = activation.playbooks().get(version.playbook_id)
+        goes_further = held is None or ORDER.index(PlaybookMode(mode)) > ORDER.index(
+            PlaybookMode(held.mode)
+        )
+        missing = agreement.why_not(mode, agreement.measure(version.sha256))
+    if goes_further and missing and not reason.strip():
+        raise HoldfastError(
+            f"{tenant.slug}: {missing} Let it run in shadow first, or say with --reason why it may "
+            "go further than practice has shown."
+        )
 
 
 def _hold(

@@ -56,6 +56,19 @@ def test_an_unknown_client_leaves_nothing_behind(tmp_path, db) -> None:
     assert not PlaybookVersion.objects.exists()
 
 
+def test_a_playbook_goes_no_further_than_practice_shows_without_a_reason(tenant) -> None:
+    version = library.get(CONTAIN).version
+    telling = ("activate", CONTAIN, version, "--tenant", tenant.slug, "--mode")
+    _printed(*telling, "shadow")
+    with pytest.raises(CommandError, match="automatic needs 10 runs in 90 days; there are 0"):
+        _printed(*telling, "automatic")
+    assert _held(tenant) == (version, "shadow")
+    _printed(*telling, "automatic", "--reason", "agreed with the client on the telephone")
+    assert _held(tenant) == (version, "automatic")
+    _printed(*telling, "approve")
+    assert _held(tenant) == (version, "approve")
+
+
 def test_activations_go_to_another_client(tmp_path, tenant, other_tenant) -> None:
     version = library.get(CONTAIN).version
     _printed("activate", CONTAIN, version, "--tenant", tenant.slug, "--mode", "shadow")
