@@ -4,6 +4,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
+from integrations.connectors.active_directory.manifest import MANIFEST as ACTIVE_DIRECTORY
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
 from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
@@ -27,6 +28,7 @@ _MANIFESTS: Final = (
     INTUNE,
     DEFENDER_ENDPOINT,
     MICROSOFT365,
+    ACTIVE_DIRECTORY,
 )
 CONNECTORS: Final = MappingProxyType({manifest.id: manifest for manifest in _MANIFESTS})
 

@@ -106,6 +106,12 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         days="integer",
     ),
     gatherer(
+        "identity.get_password_policy",
+        "What is demanded of the password",
+        "account",
+        {"policy": "object"},
+    ),
+    gatherer(
         "identity.get_break_glass_state",
         "State of the emergency accounts",
         "tenant",
