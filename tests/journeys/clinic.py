@@ -57,5 +57,5 @@ def connect(tenant: Tenant, simulator: RunningSimulator) -> Clinic:
             secrets={"client_secret": app["secret"]},
             actor="test",
         )
-        assert Connection.objects.count() == 1
+        assert Connection.objects.filter(connector="microsoft365").count() == 1
     return Clinic(tenant, simulator, told["id"])

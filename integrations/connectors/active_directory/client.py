@@ -44,6 +44,8 @@ _DOMAIN_SCOPE: Control = ("1.2.840.113556.1.4.1339", False, None)
 SHOW_DELETED: Control = ("1.2.840.113556.1.4.417", True, None)
 # LDAP_SERVER_EXTENDED_DN_OID with flag 1: GUIDs and SIDs as text.
 EXTENDED_NAMES: Control = ("1.2.840.113556.1.4.529", True, bytes.fromhex("3003020101"))
+# A value that is there already may be added, one that isn't may be deleted.
+PERMISSIVE: Control = ("1.2.840.113556.1.4.1413", True, None)
 # LDAP_SERVER_SORT_OID: SEQUENCE OF SEQUENCE { uSNChanged }.
 _BY_CHANGE: Control = (
     "1.2.840.113556.1.4.473", True, bytes.fromhex("300e300c040a") + b"uSNChanged",
@@ -162,10 +164,12 @@ class DirectoryClient:
             ("uSNChanged", *attributes), (_BY_CHANGE, *controls), self.page_size,
         )  # fmt: skip
 
-    def change(self, name: str, changes: Changes, permission: str) -> None:
+    def change(
+        self, name: str, changes: Changes, permission: str, controls: Sequence[Control] = ()
+    ) -> None:
         """Change an object's attributes, all or none. Never repeated, save after a lost sign-in."""
         asked = Asked(f"change {ids.shown(name)}", permission, is_read=False)
-        self._talk(asked, lambda line: (line.modify(asked, name, changes), None))
+        self._talk(asked, lambda line: (line.modify(asked, name, changes, controls), None))
 
     def move(self, name: str, below: str, permission: str) -> None:
         """Move an object below another one, both by distinguished name."""

@@ -72,10 +72,12 @@ class Line:
         told = (self._ldap.result.get("controls") or {}).get("1.2.840.113556.1.4.319") or {}
         return self._result(), entries, bool((told.get("value") or {}).get("cookie"))
 
-    def modify(self, asked: Asked, name: str, changes: Changes) -> Result:
+    def modify(
+        self, asked: Asked, name: str, changes: Changes, controls: Sequence[Control]
+    ) -> Result:
         """Change an object's attributes, all or none."""
         given = {attribute: list(ones) for attribute, ones in changes.items()}
-        self._ask(asked, self._ldap.modify, name, given)
+        self._ask(asked, self._ldap.modify, name, given, controls=list(controls))
         return self._result()
 
     def move(self, asked: Asked, name: str, first_part: str, below: str) -> Result:

@@ -16,7 +16,6 @@ from integrations.errors import Rejected
 from integrations.values import Fields
 
 _REPLACE = "MODIFY_REPLACE"
-_NEVER = "9223372036854775807"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +141,9 @@ class RestoreExpiry:
 
 
 def _expiry(client: DirectoryClient, intention: Intention) -> str:
-    entry = client.read(named(intention.target), "accountExpires", "objectGUID", permission=READ)
-    return text(entry, "accountExpires") or _NEVER
+    return text(
+        client.read(named(intention.target), "accountExpires", permission=READ), "accountExpires"
+    )
 
 
 def _set_expiry(client: DirectoryClient, intention: Intention, value: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from integrations.connectors.active_directory import ids
 from integrations.connectors.active_directory.actions.targets import account_and_group
-from integrations.connectors.active_directory.client import DirectoryClient
+from integrations.connectors.active_directory.client import PERMISSIVE, DirectoryClient
 from integrations.connectors.active_directory.entries import text
 from integrations.connectors.active_directory.permissions import READ, WRITE_MEMBERS
 from integrations.contract import Intention, Json, ReadBack
@@ -28,11 +28,11 @@ class SwitchMembership:
         return {"is_member": _is_member(client, intention)}
 
     def call(self, client: DirectoryClient, intention: Intention) -> Json:
-        """Add or delete the one value, unless it is so already."""
-        if _is_member(client, intention) is not self.is_member:
-            account, group = account_and_group(intention.target)
-            kind = "MODIFY_ADD" if self.is_member else "MODIFY_DELETE"
-            client.change(group, {"member": [(kind, [account.encode()])]}, WRITE_MEMBERS)
+        """Add or delete the one value; the server takes it well where it is so already."""
+        account, group = account_and_group(intention.target)
+        kind = "MODIFY_ADD" if self.is_member else "MODIFY_DELETE"
+        change = {"member": [(kind, [account.encode()])]}
+        client.change(group, change, WRITE_MEMBERS, controls=(PERMISSIVE,))
         return {"is_member": self.is_member}
 
     def read_back(self, client: DirectoryClient, intention: Intention) -> ReadBack:
@@ -53,6 +53,7 @@ class SwitchMembership:
 
 def _is_member(client: DirectoryClient, intention: Intention) -> bool:
     account, group = account_and_group(intention.target)
-    client.read(group, "objectGUID", permission=READ)
+    # Who may not read a group's attributes would see it without members.
+    client.read(group, "groupType", permission=READ)
     name = text(client.read(account, "distinguishedName", permission=READ), "distinguishedName")
     return client.holds(group, ids.is_equal("member", name), READ)

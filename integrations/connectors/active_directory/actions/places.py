@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from integrations.connectors.active_directory import ids
 from integrations.connectors.active_directory.actions.targets import named
+from integrations.connectors.active_directory.answers import Asked, missing
 from integrations.connectors.active_directory.client import DirectoryClient
 from integrations.connectors.active_directory.entries import Entry, guid, text
 from integrations.connectors.active_directory.permissions import MOVE, READ
@@ -94,7 +95,11 @@ def _where(client: DirectoryClient, intention: Intention) -> tuple[str, Entry]:
     """Return the account's distinguished name, and the object that it is in."""
     entry = client.read(named(intention.target), "distinguishedName", "objectGUID", permission=READ)
     name = _name(entry)
-    return name, _place(client, ids.first_part(name)[1])
+    try:
+        return name, _place(client, ids.first_part(name)[1])
+    except NotFound:
+        # It is there, since the account is in it.
+        raise missing(Asked("read the account's place", READ)) from None
 
 
 def _place(client: DirectoryClient, name: str) -> Entry:

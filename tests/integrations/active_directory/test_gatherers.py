@@ -1,0 +1,73 @@
+"""What the connector answers to an investigation's questions, asked of a real domain."""
+
+import datetime as dt
+
+import pytest
+
+from integrations import catalog, registry
+from integrations.connectors.active_directory.manifest import MANIFEST
+from integrations.connectors.active_directory.normalise import file_time
+from integrations.contract import Target
+from tests.integrations.active_directory.domain import GROUPS, PRIYA, RECEPTION, STAFF
+
+TENANT = Target("tenant", "", "clinic", "clinic")
+
+
+def ask(client, question: str, target: Target, **inputs):
+    found = registry.gatherer("active_directory", question).gather(client, target, inputs)
+    assert found.keys() == catalog.get(question).facts.keys()
+    return found
+
+
+def test_every_question_is_asked_here() -> None:
+    asked = {name for name in globals() if name.startswith("test_")}
+    for one in MANIFEST.gatherers:
+        assert f"test_{one.name.partition('.')[2]}" in asked
+
+
+def test_get_account(client, priya, vendor) -> None:
+    told = ask(client, "identity.get_account", priya)["account"]
+    assert told["id"] == priya.external_id
+    assert told["username"] == "CLINIC\\priya.shah"
+    assert (told["is_enabled"], told["is_privileged"], told["roles"]) == (True, False, [])
+    vendor.domain.change(f"CN=Ward,{GROUPS}", "member", PRIYA, how="MODIFY_ADD")
+    told = ask(client, "identity.get_account", priya)["account"]
+    assert told["is_privileged"] is True
+    assert told["roles"] == ["Administrators", "Domain Admins"]
+
+
+def test_list_groups(client, priya, vendor) -> None:
+    vendor.domain.change(f"CN=Ward,{GROUPS}", "member", PRIYA, how="MODIFY_ADD")
+    found = ask(client, "identity.list_groups", priya)["groups"]
+    told = {one["name"]: one for one in found}
+    # Domain Users is the primary group, which can't be left; Helpers is held through Ward.
+    assert told.keys() == {"Reception", "Ward"}
+    assert (told["Reception"]["is_privileged"], told["Ward"]["is_privileged"]) == (False, True)
+    expected = f"{priya.external_id}/{vendor.domain.guid(RECEPTION)}"
+    assert told["Reception"]["external_id"] == expected
+
+
+def test_list_privileged_accounts(client, vendor) -> None:
+    found = ask(client, "identity.list_privileged_accounts", TENANT)["accounts"]
+    told = {one["external_id"]: one for one in found}
+    amara = told[vendor.domain.guid(f"CN=Amara Okafor,{STAFF}")]
+    assert amara["roles"] == ["Administrators", "Domain Admins"]
+    assert amara["is_mfa_registered"] is False
+    assert vendor.domain.guid(PRIYA) not in told
+
+
+@pytest.mark.parametrize(("days_ago", "is_listed"), [(120, True), (100, False), (5, False)])
+def test_list_inactive_accounts(client, vendor, days_ago, is_listed) -> None:
+    seen = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_ago, hours=1)
+    vendor.domain.change(PRIYA, "lastLogonTimestamp", str(file_time(seen)))
+    found = ask(client, "identity.list_inactive_accounts", TENANT, days=90)["accounts"]
+    told = {one["external_id"]: one["last_sign_in_days"] for one in found}
+    assert (told.get(vendor.domain.guid(PRIYA)) == days_ago) is is_listed
+
+
+def test_get_password_policy(client, priya) -> None:
+    told = ask(client, "identity.get_password_policy", priya)["policy"]
+    assert told["minimum_length"] == 7
+    assert told["history"] == 24
+    assert told["maximum_age_days"] == 42
+    assert (told["is_complex"], told["is_fine_grained"]) == (True, False)
