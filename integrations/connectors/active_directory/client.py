@@ -26,7 +26,6 @@ from integrations.connectors.active_directory.answers import (
 from integrations.connectors.active_directory.entries import Entry, guid, newest, number, sid, text
 from integrations.connectors.active_directory.line import Changes, Control, Line
 from integrations.connectors.active_directory.permissions import READ
-from integrations.connectors.active_directory.wire import Dialler, dialler
 from integrations.errors import (
     ConnectionMisconfigured,
     NotFound,
@@ -34,7 +33,9 @@ from integrations.errors import (
     Unavailable,
 )
 from integrations.transport import Limits
+from integrations.wires import Dialler, dialler
 
+_LDAPS_PORT = 636
 _IDLE_KEPT = 4
 _PAGE = 500
 _LARGEST_PAGE = 1000
@@ -44,8 +45,6 @@ _DOMAIN_SCOPE: Control = ("1.2.840.113556.1.4.1339", False, None)
 SHOW_DELETED: Control = ("1.2.840.113556.1.4.417", True, None)
 # LDAP_SERVER_EXTENDED_DN_OID with flag 1: GUIDs and SIDs as text.
 EXTENDED_NAMES: Control = ("1.2.840.113556.1.4.529", True, bytes.fromhex("3003020101"))
-# A value that is there already may be added, one that isn't may be deleted.
-PERMISSIVE: Control = ("1.2.840.113556.1.4.1413", True, None)
 # LDAP_SERVER_SORT_OID: SEQUENCE OF SEQUENCE { uSNChanged }.
 _BY_CHANGE: Control = (
     "1.2.840.113556.1.4.473", True, bytes.fromhex("300e300c040a") + b"uSNChanged",
@@ -164,12 +163,10 @@ class DirectoryClient:
             ("uSNChanged", *attributes), (_BY_CHANGE, *controls), self.page_size,
         )  # fmt: skip
 
-    def change(
-        self, name: str, changes: Changes, permission: str, controls: Sequence[Control] = ()
-    ) -> None:
+    def change(self, name: str, changes: Changes, permission: str) -> None:
         """Change an object's attributes, all or none. Never repeated, save after a lost sign-in."""
         asked = Asked(f"change {ids.shown(name)}", permission, is_read=False)
-        self._talk(asked, lambda line: (line.modify(asked, name, changes, controls), None))
+        self._talk(asked, lambda line: (line.modify(asked, name, changes), None))
 
     def move(self, name: str, below: str, permission: str) -> None:
         """Move an object below another one, both by distinguished name."""
@@ -292,8 +289,8 @@ def connect(
         )
     return DirectoryClient(
         dialler(
-            given["server"], settings.get("certificate_authority", ""),
-            allow_private=private, limits=limits or Limits(),
+            given["server"], settings.get("certificate_authority", ""), protocol="LDAPS",
+            port=_LDAPS_PORT, allow_private=private, limits=limits or Limits(),
         ),
         given["username"],
         given["password"],

@@ -16,7 +16,7 @@ from ldap3.core.exceptions import LDAPException
 
 from integrations.connectors.active_directory.answers import Asked, Result, lost
 from integrations.connectors.active_directory.entries import Entry
-from integrations.connectors.active_directory.wire import Dialler, Wire
+from integrations.wires import Dialler, Wire
 
 Changes = Mapping[str, Sequence[tuple[str, Sequence[bytes]]]]
 # Control: identifier, whether the server must know it, its value.
@@ -72,12 +72,10 @@ class Line:
         told = (self._ldap.result.get("controls") or {}).get("1.2.840.113556.1.4.319") or {}
         return self._result(), entries, bool((told.get("value") or {}).get("cookie"))
 
-    def modify(
-        self, asked: Asked, name: str, changes: Changes, controls: Sequence[Control]
-    ) -> Result:
+    def modify(self, asked: Asked, name: str, changes: Changes) -> Result:
         """Change an object's attributes, all or none."""
         given = {attribute: list(ones) for attribute, ones in changes.items()}
-        self._ask(asked, self._ldap.modify, name, given, controls=list(controls))
+        self._ask(asked, self._ldap.modify, name, given)
         return self._result()
 
     def move(self, asked: Asked, name: str, first_part: str, below: str) -> Result:

@@ -140,7 +140,7 @@ class ClinicDomain:
     def add_user(self, name: str, account: str, password: str = OLD_PASSWORD, **more: Any) -> None:
         """Make an account that may sign in."""
         self.add(
-            name, "user", sAMAccountName=account, displayName=ids.first_part(name)[0][3:],
+            name, "user", sAMAccountName=account, displayName=ids.first_part(name)[0][3:].replace("\\", ""),
             userPrincipalName=f"{account}@ad.clinic.example", userAccountControl="512",
             unicodePwd=f'"{password}"'.encode("utf-16-le"), **more,
         )  # fmt: skip

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from integrations.connectors.active_directory import ids
 from integrations.connectors.active_directory.actions.targets import account_and_group
-from integrations.connectors.active_directory.client import PERMISSIVE, DirectoryClient
+from integrations.connectors.active_directory.client import DirectoryClient
 from integrations.connectors.active_directory.entries import text
 from integrations.connectors.active_directory.permissions import READ, WRITE_MEMBERS
 from integrations.contract import Intention, Json, ReadBack
+from integrations.errors import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,14 @@ class SwitchMembership:
         return {"is_member": _is_member(client, intention)}
 
     def call(self, client: DirectoryClient, intention: Intention) -> Json:
-        """Add or delete the one value; the server takes it well where it is so already."""
+        """Add or delete the one value; a server may refuse what is so already."""
         account, group = account_and_group(intention.target)
         kind = "MODIFY_ADD" if self.is_member else "MODIFY_DELETE"
-        change = {"member": [(kind, [account.encode()])]}
-        client.change(group, change, WRITE_MEMBERS, controls=(PERMISSIVE,))
+        try:
+            client.change(group, {"member": [(kind, [account.encode()])]}, WRITE_MEMBERS)
+        except Rejected:
+            if _is_member(client, intention) is not self.is_member:
+                raise
         return {"is_member": self.is_member}
 
     def read_back(self, client: DirectoryClient, intention: Intention) -> ReadBack:

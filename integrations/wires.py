@@ -1,8 +1,8 @@
-"""Sockets to a domain controller: TLS that is always checked, addresses that were checked, time
-limits that hold for a whole request, and bounded answers.
+"""Sockets for protocols other than HTTP: TLS that is always checked, addresses that were checked,
+time limits that hold for a whole request, and bounded answers.
 
-ldap3 opens sockets by name, sets a time limit for single reads only and takes answers of any
-length, so it is given these instead.
+Libraries for such protocols open sockets by name, set a time limit for single reads only and take
+answers of any length, so they are given these instead.
 """
 
 import re
@@ -15,13 +15,12 @@ from integrations.addresses import check_host
 from integrations.errors import ConnectionMisconfigured, Unavailable
 from integrations.transport import Limits
 
-LDAPS_PORT = 636
 _SERVER = re.compile(r"\[(?P<v6>[0-9A-Fa-f:.%]+)\](?::(?P<v6port>\d{1,5}))?"
                      r"|(?P<host>[^\s:/@\[\]]+)(?::(?P<port>\d{1,5}))?")  # fmt: skip
 
 
 class Wire:
-    """One socket, as far as ldap3 uses it.
+    """One socket, as far as the libraries use it.
 
     `begin` starts the time and the bytes that one request and its answer may take; TimeoutError
     or OSError (too much) from `recv` when they are used up.
@@ -78,8 +77,10 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Dialler:
-    """Where the server is and how to get there. `context` checks its certificate."""
+    """Where the server is and how to get there. `context` checks its certificate; `protocol` is
+    how errors name it, such as LDAPS."""
 
+    protocol: str
     host: str
     port: int
     context: ssl.SSLContext
@@ -104,7 +105,7 @@ class Dialler:
                 )
             except (OSError, ValueError) as error:
                 why = f"no connection could be made ({type(error).__name__})"
-        raise Unavailable(f"LDAPS {self.host}:{self.port}: {why}. Nothing was done.")
+        raise Unavailable(f"{self.protocol} {self.host}:{self.port}: {why}. Nothing was done.")
 
     def _secured(self, address: str) -> Wire:
         plain = socket.create_connection((address, self.port), timeout=self.limits.connect)
@@ -119,20 +120,25 @@ class Dialler:
             raise
 
 
-def dialler(server: str, authority: str, *, allow_private: bool, limits: Limits) -> Dialler:
-    """Return how to reach `server` (``host`` or ``host:port``).
+def dialler(
+    server: str, authority: str, *, protocol: str, port: int, allow_private: bool, limits: Limits
+) -> Dialler:
+    """Return how to reach `server` (``host`` or ``host:port``; without one `port`).
 
     `authority` is the PEM of the only certificate authority to trust, empty for the public ones.
     ConnectionMisconfigured says which of the two can't work.
     """
     found = _SERVER.fullmatch(server.strip())
-    port = int(found["v6port"] or found["port"] or LDAPS_PORT) if found else 0
-    if found is None or not 0 < port < 65536:
+    told = (found["v6port"] or found["port"]) if found else None
+    chosen = int(told) if told else port
+    if found is None or not 0 < chosen < 65536:
         raise ConnectionMisconfigured(
-            f"{server[:80]!r} is no server: enter the domain controller's name as its certificate "
-            "has it, such as dc1.ad.example.com; with :port only where it isn't 636."
+            f"{server[:80]!r} is no server: enter its name as its certificate has it, such as "
+            f"server.example.com; with :port only where it isn't {port}."
         )
-    return Dialler(found["v6"] or found["host"], port, _context(authority), allow_private, limits)
+    return Dialler(
+        protocol, found["v6"] or found["host"], chosen, _context(authority), allow_private, limits
+    )
 
 
 def _context(authority: str) -> ssl.SSLContext:
