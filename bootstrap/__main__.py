@@ -14,7 +14,7 @@ OLDEST_PYTHON = (3, 11)
 def main(arguments: list[str]) -> int:
     """Run one command; returns its exit code."""
     _use_new_enough_python()
-    from bootstrap import cleaning, debian, virtualenv
+    from bootstrap import cleaning, debian, servers, virtualenv
     from bootstrap.errors import SetupError
 
     command = arguments[0] if len(arguments) == 1 else ""
@@ -22,6 +22,8 @@ def main(arguments: list[str]) -> int:
         if command in ("setup", "test"):
             for_tests = command == "test"
             debian.ensure_packages(for_tests=for_tests)
+            if for_tests:
+                servers.ensure_servers()
             virtualenv.ensure_virtualenv(ROOT, for_tests=for_tests)
         elif command == "clean":
             cleaning.clean(ROOT)

@@ -28,30 +28,45 @@ def ensure_packages(*, for_tests: bool) -> None:
     if not missing:
         return
     line = f"apt-get update && apt-get install -y --no-install-recommends {' '.join(missing)}"
-    if shutil.which("apt-get") is None:
+    if not can_install():
         raise SetupError(
             "these packages (by their Debian names) are missing, and this system has no apt-get "
             f"to install them: {' '.join(missing)}"
         )
-    become_root = _become_root()
-    if become_root is None:
+    rights = become_root()
+    if rights is None:
         as_root = "sudo sh -c" if shutil.which("sudo") else "su -c"
         raise SetupError(
             "Debian packages are missing, and installing them takes root. Run this line, then "
             f"the same command again:\n\n    {as_root} '{line}'\n"
         )
     print(f"Installing Debian packages: {' '.join(missing)} …", flush=True)
-    _run([*become_root, *_APT, "update"], check=False)
-    install = [*become_root, *_APT, "install", "-y", "--no-install-recommends", *missing]
-    if not _run(install, check=False):
+    update(rights)
+    if not install(rights, missing):
         # What an earlier, interrupted run left half-configured comes first.
-        _run([*become_root, "dpkg", "--configure", "-a"], check=False)
-        _run(install, check=True)
+        _run([*rights, "dpkg", "--configure", "-a"], check=False)
+        install(rights, missing, check=True)
+
+
+def can_install() -> bool:
+    """Whether this system installs packages as Debian does."""
+    return shutil.which("apt-get") is not None
+
+
+def update(rights: Sequence[str]) -> None:
+    """Learn which packages there are; an old list is better than none."""
+    _run([*rights, *_APT, "update"], check=False)
+
+
+def install(rights: Sequence[str], packages: Sequence[str], *, check: bool = False) -> bool:
+    """Install packages; False (SetupError if `check`) where that fails."""
+    command = [*rights, *_APT, "install", "-y", "--no-install-recommends", *packages]
+    return _run(command, check=check)
 
 
 def _missing(*, for_tests: bool) -> list[str]:
     wanted = [*FOR_PDF, *(FOR_TESTS if for_tests else ())]
-    missing = [name for name in wanted if name not in _installed(wanted)]
+    missing = [name for name in wanted if name not in installed(wanted)]
     if importlib.util.find_spec("ensurepip") is None:
         missing.insert(0, _venv_package())
     if for_tests and not any(shutil.which(name) for name in _BROWSER_PROGRAMS):
@@ -66,7 +81,8 @@ def _missing(*, for_tests: bool) -> list[str]:
     return missing
 
 
-def _installed(names: Sequence[str]) -> set[str]:
+def installed(names: Sequence[str]) -> set[str]:
+    """Return which of these packages are installed."""
     if shutil.which("dpkg-query") is None:
         return set()
     told = subprocess.run(
@@ -93,7 +109,7 @@ def _is_ubuntu() -> bool:
         return False
 
 
-def _become_root() -> list[str] | None:
+def become_root() -> list[str] | None:
     """The words before a command that make it run as root; None where we may not."""
     settings = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=a"]
     if os.geteuid() == 0:

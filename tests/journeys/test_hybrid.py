@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from integrations import connections
+from integrations import connections, polling
 from integrations.connectors.active_directory import ids
+from integrations.models import FeedState
 from playbooks import approvals
 from playbooks.models import Approval, Plan, Step
 from tenants import scope
@@ -64,9 +65,13 @@ def hybrid(make_tenant, settings, tmp_path) -> Iterator[Hybrid]:
                 connector="active_directory", name="Domain of the clinic",
                 settings=vendor.settings, secrets=vendor.secrets, actor="test",
             )  # fmt: skip
-        # The domain is read first, as it is when a client is connected.
+        # Both directories are read before any alert, as they are when a client is connected.
         drain({"poll"})
-        yield Hybrid(connect(tenant, simulator), vendor)
+        clinic = connect(tenant, simulator)
+        with scope.tenant(tenant.id):
+            users = FeedState.objects.get(connection__connector="microsoft365", feed="users")
+        polling.poll(tenant.id, users.id)
+        yield Hybrid(clinic, vendor)
 
 
 def _sync(simulator, vendor: RealDomain) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap import servers
 from tests.journeys.processes import ROOT, wait_until
 from tests.servers.authority import Authority
 
@@ -42,11 +43,10 @@ class DomainController:
 @contextmanager
 def domain_controller() -> Iterator[DomainController]:
     """A fresh domain, running until the end; skips where this machine can't have one."""
-    if os.geteuid() != 0:
-        pytest.skip("a domain controller needs root: an address of its own and port 636")
-    if shutil.which("samba") is None:
-        pytest.skip("Samba is not installed: make lint installs it")
+    if why := servers.why_not("Samba"):
+        pytest.skip(why)
     template = _template()
+    # One for each process, since workers of one test run have a domain each.
     address = f"127.77.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
     with tempfile.TemporaryDirectory(prefix="samba-", dir="/tmp") as name, _address(address):
         place = Path(name) / "dc"
@@ -117,7 +117,7 @@ def _configure(place: Path, address: str, certificate: Path, key: Path) -> Path:
 def _kept() -> Path:
     told = subprocess.run(["samba", "--version"], capture_output=True, text=True, check=True)
     version = re.sub(r"[^0-9A-Za-z.]+", "-", told.stdout.strip())
-    return _TEMPLATES / f"{version}-1"
+    return _TEMPLATES / f"{version}-2"
 
 
 def _template() -> Path:
@@ -126,11 +126,14 @@ def _template() -> Path:
     kept.mkdir(parents=True, exist_ok=True)
     with (kept / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (kept / "complete").exists():
-            shutil.rmtree(kept / "dc", ignore_errors=True)
-            _provision(kept / "dc")
-            (kept / "complete").touch()
-    return kept / "dc"
+        # The domain knows its place: one that was moved with its checkout is made anew.
+        complete, place = kept / "complete", kept / "dc"
+        if not complete.exists() or complete.read_text() != str(place):
+            complete.unlink(missing_ok=True)
+            shutil.rmtree(place, ignore_errors=True)
+            _provision(place)
+            complete.write_text(str(place))
+    return place
 
 
 def _provision(place: Path) -> None:

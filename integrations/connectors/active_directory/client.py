@@ -38,7 +38,7 @@ from integrations.wires import Dialler, dialler
 _LDAPS_PORT = 636
 _IDLE_KEPT = 4
 _PAGE = 500
-_LARGEST_PAGE = 1000
+LARGEST_PAGE = 1000
 _ANYTHING = "(objectClass=*)"
 # No continuation references (LDAP_SERVER_DOMAIN_SCOPE_OID).
 _DOMAIN_SCOPE: Control = ("1.2.840.113556.1.4.1339", False, None)
@@ -149,7 +149,7 @@ class DirectoryClient:
 
     def page(
         self, where: str, start: int, attributes: Sequence[str], *, base: str = "",
-        controls: Sequence[Control] = (), permission: str = READ,
+        controls: Sequence[Control] = (), permission: str = READ, most: int = LARGEST_PAGE,
     ) -> tuple[list[Entry], bool]:  # fmt: skip
         """Read the next objects that fit a filter in the order of change, from number `start` on.
 
@@ -160,7 +160,7 @@ class DirectoryClient:
         return self._search(
             Asked(f"search {ids.shown(name)}", permission),
             name, "SUBTREE", ids.every(where, ids.is_at_least("uSNChanged", start)),
-            ("uSNChanged", *attributes), (_BY_CHANGE, *controls), self.page_size,
+            ("uSNChanged", *attributes), (_BY_CHANGE, *controls), min(self.page_size, most),
         )  # fmt: skip
 
     def change(self, name: str, changes: Changes, permission: str) -> None:
@@ -189,7 +189,8 @@ class DirectoryClient:
             result, entries, has_more = line.search(
                 asked, base, scope=scope, where=where, attributes=attributes,
                 controls=(_DOMAIN_SCOPE, *controls), page=page,
-                seconds=max(1, int(self._dialler.limits.read)),
+                # A server counts from the last full second: one more, or 1 could mean none.
+                seconds=int(self._dialler.limits.read) + 1,
             )  # fmt: skip
             if page and result.code == SIZE_LIMIT:
                 return Result(SUCCESS), (entries, True)
@@ -302,9 +303,9 @@ def connect(
 def _page_size(told: str) -> int:
     if not told:
         return _PAGE
-    if not told.isdigit() or not 1 <= int(told) <= _LARGEST_PAGE:
+    if not told.isdigit() or not 1 <= int(told) <= LARGEST_PAGE:
         raise ConnectionMisconfigured(
-            f"The page size {told[:20]!r} can't work: enter a number from 1 to {_LARGEST_PAGE}."
+            f"The page size {told[:20]!r} can't work: enter a number from 1 to {LARGEST_PAGE}."
         )
     return int(told)
 

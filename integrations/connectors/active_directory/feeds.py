@@ -16,6 +16,7 @@ from typing import Any
 from integrations.connectors.active_directory import ids, privileged
 from integrations.connectors.active_directory.client import (
     EXTENDED_NAMES,
+    LARGEST_PAGE,
     SHOW_DELETED,
     DirectoryClient,
 )
@@ -69,6 +70,8 @@ _READERS: Mapping[str, Callable[[bytes], str]] = {
     "sIDHistory": ids.sid_text,
 }
 _MOST_MEMBERS = 20_000
+# A server tells up to 1,500 members of each at once, about 180 bytes for each.
+_GROUPS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def _begin(client: DirectoryClient, cursor: Json, mark: str) -> _Sweep:
 
 def changes(kind: str, attributes: Sequence[str]) -> Fetch:
     """A feed of everything that fits the filter `kind`, with who of it is privileged."""
+    most = _GROUPS_AT_ONCE if kind == IS_GROUP else LARGEST_PAGE
 
     def fetch(client: DirectoryClient, cursor: Json) -> Iterator[Page]:
         held = privileged.holders(client)
@@ -121,7 +125,7 @@ def changes(kind: str, attributes: Sequence[str]) -> Fetch:
         while True:
             entries, has_more = client.page(
                 where, start, attributes, controls=(SHOW_DELETED, EXTENDED_NAMES),
-                permission=READ_DELETED,
+                permission=READ_DELETED, most=most,
             )  # fmt: skip
             records = [_record(client, entry, attributes, held) for entry in entries]
             has_more = has_more and bool(entries)

@@ -139,8 +139,9 @@ class ClinicDomain:
 
     def add_user(self, name: str, account: str, password: str = OLD_PASSWORD, **more: Any) -> None:
         """Make an account that may sign in."""
+        shown = ids.first_part(name)[0].removeprefix("CN=").replace("\\", "")
         self.add(
-            name, "user", sAMAccountName=account, displayName=ids.first_part(name)[0][3:].replace("\\", ""),
+            name, "user", sAMAccountName=account, displayName=shown,
             userPrincipalName=f"{account}@ad.clinic.example", userAccountControl="512",
             unicodePwd=f'"{password}"'.encode("utf-16-le"), **more,
         )  # fmt: skip
