@@ -5,6 +5,7 @@ neither asked for nor followed: our credentials go to the server that was config
 Sources: [MS-ADTS] 3.1.1.3.4.1 (controls), RFC 2696 (pages), RFC 2891 (order).
 """
 
+import math
 import random
 import threading
 import time
@@ -189,8 +190,8 @@ class DirectoryClient:
             result, entries, has_more = line.search(
                 asked, base, scope=scope, where=where, attributes=attributes,
                 controls=(_DOMAIN_SCOPE, *controls), page=page,
-                # A server counts from the last full second: one more, or 1 could mean none.
-                seconds=int(self._dialler.limits.read) + 1,
+                # A server may count from the last full second: one more than we wait ourselves.
+                seconds=math.ceil(self._dialler.limits.read) + 1,
             )  # fmt: skip
             if page and result.code == SIZE_LIMIT:
                 return Result(SUCCESS), (entries, True)
