@@ -26,7 +26,7 @@ class Problems:
         self._found.add((*self.document.place(*path), message))
 
     def condition(self, text: Any, *path: str | int, is_yes_or_no: bool = True) -> Condition | None:
-        if isinstance(text, bool):
+        if isinstance(text, bool) and is_yes_or_no:
             text = "true" if text else "false"
         if not isinstance(text, str):
             self.add("a condition is written as text", *path)

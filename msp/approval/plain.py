@@ -11,13 +11,14 @@ from playbooks.models import Approval, Plan, Step
 
 # The catalog tells owners what was done; here it is still to come.
 _TO_COME = {
-    "asked": "ask", "assigned": "assign", "collected": "collect", "freed": "free",
+    "approved": "approve", "asked": "ask", "assigned": "assign", "collected": "collect", "freed": "free",
     "locked": "lock", "searched": "search",
     "added": "add", "allowed": "allow", "applied": "apply", "blocked": "block", "changed": "change",
     "cleared": "clear", "closed": "close", "created": "create", "cut": "cut", "deleted": "delete",
     "disabled": "disable", "enabled": "enable", "ended": "end", "forwarded": "forward",
     "gave": "give", "granted": "grant", "installed": "install", "isolated": "isolate",
     "let": "let", "made": "make", "moved": "move", "put": "put", "quarantined": "quarantine",
+    "ran": "run",
     "registered": "register", "released": "release", "removed": "remove", "reset": "reset",
     "restarted": "restart", "restored": "restore", "reverted": "revert", "revoked": "revoke",
     "scanned": "scan", "set": "set", "shared": "share", "signed": "sign", "started": "start",
