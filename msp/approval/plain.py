@@ -11,7 +11,8 @@ from playbooks.models import Approval, Plan, Step
 
 # The catalog tells owners what was done; here it is still to come.
 _TO_COME = {
-    "approved": "approve", "asked": "ask", "assigned": "assign", "collected": "collect", "freed": "free",
+    "approved": "approve", "asked": "ask", "assigned": "assign", "collected": "collect",
+    "freed": "free",
     "locked": "lock", "searched": "search",
     "added": "add", "allowed": "allow", "applied": "apply", "blocked": "block", "changed": "change",
     "cleared": "clear", "closed": "close", "created": "create", "cut": "cut", "deleted": "delete",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +29,12 @@ def python(code: str, *arguments: object, **environment: str) -> subprocess.Pope
 
 
 def read_line(process: subprocess.Popen[str]) -> str:
-    """The next line that `process` prints; fails with all it said if it ended."""
+    """The next line that `process` prints; fails if it ended, or says nothing for too long."""
     assert process.stdout is not None
+    impatience = threading.Timer(PATIENCE_SECONDS, process.kill)
+    impatience.start()
     line = process.stdout.readline()
+    impatience.cancel()
     assert line, f"ended with code {process.wait()}"
     return line.strip()
 
