@@ -2,14 +2,15 @@
 
 import uuid
 
-from django.db.models import Q
 from django.utils import timezone
 
 from integrations import catalog
+from playbooks import facts as case_facts
+from playbooks import stuck, unread
 from playbooks.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.response import OPEN_PLANS, left_for_technician, needs_technician
-from tenants import ledger, scope, work
+from tenants import ledger, scope
 from tenants.models import Account, Case, Verdict
 
 
@@ -17,7 +18,7 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
     """Close the case if everything planned for it is over and proven. Handler of work `close`."""
     with scope.tenant(tenant_id):
         case = Case.objects.select_for_update().get(id=case_id)
-        if case.status in (Case.Status.CLOSED, Case.Status.NEEDS_TECHNICIAN):
+        if not _may_close(case):
             return
         steps = _newest_steps(case)
         _note_containment(case, steps)
@@ -30,14 +31,20 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             or _others_named(case)
             or _governed_elsewhere(steps)
         )
+        news = unread.news(case)
         if unproven:
             needs_technician(case, unproven)
-        elif _has_gone_on(case):
-            case.status = Case.Status.INVESTIGATING
-            case.save(update_fields=["status"])
-            work.schedule("investigate", case.id)
-        else:
+        if news:
+            unread.look_again(case, *news.values())
+        if not unproven and not news:
             _close(case)
+
+
+def _may_close(case: Case) -> bool:
+    """Whether the case is neither closed, nor looked into, nor for a person to decide on."""
+    if case.status == Case.Status.NEEDS_TECHNICIAN:
+        return stuck.closes_by_itself(case)
+    return case.status in (Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING)
 
 
 def _newest_steps(case: Case) -> list[Step]:
@@ -104,13 +111,25 @@ def _rule(step: Step) -> str:
 
 
 def _others_named(case: Case) -> str:
-    """Return whom else an attack's alerts name: one account was looked into, they were not."""
-    if case.verdict != Verdict.TRUE_POSITIVE or case.account_id is None:
+    """Return what else an attack's alerts name: one account and one device were looked into."""
+    if case.verdict != Verdict.TRUE_POSITIVE:
         return ""
+    named = [*_other_accounts(case), *_other_devices(case)]
+    return f"The alerts also name {', '.join(named[:5])}: look into it by hand." if named else ""
+
+
+def _other_accounts(case: Case) -> list[str]:
+    if case.account_id is None:
+        return []
     ids = [e.removeprefix("account_id:") for e in case.entities if e.startswith("account_id:")]
     others = Account.objects.filter(external_id__in=ids).exclude(id=case.account_id)
-    names = ", ".join(others.order_by("username").values_list("username", flat=True)[:5])
-    return f"The alerts also name {names}: look into it by hand." if names else ""
+    return list(others.order_by("username").values_list("username", flat=True))
+
+
+def _other_devices(case: Case) -> list[str]:
+    looked_into = case_facts.device_of(case)
+    named = case_facts.devices_named(case)
+    return sorted(str(device) for device in named if device != looked_into)
 
 
 def _governed_elsewhere(steps: list[Step]) -> str:
@@ -134,15 +153,6 @@ def _governed_elsewhere(steps: list[Step]) -> str:
         f"{', '.join(left)}: governed by Active Directory. Block it there too, or the next sync "
         "lets it in again."
     )
-
-
-def _has_gone_on(case: Case) -> bool:
-    """Whether an alert tells of something that happened after the verdict was reached."""
-    if case.decided_at is None:
-        return False
-    return case.findings.filter(
-        Q(last_activity_at__gt=case.decided_at) | Q(time__gt=case.decided_at)
-    ).exists()
 
 
 def _close(case: Case) -> None:

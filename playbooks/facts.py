@@ -5,7 +5,7 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from playbooks import directory_facts
@@ -42,7 +42,7 @@ def of_case(case: Case) -> dict[str, Any]:
     messages = [e.removeprefix("message:") for e in case.entities if e.startswith("message:")]
     if messages:
         facts["message"] = {"external_id": messages[0], "name": messages[0]}
-    device = _device_of(case)
+    device = device_of(case)
     if device is not None:
         facts["device"] = directory_facts.device(device)
     if case.verdict:
@@ -130,12 +130,18 @@ def _mailbox(account: Account) -> dict[str, Any]:
     }
 
 
-def _device_of(case: Case) -> Device | None:
+def device_of(case: Case) -> Device | None:
+    """Return the device that a case is about."""
+    named = devices_named(case)
+    return named.select_related("owner").order_by("-is_server", "external_id").first()
+
+
+def devices_named(case: Case) -> QuerySet[Device]:
+    """Return the devices that the case's alerts name."""
     names = [e.removeprefix("device:") for e in case.entities if e.startswith("device:")]
-    found = Device.objects.filter(
+    return Device.objects.filter(
         Q(external_id__in=names) | Q(hostname__in=names), deleted_upstream_at=None
     )
-    return found.select_related("owner").order_by("-is_server", "external_id").first()
 
 
 def _local_now(time_zone: str) -> dt.datetime:

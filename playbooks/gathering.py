@@ -22,6 +22,9 @@ from tenants.errors import HoldfastError
 from tenants.models import Case
 
 _AT_ONCE = 4
+# So long a vendor that asks to wait is waited for; then the rest is decided without its answers.
+_PATIENCE = dt.timedelta(minutes=30)
+_ASKING_SINCE = "asking_since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,13 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
+    """`ask_again_in`: the seconds after which the vendor, busy now, may be asked; 0: it is not."""
+
     question: _Question
     asked_at: dt.datetime
     facts: Json
     reason: str
+    ask_again_in: float = 0
 
     @property
     def is_available(self) -> bool:
@@ -51,29 +57,64 @@ def gather(
     """Put the steps' questions and keep each answer as evidence of the case.
 
     Everything is written in one transaction at the end, so a killed worker's half is redone.
-    False where a vendor asked to wait: work of the kind `retry` is then scheduled for the case.
+    False where a vendor asked to wait: the other answers are kept, and work of the kind `retry` is
+    scheduled for the case, for half an hour at most.
     """
+    began = timezone.now()
     with scope.tenant(tenant_id):
         case = _read(case_id)
         facts = case_facts.of_case(case)
         connected = connections.by_connector()
-        questions = [_question(step, facts, connected) for step in steps]
-    try:
-        answers = _ask_all(tenant_id, questions)
-    except Throttled as error:
-        with scope.tenant(tenant_id):
-            work.schedule(retry, case_id, delay=error.retry_after)
-        return False
+        answered = _answered(case)
+        questions = [
+            _question(step, facts, connected)
+            for step in steps
+            if (step.id, step.uses) not in answered
+        ]
+    answers = _ask_all(tenant_id, questions)
     work.renew()
     with scope.tenant(tenant_id):
-        case = _read(case_id)
+        case = Case.objects.select_for_update().get(id=case_id)
+        since = _asking_since(case) or began
+        left = (since + _PATIENCE - timezone.now()).total_seconds()
+        waits = [answer.ask_again_in for answer in answers if answer.ask_again_in]
+        goes_on = bool(waits) and left > 0
         for answer in answers:
-            _keep(case, answer)
-    return True
+            if not (goes_on and answer.ask_again_in):
+                _keep(case, answer)
+        _note_asking(case, since if goes_on else None)
+        if goes_on:
+            work.schedule(retry, case_id, delay=min(max(waits), left))
+    return not goes_on
 
 
 def _read(case_id: uuid.UUID) -> Case:
     return Case.objects.select_related("account__person", "tenant").get(id=case_id)
+
+
+def _asking_since(case: Case) -> dt.datetime | None:
+    """Return when a vendor first asked to wait; what was broken off long ago begins anew."""
+    told = case.verdict_detail.get(_ASKING_SINCE)
+    since = dt.datetime.fromisoformat(told) if told else None
+    return since if since and timezone.now() - since < 2 * _PATIENCE else None
+
+
+def _answered(case: Case) -> set[tuple[str, str]]:
+    """Return the steps, with their question, that were answered while another vendor was busy."""
+    since = _asking_since(case)
+    if since is None:
+        return set()
+    rows = case.evidence.filter(answered_at__gte=since)
+    return set(rows.values_list("answer__step", "gatherer"))
+
+
+def _note_asking(case: Case, since: dt.datetime | None) -> None:
+    told = {key: value for key, value in case.verdict_detail.items() if key != _ASKING_SINCE}
+    if since:
+        told[_ASKING_SINCE] = since.isoformat()
+    if told != case.verdict_detail:
+        case.verdict_detail = told
+        case.save(update_fields=["verdict_detail"])
 
 
 def _question(
@@ -148,9 +189,9 @@ def _ask(question: _Question, clients: dict[uuid.UUID, Client]) -> _Answer:
         return _Answer(
             question, asked_at, gatherer.gather(client, question.target, question.inputs), ""
         )
-    except Throttled:
-        # Waiting is better than deciding without: the whole investigation is tried again.
-        raise
+    except Throttled as error:
+        # Waiting is better than deciding without.
+        return _Answer(question, asked_at, {}, str(error), max(1, error.retry_after))
     except (VendorError, UnknownAction) as error:
         return _Answer(question, asked_at, {}, str(error))
 

@@ -2,20 +2,31 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.utils import timezone
 
-from playbooks import activation, triage, verdicts
+from playbooks import activation, response, stuck, triage, unread, verdicts
 from playbooks import facts as case_facts
 from playbooks.gathering import gather
 from playbooks.language import Playbook
+from playbooks.response import NEEDS
+from playbooks.verdicts import Result
 from playbooks.versions import remember
 from tenants import ledger, scope, work
-from tenants.models import Case
+from tenants.models import Case, Verdict
 
 # A new client's alerts may come before its directory has been read.
 _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=10)
+_GRAVITY = {
+    Verdict.FALSE_POSITIVE: 0,
+    Verdict.BENIGN: 0,
+    Verdict.INSUFFICIENT_DATA: 1,
+    Verdict.SUSPICIOUS: 2,
+    Verdict.TRUE_POSITIVE: 3,
+}
 
 
 def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
@@ -29,8 +40,8 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if _directory_lags(case):
             work.schedule("investigate", case_id, delay=_DIRECTORY_SECONDS)
             return
-        facts = case_facts.of_case(case)
-        playbook = activation.choose_investigation(facts)
+        read = unread.reading(timezone.now(), case.findings.defer("ocsf"))
+        playbook = _choose(case, case_facts.of_case(case))
         if playbook is None:
             _nobody_looks(case)
             return
@@ -40,7 +51,17 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
     if not gather(tenant_id, case_id, playbook.steps, retry="investigate"):
         return
     with scope.tenant(tenant_id):
-        _decide(Case.objects.select_related("account__person", "tenant").get(id=case_id), playbook)
+        case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
+        _decide(case, playbook, read)
+
+
+def _choose(case: Case, facts: Mapping[str, Any]) -> Playbook | None:
+    """Choose the investigation for what no verdict has read yet, else for all that is known."""
+    fresh = unread.news(case)
+    told = [finding for finding in facts["case"]["findings"] if finding["uid"] in fresh]
+    of_these = {**facts, "case": {**facts["case"], "findings": told}}
+    for_these = activation.choose_investigation(of_these) if told else None
+    return for_these or activation.choose_investigation(facts)
 
 
 def _directory_lags(case: Case) -> bool:
@@ -53,19 +74,17 @@ def _directory_lags(case: Case) -> bool:
 
 
 def _nobody_looks(case: Case) -> None:
-    case.status = Case.Status.NEEDS_TECHNICIAN
     case.acknowledged_at = case.acknowledged_at or timezone.now()
-    case.needs = "No investigation playbook knows this kind of alert: look into it by hand."
-    case.save(update_fields=["status", "needs", "acknowledged_at"])
-    ledger.append("case.needs_technician", actor="engine", case_id=case.id, subject=case.needs)
+    case.save(update_fields=["acknowledged_at"])
+    response.needs_technician(
+        case, "No investigation playbook knows this kind of alert: look into it by hand."
+    )
 
 
-def _decide(case: Case, playbook: Playbook) -> None:
+def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     version = remember(playbook)
     result = verdicts.decide(playbook, case_facts.of_case(case))
-    case.verdict = result.verdict
-    case.decided_at = timezone.now()
-    case.verdict_detail = {
+    detail = {
         "playbook": playbook.id,
         "version": playbook.version,
         "playbook_sha256": version.sha256,
@@ -74,7 +93,15 @@ def _decide(case: Case, playbook: Playbook) -> None:
             {"id": str(row.id), "step": row.answer.get("step"), "sha256": row.sha256}
             for row in case.evidence.order_by("asked_at")
         ],
+        "read": read,
+        "left_before": _left_before(case, playbook),
     }
+    if _stands(case, playbook, result):
+        _keep_verdict(case, result, detail)
+        return
+    case.verdict = result.verdict
+    case.decided_at = timezone.now()
+    case.verdict_detail = detail
     case.save(update_fields=["verdict", "decided_at", "verdict_detail"])
     ledger.append(
         "case.verdict",
@@ -84,3 +111,48 @@ def _decide(case: Case, playbook: Playbook) -> None:
         body=case.verdict_detail,
     )
     work.schedule("respond", case.id)
+
+
+def _left_before(case: Case, playbook: Playbook) -> list[str]:
+    """Return what another investigation's verdict had left for a technician."""
+    before = case.verdict_detail
+    if before.get("playbook") == playbook.id:
+        return list(before.get("left_before", []))
+    return [*before.get("left_before", []), *before.get("not_planned", [])]
+
+
+def _stands(case: Case, playbook: Playbook, result: Result) -> bool:
+    """Whether the case's verdict stands, whatever a later look says.
+
+    What was contained is to be seen no more, and an attack stays one; and another investigation
+    knows nothing of what the first one suspected.
+    """
+    if not case.verdict or _gravity(result.verdict) >= _gravity(case.verdict):
+        return False
+    is_another = playbook.id != case.verdict_detail.get("playbook")
+    return case.verdict == Verdict.TRUE_POSITIVE or is_another
+
+
+def _keep_verdict(case: Case, result: Result, detail: Mapping[str, Any]) -> None:
+    case.verdict_detail = {**case.verdict_detail, "read": detail["read"]}
+    case.save(update_fields=["verdict_detail"])
+    ledger.append(
+        "case.verdict_stands",
+        actor="engine",
+        case_id=case.id,
+        subject=f"the later look says {result.verdict} ({result.confidence})",
+        body=detail,
+    )
+    left = stuck.without_call(case.needs) or NEEDS.get(Verdict(case.verdict), "")
+    later = NEEDS.get(Verdict(result.verdict), "")
+    if later and later not in left:
+        left = f"{left} An alert came later. {later}".strip()
+    if left:
+        response.needs_technician(case, left)
+    else:
+        response.set_status(case)
+        work.schedule("close", case.id)
+
+
+def _gravity(verdict: str) -> int:
+    return _GRAVITY[Verdict(verdict)]

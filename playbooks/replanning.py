@@ -16,11 +16,11 @@ from playbooks import availability, planner, response, rules
 from playbooks import facts as case_facts
 from playbooks.engagement import TIERS
 from playbooks.errors import ConditionError, PlaybookError
-from playbooks.models import Approval, Plan, Step
+from playbooks.models import Approval, Plan, Step, Tier
+from playbooks.standing import what
 from playbooks.steps import change
 from playbooks.versions import playbook_of
 from tenants import ledger
-from tenants.canonical import canonical_json
 from tenants.models import Case, PlaybookMode
 
 _TO_COME = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
@@ -28,21 +28,26 @@ _NEVER = (Step.Status.FORBIDDEN, Step.Status.SKIPPED)
 _ASKED_AGAIN_IN = (
     Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING,
 )  # fmt: skip
+_NOT_NOW = "On what is known now it would not be planned."
 _REASON = "What the plan was made on has changed: it was planned again."
 
 
 def replace_if_changed(plan: Plan) -> Plan | None:
     """Return the plan that takes the place of `plan` where what it was made on has changed.
 
-    None where it still holds, where a step has begun (each step is then judged by itself), and for
-    the undoing of a plan, which follows from what was done. Runs inside the tenant's scope.
+    None where it still holds, where a step has begun (what people have to approve of the others is
+    then dropped where it would not be planned now), and for the undoing of a plan, which follows
+    from what was done. Runs inside the tenant's scope.
     """
     # Locked before its approvals and steps, as whoever decides on it does.
     plan.status = Plan.objects.select_for_update().get(id=plan.id).status
     if plan.status not in response.OPEN_PLANS or "reverses" in plan.document:
         return None
     steps = set(Step.objects.filter(run__plan=plan).values_list("status", flat=True))
-    if not steps & set(_TO_COME) or steps - set(_TO_COME) - set(_NEVER):
+    if not steps & set(_TO_COME):
+        return None
+    if steps - set(_TO_COME) - set(_NEVER):
+        _drop_what_changed(plan)
         return None
     facts = {**case_facts.of_case(plan.case), **_given(plan)}
     try:
@@ -55,6 +60,23 @@ def replace_if_changed(plan: Plan) -> Plan | None:
         return None
     _end(plan, "; ".join(differences(plan.document, document)))
     return _adopt(plan, document, facts)
+
+
+def _drop_what_changed(plan: Plan) -> None:
+    """Let no step begin that people approve, or approved, and that would not be planned now.
+
+    What is automatic goes on: the steps before it may be what has changed its facts.
+    """
+    facts = {**case_facts.of_case(plan.case), **_given(plan)}
+    try:
+        planned = {what(step) for step in _plan_now(plan, facts)["steps"]}
+    except (PlaybookError, ConditionError):
+        planned = set()
+    told = {step["id"]: step for step in plan.document["steps"]}
+    waiting = Step.objects.filter(run__plan=plan, status__in=_TO_COME).exclude(tier=Tier.AUTOMATIC)
+    for step in waiting.select_related("run__plan").select_for_update(of=("self",)):
+        if what(told[step.key]) not in planned:
+            change(step, Step.Status.SKIPPED, error=_NOT_NOW)
 
 
 def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
@@ -123,8 +145,8 @@ def _plan_now(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say what `now` would do that `before` did not say, or only under a stricter tier. Pure."""
-    old = {_what(step): step for step in before["steps"]}
-    new = {_what(step): step for step in now["steps"]}
+    old = {what(step): step for step in before["steps"]}
+    new = {what(step): step for step in now["steps"]}
     found = [f"no longer: {_words(old[key])}" for key in old if key not in new]
     found += [f"new: {_words(new[key])}" for key in new if key not in old]
     found += [
@@ -133,11 +155,6 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if key in old and TIERS.index(new[key]["tier"]) > TIERS.index(old[key]["tier"])
     ]
     return found
-
-
-def _what(step: Mapping[str, Any]) -> tuple[str, str, str, bytes]:
-    target = step["target"]["external_id"]
-    return step["id"], step["action"], target, canonical_json(step["inputs"])
 
 
 def _words(step: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations import connections
 from integrations.models import Connection
-from playbooks import activation, approvals, availability, planner, rules
+from playbooks import activation, approvals, availability, planner, rules, standing, unread
 from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Plan, Run, Step, Tier
@@ -16,10 +16,8 @@ from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Case, PlaybookMode, Verdict
 
-# What tells a plan from another try of the same.
-_OF_ONE_TRY = ("attempt", "asks_again", "carries_out")
 OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
-_NEEDS = {
+NEEDS = {
     Verdict.SUSPICIOUS: "Suspicious, but not proven: decide whether it was the user.",
     Verdict.INSUFFICIENT_DATA: "The evidence was not enough to decide: see what was missing.",
 }
@@ -33,7 +31,7 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             .select_related("account__person", "tenant")
             .get(id=case_id)
         )
-        if case.status != Case.Status.INVESTIGATING:
+        if not _is_due(case):
             return
         facts = case_facts.of_case(case)
         left: list[str] = []
@@ -41,11 +39,20 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             responses = activation.responses_for(case.verdict_detail["playbook"], facts)
             planned = [_plan(case, playbook_id, facts, left) for playbook_id in responses]
         except (PlaybookError, ConditionError) as error:
-            needs_technician(case, f"The response could not be planned: {error}")
-            return
+            left, planned = [f"The response could not be planned: {error}"], []
         case.verdict_detail = {**case.verdict_detail, "not_planned": left}
         case.save(update_fields=["verdict_detail"])
         _go_on(case, [plan for plan in planned if plan is not None])
+        if case.status == Case.Status.NEEDS_TECHNICIAN and unread.news(case):
+            # It joined while the case was looked into, and nothing else would look at it now.
+            work.schedule("investigate", case.id)
+
+
+def _is_due(case: Case) -> bool:
+    """Whether the case's verdict has had no response yet, whatever else has been said since."""
+    if case.status == Case.Status.CLOSED:
+        return False
+    return case.status == Case.Status.INVESTIGATING or "not_planned" not in case.verdict_detail
 
 
 def _go_on(case: Case, plans: list[Plan]) -> None:
@@ -60,10 +67,11 @@ def _go_on(case: Case, plans: list[Plan]) -> None:
     elif left:
         needs_technician(case, left)
     elif case.verdict in (Verdict.BENIGN, Verdict.FALSE_POSITIVE):
+        set_status(case)
         work.schedule("close", case.id)
     else:
         needs_technician(
-            case, _NEEDS.get(Verdict(case.verdict), "Nothing was planned: look into it.")
+            case, NEEDS.get(Verdict(case.verdict), "Nothing was planned: look into it.")
         )
 
 
@@ -75,7 +83,8 @@ def left_for_technician(case: Case) -> str:
         "it out, or deal with it by hand and close the case."
         for plan in shadows
     ]
-    return " ".join([*words, *case.verdict_detail.get("not_planned", [])])
+    detail = case.verdict_detail
+    return " ".join([*words, *detail.get("left_before", []), *detail.get("not_planned", [])])
 
 
 def needs_technician(case: Case, needs: str) -> None:
@@ -110,19 +119,10 @@ def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) 
     version = remember(held.playbook)
     if held.mode == PlaybookMode.SHADOW:
         return _keep_shadow(case, document, facts, version.sha256, in_force.version)
-    rejected = _rejected_before(case, document, version.sha256)
-    if rejected is not None:
-        return rejected
+    stands = standing.rejected(case, document, version.sha256) or standing.done(case, document)
+    if stands is not None:
+        return stands
     return adopt(case, document, facts, version.sha256, in_force.version, mode=held.mode)
-
-
-def _rejected_before(case: Case, document: dict[str, Any], playbook_sha256: str) -> Plan | None:
-    """Return the playbook's last plan where somebody rejected the very same: the answer stands."""
-    last = Plan.objects.filter(case=case, playbook_id=playbook_sha256).last()
-    if last is None or last.status != Plan.Status.REJECTED:
-        return None
-    told = {key: value for key, value in last.document.items() if key not in _OF_ONE_TRY}
-    return last if planner.plan_sha256(told) == planner.plan_sha256(document) else None
 
 
 def least_tier(mode: str, verdict: str, *, is_routine: bool = False) -> str:

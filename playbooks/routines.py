@@ -138,7 +138,7 @@ def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
     """Ask what the routine asks, plan it, and have it approved. Handler of work `routine`."""
     with scope.tenant(tenant_id):
         case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
-        if case.status != Case.Status.NEW:
+        if _has_begun(case):
             return
         held = activation.in_force(case.request["playbook"])
         playbook = held.playbook
@@ -147,10 +147,15 @@ def carry_out(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         return
     with scope.tenant(tenant_id):
         case = Case.objects.select_for_update(of=("self",)).get(id=case_id)
-        if case.status != Case.Status.NEW:
+        if _has_begun(case):
             # Somebody cancelled it while the questions were asked.
             return
         _plan(case, playbook, held.mode)
+
+
+def _has_begun(case: Case) -> bool:
+    """Whether a routine was planned or ended; a technician may have been called before that."""
+    return case.status == Case.Status.CLOSED or "playbook" in case.verdict_detail
 
 
 def _plan(case: Case, playbook: Playbook, mode: str) -> None:
@@ -172,8 +177,7 @@ def _plan(case: Case, playbook: Playbook, mode: str) -> None:
         response.needs_technician(case, missing)
         return
     if not document["steps"]:
-        case.status = Case.Status.RESPONDING
-        case.save(update_fields=["status"])
+        response.set_status(case)
         ledger.append(
             "plan.empty", actor="engine", case_id=case.id, subject=playbook.title,
             body={"playbook": playbook.id, "skipped": document["skipped"]},

@@ -1,4 +1,8 @@
-"""Work that fails again and again: a person is told, while it goes on being tried."""
+"""Calling a person while Holdfast goes on trying, such as for work that fails again and again.
+
+The case stands among those that need a technician, but nothing waits for one: what goes on by
+itself later takes the call back.
+"""
 
 import uuid
 
@@ -6,6 +10,9 @@ from playbooks.models import Approval, Plan, Run, Step
 from playbooks.response import needs_technician
 from tenants import ledger, scope
 from tenants.models import Case
+
+_TRYING = "It goes on trying."
+_CLOSES = "The case closes by itself when all is done and proven."
 
 _WORDS = {
     "investigate": "look into this case",
@@ -33,11 +40,34 @@ def tell(tenant_id: uuid.UUID, kind: str, subject: uuid.UUID, error: str) -> Non
             body={"kind": kind, "error": error},
         )
         if case is not None and case.status != Case.Status.CLOSED:
-            needs_technician(
-                case,
-                f"Holdfast could not {_WORDS[kind]} ({error}). It goes on trying; look at the "
-                "worker's log.",
-            )
+            call(case, f"Holdfast could not {_WORDS[kind]} ({error}): look at the worker's log.")
+
+
+def call(case: Case, words: str) -> None:
+    """Call a technician to an open case for as long as Holdfast can't go on, and say why.
+
+    Where the case is before a person already, this is said first, and what they have to do stays.
+    """
+    said = f"{words} {_TRYING}"
+    if said in case.needs:
+        return
+    left = without_call(case.needs)
+    if left and case.status in (Case.Status.AWAITING_APPROVAL, Case.Status.NEEDS_TECHNICIAN):
+        case.needs = f"{said} {left}"
+        case.save(update_fields=["needs"])
+    else:
+        may_close = case.status == Case.Status.RESPONDING or closes_by_itself(case)
+        needs_technician(case, f"{said} {_CLOSES}" if may_close else said)
+
+
+def closes_by_itself(case: Case) -> bool:
+    """Whether the case's technician was called only until Holdfast can go on."""
+    return case.needs.endswith(_CLOSES)
+
+
+def without_call(needs: str) -> str:
+    """Return what a person has to do anyhow, out of what a case needs."""
+    return needs.rpartition(_TRYING)[2].removesuffix(_CLOSES).strip()
 
 
 def _case_of(kind: str, subject: uuid.UUID) -> Case | None:

@@ -7,12 +7,14 @@ people share one.
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 
 from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from playbooks import risk
+from playbooks import risk, unread
 from playbooks.case_numbers import next_number
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, Finding, Verdict
@@ -52,7 +54,7 @@ def _join(finding: Finding) -> Case:
     finding.case = case
     finding.save(update_fields=["case"])
     case.entities = sorted(set(case.entities) | set(finding.entities))
-    start, end = _span(finding)
+    start, end = unread.span(finding)
     case.first_activity_at = min(case.first_activity_at, start)
     case.last_activity_at = max(case.last_activity_at, end)
     case.save(update_fields=["entities", "first_activity_at", "last_activity_at"])
@@ -64,12 +66,6 @@ def _join(finding: Finding) -> Case:
         body={"finding": finding.id, "uid": finding.uid, "severity": finding.severity_id},
     )
     return case
-
-
-def _span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:
-    start = finding.first_activity_at or finding.time
-    end = finding.last_activity_at or finding.time
-    return min(start, end), max(start, end)
 
 
 def _shifted(time: dt.datetime, by: dt.timedelta) -> dt.datetime:
@@ -89,7 +85,7 @@ def _case_for(finding: Finding) -> Case | None:
     shared = [entity for entity in finding.entities if entity.startswith(JOINING_KINDS)]
     if not shared:
         return None
-    start, end = _span(finding)
+    start, end = unread.span(finding)
     # Locked, so that the case does not close while the finding joins it.
     near = (
         Case.objects.select_for_update()
@@ -105,7 +101,7 @@ def _case_for(finding: Finding) -> Case | None:
 
 
 def _open(finding: Finding) -> Case:
-    start, end = _span(finding)
+    start, end = unread.span(finding)
     case = Case.objects.create(
         tenant_id=scope.require_tenant_id(),
         number=next_number(),
@@ -137,15 +133,18 @@ def _assess(case: Case) -> None:
     if case.status == Case.Status.NEW:
         case.title = worst.title
     case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
-    if case.status == Case.Status.CLOSED and case.verdict != Verdict.TRUE_POSITIVE:
-        # It was closed as harmless before this was known.
-        case.status = Case.Status.INVESTIGATING
-        case.closed_at = None
-        case.closed_with_proof = False
-        case.save(update_fields=["status", "closed_at", "closed_with_proof"])
-        work.schedule("investigate", case.id)
+    if case.status == Case.Status.CLOSED:
+        _reopen(case)
     elif case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN):
         work.schedule("investigate", case.id)
+
+
+def _reopen(case: Case) -> None:
+    """Have a closed case looked into for what joined it; a proven attack only for what is new."""
+    if case.verdict != Verdict.TRUE_POSITIVE:
+        unread.look_again(case, "It was closed as harmless before this was known.")
+    elif news := unread.news(case):
+        unread.look_again(case, *news.values())
 
 
 def names_an_account(case: Case) -> bool:
@@ -154,25 +153,55 @@ def names_an_account(case: Case) -> bool:
 
 
 def find_account(case: Case) -> Account | None:
-    """Return whom the case is about, as far as the directory knows the account by now."""
-    ids = _values(case, "account_id:")
-    names = _values(case, "account:") + _values(case, "mailbox:")
-    by_id = (
-        Account.objects.filter(external_id__in=ids)
-        .order_by("-is_privileged", "external_id")
-        .first()
-    )
-    return by_id or _by_name(names)
+    """Return whom the case is about, as far as the directory knows the account by now.
+
+    An id beats a name. Where several accounts have it, the one of the provider that the alert came
+    from is meant. Accounts that were deleted at their provider are nobody any more.
+    """
+    named = _named(case)
+    ids = _with_prefix(named, "account_id:")
+    by_id = Account.objects.filter(external_id__in=ids, deleted_upstream_at=None)
+    found = min(
+        by_id,
+        key=lambda one: (
+            one.provider not in ids[one.external_id], not one.is_privileged, one.external_id
+        ),
+        default=None,
+    )  # fmt: skip
+    return found or _by_name(named)
 
 
-def _by_name(names: list[str]) -> Account | None:
-    for name in names:
-        account = Account.objects.filter(username__iexact=name).first()
-        account = account or Account.objects.filter(email__iexact=name).first()
-        if account is not None:
-            return account
+def _by_name(named: Mapping[str, set[str]]) -> Account | None:
+    for name, connectors in _with_prefix(named, "account:", "mailbox:").items():
+        having_it = Account.objects.filter(
+            Q(username__iexact=name) | Q(email__iexact=name), deleted_upstream_at=None
+        )
+        found = min(
+            having_it,
+            key=lambda one: (
+                one.provider not in connectors, one.username.lower() != name.lower(),
+                one.external_id,
+            ),
+            default=None,
+        )  # fmt: skip
+        if found is not None:
+            return found
     return None
 
 
-def _values(case: Case, prefix: str) -> list[str]:
-    return [entity.removeprefix(prefix) for entity in case.entities if entity.startswith(prefix)]
+def _named(case: Case) -> dict[str, set[str]]:
+    """Return what the case's alerts name, each with the connectors that they came from."""
+    named: dict[str, set[str]] = {entity: set() for entity in case.entities}
+    for connector, entities in case.findings.values_list("connector", "entities"):
+        for entity in entities:
+            named.setdefault(entity, set()).add(connector)
+    return named
+
+
+def _with_prefix(named: Mapping[str, set[str]], *prefixes: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for prefix in prefixes:
+        for entity, connectors in named.items():
+            if entity.startswith(prefix):
+                found.setdefault(entity.removeprefix(prefix), set()).update(connectors)
+    return found

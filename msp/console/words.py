@@ -88,6 +88,8 @@ _LEDGER = {
     "case.taken": Word("Taken by a technician", "quiet"),
     "case.closed": Word("Case closed", "good"),
     "case.reopened": Word("Case reopened", "bad"),
+    "case.looked_into_again": Word("Looked into again: an alert tells more", "warn"),
+    "case.verdict_stands": Word("Looked into again: the verdict stands", "info"),
     "plan.proposed": Word("Plan made", "info"),
     "plan.empty": Word("Nothing to do", "quiet"),
     "plan.superseded": Word("Planned again: what it was made on had changed", "warn"),

@@ -9,7 +9,7 @@ from playbooks import approvals, closing, response, rollback, triage
 from playbooks import recheck as rechecking
 from playbooks.models import Approval, Step
 from tenants import scope
-from tenants.models import Account, Case, Work
+from tenants.models import Account, Case, Device, Work
 from tests.conftest import new_tenant
 from tests.pipeline import drain
 from tests.playbooks.test_rollback import ANN, BOB, THREE
@@ -65,6 +65,27 @@ def test_a_lost_effect_is_not_closed_over_by_a_new_alert(case, cloud) -> None:  
             approvals.decide(row.id, approve=True, actor=ANN, sha256=row.plan.sha256)
     drain(["run", "close"])
     assert reread(case).status == Case.Status.NEEDS_TECHNICIAN
+
+
+@pytest.mark.django_db
+def test_what_is_looked_into_is_not_closed(case, cloud) -> None:  # noqa: F811
+    with scope.tenant(case.tenant_id):
+        Case.objects.update(status=Case.Status.INVESTIGATING, verdict="benign")
+    closing.close(case.tenant_id, case.id)
+    assert reread(case).status == Case.Status.INVESTIGATING
+
+
+@pytest.mark.django_db
+def test_an_attack_that_names_another_device_is_for_a_person(case, cloud) -> None:  # noqa: F811
+    with scope.tenant(case.tenant_id):
+        for name in ("pc-1", "pc-2"):
+            Device.objects.create(provider="edr", external_id=name, hostname=name)
+        Case.objects.update(entities=["device:pc-1", "device:pc-2"])
+    adopt(case, THREE)
+    drain(["run", "close"])
+    now = reread(case)
+    assert now.status == Case.Status.NEEDS_TECHNICIAN
+    assert "also name pc-2" in now.needs
 
 
 @pytest.mark.usefixtures("committed_database")

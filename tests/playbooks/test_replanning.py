@@ -23,9 +23,20 @@ from tests.playbooks.test_runner import (  # noqa: F401
     cloud,
     reread,
     set_rules,
+    steps_of,
 )
 
 ANN = "technician:ann"
+BLOCK = "identity.disable_sign_in"
+UNLESS_ON_HOLIDAY = """\
+  - id: sessions
+    uses: identity.revoke_sessions
+    target: account
+  - id: disable
+    uses: identity.disable_sign_in
+    target: account
+    when: account.display_name != "on holiday"
+"""
 IF_ENABLED = """\
   - id: disable
     uses: identity.disable_sign_in
@@ -91,6 +102,36 @@ def test_a_case_does_not_close_over_a_plan_that_was_replaced(case, cloud) -> Non
     make_due("close")
     drain(["run", "close"])
     assert ("identity.disable_sign_in", "id-of-priya.shah@acme.example") in cloud.done
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_approved_first", [True, False])
+def test_what_would_not_be_planned_now_is_not_done_after_the_first_step(
+    case,  # noqa: F811
+    cloud,  # noqa: F811
+    is_approved_first,
+) -> None:
+    set_rules(
+        case.tenant_id,
+        rules=[{"id": "r", "title": "Block", "actions": [BLOCK], "tier": "technician"}],
+    )
+    plan = adopt(case, UNLESS_ON_HOLIDAY)
+    drain(["run"])
+    if is_approved_first:
+        _approve_all(case.tenant_id)
+    with scope.tenant(case.tenant_id):
+        Account.objects.update(display_name="on holiday")
+    if not is_approved_first:
+        make_due("run")
+        _approve_all(case.tenant_id)
+    drain(["run", "close"])
+    assert {key: step.status for key, step in steps_of(plan).items()} == {
+        "sessions": "verified", "disable": "skipped",
+    }  # fmt: skip
+    assert BLOCK not in [action for action, _ in cloud.calls]
+    now = reread(case)
+    assert now.status == Case.Status.NEEDS_TECHNICIAN
+    assert "would not be planned" in now.needs
 
 
 @pytest.mark.usefixtures("committed_database")

@@ -14,10 +14,11 @@ from integrations.errors import (
     Unavailable,
 )
 from integrations.models import Connection
-from playbooks import activation, response, rollback
+from playbooks import activation, response, rollback, routines
 from playbooks.models import Plan, Run, Step
+from playbooks.response import needs_technician
 from tenants import scope, work
-from tenants.models import Case, LedgerEntry, Work
+from tenants.models import Account, Case, LedgerEntry, Work
 from tests.pipeline import drain, make_due
 from tests.playbooks.test_runner import (  # noqa: F401
     TWO,
@@ -160,20 +161,72 @@ def test_one_missing_permission_does_not_hold_up_the_rest(case, cloud) -> None: 
 
 def test_work_that_fails_again_and_again_is_told(case, cloud) -> None:  # noqa: F811
     adopt(case, PLAIN)
-
-    def broken(tenant_id, subject) -> None:
-        raise ZeroDivisionError
-
-    row = Work.objects.get(kind="run")
-    for _ in range(5):
-        make_due("run")
-        with pytest.raises(ZeroDivisionError):
-            work.perform(row.id, {"run": broken})
+    _fail_again_and_again("run")
     now = reread(case)
     assert now.status == Case.Status.NEEDS_TECHNICIAN
     assert "could not carry out a plan" in now.needs
     with scope.tenant(case.tenant_id):
         assert LedgerEntry.objects.filter(kind="work.stuck").count() == 1
+
+
+def _fail_again_and_again(kind: str) -> None:
+    def broken(tenant_id, subject) -> None:
+        raise ZeroDivisionError
+
+    row = Work.objects.get(kind=kind)
+    for _ in range(5):
+        make_due(kind)
+        with pytest.raises(ZeroDivisionError):
+            work.perform(row.id, {kind: broken})
+
+
+def test_a_plan_that_went_on_after_all_closes_its_case(case, cloud) -> None:  # noqa: F811
+    adopt(case, PLAIN)
+    _fail_again_and_again("run")
+    make_due("run")
+    drain(["run", "close"])
+    now = reread(case)
+    assert (now.status, now.needs) == (Case.Status.CLOSED, "")
+
+
+def test_closing_goes_on_when_it_can(case, cloud) -> None:  # noqa: F811
+    adopt(case, PLAIN)
+    drain(["run"])
+    _fail_again_and_again("close")
+    assert "could not close this case" in reread(case).needs
+    make_due("close")
+    drain(["close"])
+    assert reread(case).status == Case.Status.CLOSED
+
+
+def test_what_a_person_has_to_do_outlasts_work_that_fails(case, cloud) -> None:  # noqa: F811
+    with scope.tenant(case.tenant_id):
+        needs_technician(Case.objects.get(id=case.id), "Decide whether it was the user.")
+        work.schedule("close", case.id)
+    _fail_again_and_again("close")
+    assert reread(case).needs.endswith("It goes on trying. Decide whether it was the user.")
+    make_due("close")
+    drain(["close"])
+    assert reread(case).status == Case.Status.NEEDS_TECHNICIAN
+
+
+@pytest.mark.parametrize("kind", ["respond", "routine"])
+def test_a_response_and_a_routine_go_on_when_they_can(case, cloud, kind) -> None:  # noqa: F811
+    with scope.tenant(case.tenant_id):
+        subject = case.id
+        if kind == "respond":
+            work.schedule("respond", case.id)
+        else:
+            account = Account.objects.get()
+            subject = routines.start("offboard-leaver", actor="technician:ann", account=account).id
+    _fail_again_and_again(kind)
+    with scope.tenant(case.tenant_id):
+        assert "It goes on trying." in Case.objects.get(id=subject).needs
+    make_due(kind)
+    drain([kind])
+    with scope.tenant(case.tenant_id):
+        assert Plan.objects.filter(case=subject).exists()
+        assert "goes on trying" not in Case.objects.get(id=subject).needs
 
 
 def test_a_second_call_that_is_refused_is_settled_by_reading_back(

@@ -191,6 +191,28 @@ def test_an_id_beats_a_name_and_an_administrator_comes_first(in_tenant) -> None:
     assert Case.objects.get().account == admin
 
 
+def test_a_deleted_account_is_nobody_any_more(in_tenant) -> None:
+    """A leaver's account had the name that an employee's has now."""
+    gone = make_account("ann@acme.example", deleted_upstream_at=NOON)
+    Account.objects.filter(id=gone.id).update(external_id="id-gone")
+    live = make_account("ann@acme.example")
+    _arrive(_alert("a"), _alert("b", 0, ANN, "account_id:id-gone"))
+    assert Case.objects.get().account == live
+
+
+@pytest.mark.parametrize("entity", [ANN, "account_id:7"])
+@pytest.mark.parametrize("connectors", [("alpha", "test"), ("test", "zeta")])
+def test_the_account_is_that_of_the_provider_that_the_alert_came_from(
+    in_tenant, entity, connectors
+) -> None:
+    for provider in connectors:
+        Account.objects.create(provider=provider, external_id="7", username="ann@acme.example")
+    _arrive(_alert("a", 0, entity))
+    account = Case.objects.get().account
+    assert account is not None
+    assert account.provider == "test"
+
+
 def test_a_case_about_nobody_known_is_a_case_all_the_same(in_tenant) -> None:
     _arrive(_alert("a", 0, "account:ghost@acme.example"))
     assert Case.objects.get().account is None

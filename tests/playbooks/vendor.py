@@ -19,7 +19,7 @@ Trick = Callable[[str, str], None]
 
 @dataclass
 class Vendor:
-    """Remembers what was done to whom; `on_call` and `on_read` may raise or wait first.
+    """Remembers what was done to whom; `on_call`, `on_read` and `on_ask` may raise or wait first.
 
     `loses` names actions whose answer and effect are both lost, `hides` those whose effect is had
     and never shown. `answers` is what it tells when asked, by question.
@@ -31,6 +31,7 @@ class Vendor:
     on_call: Trick | None = None
     after_call: Trick | None = None
     on_read: Trick | None = None
+    on_ask: Callable[[str], None] | None = None
     hides: set[str] = field(default_factory=set)
     answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
@@ -91,6 +92,8 @@ class _Gatherer:
         self, client: Vendor, target: Target, inputs: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         client.asked.append((self.name, inputs))
+        if client.on_ask:
+            client.on_ask(self.name)
         if self.name not in client.answers:
             raise Rejected(f"{client.name} can't tell")
         return client.answers[self.name]

@@ -1,0 +1,49 @@
+"""What stands of a case's former plans, so that it is neither asked for nor done again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from playbooks import planner, unread
+from playbooks.models import Plan, Step
+from tenants.canonical import canonical_json
+from tenants.models import Case
+
+# What tells a plan from another try of the same.
+_OF_ONE_TRY = ("attempt", "asks_again", "carries_out")
+
+What = tuple[str, str, str, bytes]
+
+
+def what(step: Mapping[str, Any]) -> What:
+    """Return what a step of a plan does to whom, by which two steps are the same."""
+    target = step["target"]["external_id"]
+    return step["id"], step["action"], target, canonical_json(step["inputs"])
+
+
+def rejected(case: Case, document: Mapping[str, Any], playbook_sha256: str) -> Plan | None:
+    """Return the playbook's last plan where somebody rejected the very same: the answer stands."""
+    last = Plan.objects.filter(case=case, playbook_id=playbook_sha256).last()
+    if last is None or last.status != Plan.Status.REJECTED:
+        return None
+    told = {key: value for key, value in last.document.items() if key not in _OF_ONE_TRY}
+    return last if planner.plan_sha256(told) == planner.plan_sha256(document) else None
+
+
+def done(case: Case, document: Mapping[str, Any]) -> Plan | None:
+    """Return the plan that has done all that `document` would do, where all of it still holds.
+
+    What was done before the last that the alerts tell of may have to be done again.
+    """
+    happened = [unread.happened_until(finding) for finding in case.findings.defer("ocsf")]
+    steps = Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED)
+    if happened:
+        steps = steps.filter(intended_at__gt=max(happened))
+    holding: dict[What, Plan] = {}
+    for step in steps.select_related("run__plan").order_by("intended_at"):
+        told = {one["id"]: one for one in step.run.plan.document["steps"]}
+        if step.holds:
+            holding[what(told[step.key])] = step.run.plan
+    wanted = [what(step) for step in document["steps"]]
+    if not all(step in holding for step in wanted):
+        return None
+    return max((holding[step] for step in wanted), key=lambda plan: plan.created_at)

@@ -1,0 +1,84 @@
+"""What a case's alerts tell that its verdict has not read: for that it is looked into again.
+
+An alert may join while the case is looked into, while its plans are carried out, or when it is
+closed. Vendors' clocks may be wrong, but nothing is told before it happened.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from tenants import ledger, work
+from tenants.canonical import jsonable
+from tenants.models import Case, Finding
+
+_NAMED = 3
+
+
+def reading(at: dt.datetime, findings: Iterable[Finding]) -> dict[str, Any]:
+    """Return what a verdict has read of the alerts when it is reached on what is known at `at`."""
+    known = list(findings)
+    return jsonable(
+        {
+            "at": at,
+            "entities": sorted({entity for one in known for entity in one.entities}),
+            "categories": sorted({one.category for one in known}),
+            "severity": max((_severity(one) for one in known), default=0),
+        }
+    )
+
+
+def news(case: Case) -> dict[str, str]:
+    """Return what the case's alerts tell that its verdict has not read, in words by their uids."""
+    if case.decided_at is None:
+        return {}
+    read = case.verdict_detail.get("read") or _read_by(case, case.decided_at)
+    entities, categories = set(read["entities"]), set(read["categories"])
+    read_at = dt.datetime.fromisoformat(read["at"])
+    told = {}
+    for finding in case.findings.defer("ocsf").order_by("time", "id"):
+        others = sorted(set(finding.entities) - entities)
+        if others:
+            told[finding.uid] = f"“{finding.title}” names {', '.join(others[:_NAMED])} as well."
+        elif finding.category not in categories:
+            told[finding.uid] = f"“{finding.title}” is of another kind: {finding.category}."
+        elif _severity(finding) > read["severity"]:
+            told[finding.uid] = f"“{finding.title}” is worse than what was known."
+        elif happened_until(finding) > read_at:
+            told[finding.uid] = f"“{finding.title}” tells of what came after the case was read."
+    return told
+
+
+def span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:
+    """Return from when until when what an alert tells of happened, as its vendor says."""
+    start = finding.first_activity_at or finding.time
+    end = finding.last_activity_at or finding.time
+    return min(start, end), max(start, end)
+
+
+def happened_until(finding: Finding) -> dt.datetime:
+    """Return when the last of what an alert tells of happened: not after it came."""
+    return min(span(finding)[1], finding.updated_at)
+
+
+def look_again(case: Case, *why: str) -> None:
+    """Have a decided case looked into again, open or closed."""
+    case.status = Case.Status.INVESTIGATING
+    case.closed_at = None
+    case.closed_with_proof = False
+    case.save(update_fields=["status", "closed_at", "closed_with_proof"])
+    ledger.append(
+        "case.looked_into_again", actor="engine", case_id=case.id, subject=" ".join(why[:_NAMED])
+    )
+    work.schedule("investigate", case.id)
+
+
+def _read_by(case: Case, decided_at: dt.datetime) -> dict[str, Any]:
+    """Return what a verdict of an earlier release had read: what had come before it."""
+    known = case.findings.defer("ocsf").filter(updated_at__lte=decided_at)
+    return reading(decided_at, known)
+
+
+def _severity(finding: Finding) -> int:
+    # OCSF's 99 is "other", and no severity.
+    return finding.severity_id % 99

@@ -1,0 +1,91 @@
+"""Vendors that ask to wait: what the others said is kept, and nobody waits for ever."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+from django.utils import timezone
+
+from integrations.errors import Throttled
+from playbooks import activation, investigation, library
+from tenants.models import Case, Evidence, Work
+from tests.playbooks.cases import make_account, make_case
+from tests.playbooks.samples import facts
+from tests.playbooks.vendor import Vendor, connect, vendors
+
+PLAYBOOK = library.get("investigate-account-takeover")
+BUSY = "identity.list_sign_ins"
+
+
+@pytest.fixture
+def cloud(in_tenant, monkeypatch) -> Iterator[Vendor]:
+    monkeypatch.setattr(activation, "choose_investigation", lambda told: PLAYBOOK)
+    with vendors(monkeypatch, "microsoft365") as made:
+        connect("microsoft365")
+        vendor = made["microsoft365"]
+        for step in PLAYBOOK.steps:
+            answer = dict(facts()["evidence"][step.id])
+            answer.pop("available")
+            vendor.answers[step.uses] = answer
+        yield vendor
+
+
+@pytest.fixture
+def case(cloud) -> Case:
+    cloud.on_ask = _throttle
+    return make_case(make_account(), status=Case.Status.NEW, verdict="", verdict_detail={})
+
+
+def _throttle(question: str) -> None:
+    if question == BUSY:
+        raise Throttled("slow down", retry_after=600)
+
+
+def _look(case: Case) -> Case:
+    investigation.investigate(case.tenant_id, case.id)
+    case.refresh_from_db()
+    return case
+
+
+def _asked(cloud: Vendor) -> list[str]:
+    return [question for question, _ in cloud.asked]
+
+
+def test_only_the_busy_vendor_is_asked_again(case, cloud) -> None:
+    assert _look(case).verdict == ""
+    due = Work.objects.get(kind="investigate").due_at - timezone.now()
+    assert dt.timedelta(minutes=9) < due <= dt.timedelta(minutes=10)
+    assert Evidence.objects.count() == len(PLAYBOOK.steps) - 1
+    cloud.on_ask = None
+    assert _look(case).verdict == "true_positive"
+    assert len(_asked(cloud)) == len(PLAYBOOK.steps) + 1
+    assert _asked(cloud)[-1] == BUSY
+
+
+def test_after_half_an_hour_it_is_decided_without_the_answer(case, cloud) -> None:
+    _look(case)
+    _asked_before(case, dt.timedelta(minutes=29))
+    assert _look(case).verdict == ""
+    due = Work.objects.get(kind="investigate").due_at - timezone.now()
+    assert due <= dt.timedelta(minutes=1)
+    _asked_before(case, dt.timedelta(minutes=31))
+    now = _look(case)
+    assert now.verdict != ""
+    assert [missing["step"] for missing in now.verdict_detail["missing"]] == ["sign_ins"]
+    assert not Evidence.objects.get(gatherer=BUSY).is_available
+
+
+def test_the_next_look_waits_anew_and_asks_everything(case, cloud) -> None:
+    _look(case)
+    _asked_before(case, dt.timedelta(hours=3))
+    cloud.asked.clear()
+    _look(case)
+    assert len(_asked(cloud)) == len(PLAYBOOK.steps)
+    assert Work.objects.filter(kind="investigate").exists()
+
+
+def _asked_before(case: Case, ago: dt.timedelta) -> None:
+    """Let the vendor have asked to wait so long ago."""
+    Work.objects.all().delete()
+    since = timezone.now() - ago
+    Case.objects.filter(id=case.id).update(verdict_detail={"asking_since": since.isoformat()})
