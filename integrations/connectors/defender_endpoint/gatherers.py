@@ -2,13 +2,12 @@
 
 Sources: https://learn.microsoft.com/defender-endpoint/api/get-machine-by-id,
 …/get-machine-related-alerts, …/get-machine-log-on-users, …/get-missing-kbs-machine,
-…/get-machines-by-vulnerability, …/get-all-vulnerabilities-by-machines. Programs, files and
-connections are told by advanced hunting only, which Defender for Business does not include.
+…/get-machines-by-vulnerability, …/get-all-vulnerabilities-by-machines. Connections are
+told by advanced hunting only, which Defender for Business does not include.
 """
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 from integrations.connectors.defender_endpoint.actions.history import (
     ISOLATION,
@@ -18,6 +17,14 @@ from integrations.connectors.defender_endpoint.actions.history import (
     state_of,
 )
 from integrations.connectors.defender_endpoint.client import READ_MACHINES, DefenderClient
+from integrations.connectors.defender_endpoint.evidence import (
+    ListCredentialAccess,
+    ListFiles,
+    ListProcesses,
+    last_event,
+    shown_alert,
+    shown_time,
+)
 from integrations.connectors.defender_endpoint.feeds import ALERTS, SOFTWARE, VULNERABILITIES
 from integrations.contract import Gatherer, Json, Target
 from integrations.errors import NotFound, Rejected
@@ -27,14 +34,6 @@ from integrations.values import Fields
 _USERS = "User.Read.All"
 _MOST_ALERTS = 1_000
 _SERIOUS = frozenset({"high", "critical"})
-# Alerts that the vendor or a technician has settled as harmless don't count.
-_HARMLESS = frozenset({"falsepositive", "informational, expected activity",
-                       "informationalexpectedactivity"})  # fmt: skip
-
-
-def _iso(told: Fields, *names: str) -> str | None:
-    found = told.time(*names)
-    return found.isoformat().replace("+00:00", "Z") if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class GetDevice:
                 "health": machine.text("healthStatus"),
                 "risk": machine.word("riskScore") or "unknown",
                 "exposure": machine.word("exposureLevel") or "unknown",
-                "last_seen_at": _iso(machine, "lastSeen"),
+                "last_seen_at": shown_time(machine, "lastSeen"),
             }
         }
 
@@ -85,30 +84,13 @@ class ListAlerts:
         since = dt.datetime.now(dt.UTC) - dt.timedelta(days=days if isinstance(days, int) else 7)
         path = address("/machines/{}/alerts", target.external_id)
         found = [Fields(a) for a in client.all(path, ALERTS, _MOST_ALERTS)]
-        recent = [a for a in found if _last(a) is None or _last(a) >= since]
-        alerts = sorted(map(_alert, recent), key=lambda a: a["time"] or "", reverse=True)
+        recent = [a for a in found if (last_event(a) or since) >= since]
+        alerts = sorted(map(shown_alert, recent), key=lambda a: a["time"] or "", reverse=True)
         return {
             "alerts": alerts,
             "count": len(alerts),
             "high": sum(1 for a in alerts if a["severity"] in _SERIOUS and not a["is_harmless"]),
         }
-
-
-def _last(alert: Fields) -> Any:
-    return alert.time("lastEventTime", "lastUpdateTime", "alertCreationTime")
-
-
-def _alert(told: Fields) -> dict[str, Any]:
-    return {
-        "id": told.text("id"),
-        "title": told.text("title"),
-        "severity": told.word("severity"),
-        "status": told.text("status"),
-        "category": told.text("category"),
-        "techniques": told.texts("mitreTechniques"),
-        "time": _iso(told, "alertCreationTime", "firstEventTime"),
-        "is_harmless": told.word("classification") in _HARMLESS,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +112,7 @@ class ListLoggedOnUsers:
                 "is_privileged": told.truth("isDomainAdmin") is True,
                 "is_only_over_network": told.truth("isOnlyNetworkUser") is True,
                 "logon_types": told.text("logonTypes"),
-                "last_seen_at": _iso(told, "lastSeen"),
+                "last_seen_at": shown_time(told, "lastSeen"),
             }
             for told in found
         ]
@@ -214,6 +196,9 @@ def _article(number: str) -> str:
 GATHERERS: tuple[Gatherer, ...] = (
     GetDevice(),
     ListAlerts(),
+    ListProcesses(),
+    ListFiles(),
+    ListCredentialAccess(),
     ListLoggedOnUsers(),
     ListMissingUpdates(),
     ListExposedDevices(),

@@ -24,6 +24,7 @@ _PERMISSIONS = {
     "Machine.RestrictExecution": "restrict-code-execution",
     "Machine.Scan": "run-av-scan",
     "Machine.CollectForensics": "collect-investigation-package",
+    "Machine.StopAndQuarantine": "stop-and-quarantine-file",
     "Ti.ReadWrite.All": "post-ti-indicator",
 }
 

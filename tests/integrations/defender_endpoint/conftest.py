@@ -8,7 +8,7 @@ import pytest
 from integrations.connectors.defender_endpoint.client import DefenderClient
 from integrations.contract import Target
 from tests.integrations.conformance.subject import Simulated
-from tests.integrations.defender_endpoint.subject import SUBJECT, machine
+from tests.integrations.defender_endpoint.subject import SUBJECT, file, machine
 
 
 @pytest.fixture
@@ -30,3 +30,9 @@ def client(vendor: Simulated) -> Iterator[DefenderClient]:
 def computer(vendor: Simulated) -> Target:
     """A computer of the clinic."""
     return machine(vendor)
+
+
+@pytest.fixture
+def harmful_file(vendor: Simulated) -> Target:
+    """A harmful file on a computer of the clinic."""
+    return file(vendor)

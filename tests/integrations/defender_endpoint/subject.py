@@ -23,6 +23,21 @@ def machine(vendor: Simulated) -> Target:
     return Target("device", "row", found["id"], found["computerDnsName"])
 
 
+def file(vendor: Simulated) -> Target:
+    """A harmful file on a computer."""
+    for alert in vendor.records("machineAlerts").values():
+        for item in alert["evidence"]:
+            if item["entityType"] == "File":
+                file_id = f"{alert['machineId']}/{item['sha1']}"
+                return Target("file", "row", file_id, item["fileName"])
+    raise AssertionError("the clinic has no alert about a file")
+
+
+def _locked_away(vendor: Simulated, target: Target) -> Any:
+    machine_id, sha1 = target.external_id.split("/")
+    return sha1 in vendor.records("machineStates").get(machine_id, {}).get("files", [])
+
+
 def _indicator(vendor: Simulated) -> Target:
     return Target("indicator", "row", ADDRESS, ADDRESS)
 
@@ -106,6 +121,10 @@ class DefenderEndpointSubject(Subject):
         ActionCase(
             "endpoint.collect_package", machine, _times("CollectInvestigationPackage"),
             _post("collectInvestigationPackage"),
+        ),
+        ActionCase(
+            "endpoint.quarantine_file", file, _locked_away, _post("StopAndQuarantineFile"),
+            no_reversal="Defender's API can't put a file back: that is done on the computer.",
         ),
         ActionCase(
             "indicator.block", _indicator, _indicators, _post("indicators"), inputs=_kind

@@ -25,6 +25,10 @@ ACTIONS: tuple[Action, ...] = (
         "endpoint.collect_package", "collectInvestigationPackage", "CollectInvestigationPackage",
         "Machine.CollectForensics",
     ),
+    RunOnce(
+        "endpoint.quarantine_file", "StopAndQuarantineFile", "StopAndQuarantineFile",
+        "Machine.StopAndQuarantine", is_of_file=True,
+    ),
     BlockIndicator(),
     UnblockIndicator(),
 )  # fmt: skip

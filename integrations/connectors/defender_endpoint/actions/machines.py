@@ -2,9 +2,10 @@
 
 Sources: https://learn.microsoft.com/defender-endpoint/api/isolate-machine, …/unisolate-machine,
 …/restrict-code-execution, …/unrestrict-code-execution, …/run-av-scan,
-…/collect-investigation-package, …/get-machineactions-collection.
+…/collect-investigation-package, …/stop-and-quarantine-file, …/get-machineactions-collection.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from integrations.connectors.defender_endpoint.actions.history import (
 )
 from integrations.connectors.defender_endpoint.client import READ_MACHINES, DefenderClient
 from integrations.contract import Intention, Json, ReadBack
+from integrations.errors import Rejected, Unavailable
 from integrations.microsoft.odata import address
 from integrations.transport import Call, error_for
 from integrations.values import Fields
@@ -37,27 +39,57 @@ def comment(intention: Intention) -> str:
     return f"Holdfast, intended at {intention.since.isoformat()}"
 
 
-def start(
-    client: DefenderClient, intention: Intention, verb: str, kind: str, permission: str,
-    body: Mapping[str, str],
-) -> Fields:  # fmt: skip
-    """Ask for a machine action, or return the one of this kind that is under way already."""
-    path = address(f"/machines/{{}}/{verb}", intention.target.external_id)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A machine action that is wanted; `file` is the SHA-1 of the file that it is about."""
+
+    machine_id: str
+    verb: str
+    kind: str
+    permission: str
+    body: Mapping[str, str]
+    file: str = ""
+
+    def is_met_by(self, action: Fields) -> bool:
+        """Whether that machine action is of this kind, and about this file."""
+        of_file = action.nested("relatedFileInfo").word("fileIdentifier")
+        return action.word("type") == self.kind.lower() and of_file == self.file
+
+
+def start(client: DefenderClient, intention: Intention, wanted: Wanted) -> Fields:
+    """Ask for a machine action, or return the same one that is under way already."""
+    path = address(f"/machines/{{}}/{wanted.verb}", wanted.machine_id)
     call = Call(
         "POST",
         client.session.url(path),
-        json={"Comment": comment(intention), **body},
-        permission=permission,
+        json={"Comment": comment(intention), **wanted.body},
+        permission=wanted.permission,
     )
     answer = client.session.send(call, accept={400})
     if answer.status != 400:
         return Fields(answer.body if isinstance(answer.body, Mapping) else {})
     told = Fields(answer.body if isinstance(answer.body, Mapping) else {}).nested("error")
-    if told.text("code") == _IN_PROGRESS:
-        for action in read_actions(client, intention.target.external_id):
-            if action.word("type") == kind.lower() and action.word("status") in UNFINISHED:
-                return action
+    if told.text("code") != _IN_PROGRESS:
+        raise error_for(call, answer)
+    for action in read_actions(client, wanted.machine_id):
+        if wanted.is_met_by(action) and action.word("status") in UNFINISHED:
+            return action
+    if wanted.file:
+        raise Unavailable(
+            "Another file is being locked away on this computer; it is tried again afterwards."
+        )
     raise error_for(call, answer)
+
+
+def machine_and_file(intention: Intention) -> tuple[str, str]:
+    """The machine's id and the file's SHA-1 of a target that is a file on a computer."""
+    machine_id, _, sha1 = intention.target.external_id.lower().partition("/")
+    if not machine_id or not re.fullmatch("[0-9a-f]{40}", sha1):
+        raise Rejected(
+            "Defender locks files away by computer and SHA-1: name the file as MACHINE/SHA1, as "
+            "endpoint.list_files does."
+        )
+    return machine_id, sha1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +126,8 @@ class Switch:
             return {"machine_action": "", "type": kind, "status": "Succeeded before"}
         verb = self.pair.on if self.is_on else self.pair.off
         body = dict(self.pair.body) if self.is_on else {}
-        return shown(start(client, intention, verb, kind, self.pair.permission, body))
+        wanted = Wanted(intention.target.external_id, verb, kind, self.pair.permission, body)
+        return shown(start(client, intention, wanted))
 
     def read_back(self, client: DefenderClient, intention: Intention) -> ReadBack:
         """The machine actions must have left the state, and Defender must still govern it."""
@@ -146,13 +179,17 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class RunOnce:
-    """Have something done once: a scan, a collection of traces."""
+    """Have something done once: a scan, a collection of traces, a file locked away.
+
+    A file that was locked away can be put back on the computer and in the portal only.
+    """
 
     name: str
     verb: str
     kind: str
     permission: str
     body: Mapping[str, str] = field(default_factory=dict)
+    is_of_file: bool = False
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -161,23 +198,25 @@ class RunOnce:
 
     def snapshot(self, client: DefenderClient, intention: Intention) -> Json:
         """Whether the machine is there and governed; nothing of it is changed."""
-        machine = read_machine(client, intention.target.external_id)
+        machine = read_machine(client, self._wanted(intention).machine_id)
         return {"health": machine.text("healthStatus"), "risk": machine.text("riskScore")}
 
     def call(self, client: DefenderClient, intention: Intention) -> Json:
         """Ask for it once: again only where what was asked for came to nothing."""
-        own = self._own(read_actions(client, intention.target.external_id), intention)
+        wanted = self._wanted(intention)
+        own = self._own(read_actions(client, wanted.machine_id), intention)
         if own is not None and own.word("status") not in _GAVE_UP:
             return shown(own)
-        return shown(start(client, intention, self.verb, self.kind, self.permission, self.body))
+        return shown(start(client, intention, wanted))
 
     def read_back(self, client: DefenderClient, intention: Intention) -> ReadBack:
         """The machine action, or one of others that ended since, must have succeeded."""
-        actions = read_actions(client, intention.target.external_id)
+        machine_id = self._wanted(intention).machine_id
+        actions = read_actions(client, machine_id)
         seen = self._own(actions, intention) or self._since(actions, intention)
         if seen is None:
             return ReadBack(False, {}, "Defender shows no such machine action yet.")
-        machine = read_machine(client, intention.target.external_id)
+        machine = read_machine(client, machine_id)
         return ReadBack(
             holds=seen.word("status") == "succeeded",
             observed={**shown(seen), "health": machine.text("healthStatus")},
@@ -185,25 +224,33 @@ class RunOnce:
         )
 
     def reversal_inputs(self, intention: Intention) -> Json | None:
-        """Nothing on the computer was changed."""
+        """Nothing on the computer was changed, or nothing that the API can change back."""
         return None
 
+    def _wanted(self, intention: Intention) -> Wanted:
+        machine_id, sha1, body = intention.target.external_id, "", dict(self.body)
+        if self.is_of_file:
+            machine_id, sha1 = machine_and_file(intention)
+            body["Sha1"] = sha1
+        return Wanted(machine_id, self.verb, self.kind, self.permission, body, sha1)
+
     def _own(self, actions: list[Fields], intention: Intention) -> Fields | None:
-        mark = comment(intention)
+        wanted, mark = self._wanted(intention), comment(intention)
         return next(
             (
-                a
-                for a in actions
-                if a.word("type") == self.kind.lower() and a.text("requestorComment") == mark
+                action
+                for action in actions
+                if wanted.is_met_by(action) and action.text("requestorComment") == mark
             ),
             None,
         )
 
     def _since(self, actions: list[Fields], intention: Intention) -> Fields | None:
         """The one that was under way when ours was refused for that reason."""
+        wanted = self._wanted(intention)
         for action in actions:
             ended = action.time("lastUpdateDateTimeUtc", "lastUpdateTimeUtc")
             is_later = ended is not None and ended >= intention.since
-            if action.word("type") == self.kind.lower() and is_later:
+            if wanted.is_met_by(action) and is_later:
                 return action
         return None

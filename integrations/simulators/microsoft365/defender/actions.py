@@ -2,12 +2,13 @@
 
 Sources: https://learn.microsoft.com/defender-endpoint/api/machineaction, …/isolate-machine,
 …/unisolate-machine, …/restrict-code-execution, …/unrestrict-code-execution, …/run-av-scan,
-…/collect-investigation-package. The code of "Action is already in progress" is the one that the
-service gives in practice.
+…/collect-investigation-package, …/stop-and-quarantine-file. The code of "Action is already in
+progress" is the one that the service gives in practice.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,14 +32,17 @@ _FINISHED = ("Succeeded", "Failed", "TimeOut", "Cancelled")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of machine action: its verb in the path, the parameter that chooses its scope."""
+    """A kind of machine action: its verb in the path, and the parameter beside the comment.
+
+    The parameter chooses one of the scopes; where there are none, it is a file's SHA-1.
+    """
 
     verb: str
     type: str
     permission: str
-    scope_parameter: str = ""
+    parameter: str = ""
     scopes: tuple[str, ...] = ()
-    scope_needed: bool = False
+    is_needed: bool = False
 
 
 _KINDS = (
@@ -48,26 +52,31 @@ _KINDS = (
     Kind("restrictCodeExecution", "RestrictCodeExecution", "Machine.RestrictExecution"),
     Kind("unrestrictCodeExecution", "UnrestrictCodeExecution", "Machine.RestrictExecution"),
     Kind("runAntiVirusScan", "RunAntiVirusScan", "Machine.Scan", "ScanType", ("Quick", "Full"),
-         scope_needed=True),
+         is_needed=True),
     Kind("collectInvestigationPackage", "CollectInvestigationPackage", "Machine.CollectForensics"),
+    Kind("StopAndQuarantineFile", "StopAndQuarantineFile", "Machine.StopAndQuarantine", "Sha1",
+         is_needed=True),
 )  # fmt: skip
 
 
 def _asked(request: Request, kind: Kind) -> tuple[str, str | None]:
+    """The comment, and the parameter's value."""
     body = request.body
     if not isinstance(body, dict):
         raise wrong_body()
     for name in body:
-        if name not in {"Comment", kind.scope_parameter}:
+        if name not in {"Comment", kind.parameter}:
             raise wrong_body()
     if not isinstance(body.get("Comment"), str) or not body["Comment"]:
         raise lacking("Comment")
-    scope = body.get(kind.scope_parameter) if kind.scope_parameter else None
-    if scope is None and kind.scope_needed:
-        raise lacking(kind.scope_parameter)
-    if scope is not None and scope not in kind.scopes:
-        raise wrong_body(f"{kind.scope_parameter} must be one of {', '.join(kind.scopes)}")
-    return body["Comment"], scope or (kind.scopes[0] if kind.scopes else None)
+    value = body.get(kind.parameter) if kind.parameter else None
+    if value is None and kind.is_needed:
+        raise lacking(kind.parameter)
+    if value is not None and kind.scopes and value not in kind.scopes:
+        raise wrong_body(f"{kind.parameter} must be one of {', '.join(kind.scopes)}")
+    if value is not None and not kind.scopes and not re.fullmatch("[0-9a-fA-F]{40}", str(value)):
+        raise wrong_body(f"{kind.parameter} must be a SHA-1")
+    return body["Comment"], value or (kind.scopes[0] if kind.scopes else None)
 
 
 def _start(kind: Kind) -> Callable[[Request], Answer]:
@@ -76,13 +85,14 @@ def _start(kind: Kind) -> Callable[[Request], Answer]:
         machine = tenant.true("machines", machine_id)
         if machine is None:
             raise missing(f"Machine {machine_id}")
-        comment, scope = _asked(request, kind)
+        comment, value = _asked(request, kind)
+        scope, sha1 = (value, None) if kind.scopes else (None, value)
         if any(a["type"] == kind.type for a in _unfinished(tenant, machine_id)):
             raise DefenderError(400, "ActiveRequestAlreadyExists", "Action is already in progress")
         now = datetime.fromtimestamp(tenant.store.clock(), UTC)
         record = machine_action(
             machine, tenant.new_id("machine-action"), kind.type, comment=comment, scope=scope,
-            by=request.app.name, now=now,
+            sha1=sha1, by=request.app.name, now=now,
         )  # fmt: skip
         tenant.put("machineActions", record)
         request.effect(f"machine.{kind.verb}", machine_id, action=record["id"])
@@ -115,6 +125,9 @@ def _finish(tenant: Tenant, action: Record, status: str, now: datetime) -> None:
         "RestrictCodeExecution": {"restricted": True},
         "UnrestrictCodeExecution": {"restricted": False},
     }.get(action["type"], {})
+    if action["relatedFileInfo"]:
+        files = {*state.get("files", []), action["relatedFileInfo"]["fileIdentifier"]}
+        changed = {"files": sorted(files)}
     tenant.put("machineStates", {**state, **changed})
 
 

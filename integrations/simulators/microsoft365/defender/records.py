@@ -231,6 +231,7 @@ def machine_action(
     scope: str | None,
     by: str,
     now: datetime,
+    sha1: str | None = None,
 ) -> Record:
     """A machine action as it is when it was asked for."""
     return {
@@ -249,5 +250,5 @@ def machine_action(
         "cancellationRequestor": None,
         "cancellationComment": None,
         "cancellationDateTimeUtc": None,
-        "relatedFileInfo": None,
+        "relatedFileInfo": {"fileIdentifier": sha1, "fileIdentifierType": "Sha1"} if sha1 else None,
     }  # fmt: skip

@@ -10,8 +10,8 @@ from . import records
 
 PERMISSIONS = (
     "Alert.Read.All", "Machine.CollectForensics", "Machine.Isolate", "Machine.Read.All",
-    "Machine.RestrictExecution", "Machine.Scan", "Software.Read.All", "Ti.ReadWrite.All",
-    "User.Read.All", "Vulnerability.Read.All",
+    "Machine.RestrictExecution", "Machine.Scan", "Machine.StopAndQuarantine", "Software.Read.All",
+    "Ti.ReadWrite.All", "User.Read.All", "Vulnerability.Read.All",
 )  # fmt: skip
 _BROWSER = ("google", "chrome", "129.0.6668.58")
 _ARCHIVER = ("7-zip", "7-zip", "23.01")
