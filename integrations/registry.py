@@ -12,12 +12,14 @@ from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT3
 from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
 from integrations.connectors.tactical_rmm.manifest import MANIFEST as TACTICAL_RMM
+from integrations.connectors.wazuh.manifest import MANIFEST as WAZUH
 from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
 from integrations.contract import Action, Gatherer, Manifest
 from integrations.errors import UnknownAction, UnknownConnector
 
 _MANIFESTS: Final = (
     # One line for each.
+    WAZUH,
     WEBHOOK,
     TACTICAL_RMM,
     NINJAONE,

@@ -116,6 +116,11 @@ def _ninjaone(text: str) -> Contract:
     return Contract(yaml.load(text, yaml.CSafeLoader), Dialect(lacks=("/ws/",)))
 
 
+def _wazuh(text: str) -> Contract:
+    # The indexer's search is OpenSearch's own, and not the manager's API.
+    return Contract(yaml.load(text, yaml.CSafeLoader), Dialect(lacks=("/wazuh-",)))
+
+
 def _sentinelone(text: str) -> Contract:
     """Lists of parameters for each method and path; nothing about answers."""
     paths: dict[str, Schema] = {}
@@ -172,7 +177,7 @@ GOOGLE = Published(
 INTUNE = Published(GRAPH_CONTRACT.name, _intune)
 CROWDSTRIKE = Published("crowdstrike-subset.openapi.json", _crowdstrike)
 NINJAONE = Published("ninjaone-subset.yaml", _ninjaone)
-WAZUH = Published("wazuh-4.14-subset.yaml", _openapi_yaml)
+WAZUH = Published("wazuh-4.14-subset.yaml", _wazuh)
 DEFENDER_ENDPOINT = Published("defender_endpoint.yaml", documented.read, DOCUMENTED)
 SENTINELONE = Published("sentinelone-2.1-requests.json", _sentinelone)
 TACTICAL_RMM = Published("tacticalrmm-urls.txt", _tactical_rmm)
