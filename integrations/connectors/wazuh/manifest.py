@@ -57,12 +57,14 @@ FEEDS = (
     ),
     Feed(
         name="alerts", title="Alerts of rules", permissions=(READ_ALERTS, AGENTS),
-        normalise=normalise, configured=configured, fetch=feeds.alerts, is_pushed=True, interval_seconds=60,
+        normalise=normalise, configured=configured,
+        fetch=feeds.alerts, is_pushed=True, interval_seconds=60,
         documentation=_INTEGRATION,
     ),
     Feed(
         name="vulnerabilities", title="Holes in programs",
-        permissions=(READ_VULNERABILITIES, AGENTS), normalise=normalise, fetch=feeds.vulnerabilities, interval_seconds=3600,
+        permissions=(READ_VULNERABILITIES, AGENTS), normalise=normalise,
+        fetch=feeds.vulnerabilities, interval_seconds=3600,
         documentation=f"{_DOCS}/capabilities/vulnerability-detection/index.html",
     ),
     Feed(

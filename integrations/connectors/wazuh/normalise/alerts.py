@@ -166,7 +166,7 @@ def _event(fields: Fields, rule: Fields, level: int, uid: str, time: dt.datetime
     is_sign_in = bool(groups & {_SUCCESS, _FAILURE})
     is_success = (_SUCCESS in groups) if is_sign_in else None
     class_uid = ocsf.AUTHENTICATION if is_sign_in else ocsf.BASE_EVENT
-    activity = (1, "Logon") if is_sign_in else (ocsf.OTHER, "Alert below the level of findings")
+    number, name = (1, "Logon") if is_sign_in else (ocsf.OTHER, "Alert of a low level")
     agent = fields.nested("agent")
     return Event(
         uid=uid,
@@ -181,7 +181,7 @@ def _event(fields: Fields, rule: Fields, level: int, uid: str, time: dt.datetime
         country=country(fields.nested("GeoLocation").text("country_code2", "country_code")),
         entities=_entities(fields),
         ocsf=ocsf.event(
-            class_uid, *activity, time,
+            class_uid, number, name, time,
             **_shared(fields, rule, level, uid), **ocsf.status(is_success),
             user=ocsf.user(owner or actor) if is_sign_in else None,
         ),

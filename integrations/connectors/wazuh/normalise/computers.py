@@ -8,7 +8,6 @@ from tenants.records import DirectoryItem, Event
 
 # https://documentation.wazuh.com/current/user-manual/agent/agent-management/agent-connection.html
 _ACTIVE = "active"
-_COLLECT = (2, "Collect")
 
 
 def agent(fields: Fields) -> DirectoryItem:
@@ -90,7 +89,7 @@ def observed(fields: Fields, agent_id: str, kind: str) -> Event:
         target=agent_id,
         entities=entities(entity("device", agent_id), entity("ip", ip)),
         ocsf=ocsf.event(
-            ocsf.DEVICE_INVENTORY, *_COLLECT, time,
+            ocsf.DEVICE_INVENTORY, 2, "Collect", time,
             severity_id=1,
             uid=content_uid(fields.body),
             reported_by=ocsf.product("Wazuh", "Wazuh"),
