@@ -6,6 +6,7 @@ from typing import Final
 
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
 from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
+from integrations.connectors.dns.manifest import MANIFEST as DNS
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.intune.manifest import MANIFEST as INTUNE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
@@ -19,6 +20,7 @@ from integrations.errors import UnknownAction, UnknownConnector
 
 _MANIFESTS: Final = (
     # One line for each.
+    DNS,
     WAZUH,
     WEBHOOK,
     TACTICAL_RMM,

@@ -44,7 +44,7 @@ def demo(store: Store, now: datetime, seed: int) -> None:
     tenant.put("agents", agent(91, now, [GROUP]) | {"status": "never_connected"})
     for number in range(_ALERTS):
         tenant.put("alerts", alert(number, number % _COMPUTERS + 1, now))
-    tenant.put("alerts", alert(900, 90, now))
+    tenant.put("alerts", alert(30, 90, now))
 
 
 def agent(number: int, now: datetime, groups: list[str]) -> Record:
