@@ -130,7 +130,8 @@ def test_each_question_is_asked_once(vendor, client) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({}, "domains"), ({"domains": "localhost"}, "domains"), ({"domains": "a b.c_d-.test"}, "domains"),
+    [({}, "domains"), ({"domains": "localhost"}, "domains"),
+     ({"domains": "a b.c_d-.test"}, "domains"),
      ({"domains": "x" * 64 + ".test"}, "domains"),
      ({"domains": "a.test", "names": "www"}, "names"),
      ({"domains": "a.test", "resolver": "http://9.9.9.9/"}, "resolver"),

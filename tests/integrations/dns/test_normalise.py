@@ -84,7 +84,8 @@ def answer(*values: str, status: str = "found") -> dict:
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [({}, "missing_id"), ({"domain": "a.test"}, "no_answers"), ({"domain": "nowhere"}, "bad_domain"),
+    [({}, "missing_id"), ({"domain": "a.test"}, "no_answers"),
+     ({"domain": "nowhere"}, "bad_domain"),
      ({"domain": "a.test", "answers": {"a.test MX": "x"}}, "bad_answer"),
      ({"domain": "a.test", "answers": {"a.test MX": answer("ten mx")}}, "bad_answer"),
      ({"domain": "a.test", "answers": {"a.test MX": answer(status="odd")}}, "bad_answer"),

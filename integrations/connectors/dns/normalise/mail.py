@@ -73,12 +73,12 @@ def dkim(domain: str, selectors: Sequence[str], texts: Texts) -> dict[str, Any]:
             if "p" in told and told.get("v", "DKIM1").upper() == "DKIM1":
                 keys.append({"selector": selector, **_key(told)})
     usable = [key for key in keys if not key["is_revoked"] and key["bits"]]
+    rsa_keys = [key for key in usable if key["type"] == "rsa"]
     problems = {
         "missing": not keys,
         "all_revoked": bool(keys) and all(key["is_revoked"] for key in keys),
-        "weak_key": any(0 < key["bits"] < _LEAST_KEY_BITS for key in usable),
-        "short_key": any(_LEAST_KEY_BITS <= key["bits"] < _GOOD_KEY_BITS for key in usable
-                         if key["type"] == "rsa"),
+        "weak_key": any(key["bits"] < _LEAST_KEY_BITS for key in rsa_keys),
+        "short_key": any(_LEAST_KEY_BITS <= key["bits"] < _GOOD_KEY_BITS for key in rsa_keys),
         "unreadable_key": any(not key["is_revoked"] and not key["bits"] for key in keys),
         "only_tests": bool(usable) and all(key["is_test"] for key in usable),
     }  # fmt: skip
