@@ -107,10 +107,6 @@ def _crowdstrike(text: str) -> Contract:
     return Contract(json.loads(text), Dialect(gives_nulls=True, lacks=("/sensors/", "/ods/")))
 
 
-def _openapi_yaml(text: str) -> Contract:
-    return Contract(yaml.load(text, yaml.CSafeLoader), Dialect())
-
-
 def _ninjaone(text: str) -> Contract:
     # The sign-in service is none of the API's paths.
     return Contract(yaml.load(text, yaml.CSafeLoader), Dialect(lacks=("/ws/",)))
