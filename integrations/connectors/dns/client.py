@@ -180,7 +180,7 @@ def connect(
         ),
         server=server,
         limits=limits or Limits(),
-        policy=lambda domain: _policy(transport, domain),
+        policy=lambda domain: policy_of(transport, domain),
         close=transport.close,
     )
 
@@ -237,7 +237,7 @@ def _host_and_port(text: str) -> tuple[str, int]:
         ) from None
 
 
-def _policy(transport: Transport, domain: str) -> list[str]:
+def policy_of(transport: Transport, domain: str) -> list[str]:
     """The lines of a domain's policy of MTA-STS (RFC 8461, section 3.3); none where there is none.
 
     What can't be fetched now is no reason to lose the rest: the sender of mail sees the same.

@@ -23,7 +23,7 @@ def vendor(tmp_path):
 
 @pytest.fixture
 def client(vendor):
-    """A client of it; the domain's web server is tried in test_a_policy_is_fetched."""
+    """A client of it; the web server is tried in test_policy.py."""
     connected = vendor.connect()
     connected.policy = lambda domain: POLICY if domain == "good.test" else []
     yield connected

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations import connections, inbound, signing
+from integrations import connections, inbound, polling, signing
 from integrations.connectors.wazuh import feeds
-from integrations.models import Connection
+from integrations.models import Connection, FeedState
 from integrations.simulators.wazuh import seeds
 from tenants import scope
 from tenants.models import Event, Finding
@@ -68,6 +68,23 @@ def test_an_alert_by_the_door_is_the_same_as_by_the_indexer(tenant) -> None:
     with scope.tenant(tenant.id):
         assert (Finding.objects.count(), Event.objects.count()) == (1, 1)
         assert set(Finding.objects.get().techniques) == {"T1003.001"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("alert_from", "findings", "events"), [("5", 25, 0), ("", 5, 20)])
+def test_the_connections_level_counts_for_what_is_polled(
+    vendor, tenant, settings, alert_from, findings, events
+) -> None:
+    settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    with scope.tenant(tenant.id):
+        connection = connections.create(
+            connector="wazuh", name="wazuh", actor="test", secrets=vendor.secrets,
+            settings={**vendor.settings, "alert_from": alert_from},
+        )  # fmt: skip
+        state = FeedState.objects.get(connection=connection, feed="alerts")
+    polling.poll(tenant.id, state.id)
+    with scope.tenant(tenant.id):
+        assert (Finding.objects.count(), Event.objects.count()) == (findings, events)
 
 
 def test_what_filebeat_adds_is_left_out(vendor, client) -> None:
