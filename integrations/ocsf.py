@@ -21,6 +21,7 @@ INCIDENT_FINDING: Final = 2005
 PROCESS_ACTIVITY: Final = 1007
 NETWORK_ACTIVITY: Final = 4001
 DNS_ACTIVITY: Final = 4003
+DEVICE_INVENTORY: Final = 5001
 BASE_EVENT: Final = 0
 
 UNKNOWN: Final = 0
@@ -39,6 +40,7 @@ _CLASS_NAMES: Final = {
     PROCESS_ACTIVITY: "Process Activity",
     NETWORK_ACTIVITY: "Network Activity",
     DNS_ACTIVITY: "DNS Activity",
+    DEVICE_INVENTORY: "Device Inventory Info",
 }
 SEVERITY_NAMES: Final = {
     0: "Unknown", 1: "Informational", 2: "Low", 3: "Medium", 4: "High", 5: "Critical", 6: "Fatal",

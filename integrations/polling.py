@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from integrations import connections, registry
-from integrations.contract import Feed, Page
+from integrations.contract import Feed, Normalise, Page
 from integrations.errors import (
     ConnectionMisconfigured,
     PermissionMissing,
@@ -34,6 +34,7 @@ class _Poll:
     connector: str
     feed: Feed
     cursor: dict
+    settings: dict[str, str]
 
 
 def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
@@ -69,16 +70,24 @@ def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
         if connection.state == Connection.State.PAUSED or feed.fetch is None:
             work.schedule("poll", state_id, delay=feed.interval_seconds)
             return None
-        return _Poll(state.id, connection.id, connection.connector, feed, state.cursor)
+        return _Poll(
+            state.id,
+            connection.id,
+            connection.connector,
+            feed,
+            state.cursor,
+            dict(connection.settings),
+        )
 
 
 def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
     """Take pages until the feed has no more (True) or has had its turn (False)."""
     assert job.feed.fetch is not None
+    normalise = job.feed.normaliser(job.settings)
     with connections.client(tenant_id, job.connection_id) as client:
         for count, page in enumerate(job.feed.fetch(client, job.cursor), start=1):
             work.renew()
-            _keep(tenant_id, job, page)
+            _keep(tenant_id, job, page, normalise)
             if page.is_last:
                 return True
             if count >= _PAGES_AT_ONCE:
@@ -86,13 +95,13 @@ def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
     return True
 
 
-def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page) -> None:
+def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page, normalise: Normalise) -> None:
     with scope.tenant(tenant_id):
         outcome = intake.take(
             connector=job.connector,
             feed=job.feed.name,
             records=page.records,
-            normalise=job.feed.normalise,
+            normalise=normalise,
         )
         state = FeedState.objects.select_for_update().get(id=job.state_id)
         state.cursor = dict(page.cursor)

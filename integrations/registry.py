@@ -7,18 +7,22 @@ from typing import Final
 from integrations.connectors.active_directory.manifest import MANIFEST as ACTIVE_DIRECTORY
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
 from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
+from integrations.connectors.dns.manifest import MANIFEST as DNS
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
 from integrations.connectors.intune.manifest import MANIFEST as INTUNE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
 from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
 from integrations.connectors.tactical_rmm.manifest import MANIFEST as TACTICAL_RMM
+from integrations.connectors.wazuh.manifest import MANIFEST as WAZUH
 from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
 from integrations.contract import Action, Gatherer, Manifest
 from integrations.errors import UnknownAction, UnknownConnector
 
 _MANIFESTS: Final = (
     # One line for each.
+    DNS,
+    WAZUH,
     WEBHOOK,
     TACTICAL_RMM,
     NINJAONE,

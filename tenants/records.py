@@ -73,6 +73,7 @@ DirectoryKind = Literal[
     "organisation",
     "software",
     "patch",
+    "domain",
 ]
 
 

@@ -109,6 +109,28 @@ ENDPOINT_ACTIONS: tuple[CatalogAction, ...] = (
         hourly_limit=20,
     ),
     CatalogAction(
+        name="endpoint.add_to_group",
+        title="Put a computer under a group's settings",
+        target="device",
+        owner_words="We put {target} under the security settings of another group.",
+        inputs={"group": "string"},
+        # In this group and no other, as it was before.
+        optional_inputs={"only": "boolean"},
+        reversal="endpoint.remove_from_group",
+        d3fend="D3-ACH",
+        hourly_limit=25,
+    ),
+    CatalogAction(
+        name="endpoint.remove_from_group",
+        title="Take a computer out of a group's settings",
+        target="device",
+        owner_words="We took {target} out of the security settings of a group.",
+        inputs={"group": "string"},
+        reversal="endpoint.add_to_group",
+        d3fend="D3-RC",
+        hourly_limit=25,
+    ),
+    CatalogAction(
         name="endpoint.retire",
         title="Take a device out of management",
         target="device",

@@ -107,13 +107,14 @@ def _crowdstrike(text: str) -> Contract:
     return Contract(json.loads(text), Dialect(gives_nulls=True, lacks=("/sensors/", "/ods/")))
 
 
-def _openapi_yaml(text: str) -> Contract:
-    return Contract(yaml.load(text, yaml.CSafeLoader), Dialect())
-
-
 def _ninjaone(text: str) -> Contract:
     # The sign-in service is none of the API's paths.
     return Contract(yaml.load(text, yaml.CSafeLoader), Dialect(lacks=("/ws/",)))
+
+
+def _wazuh(text: str) -> Contract:
+    # The indexer's search is OpenSearch's own, and not the manager's API.
+    return Contract(yaml.load(text, yaml.CSafeLoader), Dialect(lacks=("/wazuh-",)))
 
 
 def _sentinelone(text: str) -> Contract:
@@ -172,7 +173,7 @@ GOOGLE = Published(
 INTUNE = Published(GRAPH_CONTRACT.name, _intune)
 CROWDSTRIKE = Published("crowdstrike-subset.openapi.json", _crowdstrike)
 NINJAONE = Published("ninjaone-subset.yaml", _ninjaone)
-WAZUH = Published("wazuh-4.14-subset.yaml", _openapi_yaml)
+WAZUH = Published("wazuh-4.14-subset.yaml", _wazuh)
 DEFENDER_ENDPOINT = Published("defender_endpoint.yaml", documented.read, DOCUMENTED)
 SENTINELONE = Published("sentinelone-2.1-requests.json", _sentinelone)
 TACTICAL_RMM = Published("tacticalrmm-urls.txt", _tactical_rmm)

@@ -1,0 +1,1 @@
+"""What the answers of name servers say of a domain. Pure: no database, no network, no clock."""

@@ -1,0 +1,1 @@
+"""A stateful stand-in for Wazuh's manager and indexer over HTTP: python -m, --port."""

@@ -1,0 +1,103 @@
+"""The indexer's search, as far as the connector uses it: filters, sorting, search_after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from integrations.simulators.base.http import Answer
+from integrations.simulators.base.routes import Request, cut
+from integrations.simulators.base.store import Record
+
+
+def _at(record: Any, path: str) -> Any:
+    """A field by its dotted name; also where the names are nested differently."""
+    for part in path.split("."):
+        record = record.get(part) if isinstance(record, Mapping) else None
+    return record
+
+
+def _values(record: Record, path: str) -> list[Any]:
+    found = _at(record, path)
+    return found if isinstance(found, list) else [found]
+
+
+def _matches(record: Record, condition: Record) -> bool:
+    """Whether a record meets one condition; ValueError for a kind that isn't served."""
+    (kind, told), *_ = condition.items()
+    if kind == "bool":
+        some = told.get("should", [])
+        least = int(told.get("minimum_should_match", 0))
+        return all(_matches(record, one) for one in told.get("filter", [])) and (
+            sum(_matches(record, one) for one in some) >= least
+        )
+    (field, wanted), *_ = told.items()
+    if kind == "term":
+        return wanted in _values(record, field)
+    if kind == "terms":
+        return bool(set(wanted) & set(_values(record, field)))
+    if kind == "range":
+        return any(_is_from(found, wanted["gte"]) for found in _values(record, field))
+    raise ValueError(f"{kind} is not served")
+
+
+def _is_from(found: Any, least: Any) -> bool:
+    if isinstance(found, str):
+        return _millis(found) >= _millis(str(least))
+    return found is not None and found >= least
+
+
+def _millis(text: str) -> int:
+    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
+def _sort_value(record: Record, path: str) -> Any:
+    """Dates are sorted, and given back, as milliseconds."""
+    found = _at(record, path)
+    is_date = isinstance(found, str) and path in ("timestamp", "vulnerability.detected_at")
+    return _millis(found) if is_date else found
+
+
+def _hit(record: Record, sorts: Sequence[str], wanted: Any) -> Record:
+    source = record["_source"]
+    if isinstance(wanted, list):
+        source = {}
+        for path in wanted:
+            outer, _, inner = path.partition(".")
+            source[outer] = (
+                {inner: _at(record["_source"], path)} if inner else _at(record["_source"], outer)
+            )
+    told = {"_index": "wazuh", "_id": record["id"], "_score": None, "_source": source}
+    return told | (
+        {"sort": [_sort_value(record["_source"], path) for path in sorts]} if sorts else {}
+    )
+
+
+def search(request: Request, collection: str) -> Answer:
+    """One page of what a query finds."""
+    query = request.body if isinstance(request.body, dict) else {}
+    condition = query.get("query") or {"bool": {}}
+    found = [one for one in request.tenant.all(collection) if _matches(one["_source"], condition)]
+    orders = [next(iter(one.items())) for one in query.get("sort", [])]
+    sorts = [name for name, _ in orders]
+    found.sort(key=lambda one: [str(_sort_value(one["_source"], name)) for name in sorts],
+               reverse=bool(orders) and orders[0][1] == "desc")  # fmt: skip
+    size = min(int(query.get("size", 10)), request.largest_page)
+    page, _ = cut(found, _start(found, sorts, query.get("search_after")), size, request.faults)
+    hits = [_hit(one, sorts, query.get("_source")) for one in page] if size else []
+    total = {"value": len(found), "relation": "eq"}
+    return Answer(200, {
+        "took": 1, "timed_out": False, "_shards": {"total": 1, "successful": 1, "failed": 0},
+        "hits": {"total": total, "max_score": None, "hits": hits},
+    })  # fmt: skip
+
+
+def _start(found: Sequence[Record], sorts: Sequence[str], after: list[Any] | None) -> int:
+    """The place behind the record that these sort values are of."""
+    if after is None:
+        return 0
+    for place, one in enumerate(found):
+        if [_sort_value(one["_source"], name) for name in sorts] == after:
+            return place + 1
+    return len(found)
