@@ -14,12 +14,16 @@ from django.utils import timezone
 
 from integrations import registry, signing
 from integrations.contract import Client, Feed, Manifest
-from integrations.errors import ConnectionMisconfigured, VendorError
+from integrations.errors import ConnectionMisconfigured
 from integrations.models import Connection, FeedState
+from integrations.problems import FOR_A_PERSON, problem_of
 from tenants import ledger, scope, vault, work
+from tenants.errors import HoldfastError
 
 _CLIENTS_KEPT = 64
-_HEALTH_IS_FRESH = dt.timedelta(minutes=1)
+# What may pass by itself, such as a vendor that is down, needs a person only when it lasts.
+_PATIENCE = dt.timedelta(minutes=30)
+_LONGEST_SEEN = 500
 _clients: OrderedDict[str, Client] = OrderedDict()
 _lock = threading.Lock()
 _DOOR = "/api/v1/in"
@@ -60,6 +64,7 @@ def create(
             )
             if feed.fetch is not None:
                 work.schedule("poll", state.id)
+    work.schedule("check", connection.id)
     ledger.append(
         "connection.created",
         actor=actor,
@@ -161,47 +166,51 @@ def _kept(connection: Connection, secrets: Mapping[str, str]) -> Client:
         return _clients[key]
 
 
-def check(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> str:
-    """Read once through the whole path; return what was seen, or raise the vendor's error.
+def mark_broken(connection_id: uuid.UUID, error: HoldfastError) -> None:
+    """Note that the connection needs a person, and why; technicians are told by its next check."""
+    row = Connection.objects.select_for_update().get(id=connection_id)
+    if row.state == Connection.State.ACTIVE:
+        failed(row, error)
+        work.schedule("check", connection_id)
 
-    The connection's health is recorded either way.
+
+def seen_to_work(connection_id: uuid.UUID) -> None:
+    """Note that the vendor has just answered: a connection that was broken is checked at once."""
+    if Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).exists():
+        work.schedule("check", connection_id)
+
+
+def failed(row: Connection, error: HoldfastError) -> None:
+    """Keep that a read through the whole path failed; say in the ledger once that it is broken.
+
+    What may pass by itself breaks the connection only when it has lasted.
     """
-    with scope.tenant(tenant_id):
-        connector = Connection.objects.get(id=connection_id).connector
-    try:
-        with client(tenant_id, connection_id) as vendor:
-            seen = registry.connector(connector).canary(vendor)
-    except VendorError as error:
-        with scope.tenant(tenant_id):
-            mark_broken(connection_id, str(error))
-        raise
-    with scope.tenant(tenant_id):
-        mark_healthy(connection_id)
-    return seen
-
-
-def mark_broken(connection_id: uuid.UUID, error: str) -> None:
-    """Record that the connection needs a person, and why; say so in the ledger once."""
-    changed = (
-        Connection.objects.filter(id=connection_id)
-        .exclude(state__in=[Connection.State.BROKEN, Connection.State.PAUSED])
-        .update(state=Connection.State.BROKEN, error=error)
-    )
-    if changed:
+    now = timezone.now()
+    row.problem, row.error, row.checked_at = problem_of(error), str(error), now
+    row.failing_since = row.failing_since or now
+    lasts = row.problem in FOR_A_PERSON or now - row.failing_since >= _PATIENCE
+    is_new = lasts and row.state == Connection.State.ACTIVE
+    if is_new:
+        row.state = Connection.State.BROKEN
+    row.save(update_fields=["problem", "error", "checked_at", "failing_since", "state"])
+    if is_new:
         ledger.append(
-            "connection.broken", actor="engine", subject=str(connection_id), body={"error": error}
+            "connection.broken", actor="engine", subject=str(row.id), body={"error": row.error}
         )
 
 
-def mark_healthy(connection_id: uuid.UUID) -> None:
-    """Record that a read through the whole path worked; once a minute is often enough."""
-    seen = Connection.objects.values_list("state", "last_healthy_at").get(id=connection_id)
-    now = timezone.now()
-    if seen[0] == Connection.State.ACTIVE and seen[1] and now - seen[1] < _HEALTH_IS_FRESH:
-        return
-    Connection.objects.filter(id=connection_id).update(last_healthy_at=now)
-    recovered = Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).update(
-        state=Connection.State.ACTIVE, error=""
-    )
+def worked(row: Connection, seen: str) -> None:
+    """Keep that a canary has just read through the whole path, and what it saw."""
+    recovered = row.state == Connection.State.BROKEN
     if recovered:
-        ledger.append("connection.recovered", actor="engine", subject=str(connection_id))
+        row.state = Connection.State.ACTIVE
+    row.problem, row.error, row.failing_since = "", "", None
+    row.seen, row.checked_at = seen[:_LONGEST_SEEN], timezone.now()
+    row.last_healthy_at = row.checked_at
+    row.save(
+        update_fields=[
+            "state", "problem", "error", "failing_since", "seen", "checked_at", "last_healthy_at",
+        ]
+    )  # fmt: skip
+    if recovered:
+        ledger.append("connection.recovered", actor="engine", subject=str(row.id))

@@ -4,13 +4,14 @@ A page's records and the cursor after it are stored in one transaction, so that 
 two pages neither skips nor repeats anything that matters (repeats are duplicates).
 """
 
+import datetime as dt
 import random
 import uuid
 from dataclasses import dataclass
 
 from django.utils import timezone
 
-from integrations import connections, registry
+from integrations import connections, registry, tallies
 from integrations.contract import Feed, Page
 from integrations.errors import (
     ConnectionMisconfigured,
@@ -20,7 +21,9 @@ from integrations.errors import (
     VendorError,
 )
 from integrations.models import Connection, FeedState
+from integrations.problems import problem_of
 from tenants import intake, scope, work
+from tenants.errors import HoldfastError
 
 # A feed with a long backlog gives way to others after so many pages.
 _PAGES_AT_ONCE = 20
@@ -34,6 +37,7 @@ class _Poll:
     connector: str
     feed: Feed
     cursor: dict
+    zone: dt.tzinfo
 
 
 def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
@@ -44,24 +48,25 @@ def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
     try:
         caught_up = _read_pages(tenant_id, job)
     except Throttled as error:
-        _again(tenant_id, job, error.retry_after, str(error))
+        _failed(tenant_id, job, error.retry_after, error)
     except VendorError as error:
         needs_person = isinstance(error, Unauthorised | PermissionMissing)
-        _again(tenant_id, job, _RETRY_SECONDS * (5 if needs_person else 1), str(error))
+        _failed(tenant_id, job, _RETRY_SECONDS * (5 if needs_person else 1), error)
         if isinstance(error, Unauthorised):
             with scope.tenant(tenant_id):
-                connections.mark_broken(job.connection_id, str(error))
+                connections.mark_broken(job.connection_id, error)
     except ConnectionMisconfigured as error:
         with scope.tenant(tenant_id):
-            connections.mark_broken(job.connection_id, str(error))
-        _again(tenant_id, job, _RETRY_SECONDS * 5, str(error))
+            connections.mark_broken(job.connection_id, error)
+        _failed(tenant_id, job, _RETRY_SECONDS * 5, error)
     else:
-        _again(tenant_id, job, job.feed.interval_seconds if caught_up else 0, "")
+        _read(tenant_id, job, caught_up=caught_up)
 
 
 def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
     with scope.tenant(tenant_id):
-        state = FeedState.objects.select_related("connection").filter(id=state_id).first()
+        rows = FeedState.objects.select_related("connection", "tenant")
+        state = rows.filter(id=state_id).first()
         if state is None:
             return None
         connection = state.connection
@@ -69,7 +74,8 @@ def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
         if connection.state == Connection.State.PAUSED or feed.fetch is None:
             work.schedule("poll", state_id, delay=feed.interval_seconds)
             return None
-        return _Poll(state.id, connection.id, connection.connector, feed, state.cursor)
+        zone = tallies.zone_of(state.tenant.time_zone)
+        return _Poll(state.id, connection.id, connection.connector, feed, state.cursor, zone)
 
 
 def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
@@ -98,16 +104,28 @@ def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page) -> None:
         state.cursor = dict(page.cursor)
         state.records += outcome.records
         state.save(update_fields=["cursor", "records"])
+        tallies.note(state.id, outcome.records, job.zone)
 
 
-def _again(tenant_id: uuid.UUID, job: _Poll, delay: float, error: str) -> None:
+def _failed(tenant_id: uuid.UUID, job: _Poll, delay: float, error: HoldfastError) -> None:
+    told = {"error": str(error), "problem": problem_of(error), "last_error_at": timezone.now()}
+    with scope.tenant(tenant_id):
+        FeedState.objects.filter(id=job.state_id).update(**told)
+        _again(job, delay)
+
+
+def _read(tenant_id: uuid.UUID, job: _Poll, *, caught_up: bool) -> None:
     now = timezone.now()
+    told = {"error": "", "problem": "", "last_success_at": now}
+    if caught_up:
+        told["caught_up_at"] = now
+    with scope.tenant(tenant_id):
+        FeedState.objects.filter(id=job.state_id).update(**told)
+        connections.seen_to_work(job.connection_id)
+        _again(job, job.feed.interval_seconds if caught_up else 0)
+
+
+def _again(job: _Poll, delay: float) -> None:
     # Jitter keeps a thousand tenants from asking in the same second.
     jitter = random.uniform(0, delay / 10)  # noqa: S311
-    with scope.tenant(tenant_id):
-        if error:
-            FeedState.objects.filter(id=job.state_id).update(error=error, last_error_at=now)
-        else:
-            FeedState.objects.filter(id=job.state_id).update(error="", last_success_at=now)
-            connections.mark_healthy(job.connection_id)
-        work.schedule("poll", job.state_id, delay=delay + jitter)
+    work.schedule("poll", job.state_id, delay=delay + jitter)

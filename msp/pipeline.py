@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import dramatiq
 from django.db import connections
 
-from integrations import polling
+from integrations import checking, polling
 from msp.notifications import actions as notifications
 from msp.queue import broker
 from playbooks import (
@@ -33,6 +33,8 @@ dramatiq.set_broker(broker)
 STAGES: Mapping[str, work.Handler] = {
     # A vendor's feed is read; records become events, findings and directory.
     "poll": polling.poll,
+    # A canary reads through the whole path of a connection; what is wrong becomes an alarm.
+    "check": checking.check,
     # Findings that belong together become a case with a risk.
     "triage": triage.triage,
     # Evidence is gathered, read-only; the verdict table decides.
@@ -45,7 +47,7 @@ STAGES: Mapping[str, work.Handler] = {
     "run": runner.advance,
     # Whoever has not answered is reminded, and then the next contact is asked.
     "remind": reminders.remind,
-    # A client's contact gets a link, and technicians a reminder, by mail.
+    # A client's contact gets a link, and technicians a reminder or an alarm, by mail.
     "notify": notifications.notify,
     # An approval that nobody gave in time has the outcome that the rules name.
     "expire": approvals.expire,
@@ -74,6 +76,12 @@ _OPTIONS = {**_LIMITS, "priority": 10}
 @dramatiq.actor(actor_name="poll", queue_name="polling", **_OPTIONS)
 def poll(work_id: str) -> None:
     """Read one feed."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="check", queue_name="polling", **_OPTIONS)
+def check(work_id: str) -> None:
+    """Check a connection."""
     _perform(work_id)
 
 
@@ -153,6 +161,7 @@ _ACTORS = {
     actor.actor_name: actor
     for actor in (
         poll,
+        check,
         triage_findings,
         investigate,
         routine,
