@@ -18,7 +18,7 @@ from integrations.errors import ConnectionMisconfigured
 from integrations.models import Connection, FeedState
 from integrations.problems import FOR_A_PERSON, problem_of
 from tenants import ledger, scope, vault, work
-from tenants.errors import HoldfastError
+from tenants.errors import HoldfastError, VaultError
 
 _CLIENTS_KEPT = 64
 # What may pass by itself, such as a vendor that is down, needs a person only when it lasts.
@@ -80,6 +80,72 @@ def _check_feed(manifest: Manifest, settings: Mapping[str, str]) -> None:
         raise ConnectionMisconfigured(f"feed must be one of: {', '.join(pushed)}.")
 
 
+def change(
+    connection_id: uuid.UUID,
+    *,
+    settings: Mapping[str, str],
+    secrets: Mapping[str, str],
+    expires_at: dt.datetime | None,
+    actor: str,
+) -> Connection:
+    """Correct a connection's settings and give it new secrets; a secret left out stays.
+
+    It is then checked and read at once. ConnectionMisconfigured says what can't work.
+    """
+    row = Connection.objects.select_related("secret").select_for_update(of=("self",))
+    connection = row.get(id=connection_id)
+    manifest = registry.connector(connection.connector)
+    given = {name: value for name, value in secrets.items() if value}
+    _check(manifest.settings, settings, "setting")
+    _check_feed(manifest, settings)
+    merged = {**_opened(connection), **given}
+    _check(manifest.secrets, merged, "secret")
+    try_settings(manifest, settings, merged)
+    changed = sorted(n for n in manifest.settings if settings.get(n) != connection.settings.get(n))
+    connection.settings = dict(settings)
+    connection.secret = vault.put(secret_name(connection.connector, connection.name), merged)
+    connection.expires_at, connection.expiry_by_hand = expires_at, expires_at is not None
+    connection.save(update_fields=["settings", "secret", "expires_at", "expiry_by_hand"])
+    ledger.append(
+        "connection.changed",
+        actor=actor,
+        subject=f"{connection.connector} {connection.name}",
+        body={"settings": changed, "secrets": sorted(given)},
+    )
+    _go_on(connection)
+    return connection
+
+
+def try_settings(
+    manifest: Manifest, settings: Mapping[str, str], secrets: Mapping[str, str]
+) -> None:
+    """Find out whether settings can work, as far as that can be told without asking the vendor.
+
+    ConnectionMisconfigured says what can't.
+    """
+    pushed = manifest.pushed_feed(settings)
+    if pushed is not None:
+        pushed.normaliser(settings)
+    else:
+        manifest.connect(settings, secrets).close()
+
+
+def set_paused(connection_id: uuid.UUID, *, paused: bool, actor: str) -> None:
+    """Read and do nothing through a connection, or go on."""
+    row = Connection.objects.select_for_update().get(id=connection_id)
+    if (row.state == Connection.State.PAUSED) == paused:
+        return
+    row.state = Connection.State.PAUSED if paused else Connection.State.ACTIVE
+    row.save(update_fields=["state"])
+    ledger.append(
+        f"connection.{'paused' if paused else 'resumed'}",
+        actor=actor,
+        subject=f"{row.connector} {row.name}",
+    )
+    if not paused:
+        _go_on(row)
+
+
 def secret_name(connector: str, name: str) -> str:
     """Return under what name the vault keeps the secrets of a connection."""
     return f"connection/{connector}/{name}"
@@ -109,6 +175,24 @@ def _with_key(secrets: Mapping[str, str]) -> Mapping[str, str]:
         signing.check_key(given)
         return secrets
     return {**secrets, signing.KEY: signing.new_key()}
+
+
+def _opened(connection: Connection) -> dict[str, str]:
+    """Return the secrets that are kept; none where they can't be opened and must be entered."""
+    try:
+        return vault.open_secret(connection.secret) if connection.secret else {}
+    except VaultError:
+        return {}
+
+
+def _go_on(connection: Connection) -> None:
+    """Check and read now what was waiting for a correction."""
+    Connection.objects.filter(id=connection.id).update(standing_at=None)
+    work.schedule("check", connection.id)
+    manifest = registry.connector(connection.connector)
+    for state in connection.feeds.all():
+        if manifest.feed(state.feed).fetch is not None:
+            work.schedule("poll", state.id)
 
 
 def _check(known: Mapping[str, str], given: Mapping[str, str], what: str) -> None:

@@ -6,6 +6,7 @@ vendor's door, a question, an answer that could be read. That a port answers mea
 
 import datetime as dt
 import enum
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -98,7 +99,7 @@ def judge(connection: Connection, alarms: Sequence[HealthAlarm], now: dt.datetim
 def wrong_with(
     connection: Connection,
     states: Iterable[FeedState],
-    volumes: Mapping[object, Volume],
+    volumes: Mapping[uuid.UUID, Volume],
     now: dt.datetime,
 ) -> list[Wrong]:
     """Return what is wrong with a connection now. `volumes` are by the id of the feed's state."""

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from integrations import catalog
 from integrations.contract import Manifest
 from integrations.errors import (
     ConnectionMisconfigured,
@@ -82,9 +83,10 @@ def needed(manifest: Manifest) -> dict[str, list[str]]:
     for feed in manifest.feeds:
         for name in feed.permissions if feed.fetch is not None else ():
             found.setdefault(name, []).append(feed.title)
-    for action in (*manifest.actions, *manifest.gatherers):
-        for name in action.permissions:
-            found.setdefault(name, []).append(action.name)
+    for actions in (manifest.actions, manifest.gatherers):
+        for action in actions:
+            for name in action.permissions:
+                found.setdefault(name, []).append(catalog.get(action.name).title)
     return found
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integrations import health_report
+from integrations.health_report import Report
 from msp.console import answers, plan_views, routine_case, selectors, words
 from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
@@ -62,6 +64,7 @@ class CasePage:
     timeline: Sequence[TimelineEntry]
     assignee: str
     routine: RoutineView | None
+    thin: Sequence[Report]
 
     @property
     def is_live(self) -> bool:
@@ -129,7 +132,15 @@ def read(case: Case, actor: str) -> CasePage:
         timeline=_timeline(case),
         assignee=case.assignee,
         routine=routine_case.read(case),
+        thin=_thin(case),
     )
+
+
+def _thin(case: Case) -> list[Report]:
+    """Return the connections without which evidence may be missing, while the case is open."""
+    if case.status == Case.Status.CLOSED:
+        return []
+    return [one for one in health_report.of_scope(case.tenant_id) if not one.is_well]
 
 
 def _answer(row: Evidence) -> str:

@@ -86,7 +86,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Tenants", "apartment", "console:tenants"),
                     _item("Rules of engagement", "gavel", "console:msp_rules"),
                     _item("Accounts", "person", "admin:tenants_account_changelist"),
-                    _item("Connections", "cable", "admin:integrations_connection_changelist"),
+                    _item("Connections", "cable", "console:health"),
                     _item("Connectors", "hub", "console:connectors"),
                     _item("Quarantine", "report", "console:quarantine"),
                 ],

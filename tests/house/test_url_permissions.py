@@ -117,6 +117,22 @@ RULES: dict[str, Rule] = {
         ADMIN, _slug("/admin/playbooks/contain-cloud-account/{}/spread/"), of_client=True
     ),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
+    "console:health": Rule(READ, "/admin/health/"),
+    "console:connection_health": Rule(
+        READ, _own("connection", "/admin/health/{}/"), of_client=True
+    ),
+    "console:connection_check": Rule(
+        FROM_TECHNICIAN, _own("connection", "/admin/health/{}/check/"), "post", of_client=True
+    ),
+    "console:connection_change": Rule(
+        ADMIN, _own("connection", "/admin/health/{}/change/"), of_client=True
+    ),
+    "console:connection_pause": Rule(
+        FROM_ADMIN, _own("connection", "/admin/health/{}/pause/"), "post", of_client=True
+    ),
+    "console:alarm_accept": Rule(
+        FROM_TECHNICIAN, _own("alarm", "/admin/health/alarms/{}/accept/"), "post", of_client=True
+    ),
     "console:tenants": Rule(READ, "/admin/clients/"),
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
     "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import catalog
-from integrations.models import Connection, FeedState
+from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem
 from msp.reports.models import Report
 from playbooks import activation, agreement, library, routines, rules
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
@@ -42,6 +42,7 @@ class Rows:
     approval: Approval
     plan: Plan
     connection: Connection
+    alarm: HealthAlarm
     quarantined: RawRecord
     report: Report
     contact: Contact
@@ -58,6 +59,7 @@ def fill(tenant: Tenant) -> Rows:
         proof = _evidence(case)
         plan, approval = _plan(case, account)
         connection = _connection()
+        alarm = _alarms(connection)
         quarantined = _quarantined()
         report = Report.objects.create(
             kind="outcome",
@@ -331,10 +333,47 @@ def _connection() -> Connection:
         name="Microsoft 365",
         secret=vault.put(Rows.secret, {"client_secret": "nobody may read this"}),
         state=Connection.State.BROKEN,
+        problem=Problem.CREDENTIALS,
         error="The client secret has expired: make a new one in Entra and enter it.",
+        settings={"tenant_id": "northwind-dental.example", "client_id": "5b1c9d1e"},
+        failing_since=timezone.now() - dt.timedelta(hours=3),
+        checked_at=timezone.now(),
+        last_healthy_at=timezone.now() - dt.timedelta(hours=3),
+        granted=["User.Read.All", "AuditLog.Read.All"],
+        excessive=["Sites.FullControl.All", HOSTILE],
+        standing_at=timezone.now() - dt.timedelta(hours=4),
+        expires_at=timezone.now() + dt.timedelta(days=5),
     )
-    FeedState.objects.create(connection=connection, feed="alerts", records=12)
+    alerts = FeedState.objects.create(
+        connection=connection, feed="alerts", records=12, last_success_at=timezone.now(),
+        caught_up_at=timezone.now(), last_record_at=timezone.now(),
+    )  # fmt: skip
+    FeedState.objects.create(
+        connection=connection, feed="sign_ins", problem=Problem.PERMISSION,
+        error="GET graph.microsoft.com/v1.0/auditLogs/signIns: not allowed (Forbidden).",
+    )  # fmt: skip
+    for back in range(1, 20):
+        day = timezone.now().date() - dt.timedelta(days=back)
+        FeedDay.objects.create(state=alerts, day=day, records=40 + back % 7 * 15)
     return connection
+
+
+def _alarms(connection: Connection) -> HealthAlarm:
+    now = timezone.now()
+    HealthAlarm.objects.create(
+        connection=connection, kind=HealthAlarm.Kind.EXPIRY, began_at=now, accepted_by="technician:sam",
+        words="The credentials run out in 5 days.", accepted_why="New ones come on Monday.",
+        fix="Make new credentials at the vendor now.",
+    )  # fmt: skip
+    HealthAlarm.objects.create(
+        connection=connection, kind=HealthAlarm.Kind.LATE, began_at=now, ended_at=now,
+        words="Groups: not read to the end for 3 hours.",
+    )  # fmt: skip
+    return HealthAlarm.objects.create(
+        connection=connection, kind=HealthAlarm.Kind.CANARY, began_at=now,
+        words="The vendor refuses the credentials.", tell_error="No mail server is set.",
+        fix="Make new ones at the vendor and enter them on the connection's page.",
+    )  # fmt: skip
 
 
 def _quarantined() -> RawRecord:

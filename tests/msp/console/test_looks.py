@@ -155,6 +155,9 @@ def test_pages_fit_and_can_be_read(
         "quarantined": f"quarantine/{rows.quarantined.id}/",
         "cases": "tenants/case/",
         "connections": "integrations/connection/",
+        "health": "health/",
+        "health-connection": f"health/{rows.connection.id}/",
+        "health-change": f"health/{rows.connection.id}/change/",
         "connection": f"integrations/connection/{rows.connection.id}/",
     }.items():
         page.goto(f"{server.url}/admin/{address}")
