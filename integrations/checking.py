@@ -58,11 +58,19 @@ def _ask(connection: Connection) -> _Answer:
     """Read once through the whole path. Outside any transaction: a vendor may take long."""
     try:
         manifest = registry.connector(connection.connector)
+        if manifest.pushed_feed(connection.settings) and _was_just_delivered(connection):
+            return _Answer(connection.seen)
         with connections.client(connection.tenant_id, connection.id) as vendor:
             seen = manifest.canary(vendor)
             return _Answer(seen, standing=_standing(connection, vendor))
     except HoldfastError as error:
         return _Answer(error=error)
+
+
+def _was_just_delivered(connection: Connection) -> bool:
+    """Whether a source has just shown by itself that its way to us is open."""
+    at = connection.last_healthy_at
+    return at is not None and timezone.now() - at < health.CHECKED_EVERY
 
 
 def _standing(connection: Connection, vendor: object) -> Standing | None:

@@ -24,6 +24,8 @@ _CLIENTS_KEPT = 64
 # What may pass by itself, such as a vendor that is down, needs a person only when it lasts.
 _PATIENCE = dt.timedelta(minutes=30)
 _LONGEST_SEEN = 500
+# Deliveries may come by the second; once a minute is often enough to note it.
+_HEALTH_IS_FRESH = dt.timedelta(minutes=1)
 _clients: OrderedDict[str, Client] = OrderedDict()
 _lock = threading.Lock()
 _DOOR = "/api/v1/in"
@@ -262,6 +264,13 @@ def seen_to_work(connection_id: uuid.UUID) -> None:
     """Note that the vendor has just answered: a connection that was broken is checked at once."""
     if Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).exists():
         work.schedule("check", connection_id)
+
+
+def delivered(row: Connection) -> None:
+    """Note that a source's signed delivery was taken: it came the whole way."""
+    is_fresh = row.last_healthy_at and timezone.now() - row.last_healthy_at < _HEALTH_IS_FRESH
+    if row.state != Connection.State.ACTIVE or row.problem or not is_fresh:
+        worked(row, "A signed delivery was taken.")
 
 
 def failed(row: Connection, error: HoldfastError) -> None:

@@ -99,6 +99,7 @@ def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
     if source.connection.state == Connection.State.PAUSED:
         raise DeliveryRefused("paused", "This source is paused: send it again later.")
     if not body.strip():
+        connections.delivered(source.connection)
         return Taken(delivery_id, False, intake.Outcome())
     if not _remember(source.connection, delivery_id, now):
         return Taken(delivery_id, True, intake.Outcome())
@@ -162,7 +163,7 @@ def _note(
     if error:
         connections.mark_broken(source.connection.id, error)
     else:
-        connections.seen_to_work(source.connection.id)
+        connections.delivered(source.connection)
 
 
 def _tell(address: Address, reason: str) -> None:

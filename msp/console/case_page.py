@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations import health_report
+from integrations.health import Status
 from integrations.health_report import Report
+from integrations.models import HealthAlarm
 from msp.console import answers, plan_views, routine_case, selectors, words
 from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
@@ -140,7 +142,14 @@ def _thin(case: Case) -> list[Report]:
     """Return the connections without which evidence may be missing, while the case is open."""
     if case.status == Case.Status.CLOSED:
         return []
-    return [one for one in health_report.of_scope(case.tenant_id) if not one.is_well]
+    reports = health_report.of_scope(case.tenant_id)
+    return [one for one in reports if not one.is_well and not _only_expires(one)]
+
+
+def _only_expires(report: Report) -> bool:
+    """Whether nothing is wrong yet but that the credentials will run out."""
+    kinds = {alarm.kind for alarm in report.alarms if not alarm.accepted_by}
+    return report.judged.status == Status.ATTENTION and kinds == {HealthAlarm.Kind.EXPIRY}
 
 
 def _answer(row: Evidence) -> str:

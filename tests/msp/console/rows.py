@@ -81,8 +81,8 @@ def fill(tenant: Tenant) -> Rows:
         quiet = _quiet_case(account)
         contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
     return Rows(
-        tenant, account, case, quiet, proof, finding, approval, plan, connection, quarantined,
-        report, contact,
+        tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
+        quarantined, report, contact,
     )  # fmt: skip
 
 
@@ -361,8 +361,8 @@ def _connection() -> Connection:
 def _alarms(connection: Connection) -> HealthAlarm:
     now = timezone.now()
     HealthAlarm.objects.create(
-        connection=connection, kind=HealthAlarm.Kind.EXPIRY, began_at=now, accepted_by="technician:sam",
-        words="The credentials run out in 5 days.", accepted_why="New ones come on Monday.",
+        connection=connection, kind=HealthAlarm.Kind.EXPIRY, began_at=now,
+        words="The credentials run out in 5 days.", accepted_by="technician:sam", accepted_why="New ones come on Monday.",
         fix="Make new credentials at the vendor now.",
     )  # fmt: skip
     HealthAlarm.objects.create(
