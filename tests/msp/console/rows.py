@@ -362,7 +362,8 @@ def _alarms(connection: Connection) -> HealthAlarm:
     now = timezone.now()
     HealthAlarm.objects.create(
         connection=connection, kind=HealthAlarm.Kind.EXPIRY, began_at=now,
-        words="The credentials run out in 5 days.", accepted_by="technician:sam", accepted_why="New ones come on Monday.",
+        words="The credentials run out in 5 days.", accepted_by="technician:sam",
+        accepted_why="New ones come on Monday.",
         fix="Make new credentials at the vendor now.",
     )  # fmt: skip
     HealthAlarm.objects.create(
