@@ -33,13 +33,34 @@ def check(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> None:
         connection = Connection.objects.filter(id=connection_id).first()
         if connection is None or connection.state == Connection.State.PAUSED:
             return
-    answer = _ask(connection)
+    manifest = health.manifest_of(connection)
+    is_pushed = manifest is not None and manifest.pushed_feed(connection.settings) is not None
+    if is_pushed and _was_just_delivered(connection):
+        answer = _Answer(connection.seen)
+    else:
+        answer = _ask(connection)
     work.renew()
     with scope.tenant(tenant_id):
-        keep(connection_id, answer)
+        _keep(connection_id, answer)
         every = health.CHECKED_EVERY.total_seconds()
         # Jitter keeps a thousand connections from being checked in the same second.
         work.schedule("check", connection_id, delay=every * random.uniform(0.9, 1.1))  # noqa: S311
+
+
+def once(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> str:
+    """Read once through the whole path; return what was seen, or raise the error that was met.
+
+    What is granted is asked as well. The connection's health is kept either way.
+    """
+    with scope.tenant(tenant_id):
+        connection = Connection.objects.get(id=connection_id)
+    connection.standing_at = None
+    answer = _ask(connection)
+    with scope.tenant(tenant_id):
+        _keep(connection_id, answer)
+    if answer.error is not None:
+        raise answer.error
+    return answer.seen
 
 
 def check_now(connection_id: uuid.UUID) -> None:
@@ -58,8 +79,6 @@ def _ask(connection: Connection) -> _Answer:
     """Read once through the whole path. Outside any transaction: a vendor may take long."""
     try:
         manifest = registry.connector(connection.connector)
-        if manifest.pushed_feed(connection.settings) and _was_just_delivered(connection):
-            return _Answer(connection.seen)
         with connections.client(connection.tenant_id, connection.id) as vendor:
             seen = manifest.canary(vendor)
             return _Answer(seen, standing=_standing(connection, vendor))
@@ -85,7 +104,7 @@ def _standing(connection: Connection, vendor: object) -> Standing | None:
         return None
 
 
-def keep(connection_id: uuid.UUID, answer: _Answer) -> None:
+def _keep(connection_id: uuid.UUID, answer: _Answer) -> None:
     """Keep what was seen, and begin or end the alarms that follow from it."""
     row = Connection.objects.select_for_update().get(id=connection_id)
     if answer.error is not None:

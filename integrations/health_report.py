@@ -35,6 +35,7 @@ class FeedReport:
     words: str
     fix: str
     error: str
+    is_pushed: bool
 
     @property
     def is_well(self) -> bool:
@@ -132,6 +133,7 @@ def _feed(
         words=alarm.words if alarm else told.words,
         fix=alarm.fix if alarm else told.fix,
         error=state.error,
+        is_pushed=not polled,
     )
 
 
