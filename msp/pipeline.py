@@ -13,6 +13,7 @@ from django.db import connections
 
 from integrations import checking, polling
 from msp.notifications import actions as notifications
+from msp.onboarding import consent, relationships
 from msp.queue import broker
 from playbooks import (
     approvals,
@@ -35,6 +36,10 @@ STAGES: Mapping[str, work.Handler] = {
     "poll": polling.poll,
     # A canary reads through the whole path of a connection; what is wrong becomes an alarm.
     "check": checking.check,
+    # A client's consent is tried, and the client connected.
+    "consent": consent.settle,
+    # The MSP's GDAP relationship with a client is looked up.
+    "relationship": relationships.look_up,
     # Findings that belong together become a case with a risk.
     "triage": triage.triage,
     # Evidence is gathered, read-only; the verdict table decides.
@@ -82,6 +87,18 @@ def poll(work_id: str) -> None:
 @dramatiq.actor(actor_name="check", queue_name="polling", **_OPTIONS)
 def check(work_id: str) -> None:
     """Check a connection."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="consent", queue_name="polling", **_OPTIONS)
+def try_consent(work_id: str) -> None:
+    """Try a client's consent."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="relationship", queue_name="polling", **_OPTIONS)
+def look_up_relationship(work_id: str) -> None:
+    """Look up a GDAP relationship."""
     _perform(work_id)
 
 
@@ -162,6 +179,8 @@ _ACTORS = {
     for actor in (
         poll,
         check,
+        try_consent,
+        look_up_relationship,
         triage_findings,
         investigate,
         routine,

@@ -84,6 +84,12 @@ UNFOLD: dict[str, Any] = {
                 "title": "Clients",
                 "items": [
                     _item("Tenants", "apartment", "console:tenants"),
+                    _item(
+                        "Bring clients in",
+                        "person_add",
+                        "console:onboarding",
+                        permission=_is_admin,
+                    ),
                     _item("Rules of engagement", "gavel", "console:msp_rules"),
                     _item("Accounts", "person", "admin:tenants_account_changelist"),
                     _item("Connections", "cable", "console:health"),

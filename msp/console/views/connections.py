@@ -132,14 +132,14 @@ def change(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     manifest = registry.connector(row.connector)
     if request.method != "POST":
         return _form(request, row, manifest, row.settings)
-    settings = _posted(request, "setting", tuple(manifest.settings))
+    settings = posted(request, "setting", tuple(manifest.settings))
     try:
-        expires_at = _day(request.POST.get("expires_on", ""))
+        expires_at = day_of(request.POST.get("expires_on", ""))
         actions.change_connection(
             row,
             actor=technician_of(request),
             settings=settings,
-            secrets=_posted(request, "secret", tuple(manifest.secrets)),
+            secrets=posted(request, "secret", tuple(manifest.secrets)),
             expires_at=expires_at,
         )
     except HoldfastError as error:
@@ -168,12 +168,13 @@ def _form(
     )
 
 
-def _posted(request: HttpRequest, kind: str, names: tuple[str, ...]) -> dict[str, str]:
+def posted(request: HttpRequest, kind: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return the fields of a form for settings or secrets that were filled in."""
     told = {name: request.POST.get(f"{kind}-{name}", "").strip()[:_LONGEST] for name in names}
     return {name: value for name, value in told.items() if value}
 
 
-def _day(text: str) -> dt.datetime | None:
+def day_of(text: str) -> dt.datetime | None:
     """Return the start of a day in UTC, None for no text; ConsoleError where it is no day."""
     if not text.strip():
         return None

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem
+from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
 from playbooks import activation, agreement, library, routines, rules
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
@@ -79,6 +80,7 @@ def fill(tenant: Tenant) -> Rows:
         ledger.seal()
         ledger.append("approval.requested", actor="engine", case_id=case.id, subject="technician")
         quiet = _quiet_case(account)
+        _onboarding(tenant)
         contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
@@ -374,6 +376,22 @@ def _alarms(connection: Connection) -> HealthAlarm:
         connection=connection, kind=HealthAlarm.Kind.CANARY, began_at=now,
         words="The vendor refuses the credentials.", tell_error="No mail server is set.",
         fix="Make new ones at the vendor and enter them on the connection's page.",
+    )  # fmt: skip
+
+
+def _onboarding(tenant: Tenant) -> None:
+    Onboarding.objects.create(
+        tenant=tenant, connectors=["microsoft365", "google_workspace"],
+        started_by="technician:mira",
+        relationship={
+            "status": "active", "client": tenant.name, "ends_at": "2027-03-01T00:00:00+00:00",
+            "may_consent": False,
+        },
+    )  # fmt: skip
+    ConsentRequest.objects.create(
+        expected="northwind-dental.example", nonce_sha256="0" * 64, asked_by="technician:mira",
+        state=ConsentRequest.State.REFUSED, expires_at=timezone.now(),
+        words="The administrator consented in another organisation than the expected one.",
     )  # fmt: skip
 
 
