@@ -1,12 +1,13 @@
 """How times, hashes and tones are written in the console."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from msp.console import words
 
@@ -57,6 +58,13 @@ def words_of(name: str) -> str:
 def chip(word: words.Word) -> SafeString:
     """Return a label in its tone."""
     return format_html('<span class="hf-chip hf-{}">{}</span>', word.tone, word.label)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """Return a long name of the machine's that may go on in the next line after a dot or slash."""
+    parts = [part for part in re.split(r"(?<=[./])", name) if part]
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))  # noqa: S308
 
 
 @register.simple_tag
