@@ -64,7 +64,7 @@ def chip(word: words.Word) -> SafeString:
 def breakable(name: str) -> SafeString:
     """Return a long name of the machine's that may go on in the next line after a dot or slash."""
     parts = [part for part in re.split(r"(?<=[./])", name) if part]
-    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))  # noqa: S308
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))
 
 
 @register.simple_tag
