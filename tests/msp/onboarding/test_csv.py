@@ -1,4 +1,4 @@
-"""Many clients from one file: each row succeeds or says why, none blocks another, nothing is kept."""
+"""Many clients from one file: each row succeeds or says why, none blocks another."""
 
 import csv
 import io
