@@ -129,8 +129,11 @@ def missing(connection: Connection) -> list[Missing]:
 
 
 def read_to_end(connection: Connection, state: FeedState) -> dt.datetime:
-    """Return up to when a feed is read: what came to the vendor before it is with us."""
-    return state.caught_up_at or connection.created_at
+    """Return up to when a feed is read: what came to the vendor before it is with us.
+
+    Where nothing was noted of that yet, the last success counts.
+    """
+    return state.caught_up_at or state.last_success_at or connection.created_at
 
 
 def lateness(feed: Feed) -> dt.timedelta:
