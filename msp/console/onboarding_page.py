@@ -101,13 +101,22 @@ def permissions(manifest: Manifest) -> list[tuple[str, str, str]]:
     ]
 
 
+def common(manifest: Manifest) -> tuple[list[str], Problems]:
+    """Return what the MSP has for all clients, by name, or why that can't be read."""
+    try:
+        told = shared.of(manifest)
+    except OnboardingError as error:
+        return [], error.problems
+    return (sorted({*told.settings, *told.secrets}) if told else []), ()
+
+
 def delegation(manifest: Manifest) -> Delegation | None:
     """Return what is delegated at Google; None for other vendors."""
     if manifest.vendor != "Google":
         return None
     try:
-        common = shared.of(manifest)
-        key = json.loads(common.secrets["service_account_key"]) if common else {}
+        told = shared.of(manifest)
+        key = json.loads(told.secrets["service_account_key"]) if told else {}
     except (OnboardingError, ValueError):
         key = {}
     client_id = str(key.get("client_id") or "") if isinstance(key, dict) else ""

@@ -36,11 +36,14 @@ _OWN = ("tenant_id", "admin", "site_id")
 
 @dataclass(frozen=True, slots=True)
 class ClientDetails:
-    """Who a client is. The contact is the person who may approve for it; both fields or none."""
+    """Who a client is; what is empty stays as it is, or as it is for any new client.
+
+    The contact is the person who may approve for it: both fields or none.
+    """
 
     slug: str
     name: str
-    time_zone: str = "UTC"
+    time_zone: str = ""
     country: str = ""
     contact_name: str = ""
     contact_email: str = ""
@@ -214,7 +217,7 @@ def _check(details: ClientDetails) -> None:
         found.append(FieldProblem("slug", words))
     if not details.name.strip() or len(details.name) > _LONGEST_NAME:
         found.append(FieldProblem("name", "Enter the client's name, at most 200 characters."))
-    if details.time_zone not in zoneinfo.available_timezones():
+    if details.time_zone and details.time_zone not in zoneinfo.available_timezones():
         words = "Enter a time zone such as Europe/London or America/New_York."
         found.append(FieldProblem("time_zone", words))
     if details.country and not _COUNTRY.fullmatch(details.country):

@@ -278,7 +278,7 @@ def _connect(
     chosen = next((one for one in told.chosen if one.manifest.id == manifest.id), None)
     row = chosen.report.connection if chosen and chosen.report else None
     given = settings or (dict(row.settings) if row else {})
-    common = shared.of(manifest)
+    common, unreadable = onboarding_page.common(manifest)
     return page(
         request,
         "onboard_connect.html",
@@ -288,11 +288,11 @@ def _connect(
         settings=[(name, text, given.get(name, "")) for name, text in manifest.settings.items()],
         secrets=list(manifest.secrets.items()),
         kept=row is not None,
-        common=sorted({*common.settings, *common.secrets}) if common else [],
+        common=common,
         by_consent=shared.needs_consent(manifest),
         permissions=onboarding_page.permissions(manifest),
         delegated=onboarding_page.delegation(manifest),
-        problems=problems,
+        problems=problems or unreadable,
         expires_on=request.POST.get("expires_on", ""),
     )
 

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         register.add_argument("slug", metavar="SLUG")
         register.add_argument("--name", required=True)
         for name in ("time-zone", "country", "contact-name", "contact-email"):
-            register.add_argument(f"--{name}", default="UTC" if name == "time-zone" else "")
+            register.add_argument(f"--{name}", default="")
         connect = commands.add_parser("connect", help="connect a product, or correct that")
         connect.add_argument("slug", metavar="SLUG")
         connect.add_argument("connector", metavar="CONNECTOR")

@@ -92,6 +92,14 @@ def test_the_same_file_again_changes_nothing(microsoft) -> None:
         assert Connection.objects.count() == 1
 
 
+def test_a_column_that_is_left_out_changes_nothing(db) -> None:
+    _take(_client("good", country="GB"))
+    [row] = _take({"slug": "good", "name": "Better"})
+    assert row.is_ok
+    tenant = Tenant.objects.get()
+    assert (tenant.name, tenant.time_zone, tenant.country) == ("Better", "Europe/London", "GB")
+
+
 def test_a_corrected_row_corrects_the_connection(microsoft) -> None:
     row = _with_app("good", microsoft)
     _take({**row, f"{M}client_secret": "wrong"})
