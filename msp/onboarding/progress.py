@@ -88,7 +88,7 @@ def of(tenant: Tenant) -> Progress:
     wanted = {*onboarding.connectors, *reports} & set(registry.CONNECTORS)
     chosen = [_chosen(one, reports.get(one)) for one in registry.CONNECTORS if one in wanted]
     inventory = _inventory(list(reports.values()))
-    told = (
+    told: tuple[tuple[str, str, StepState, str], ...] = (
         ("client", "Client", "done", tenant.name),
         ("connectors", "Products", *_of_choice(chosen)),
         ("connect", "Connection and consent", *_of_connecting(chosen)),
