@@ -14,11 +14,17 @@ from django.utils import timezone
 
 from integrations import registry, signing
 from integrations.contract import Client, Feed, Manifest
-from integrations.errors import ConnectionMisconfigured, VendorError
+from integrations.errors import ConnectionMisconfigured
 from integrations.models import Connection, FeedState
+from integrations.problems import FOR_A_PERSON, problem_of
 from tenants import ledger, scope, vault, work
+from tenants.errors import HoldfastError, VaultError
 
 _CLIENTS_KEPT = 64
+# What may pass by itself, such as a vendor that is down, needs a person only when it lasts.
+_PATIENCE = dt.timedelta(minutes=30)
+_LONGEST_SEEN = 500
+# Deliveries may come by the second; once a minute is often enough to note it.
 _HEALTH_IS_FRESH = dt.timedelta(minutes=1)
 _clients: OrderedDict[str, Client] = OrderedDict()
 _lock = threading.Lock()
@@ -60,6 +66,7 @@ def create(
             )
             if feed.fetch is not None:
                 work.schedule("poll", state.id)
+    work.schedule("check", connection.id)
     ledger.append(
         "connection.created",
         actor=actor,
@@ -73,6 +80,72 @@ def _check_feed(manifest: Manifest, settings: Mapping[str, str]) -> None:
     pushed = [feed.name for feed in manifest.feeds if feed.is_pushed]
     if len(pushed) > 1 and settings.get("feed") not in pushed:
         raise ConnectionMisconfigured(f"feed must be one of: {', '.join(pushed)}.")
+
+
+def change(
+    connection_id: uuid.UUID,
+    *,
+    settings: Mapping[str, str],
+    secrets: Mapping[str, str],
+    expires_at: dt.datetime | None,
+    actor: str,
+) -> Connection:
+    """Correct a connection's settings and give it new secrets; a secret left out stays.
+
+    It is then checked and read at once. ConnectionMisconfigured says what can't work.
+    """
+    row = Connection.objects.select_related("secret").select_for_update(of=("self",))
+    connection = row.get(id=connection_id)
+    manifest = registry.connector(connection.connector)
+    given = {name: value for name, value in secrets.items() if value}
+    _check(manifest.settings, settings, "setting")
+    _check_feed(manifest, settings)
+    merged = {**_opened(connection), **given}
+    _check(manifest.secrets, merged, "secret")
+    try_settings(manifest, settings, merged)
+    changed = sorted(n for n in manifest.settings if settings.get(n) != connection.settings.get(n))
+    connection.settings = dict(settings)
+    connection.secret = vault.put(secret_name(connection.connector, connection.name), merged)
+    connection.expires_at, connection.expiry_by_hand = expires_at, expires_at is not None
+    connection.save(update_fields=["settings", "secret", "expires_at", "expiry_by_hand"])
+    ledger.append(
+        "connection.changed",
+        actor=actor,
+        subject=f"{connection.connector} {connection.name}",
+        body={"settings": changed, "secrets": sorted(given)},
+    )
+    _go_on(connection)
+    return connection
+
+
+def try_settings(
+    manifest: Manifest, settings: Mapping[str, str], secrets: Mapping[str, str]
+) -> None:
+    """Find out whether settings can work, as far as that can be told without asking the vendor.
+
+    ConnectionMisconfigured says what can't.
+    """
+    pushed = manifest.pushed_feed(settings)
+    if pushed is not None:
+        pushed.normaliser(settings)
+    else:
+        manifest.connect(settings, secrets).close()
+
+
+def set_paused(connection_id: uuid.UUID, *, paused: bool, actor: str) -> None:
+    """Read and do nothing through a connection, or go on."""
+    row = Connection.objects.select_for_update().get(id=connection_id)
+    if (row.state == Connection.State.PAUSED) == paused:
+        return
+    row.state = Connection.State.PAUSED if paused else Connection.State.ACTIVE
+    row.save(update_fields=["state"])
+    ledger.append(
+        f"connection.{'paused' if paused else 'resumed'}",
+        actor=actor,
+        subject=f"{row.connector} {row.name}",
+    )
+    if not paused:
+        _go_on(row)
 
 
 def secret_name(connector: str, name: str) -> str:
@@ -104,6 +177,24 @@ def _with_key(secrets: Mapping[str, str]) -> Mapping[str, str]:
         signing.check_key(given)
         return secrets
     return {**secrets, signing.KEY: signing.new_key()}
+
+
+def _opened(connection: Connection) -> dict[str, str]:
+    """Return the secrets that are kept; none where they can't be opened and must be entered."""
+    try:
+        return vault.open_secret(connection.secret) if connection.secret else {}
+    except VaultError:
+        return {}
+
+
+def _go_on(connection: Connection) -> None:
+    """Check and read now what was waiting for a correction."""
+    Connection.objects.filter(id=connection.id).update(standing_at=None)
+    work.schedule("check", connection.id)
+    manifest = registry.connector(connection.connector)
+    for state in connection.feeds.all():
+        if manifest.feed(state.feed).fetch is not None:
+            work.schedule("poll", state.id)
 
 
 def _check(known: Mapping[str, str], given: Mapping[str, str], what: str) -> None:
@@ -161,47 +252,58 @@ def _kept(connection: Connection, secrets: Mapping[str, str]) -> Client:
         return _clients[key]
 
 
-def check(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> str:
-    """Read once through the whole path; return what was seen, or raise the vendor's error.
+def mark_broken(connection_id: uuid.UUID, error: HoldfastError) -> None:
+    """Note that the connection needs a person, and why; technicians are told by its next check."""
+    row = Connection.objects.select_for_update().get(id=connection_id)
+    if row.state == Connection.State.ACTIVE:
+        failed(row, error)
+        work.schedule("check", connection_id)
 
-    The connection's health is recorded either way.
+
+def seen_to_work(connection_id: uuid.UUID) -> None:
+    """Note that the vendor has just answered: a connection that was broken is checked at once."""
+    if Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).exists():
+        work.schedule("check", connection_id)
+
+
+def delivered(row: Connection) -> None:
+    """Note that a source's signed delivery was taken: it came the whole way."""
+    is_fresh = row.last_healthy_at and timezone.now() - row.last_healthy_at < _HEALTH_IS_FRESH
+    if row.state != Connection.State.ACTIVE or row.problem or not is_fresh:
+        worked(row, "A signed delivery was taken.")
+
+
+def failed(row: Connection, error: HoldfastError) -> None:
+    """Keep that a read through the whole path failed; say in the ledger once that it is broken.
+
+    What may pass by itself breaks the connection only when it has lasted.
     """
-    with scope.tenant(tenant_id):
-        connector = Connection.objects.get(id=connection_id).connector
-    try:
-        with client(tenant_id, connection_id) as vendor:
-            seen = registry.connector(connector).canary(vendor)
-    except VendorError as error:
-        with scope.tenant(tenant_id):
-            mark_broken(connection_id, str(error))
-        raise
-    with scope.tenant(tenant_id):
-        mark_healthy(connection_id)
-    return seen
-
-
-def mark_broken(connection_id: uuid.UUID, error: str) -> None:
-    """Record that the connection needs a person, and why; say so in the ledger once."""
-    changed = (
-        Connection.objects.filter(id=connection_id)
-        .exclude(state__in=[Connection.State.BROKEN, Connection.State.PAUSED])
-        .update(state=Connection.State.BROKEN, error=error)
-    )
-    if changed:
+    now = timezone.now()
+    row.problem, row.error, row.checked_at = problem_of(error), str(error), now
+    row.failing_since = row.failing_since or now
+    lasts = row.problem in FOR_A_PERSON or now - row.failing_since >= _PATIENCE
+    is_new = lasts and row.state == Connection.State.ACTIVE
+    if is_new:
+        row.state = Connection.State.BROKEN
+    row.save(update_fields=["problem", "error", "checked_at", "failing_since", "state"])
+    if is_new:
         ledger.append(
-            "connection.broken", actor="engine", subject=str(connection_id), body={"error": error}
+            "connection.broken", actor="engine", subject=str(row.id), body={"error": row.error}
         )
 
 
-def mark_healthy(connection_id: uuid.UUID) -> None:
-    """Record that a read through the whole path worked; once a minute is often enough."""
-    seen = Connection.objects.values_list("state", "last_healthy_at").get(id=connection_id)
-    now = timezone.now()
-    if seen[0] == Connection.State.ACTIVE and seen[1] and now - seen[1] < _HEALTH_IS_FRESH:
-        return
-    Connection.objects.filter(id=connection_id).update(last_healthy_at=now)
-    recovered = Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).update(
-        state=Connection.State.ACTIVE, error=""
-    )
+def worked(row: Connection, seen: str) -> None:
+    """Keep that a canary has just read through the whole path, and what it saw."""
+    recovered = row.state == Connection.State.BROKEN
     if recovered:
-        ledger.append("connection.recovered", actor="engine", subject=str(connection_id))
+        row.state = Connection.State.ACTIVE
+    row.problem, row.error, row.failing_since = "", "", None
+    row.seen, row.checked_at = seen[:_LONGEST_SEEN], timezone.now()
+    row.last_healthy_at = row.checked_at
+    row.save(
+        update_fields=[
+            "state", "problem", "error", "failing_since", "seen", "checked_at", "last_healthy_at",
+        ]
+    )  # fmt: skip
+    if recovered:
+        ledger.append("connection.recovered", actor="engine", subject=str(row.id))

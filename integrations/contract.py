@@ -185,6 +185,20 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What the vendor tells of a connection's own credentials, asked live.
+
+    `granted`: those of the manifest's permissions that they cover; `excessive`: what they were
+    given beyond the manifest, in the vendor's names. None where the vendor doesn't tell.
+    `expires_at`: when they run out, in UTC; None where the vendor doesn't tell, or never.
+    """
+
+    granted: frozenset[str] | None = None
+    excessive: frozenset[str] | None = None
+    expires_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RateLimit:
     """What the vendor lets one client ask: `requests` in `seconds`, counted for each `scope`."""
 
@@ -214,6 +228,8 @@ class Manifest:
     through the whole path and says in a sentence what it saw, or raises; `explode(document)`
     takes the records out of the envelopes that the vendor puts them in. `permissions` explains
     each permission that a feed or an action names; `set_up` is in the order in which it is done.
+    `standing(client)` asks the vendor what the credentials may do and when they run out; None
+    where it can't tell.
     """
 
     id: str
@@ -231,6 +247,7 @@ class Manifest:
     connect: Connect
     canary: Callable[[Any], str]
     explode: Callable[[Any], list[SourceRecord]]
+    standing: Callable[[Any], Standing] | None = None
 
     def feed(self, name: str) -> Feed:
         """Return the feed of that name; UnknownFeed lists those there are."""

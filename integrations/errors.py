@@ -10,6 +10,7 @@ VendorError                    a call to a vendor did not do what it should
 └── OutcomeUnknown             no answer after sending: it may or may not have been done
 ConnectionMisconfigured        a connection's settings can't work; says which and how
 DeliveryRefused                what was sent to us is not taken; says why
+AlarmError                     an alarm can't be accepted as asked
 UnknownConnector, UnknownFeed, UnknownAction
 """
 
@@ -62,6 +63,10 @@ class DeliveryRefused(HoldfastError):
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code
+
+
+class AlarmError(HoldfastError):
+    """An alarm can't be accepted as asked; the message says why."""
 
 
 class UnknownConnector(HoldfastError):

@@ -14,11 +14,13 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from integrations import connections, files, registry, signing
+from integrations import connections, files, registry, signing, tallies
 from integrations.contract import Feed
 from integrations.errors import ConnectionMisconfigured, DeliveryRefused
 from integrations.models import Connection, Delivery, FeedState
+from integrations.problems import problem_of
 from tenants import intake, ledger, scope, vault
+from tenants.errors import HoldfastError
 from tenants.models import Tenant
 
 # How long a sender may repeat a delivery that was taken already, under the same id.
@@ -97,7 +99,7 @@ def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
     if source.connection.state == Connection.State.PAUSED:
         raise DeliveryRefused("paused", "This source is paused: send it again later.")
     if not body.strip():
-        connections.mark_healthy(source.connection.id)
+        connections.delivered(source.connection)
         return Taken(delivery_id, False, intake.Outcome())
     if not _remember(source.connection, delivery_id, now):
         return Taken(delivery_id, True, intake.Outcome())
@@ -106,7 +108,11 @@ def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
 
 def _find(address: Address) -> _Source | None:
     """The source, where there is one that anything can be sent to."""
-    found = Connection.objects.select_related("secret").filter(id=address.connection_id).first()
+    found = (
+        Connection.objects.select_related("secret", "tenant")
+        .filter(id=address.connection_id)
+        .first()
+    )
     if found is None or not Tenant.objects.filter(id=address.tenant_id, is_active=True).exists():
         return None
     feed = registry.connector(found.connector).pushed_feed(found.settings)
@@ -130,28 +136,34 @@ def _remember(source: Connection, delivery_id: str, now: dt.datetime) -> bool:
 def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outcome:
     manifest, feed = registry.connector(source.connection.connector), source.feed
     found = feed.read(body, now) if feed.read else files.records(body, manifest.explode)
-    normalise, error = feed.normalise, ""
+    normalise = feed.normalise
+    error: HoldfastError | None = None
     try:
         normalise = feed.normaliser(source.connection.settings)
     except ConnectionMisconfigured as wrong:
         # The records are kept all the same, and can be taken in again once that is mended.
-        error = str(wrong)
+        error = wrong
     outcome = intake.take(connector=manifest.id, feed=feed.name, records=found, normalise=normalise)
     _note(source, outcome, now, error)
     return outcome
 
 
-def _note(source: _Source, outcome: intake.Outcome, now: dt.datetime, error: str) -> None:
+def _note(
+    source: _Source, outcome: intake.Outcome, now: dt.datetime, error: HoldfastError | None
+) -> None:
     state, _ = FeedState.objects.select_for_update().get_or_create(
         connection=source.connection, feed=source.feed.name
     )
     state.records += outcome.records
-    state.last_success_at, state.error = now, error
-    state.save(update_fields=["records", "last_success_at", "error"])
+    state.last_success_at = now
+    state.error, state.problem = (str(error), problem_of(error)) if error else ("", "")
+    state.save(update_fields=["records", "last_success_at", "error", "problem"])
+    zone = tallies.zone_of(source.connection.tenant.time_zone)
+    tallies.note(state.id, outcome.records, zone)
     if error:
         connections.mark_broken(source.connection.id, error)
     else:
-        connections.mark_healthy(source.connection.id)
+        connections.delivered(source.connection)
 
 
 def _tell(address: Address, reason: str) -> None:

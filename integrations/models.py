@@ -1,8 +1,19 @@
-"""A tenant's connections to vendors, and how far each feed has been read."""
+"""A tenant's connections to vendors, how far each feed has been read, and their health."""
 
 from django.db import models
 
 from tenants.models import Secret, TenantModel
+
+
+class Problem(models.TextChoices):
+    """What kind of thing goes wrong with a vendor; `integrations.problems` says what to do."""
+
+    CREDENTIALS = "credentials"
+    PERMISSION = "permission"
+    SETTINGS = "settings"
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
 
 
 class Connection(TenantModel):
@@ -19,8 +30,27 @@ class Connection(TenantModel):
     secret = models.ForeignKey(Secret, on_delete=models.PROTECT, null=True, blank=True)
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
     error = models.TextField(blank=True, help_text="in plain words, with the fix")
+    problem = models.CharField(max_length=16, choices=Problem, blank=True)
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="since when no canary came through"
+    )
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="when a canary last tried")
+    seen = models.CharField(max_length=500, blank=True, help_text="what the last canary saw")
     last_healthy_at = models.DateTimeField(
         null=True, blank=True, help_text="when a canary last read through the whole path"
+    )
+    granted = models.JSONField(
+        default=None, null=True, blank=True, help_text="permissions; empty: the vendor doesn't tell"
+    )
+    excessive = models.JSONField(default=None, null=True, blank=True)
+    standing_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the vendor last told what is granted"
+    )
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the credentials run out"
+    )
+    expiry_by_hand = models.BooleanField(
+        default=False, help_text="whether a technician entered when the credentials run out"
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -44,8 +74,15 @@ class FeedState(TenantModel):
     cursor = models.JSONField(default=dict)
     records = models.PositiveBigIntegerField(default=0)
     last_success_at = models.DateTimeField(null=True, blank=True)
+    caught_up_at = models.DateTimeField(
+        null=True, blank=True, help_text="when there was last nothing left to read"
+    )
+    last_record_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the vendor last brought any record"
+    )
     last_error_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
+    problem = models.CharField(max_length=16, choices=Problem, blank=True)
 
     class Meta:
         ordering = ["feed"]
@@ -76,3 +113,58 @@ class Delivery(TenantModel):
 
     def __str__(self) -> str:
         return self.delivery_id
+
+
+class FeedDay(TenantModel):
+    """How many records a feed brought on one day of the client's own time zone."""
+
+    state = models.ForeignKey(FeedState, on_delete=models.CASCADE, related_name="days")
+    day = models.DateField()
+    records = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["day"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "state", "day"], name="feed_day_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.records}"
+
+
+class HealthAlarm(TenantModel):
+    """Something about a connection that a technician has to know of, until it is over."""
+
+    class Kind(models.TextChoices):
+        CANARY = "canary", "does not work"
+        PERMISSION = "permission", "permission missing"
+        LATE = "late", "late"
+        SILENT = "silent", "silent"
+        EXPIRY = "expiry", "credentials run out"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="alarms")
+    feed = models.CharField(max_length=64, blank=True)
+    kind = models.CharField(max_length=16, choices=Kind)
+    words = models.TextField(help_text="what is wrong, in plain words")
+    fix = models.TextField(blank=True, help_text="what to do about it")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True, help_text="when technicians got a mail")
+    tell_error = models.TextField(blank=True, help_text="why they got none")
+    accepted_by = models.CharField(
+        max_length=200, blank=True, help_text="who knows of it and wants to hear no more"
+    )
+    accepted_why = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["began_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "connection", "feed", "kind"],
+                condition=models.Q(ended_at=None),
+                name="alarm_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.words

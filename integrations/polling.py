@@ -4,13 +4,15 @@ A page's records and the cursor after it are stored in one transaction, so that 
 two pages neither skips nor repeats anything that matters (repeats are duplicates).
 """
 
+import datetime as dt
 import random
+import time
 import uuid
 from dataclasses import dataclass
 
 from django.utils import timezone
 
-from integrations import connections, registry
+from integrations import connections, notices, registry, tallies
 from integrations.contract import Feed, Normalise, Page
 from integrations.errors import (
     ConnectionMisconfigured,
@@ -20,10 +22,16 @@ from integrations.errors import (
     VendorError,
 )
 from integrations.models import Connection, FeedState
+from integrations.problems import problem_of
 from tenants import intake, scope, work
+from tenants.errors import HoldfastError
 
-# A feed with a long backlog gives way to others after so many pages.
+# A feed with a long backlog, or of a vendor that answers slowly, gives way to others after so
+# many pages or so long.
 _PAGES_AT_ONCE = 20
+_SECONDS_AT_ONCE = 20.0
+_JITTER = 0.1
+_LONGER = 1 / (1 - _JITTER)
 _RETRY_SECONDS = 60.0
 
 
@@ -35,6 +43,7 @@ class _Poll:
     feed: Feed
     cursor: dict
     settings: dict[str, str]
+    zone: dt.tzinfo
 
 
 def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
@@ -45,31 +54,34 @@ def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
     try:
         caught_up = _read_pages(tenant_id, job)
     except Throttled as error:
-        _again(tenant_id, job, error.retry_after, str(error))
+        # Never before the vendor said.
+        _failed(tenant_id, job, error.retry_after * _LONGER, error)
     except VendorError as error:
         needs_person = isinstance(error, Unauthorised | PermissionMissing)
-        _again(tenant_id, job, _RETRY_SECONDS * (5 if needs_person else 1), str(error))
+        _failed(tenant_id, job, _RETRY_SECONDS * (5 if needs_person else 1), error)
         if isinstance(error, Unauthorised):
             with scope.tenant(tenant_id):
-                connections.mark_broken(job.connection_id, str(error))
+                connections.mark_broken(job.connection_id, error)
     except ConnectionMisconfigured as error:
         with scope.tenant(tenant_id):
-            connections.mark_broken(job.connection_id, str(error))
-        _again(tenant_id, job, _RETRY_SECONDS * 5, str(error))
+            connections.mark_broken(job.connection_id, error)
+        _failed(tenant_id, job, _RETRY_SECONDS * 5, error)
     else:
-        _again(tenant_id, job, job.feed.interval_seconds if caught_up else 0, "")
+        _read(tenant_id, job, caught_up=caught_up)
 
 
 def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
     with scope.tenant(tenant_id):
-        state = FeedState.objects.select_related("connection").filter(id=state_id).first()
+        rows = FeedState.objects.select_related("connection", "tenant")
+        state = rows.filter(id=state_id).first()
         if state is None:
             return None
         connection = state.connection
         feed = registry.connector(connection.connector).feed(state.feed)
         if connection.state == Connection.State.PAUSED or feed.fetch is None:
-            work.schedule("poll", state_id, delay=feed.interval_seconds)
+            work.schedule("poll", state_id, delay=_about(feed.interval_seconds))
             return None
+        zone = tallies.zone_of(state.tenant.time_zone)
         return _Poll(
             state.id,
             connection.id,
@@ -77,6 +89,7 @@ def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
             feed,
             state.cursor,
             dict(connection.settings),
+            zone,
         )
 
 
@@ -84,13 +97,14 @@ def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
     """Take pages until the feed has no more (True) or has had its turn (False)."""
     assert job.feed.fetch is not None
     normalise = job.feed.normaliser(job.settings)
+    end = time.monotonic() + _SECONDS_AT_ONCE
     with connections.client(tenant_id, job.connection_id) as client:
         for count, page in enumerate(job.feed.fetch(client, job.cursor), start=1):
             work.renew()
             _keep(tenant_id, job, page, normalise)
             if page.is_last:
                 return True
-            if count >= _PAGES_AT_ONCE:
+            if count >= _PAGES_AT_ONCE or time.monotonic() > end:
                 return False
     return True
 
@@ -107,16 +121,34 @@ def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page, normalise: Normalise) ->
         state.cursor = dict(page.cursor)
         state.records += outcome.records
         state.save(update_fields=["cursor", "records"])
+        tallies.note(state.id, outcome.records, job.zone)
 
 
-def _again(tenant_id: uuid.UUID, job: _Poll, delay: float, error: str) -> None:
-    now = timezone.now()
-    # Jitter keeps a thousand tenants from asking in the same second.
-    jitter = random.uniform(0, delay / 10)  # noqa: S311
+def _failed(tenant_id: uuid.UUID, job: _Poll, delay: float, error: HoldfastError) -> None:
+    told = {"error": str(error), "problem": problem_of(error), "last_error_at": timezone.now()}
     with scope.tenant(tenant_id):
-        if error:
-            FeedState.objects.filter(id=job.state_id).update(error=error, last_error_at=now)
-        else:
-            FeedState.objects.filter(id=job.state_id).update(error="", last_success_at=now)
-            connections.mark_healthy(job.connection_id)
-        work.schedule("poll", job.state_id, delay=delay + jitter)
+        FeedState.objects.filter(id=job.state_id).update(**told)
+        _again(job, delay)
+
+
+def _read(tenant_id: uuid.UUID, job: _Poll, *, caught_up: bool) -> None:
+    now = timezone.now()
+    told = {"error": "", "problem": "", "last_success_at": now}
+    if caught_up:
+        told["caught_up_at"] = now
+    with scope.tenant(tenant_id):
+        FeedState.objects.filter(id=job.state_id).update(**told)
+        connections.seen_to_work(job.connection_id)
+        notices.ensure(FeedState.objects.select_related("connection").get(id=job.state_id))
+        _again(job, job.feed.interval_seconds if caught_up else 0)
+
+
+def _again(job: _Poll, delay: float) -> None:
+    work.schedule(
+        "poll", job.state_id, delay=_about(delay), lane=job.connector, holder=job.connection_id
+    )
+
+
+def _about(seconds: float) -> float:
+    """Keep a thousand tenants from asking in the same second, and the interval on average."""
+    return seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import dramatiq
 from django.db import connections
 
-from integrations import polling
+from integrations import checking, polling
 from msp.notifications import actions as notifications
+from msp.onboarding import consent, relationships
 from msp.queue import broker
 from playbooks import (
     approvals,
@@ -33,6 +34,12 @@ dramatiq.set_broker(broker)
 STAGES: Mapping[str, work.Handler] = {
     # A vendor's feed is read; records become events, findings and directory.
     "poll": polling.poll,
+    # A canary reads through the whole path of a connection; what is wrong becomes an alarm.
+    "check": checking.check,
+    # A client's consent is tried, and the client connected.
+    "consent": consent.settle,
+    # The MSP's GDAP relationship with a client is looked up.
+    "relationship": relationships.look_up,
     # Findings that belong together become a case with a risk.
     "triage": triage.triage,
     # Evidence is gathered, read-only; the verdict table decides.
@@ -45,7 +52,7 @@ STAGES: Mapping[str, work.Handler] = {
     "run": runner.advance,
     # Whoever has not answered is reminded, and then the next contact is asked.
     "remind": reminders.remind,
-    # A client's contact gets a link, and technicians a reminder, by mail.
+    # A client's contact gets a link, and technicians a reminder or an alarm, by mail.
     "notify": notifications.notify,
     # An approval that nobody gave in time has the outcome that the rules name.
     "expire": approvals.expire,
@@ -74,6 +81,24 @@ _OPTIONS = {**_LIMITS, "priority": 10}
 @dramatiq.actor(actor_name="poll", queue_name="polling", **_OPTIONS)
 def poll(work_id: str) -> None:
     """Read one feed."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="check", queue_name="polling", **_OPTIONS)
+def check(work_id: str) -> None:
+    """Check a connection."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="consent", queue_name="polling", **_OPTIONS)
+def try_consent(work_id: str) -> None:
+    """Try a client's consent."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="relationship", queue_name="polling", **_OPTIONS)
+def look_up_relationship(work_id: str) -> None:
+    """Look up a GDAP relationship."""
     _perform(work_id)
 
 
@@ -153,6 +178,9 @@ _ACTORS = {
     actor.actor_name: actor
     for actor in (
         poll,
+        check,
+        try_consent,
+        look_up_relationship,
         triage_findings,
         investigate,
         routine,

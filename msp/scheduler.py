@@ -1,10 +1,12 @@
-"""The scheduler: re-sends what lost messages forgot, seals ledgers, counts seats.
+"""The scheduler: re-sends what lost messages forgot, seals ledgers, counts seats, has connections
+checked that nothing else has checked.
 
 Any number may run; each claims its rows with SKIP LOCKED or a lock, and none is the leader.
 """
 
 import datetime as dt
 import logging
+import random
 import threading
 import uuid
 import zoneinfo
@@ -13,10 +15,12 @@ from contextlib import contextmanager
 
 from django.db import connections
 
+from integrations.health import CHECKED_EVERY
+from integrations.models import Connection
 from msp import apps
 from msp.licensing.actions import count_seats
 from tenants import ledger, scope, work
-from tenants.models import Tenant
+from tenants.models import Tenant, Work
 
 logger = logging.getLogger(__name__)
 _RECONCILE_SECONDS = 0.5
@@ -39,6 +43,7 @@ def run(stop: threading.Event) -> None:
             since = dt.datetime.now(dt.UTC) - _LONGEST_TRANSACTION
             if elapsed >= seats_due:
                 count_todays_seats()
+                schedule_checks()
                 seats_due = elapsed + _SEATS_SECONDS
         except Exception:
             logger.exception("A round of the scheduler failed; the next one tries again.")
@@ -95,3 +100,19 @@ def count_todays_seats() -> None:
         with _alone(tenant.id, "counting seats"):
             day = now.astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
             count_seats(tenant.id, day)
+
+
+def schedule_checks() -> int:
+    """Have each connection checked whose check is not due some time; return how many.
+
+    A check plans the next one itself: this is for connections from before there were checks.
+    """
+    with scope.reading(scope.ALL):
+        planned = Work.objects.filter(kind="check").values("subject")
+        rows = Connection.in_scope().exclude(state=Connection.State.PAUSED)
+        lost = list(rows.exclude(id__in=planned).values_list("tenant_id", "id"))
+    for tenant_id, connection_id in lost:
+        with _alone(tenant_id, "planning a check"), scope.tenant(tenant_id):
+            delay = random.uniform(0, CHECKED_EVERY.total_seconds())  # noqa: S311
+            work.schedule("check", connection_id, delay=delay)
+    return len(lost)

@@ -32,6 +32,18 @@ SETTLE_SECONDS = float(os.environ.get("HOLDFAST_SETTLE_SECONDS", "0")) or None
 # How people reach this installation from outside, for links in mails, without a final slash.
 PUBLIC_URL = os.environ.get("HOLDFAST_PUBLIC_URL", "").rstrip("/")
 
+# The MSP's own multi-tenant application at Microsoft, to which clients consent, and the MSP's own
+# tenant, which knows its GDAP relationships. Without the ID clients connect by an app of their own.
+ENTRA_APP = {
+    "client_id": os.environ.get("HOLDFAST_ENTRA_CLIENT_ID", ""),
+    "client_secret": os.environ.get("HOLDFAST_ENTRA_CLIENT_SECRET", ""),
+    "tenant_id": os.environ.get("HOLDFAST_ENTRA_TENANT_ID", ""),
+}
+# The JSON key of the MSP's service account at Google, to which clients delegate.
+GOOGLE_KEY_FILE = os.environ.get("HOLDFAST_GOOGLE_KEY_FILE", "")
+# Uploads may hold secrets: they are read from memory and never written to a disk.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+
 # Without HOLDFAST_SMTP_URL nothing is sent.
 _MAIL = mail_server(os.environ.get("HOLDFAST_SMTP_URL", ""))
 EMAIL_HOST, EMAIL_PORT = _MAIL.host, _MAIL.port
@@ -90,6 +102,7 @@ INSTALLED_APPS = [
     "msp.console",
     "msp.reports",
     "msp.licensing",
+    "msp.onboarding",
     "msp.api",
 ]
 

@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 
 from msp.console.sites import site
 from msp.console.views.health import healthz
+from msp.onboarding.views import consent_microsoft
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
@@ -12,6 +13,7 @@ urlpatterns = [
     path("admin/", include("msp.console.urls")),
     path("admin/", site.urls),
     path("approve/", include("msp.approval.urls")),
+    path("consent/microsoft/", consent_microsoft, name="consent_microsoft"),
     path("accounts/", include("msp.staff.urls")),
     path("api/", include("msp.api.urls")),
 ]

@@ -219,7 +219,7 @@ def _in_words(job: Job, error: HoldfastError) -> Wait | Failed:
         return NoAnswer(str(error))
     if isinstance(error, Unauthorised | ConnectionMisconfigured | VaultError):
         with scope.tenant(job.tenant_id):
-            connections.mark_broken(job.connection_id, str(error))
+            connections.mark_broken(job.connection_id, error)
         return Wait(_PARKED_SECONDS, f"The connection needs attention: {error}")
     # What is missing, refused or not allowed does not change by asking again.
     return Failed(str(error))

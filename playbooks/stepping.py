@@ -79,7 +79,7 @@ def _intend(job: Job) -> Moving:
         _still_ours()
         if snapshot:
             # A connection that was broken has just been seen to work.
-            connections.mark_healthy(job.connection_id)
+            connections.seen_to_work(job.connection_id)
         return moved_on(job, step)
 
 

@@ -1,5 +1,6 @@
 """Access tokens of an app registration, through msal, kept in memory only."""
 
+import base64
 import json
 import threading
 import time
@@ -139,6 +140,20 @@ class Tokens:
     def of(self, scope: str) -> "ServiceTokens":
         """The tokens of one service, as a session wants them."""
         return ServiceTokens(self, scope)
+
+    def roles(self, scope: str) -> frozenset[str]:
+        """Return the application permissions that a new token for `scope` carries.
+
+        Source: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+        (`roles`). Raises as `get`; Unavailable where the token can't be read.
+        """
+        self.forget(scope)
+        try:
+            payload = self.get(scope).split(".")[1]
+            told = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            return frozenset(str(role) for role in told.get("roles") or ())
+        except (IndexError, ValueError, AttributeError, TypeError):
+            raise Unavailable("Microsoft's token doesn't tell what it allows.") from None
 
     def _ask(self, scope: str) -> dict[str, Any]:
         authority = self._endpoint if self._endpoint.startswith("https://") else _PUBLIC

@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integrations import health_report
+from integrations.health import Status
+from integrations.health_report import Report
+from integrations.models import HealthAlarm
 from msp.console import answers, plan_views, routine_case, selectors, words
 from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
@@ -62,6 +66,7 @@ class CasePage:
     timeline: Sequence[TimelineEntry]
     assignee: str
     routine: RoutineView | None
+    thin: Sequence[Report]
 
     @property
     def is_live(self) -> bool:
@@ -129,7 +134,22 @@ def read(case: Case, actor: str) -> CasePage:
         timeline=_timeline(case),
         assignee=case.assignee,
         routine=routine_case.read(case),
+        thin=_thin(case),
     )
+
+
+def _thin(case: Case) -> list[Report]:
+    """Return the connections without which evidence may be missing, while the case is open."""
+    if case.status == Case.Status.CLOSED:
+        return []
+    reports = health_report.of_scope(case.tenant_id)
+    return [one for one in reports if not one.is_well and not _only_expires(one)]
+
+
+def _only_expires(report: Report) -> bool:
+    """Whether nothing is wrong yet but that the credentials will run out."""
+    kinds = {alarm.kind for alarm in report.alarms if not alarm.accepted_by}
+    return report.judged.status == Status.ATTENTION and kinds == {HealthAlarm.Kind.EXPIRY}
 
 
 def _answer(row: Evidence) -> str:

@@ -84,9 +84,15 @@ UNFOLD: dict[str, Any] = {
                 "title": "Clients",
                 "items": [
                     _item("Tenants", "apartment", "console:tenants"),
+                    _item(
+                        "Bring clients in",
+                        "person_add",
+                        "console:onboarding",
+                        permission=_is_admin,
+                    ),
                     _item("Rules of engagement", "gavel", "console:msp_rules"),
                     _item("Accounts", "person", "admin:tenants_account_changelist"),
-                    _item("Connections", "cable", "admin:integrations_connection_changelist"),
+                    _item("Connections", "cable", "console:health"),
                     _item("Connectors", "hub", "console:connectors"),
                     _item("Quarantine", "report", "console:quarantine"),
                 ],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from integrations.models import Connection
+from integrations.models import Connection, HealthAlarm
 from msp.console import words
 from msp.console.words import Word
 from msp.staff.models import Technician
@@ -47,9 +47,14 @@ class Totals:
     closed_with_proof: int
     running: int
     quarantined: int
-    broken: list[Connection]
+    alarms: list[HealthAlarm]
     stopped: list[Tenant]
     everything_stopped: bool
+
+    @property
+    def ailing(self) -> int:
+        """How many connections have an alarm that nobody has accepted."""
+        return len({alarm.connection_id for alarm in self.alarms})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +140,12 @@ def totals(technician: Technician) -> Totals:
         closed=Count("id", filter=Q(closed_with_proof=True, closed_at__gte=day_ago)),
         running=Count("id", filter=_GOES_ON),
     )
-    broken = Connection.in_scope().filter(state=Connection.State.BROKEN).select_related("tenant")
     return Totals(
         waiting=cases["waiting"],
         closed_with_proof=cases["closed"],
         running=cases["running"],
         quarantined=quarantined().count(),
-        broken=list(broken),
+        alarms=open_alarms(),
         stopped=list(tenants_of(technician).filter(actions_stopped=True)),
         everything_stopped=everything_stopped(),
     )
@@ -157,7 +161,8 @@ def tenant_rows(technician: Technician) -> list[TenantRow]:
     waiting = _by_tenant(Case.in_scope().filter(status__in=FOR_A_PERSON))
     running = _by_tenant(Case.in_scope().filter(_GOES_ON))
     connections = _by_tenant(Connection.in_scope())
-    broken = _by_tenant(Connection.in_scope().filter(state=Connection.State.BROKEN))
+    ailing = {alarm.connection_id: alarm.tenant_id for alarm in open_alarms()}
+    broken = Counter(ailing.values())
     return [
         TenantRow(
             tenant, waiting[tenant.id], running[tenant.id], broken[tenant.id],
@@ -165,6 +170,17 @@ def tenant_rows(technician: Technician) -> list[TenantRow]:
         )
         for tenant in tenants_of(technician)
     ]  # fmt: skip
+
+
+def open_alarms() -> list[HealthAlarm]:
+    """Return the alarms of connections that are not over and that nobody accepted.
+
+    Connections that don't work at all come first, then the oldest alarms.
+    """
+    rows = HealthAlarm.in_scope().filter(ended_at=None, accepted_by="")
+    rows = rows.exclude(connection__state=Connection.State.PAUSED)
+    found = rows.select_related("connection__tenant").order_by("began_at")
+    return sorted(found, key=lambda alarm: alarm.kind != HealthAlarm.Kind.CANARY)
 
 
 def _by_tenant(rows: QuerySet) -> Counter[uuid.UUID]:

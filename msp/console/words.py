@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from integrations import catalog
 from integrations.errors import UnknownAction
+from integrations.health import Status
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Case, Severity, Verdict
 
@@ -15,6 +16,13 @@ class Word(NamedTuple):
     tone: str
 
 
+HEALTH = {
+    Status.HEALTHY: Word("Healthy", "good"),
+    Status.ATTENTION: Word("Needs attention", "warn"),
+    Status.BROKEN: Word("Does not work", "bad"),
+    Status.UNKNOWN: Word("Not known", "warn"),
+    Status.PAUSED: Word("Paused", "quiet"),
+}
 VERDICTS = {
     Verdict.TRUE_POSITIVE: Word("True positive: a real attack", "bad"),
     Verdict.SUSPICIOUS: Word("Suspicious: not proven", "warn"),
@@ -141,6 +149,22 @@ _LEDGER = {
     "contact.deactivated": Word("Contact asked no more", "warn"),
     "rules.changed": Word("Rules of engagement changed", "info"),
     "rules.msp_changed": Word("MSP-wide rules of engagement changed", "info"),
+    "tenant.created": Word("Client registered", "info"),
+    "tenant.changed": Word("Client's details changed", "info"),
+    "onboarding.finished": Word("Client brought in", "good"),
+    "consent.asked": Word("Consent asked for", "info"),
+    "consent.returned": Word("Consent arrived", "info"),
+    "consent.connected": Word("Consented and connected", "good"),
+    "consent.refused": Word("No consent", "warn"),
+    "connection.created": Word("Connected", "info"),
+    "connection.changed": Word("Connection changed", "info"),
+    "connection.paused": Word("Connection paused", "warn"),
+    "connection.resumed": Word("Connection goes on", "info"),
+    "connection.broken": Word("Connection does not work", "bad"),
+    "connection.recovered": Word("Connection works again", "good"),
+    "connection.alarm": Word("Connection needs attention", "warn"),
+    "connection.alarm_over": Word("Alarm is over", "good"),
+    "connection.alarm_accepted": Word("Alarm accepted", "info"),
     "work.stuck": Word("Work fails again and again", "bad"),
     "tenant.actions_stopped": Word("Actions stopped (kill switch)", "bad"),
     "tenant.actions_started": Word("Actions allowed again", "good"),

@@ -4,7 +4,7 @@ import secrets
 
 import httpx
 
-from integrations import connections
+from integrations import connections, problems, registry
 from integrations.models import Connection
 from msp.staff.models import Role, Technician
 from tenants import directory, ledger, protection, scope
@@ -24,7 +24,16 @@ def connect_all(simulator: str) -> list[Tenant]:
     return [_connect(told, simulator) for told in found]
 
 
+def _grant(told: dict, simulator: str) -> None:
+    """Grant the application exactly what the connector asks for, as its set-up steps say."""
+    needed = sorted(problems.needed(registry.connector("microsoft365")))
+    body = {"tenant": told["id"], "granted": needed}
+    answer = httpx.post(f"{simulator}/_simulator/permissions", json=body, timeout=30)
+    answer.raise_for_status()
+
+
 def _connect(told: dict, simulator: str) -> Tenant:
+    _grant(told, simulator)
     slug = told["domain"].split(".")[0]
     tenant, created = Tenant.objects.get_or_create(
         slug=slug,

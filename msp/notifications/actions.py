@@ -1,4 +1,4 @@
-"""Mail about approvals: the link to a client's contact, and reminders to technicians.
+"""Mail: the link to a client's contact, reminders to technicians, and alarms of connections.
 
 A row says what is to be sent, so a mail that could not be sent is tried again by the work table,
 and one that no longer matters is not sent. The link's token is made when the mail is written and is
@@ -13,7 +13,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from msp.notifications import mail
+from integrations.models import Connection
+from msp.notifications import alarms, mail
 from msp.notifications.errors import MailNotSent
 from msp.staff.models import Role, Technician
 from msp.staff.selectors import sees
@@ -36,14 +37,17 @@ class _Letter:
 
 
 def notify(tenant_id: uuid.UUID, subject_id: uuid.UUID) -> None:
-    """Send what the link or the approval with this id asks for. Handler of work `notify`.
+    """Send what the link, approval or connection with this id asks for. Handler of work `notify`.
 
     MailNotSent where it has to be tried again.
     """
     with scope.tenant(tenant_id):
         link = ClientLink.objects.filter(id=subject_id).first()
+        is_connection = Connection.objects.filter(id=subject_id).exists()
     if link is not None:
         _send_link(tenant_id, subject_id)
+    elif is_connection:
+        alarms.tell(tenant_id, subject_id)
     else:
         _remind_technicians(tenant_id, subject_id)
 

@@ -11,7 +11,7 @@ from integrations import registry
 from integrations.connections import feeds_of
 from integrations.contract import Manifest
 from integrations.errors import UnknownConnector
-from integrations.models import Connection, FeedState
+from integrations.models import Connection, FeedState, Problem
 from msp.licensing.selectors import TenantUsage
 from msp.reports import words
 from msp.reports.content import Need, Span, Unmeasured
@@ -117,7 +117,10 @@ def connections_needed() -> list[Need]:
             )
             + "Please let us have an administrator’s consent again.",
         )
-        for connection in Connection.objects.filter(state=Connection.State.BROKEN)
+        # Where the vendor itself is down, nobody's consent helps.
+        for connection in Connection.objects.filter(state=Connection.State.BROKEN).exclude(
+            problem__in=[Problem.UNAVAILABLE, Problem.THROTTLED]
+        )
     ]
 
 

@@ -117,6 +117,47 @@ RULES: dict[str, Rule] = {
         ADMIN, _slug("/admin/playbooks/contain-cloud-account/{}/spread/"), of_client=True
     ),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
+    "console:health": Rule(READ, "/admin/health/"),
+    "console:connection_health": Rule(
+        READ, _own("connection", "/admin/health/{}/"), of_client=True
+    ),
+    "console:connection_check": Rule(
+        FROM_TECHNICIAN, _own("connection", "/admin/health/{}/check/"), "post", of_client=True
+    ),
+    "console:connection_change": Rule(
+        ADMIN, _own("connection", "/admin/health/{}/change/"), of_client=True
+    ),
+    "console:connection_pause": Rule(
+        FROM_ADMIN, _own("connection", "/admin/health/{}/pause/"), "post", of_client=True
+    ),
+    "console:alarm_accept": Rule(
+        FROM_TECHNICIAN, _own("alarm", "/admin/health/alarms/{}/accept/"), "post", of_client=True
+    ),
+    "console:onboarding": Rule(ADMIN, "/admin/onboarding/"),
+    "console:onboarding_new": Rule(ADMIN, "/admin/onboarding/new/"),
+    "console:onboarding_file": Rule(ADMIN, "/admin/onboarding/file/", "post"),
+    "console:onboarding_template": Rule(ADMIN, "/admin/onboarding/clients.csv"),
+    "console:onboard": Rule(ADMIN, _slug("/admin/onboarding/{}/steps/"), of_client=True),
+    "console:onboard_choose": Rule(
+        FROM_ADMIN, _slug("/admin/onboarding/{}/products/"), "post", of_client=True
+    ),
+    "console:onboard_connect": Rule(
+        ADMIN, _slug("/admin/onboarding/{}/connect/microsoft365/"), of_client=True
+    ),
+    # Without what it needs it answers with the page that says so.
+    "console:onboard_consent": Rule(
+        ADMIN, _slug("/admin/onboarding/{}/consent/"), "post", of_client=True
+    ),
+    "console:onboard_relationship": Rule(
+        FROM_ADMIN, _slug("/admin/onboarding/{}/relationship/"), "post", of_client=True
+    ),
+    "console:onboard_rules": Rule(
+        (SIGN_IN, 403, 403, 403, 404), _slug("/admin/onboarding/{}/rules/"), "post", of_client=True
+    ),
+    "console:onboard_start": Rule(
+        ADMIN, _slug("/admin/onboarding/{}/start/"), "post", of_client=True
+    ),
+    "consent_microsoft": Rule((404, 404, 404, 404, 404), "/consent/microsoft/?state=forged"),
     "console:tenants": Rule(READ, "/admin/clients/"),
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
     "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),

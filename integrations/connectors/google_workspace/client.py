@@ -140,6 +140,11 @@ class WorkspaceClient:
         self._tokens.forget()
         self._transport.close()
 
+    def try_scope(self, scope: str) -> None:
+        """Ask for a new token of one scope; PermissionMissing where it is not delegated."""
+        self._tokens.forget(self.admin, scope)
+        self._tokens.get(self.admin, scope)
+
     def read(self, request: Any, scope: str, subject: str = "") -> JsonObject:
         """Send a request of the library that only reads; return the answer, {} where empty."""
         found = request.execute(http=_Wire(self, scope, subject or self.admin, is_read=True))

@@ -7,6 +7,7 @@ from integrations.connectors.google_workspace.gatherers import GATHERERS
 from integrations.connectors.google_workspace.normalise.dispatch import normaliser
 from integrations.connectors.google_workspace.recognise import explode
 from integrations.connectors.google_workspace.setting_up import PERMISSIONS, RATE_LIMITS, SET_UP
+from integrations.connectors.google_workspace.standing import standing
 from integrations.contract import Feed, Manifest
 
 _ADMIN = "https://developers.google.com/workspace/admin"
@@ -68,4 +69,5 @@ MANIFEST = Manifest(
     connect=connect,
     canary=canary,
     explode=explode,
+    standing=standing,
 )  # fmt: skip

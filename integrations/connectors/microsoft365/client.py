@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from integrations.addresses import private_endpoints_allowed
-from integrations.errors import Throttled, Unavailable
+from integrations.errors import Throttled, Unauthorised, Unavailable
 from integrations.microsoft.odata import JsonObject, ODataClient, address
 from integrations.microsoft.registration import (
     Registration,
@@ -37,8 +37,10 @@ class GraphClient(ODataClient):
     ) -> None:
         self.tenant_id = app.tenant_id
         self._tokens = app.tokens(transport)
-        super().__init__(session(f"{graph}/v1.0", self._tokens, scope(graph, GRAPH), transport))
-        self._exchange = session(exchange, self._tokens, scope(exchange, EXCHANGE), transport)
+        self._scopes = scope(graph, GRAPH), scope(exchange, EXCHANGE)
+        super().__init__(session(f"{graph}/v1.0", self._tokens, self._scopes[0], transport))
+        self._exchange = session(exchange, self._tokens, self._scopes[1], transport)
+        self.client_id, self.secret_hint = app.client_id, app.client_secret[:3]
         self._organisation: JsonObject | None = None
 
     def __repr__(self) -> str:
@@ -96,6 +98,16 @@ class GraphClient(ODataClient):
         body = self._exchange.send(call).body
         value = body.get("value") if isinstance(body, Mapping) else None
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+    def granted(self) -> frozenset[str]:
+        """Return the application permissions of Graph and Exchange Online, as granted now."""
+        graph, exchange = self._scopes
+        granted = self._tokens.roles(graph)
+        try:
+            return granted | self._tokens.roles(exchange)
+        except Unauthorised:
+            # Graph takes the same credentials: this client has no Exchange Online.
+            return granted
 
     def organisation(self) -> JsonObject:
         """Return the tenant itself, with its verified domains. Read once for a client."""

@@ -15,6 +15,7 @@ from integrations.connectors.microsoft365.gatherers import GATHERERS
 from integrations.connectors.microsoft365.normalise.dispatch import normaliser
 from integrations.connectors.microsoft365.recognise import explode
 from integrations.connectors.microsoft365.setting_up import PERMISSIONS, RATE_LIMITS, SET_UP
+from integrations.connectors.microsoft365.standing import standing
 from integrations.contract import Feed, Manifest
 from integrations.microsoft import registration
 from tenants.records import SourceRecord
@@ -203,4 +204,5 @@ MANIFEST = Manifest(
     connect=connect,
     canary=canary,
     explode=explode,
+    standing=standing,
 )

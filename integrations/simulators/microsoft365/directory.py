@@ -349,6 +349,12 @@ ROUTES: list[Route] = [
     *_reading("devices", "/devices", *_DIRECTORY, "Device.Read.All"),
     *_reading("applications", "/applications", *_APPS),
     *_reading("servicePrincipals", "/servicePrincipals", *_APPS),
+    *_reading(
+        "delegatedAdminRelationships",
+        "/tenantRelationships/delegatedAdminRelationships",
+        "DelegatedAdminRelationship.Read.All",
+        "DelegatedAdminRelationship.ReadWrite.All",
+    ),
     route(
         "PATCH", "/servicePrincipals/{id}", update_service_principal, "Application.ReadWrite.All"
     ),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from integrations.simulators.base import routes as base
 from integrations.simulators.base.control import now_of, tenants
 from integrations.simulators.base.http import Answer, Caller, Exchange, Refusal
 from integrations.simulators.base.simulator import Options, Simulator
-from integrations.simulators.base.store import Record
+from integrations.simulators.base.store import App, Record
 
 from . import directory, exchange, mail, methods, security, users
 from .acts import ACTS
@@ -133,7 +133,24 @@ class Microsoft365(Simulator):
             return Answer(200, self.issuer.openid_configuration(name))
         if rest == "oauth2/v2.0/token" and exchange.method == "POST":
             return Answer(200, self.issuer.token(name, exchange.form()))
+        if rest == "adminconsent" and exchange.method == "GET":
+            return self._consent(name, exchange.options)
         raise GraphError(404, "NotFound", f"Nothing is served at '{exchange.path}'.")
+
+    def _consent(self, name: str, options: Record) -> Answer:
+        """A tenant's administrator consents to a multi-tenant application, with all it asks for.
+
+        Source: https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
+        """
+        tenant, client_id = self.store.find(name), options.get("client_id", "")
+        homes = [one for one in self.store.tenants.values() if client_id in one.apps]
+        if tenant is None or not homes:
+            raise GraphError(404, "NotFound", "There is no such tenant or application.")
+        app = homes[0].apps[client_id]
+        told = App(app.client_id, app.name, app.secret, list(app.permissions))
+        tenant.apps.setdefault(client_id, told)
+        back = {"admin_consent": "True", "tenant": tenant.id, "state": options.get("state", "")}
+        return Answer(302, None, {"Location": f"{options['redirect_uri']}?{urlencode(back)}"})
 
     def _caller(self, exchange: Exchange, audience: str) -> Caller:
         if exchange.caller is None:

@@ -1,11 +1,13 @@
 """How times, hashes and tones are written in the console."""
 
 import datetime as dt
+import re
+from collections.abc import Sequence
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from msp.console import words
 
@@ -56,3 +58,37 @@ def words_of(name: str) -> str:
 def chip(word: words.Word) -> SafeString:
     """Return a label in its tone."""
     return format_html('<span class="hf-chip hf-{}">{}</span>', word.tone, word.label)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """Return a long name of the machine's that may go on in the next line after a dot or slash."""
+    parts = [part for part in re.split(r"(?<=[./])", name) if part]
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))
+
+
+@register.simple_tag
+def bars(days: Sequence[tuple[dt.date, int]]) -> SafeString:
+    """Return a small picture of a number a day, the last day on the right."""
+    most = max((number for _, number in days), default=0) or 1
+    drawn = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="6" height="{}"><title>{}: {}</title></rect>',
+        (
+            (place * 8, 28 - _height(number, most), _height(number, most), day, number)
+            for place, (day, number) in enumerate(days)
+        ),
+    )
+    said = ", ".join(str(number) for _, number in days)
+    return format_html(
+        '<svg class="hf-bars" width="{}" height="28" role="img" aria-label="Records a day: {}">'
+        "{}</svg>",
+        len(days) * 8,
+        said,
+        drawn,
+    )
+
+
+def _height(number: int, most: int) -> int:
+    """Return the height of a bar in pixels: a day with any record has one that can be seen."""
+    return max(2, round(28 * number / most)) if number else 1

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from integrations.models import Connection
-from msp.console import actions, case_page, selectors
+from integrations import health_report
+from msp.console import actions, case_page, selectors, words
 from msp.console.errors import ConsoleError
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
@@ -51,7 +51,9 @@ def tenant(request: HttpRequest, slug: str) -> HttpResponse:
         "tenant.html",
         found.name,
         tenant=found,
-        connections=Connection.in_scope().filter(tenant=found).prefetch_related("feeds"),
+        connections=[
+            (one, words.HEALTH[one.judged.status]) for one in health_report.of_scope(found.id)
+        ],
         rules=rules,
         rules_author=named(rules.author) if rules else "",
         contacts=asked,

@@ -11,7 +11,7 @@ import pytest
 from django.db import connections as databases
 from django.test import Client
 
-from integrations import connections, inbound, signing
+from integrations import checking, connections, inbound, signing
 from integrations.errors import ConnectionMisconfigured, Unauthorised
 from integrations.models import Connection, Delivery, FeedState
 from msp.api import inbound as door
@@ -309,7 +309,7 @@ def test_over_real_http_at_once_and_by_its_own_canary(
             thread.join()
         assert sorted(one["repeated"] for one in told) == [False, *[True] * 7]
         assert counts(tenant) == (1, 0, 1)
-        assert connections.check(tenant.id, where.id).endswith(".")
+        assert checking.once(tenant.id, where.id).endswith(".")
         assert key_of(where) not in processes.log("web")
     finally:
         processes.close()
@@ -335,11 +335,11 @@ def test_the_canary_of_a_source_whose_key_does_not_count_says_so(tenant, setting
     with Door(signing.new_key()) as elsewhere:
         settings.PUBLIC_URL = elsewhere.url.partition("/api/")[0]
         with pytest.raises(Unauthorised):
-            connections.check(tenant.id, where.id)
+            checking.once(tenant.id, where.id)
     with scope.tenant(tenant.id):
         where.refresh_from_db()
         assert where.state == Connection.State.BROKEN
     settings.PUBLIC_URL = ""
     other = source(tenant, name="nowhere")
     with pytest.raises(ConnectionMisconfigured, match="HOLDFAST_PUBLIC_URL"):
-        connections.check(tenant.id, other.id)
+        checking.once(tenant.id, other.id)

@@ -7,7 +7,8 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import catalog
-from integrations.models import Connection, FeedState
+from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem
+from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
 from playbooks import activation, agreement, library, routines, rules
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
@@ -42,6 +43,7 @@ class Rows:
     approval: Approval
     plan: Plan
     connection: Connection
+    alarm: HealthAlarm
     quarantined: RawRecord
     report: Report
     contact: Contact
@@ -58,6 +60,7 @@ def fill(tenant: Tenant) -> Rows:
         proof = _evidence(case)
         plan, approval = _plan(case, account)
         connection = _connection()
+        alarm = _alarms(connection)
         quarantined = _quarantined()
         report = Report.objects.create(
             kind="outcome",
@@ -77,10 +80,11 @@ def fill(tenant: Tenant) -> Rows:
         ledger.seal()
         ledger.append("approval.requested", actor="engine", case_id=case.id, subject="technician")
         quiet = _quiet_case(account)
+        _onboarding(tenant)
         contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
     return Rows(
-        tenant, account, case, quiet, proof, finding, approval, plan, connection, quarantined,
-        report, contact,
+        tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
+        quarantined, report, contact,
     )  # fmt: skip
 
 
@@ -331,10 +335,64 @@ def _connection() -> Connection:
         name="Microsoft 365",
         secret=vault.put(Rows.secret, {"client_secret": "nobody may read this"}),
         state=Connection.State.BROKEN,
+        problem=Problem.CREDENTIALS,
         error="The client secret has expired: make a new one in Entra and enter it.",
+        settings={"tenant_id": "northwind-dental.example", "client_id": "5b1c9d1e"},
+        failing_since=timezone.now() - dt.timedelta(hours=3),
+        checked_at=timezone.now(),
+        last_healthy_at=timezone.now() - dt.timedelta(hours=3),
+        granted=["User.Read.All", "AuditLog.Read.All"],
+        excessive=["Sites.FullControl.All", HOSTILE],
+        standing_at=timezone.now() - dt.timedelta(hours=4),
+        expires_at=timezone.now() + dt.timedelta(days=5),
     )
-    FeedState.objects.create(connection=connection, feed="alerts", records=12)
+    alerts = FeedState.objects.create(
+        connection=connection, feed="alerts", records=12, last_success_at=timezone.now(),
+        caught_up_at=timezone.now(), last_record_at=timezone.now(),
+    )  # fmt: skip
+    FeedState.objects.create(
+        connection=connection, feed="sign_ins", problem=Problem.PERMISSION,
+        error="GET graph.microsoft.com/v1.0/auditLogs/signIns: not allowed (Forbidden).",
+    )  # fmt: skip
+    for back in range(1, 20):
+        day = timezone.now().date() - dt.timedelta(days=back)
+        FeedDay.objects.create(state=alerts, day=day, records=40 + back % 7 * 15)
     return connection
+
+
+def _alarms(connection: Connection) -> HealthAlarm:
+    now = timezone.now()
+    HealthAlarm.objects.create(
+        connection=connection, kind=HealthAlarm.Kind.EXPIRY, began_at=now,
+        words="The credentials run out in 5 days.", accepted_by="technician:sam",
+        accepted_why="New ones come on Monday.",
+        fix="Make new credentials at the vendor now.",
+    )  # fmt: skip
+    HealthAlarm.objects.create(
+        connection=connection, kind=HealthAlarm.Kind.LATE, began_at=now, ended_at=now,
+        words="Groups: not read to the end for 3 hours.",
+    )  # fmt: skip
+    return HealthAlarm.objects.create(
+        connection=connection, kind=HealthAlarm.Kind.CANARY, began_at=now,
+        words="The vendor refuses the credentials.", tell_error="No mail server is set.",
+        fix="Make new ones at the vendor and enter them on the connection's page.",
+    )  # fmt: skip
+
+
+def _onboarding(tenant: Tenant) -> None:
+    Onboarding.objects.create(
+        tenant=tenant, connectors=["microsoft365", "google_workspace"],
+        started_by="technician:mira",
+        relationship={
+            "status": "active", "client": tenant.name, "ends_at": "2027-03-01T00:00:00+00:00",
+            "may_consent": False,
+        },
+    )  # fmt: skip
+    ConsentRequest.objects.create(
+        expected="northwind-dental.example", nonce_sha256="0" * 64, asked_by="technician:mira",
+        state=ConsentRequest.State.REFUSED, expires_at=timezone.now(),
+        words="The administrator consented in another organisation than the expected one.",
+    )  # fmt: skip
 
 
 def _quarantined() -> RawRecord:

@@ -104,6 +104,7 @@ def test_pages_fit_and_can_be_read(
     chromium: Browser, server: LiveServer, rows: seeded.Rows, settings, screen: str, scheme: str
 ) -> None:
     settings.REQUIRE_MFA = False
+    settings.ENTRA_APP = {"client_id": "5b1c9d1e", "client_secret": "nobody may read this"}
     routine = seeded.fill_more(rows)
     width, height = SCREENS[screen]
     context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -155,6 +156,14 @@ def test_pages_fit_and_can_be_read(
         "quarantined": f"quarantine/{rows.quarantined.id}/",
         "cases": "tenants/case/",
         "connections": "integrations/connection/",
+        "onboarding": "onboarding/",
+        "onboarding-new": "onboarding/new/",
+        "onboard": f"onboarding/{rows.tenant.slug}/steps/",
+        "onboard-microsoft": f"onboarding/{rows.tenant.slug}/connect/microsoft365/",
+        "onboard-google": f"onboarding/{rows.tenant.slug}/connect/google_workspace/",
+        "health": "health/",
+        "health-connection": f"health/{rows.connection.id}/",
+        "health-change": f"health/{rows.connection.id}/change/",
         "connection": f"integrations/connection/{rows.connection.id}/",
     }.items():
         page.goto(f"{server.url}/admin/{address}")

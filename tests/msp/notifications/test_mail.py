@@ -9,6 +9,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from integrations import alarms
+from integrations.alarms import Wrong
+from integrations.models import Connection, HealthAlarm
 from msp.notifications import actions as notifications
 from msp.notifications.errors import MailNotSent
 from msp.notifications.mail_server import MailServer, mail_server
@@ -20,7 +23,7 @@ from tenants import scope
 from tenants.models import Contact, LedgerEntry, Tenant, Work
 from tests.msp.approval.conftest import Asked, ask
 from tests.msp.notifications.smtp_server import MailBox, mail_box
-from tests.pipeline import drain
+from tests.pipeline import drain, make_due
 from tests.playbooks.cases import make_account, make_case, make_plan
 from tests.playbooks.samples import policy
 
@@ -295,3 +298,72 @@ def test_another_url_is_refused_without_its_password(url) -> None:
     with pytest.raises(ValueError, match="HOLDFAST_SMTP_URL") as refused:
         mail_server(url)
     assert "secret" not in str(refused.value)
+
+
+def _alarm(tenant: Tenant) -> HealthAlarm:
+    with scope.tenant(tenant.id):
+        connection = Connection.objects.create(connector="microsoft365", name="Microsoft 365")
+        wrong = [
+            Wrong(
+                HealthAlarm.Kind.CANARY, "The vendor refuses the credentials.", "Enter new ones."
+            ),
+            Wrong(HealthAlarm.Kind.EXPIRY, "The credentials ran out.", "Enter new ones."),
+        ]
+        alarms.settle(connection, wrong, judged=frozenset())
+        alarms.settle(connection, wrong, judged=frozenset())
+        return HealthAlarm.objects.get(kind=HealthAlarm.Kind.CANARY)
+
+
+def test_alarms_of_a_connection_reach_technicians_in_one_mail(tenant, other_tenant, mails) -> None:
+    for name, role, sees in (
+        ("tess", Role.TECHNICIAN, None),
+        ("otto", Role.TECHNICIAN, [other_tenant]),
+        ("vera", Role.VIEWER, None),
+        ("ada", Role.ADMIN, None),
+    ):
+        actions.create_technician(
+            name, role=role, password="x" * 20 + "!7", tenants=sees, email=f"{name}@msp.example"
+        )
+    alarm = _alarm(tenant)
+    make_due("notify")
+    drain({"notify"})
+    [mail] = mails.mails
+    assert mail["To"] == "tess@msp.example"
+    text = mail.get_content()
+    assert "The vendor refuses the credentials." in text
+    assert "The credentials ran out." in text
+    assert "What to do: Enter new ones." in text
+    assert f"https://holdfast.example/admin/health/{alarm.connection_id}/" in text
+    with scope.tenant(tenant.id):
+        assert HealthAlarm.objects.filter(told_at=None).count() == 0
+    notifications.notify(tenant.id, alarm.connection_id)
+    assert len(mails.mails) == 1
+
+
+def test_an_alarm_that_nobody_can_be_told_says_so(tenant, mails, settings) -> None:
+    alarm = _alarm(tenant)
+    notifications.notify(tenant.id, alarm.connection_id)
+    settings.EMAIL_HOST = ""
+    with scope.tenant(tenant.id):
+        alarm.refresh_from_db()
+        assert "No technician who sees this client" in alarm.tell_error
+    notifications.notify(tenant.id, alarm.connection_id)
+    with scope.tenant(tenant.id):
+        alarm.refresh_from_db()
+    assert "HOLDFAST_SMTP_URL" in alarm.tell_error
+    assert alarm.told_at is None
+
+
+def test_an_alarm_that_could_not_be_sent_is_tried_again(tenant, mails, settings) -> None:
+    actions.create_technician(
+        "tess", role=Role.TECHNICIAN, password="x" * 20 + "!7", email="tess@msp.example"
+    )
+    alarm = _alarm(tenant)
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1
+    with pytest.raises(MailNotSent):
+        notifications.notify(tenant.id, alarm.connection_id)
+    settings.EMAIL_PORT = port
+    notifications.notify(tenant.id, alarm.connection_id)
+    with scope.tenant(tenant.id):
+        alarm.refresh_from_db()
+    assert (alarm.tell_error, len(mails.mails)) == ("", 1)

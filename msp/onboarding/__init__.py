@@ -1,0 +1,1 @@
+"""Bringing a client in: register, connect, consent, test, first inventory, rules, start."""

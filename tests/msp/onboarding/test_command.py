@@ -1,0 +1,109 @@
+"""``manage.py onboard``: the same steps from the command line."""
+
+import io
+import json
+import sys
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from integrations.models import Connection
+from tenants import scope
+from tenants.models import Tenant
+from tests.msp.onboarding.conftest import Microsoft
+from tests.pipeline import drain
+
+pytestmark = pytest.mark.django_db
+
+
+def _onboard(*arguments: str) -> tuple[str, int]:
+    out, code = io.StringIO(), 0
+    try:
+        call_command("onboard", *arguments, stdout=out)
+    except SystemExit as end:
+        code = int(str(end.code))
+    return out.getvalue(), code
+
+
+def _connect(microsoft: Microsoft, path) -> str:
+    told = dict(microsoft.own_app)
+    path.write_text(json.dumps({"client_secret": told.pop("client_secret")}))
+    pairs = [word for name, value in told.items() for word in ("--setting", f"{name}={value}")]
+    return _onboard("connect", "fab", "microsoft365", *pairs, "--secrets", str(path))[0]
+
+
+def test_a_client_is_brought_in_step_by_step(microsoft, tmp_path) -> None:
+    assert _onboard("register", "fab", "--name", "Fabrikam") == ("Fabrikam is registered.\n", 0)
+    assert "already registered" in _onboard("register", "fab", "--name", "Fabrikam")[0]
+    assert _connect(microsoft, tmp_path / "s") == "microsoft365 of Fabrikam: connected.\n"
+    assert _connect(microsoft, tmp_path / "s") == "microsoft365 of Fabrikam: unchanged.\n"
+    told, code = _onboard("test", "fab", "--json")
+    [one] = json.loads(told)
+    assert one["seen"].startswith("Connected to Fabrikam Farm")
+    by = {tried["permission"]: tried for tried in one["permissions"]}
+    assert by["User.Read.All"]["outcome"] == "granted"
+    lacking = [name for name, tried in by.items() if tried["outcome"] == "missing"]
+    assert code == (1 if lacking else 0)
+    assert all("grant admin consent" in by[name]["words"] for name in lacking)
+    drain({"poll", "check", "triage"})
+    assert _onboard("rules", "fab", "msp")[1] == 0
+    assert _onboard("start", "fab")[0] == "Fabrikam has started in shadow.\n"
+    told = json.loads(_onboard("status", "fab", "--json")[0])
+    assert told["finished"]
+    assert told["inventory"]["accounts"] > 3
+    assert told["inventory"]["read"] + told["inventory"]["stuck"] == told["inventory"]["feeds"]
+    assert "Start in shadow" in _onboard("status", "fab")[0]
+
+
+def test_wrong_credentials_are_said_by_the_test(microsoft, tmp_path) -> None:
+    _onboard("register", "fab", "--name", "Fabrikam")
+    microsoft.client["apps"][0]["secret"] = "wrong-one"
+    _connect(microsoft, tmp_path / "s")
+    told, code = _onboard("test", "fab")
+    assert "AADSTS7000215" in told
+    assert "wrong-one" not in told
+    assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("register", "A B", "--name", "x"), "slug: Enter a short name"),
+        (("status", "nobody"), "There is no tenant"),
+        (("connect", "fab", "nothing"), "There is no connector"),
+        (("connect", "fab", "microsoft365"), "microsoft365.client_secret: Enter it"),
+        (("connect", "fab", "microsoft365", "--setting", "x"), "is not NAME=VALUE"),
+        (("connect", "fab", "microsoft365", "--secrets", "/nowhere"), "can't be read"),
+        (("start", "fab"), "Connect at least one product first."),
+        (("consent", "fab", "x.example"), "HOLDFAST_ENTRA_CLIENT_ID"),
+        (("relationships",), "HOLDFAST_ENTRA_TENANT_ID"),
+        (("file", "/nowhere"), "can't be read"),
+    ],
+)
+def test_what_can_not_be_done_is_one_clear_sentence(db, arguments, told) -> None:
+    _onboard("register", "fab", "--name", "Fabrikam")
+    with pytest.raises(CommandError, match=told.replace(".", r"\.")) as raised:
+        _onboard(*arguments)
+    assert raised.value.returncode == 2
+
+
+def test_a_file_comes_by_standard_input_and_says_what_is_left(monkeypatch, db) -> None:
+    content = b"slug,name,time_zone\none,One,UTC\ntwo,Two,Mars\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    told, code = _onboard("file", "-", "--json")
+    rows = json.loads(told)
+    assert code == 1
+    assert [row["ok"] for row in rows] == [True, False]
+    assert rows[1]["problems"][0]["column"] == "time_zone"
+    assert _onboard("template")[0].startswith("slug,name,time_zone")
+    assert list(Tenant.objects.values_list("slug", flat=True)) == ["one"]
+
+
+def test_consent_and_renewal(entra, begun) -> None:
+    row = begun("fab")
+    assert _onboard("consent", "fab", entra.client["id"])[0].startswith(entra.simulator.base_url)
+    _onboard("consent", "fab", entra.msp["id"], "--given")
+    drain({"consent"})
+    with scope.tenant(row.tenant_id):
+        assert Connection.objects.get().connector == "microsoft365"
+    assert _onboard("renew")[0] == "0 connections renewed.\n"
