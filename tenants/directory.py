@@ -138,7 +138,7 @@ def _apply_accounts(provider: str, items: _Told) -> None:
         )
         _tell_account(row, item)
         _mark(row, item, content_hash)
-    _stored(Account, rows.values(), [*sorted(_ACCOUNT_FIELDS), "last_seen_at"])
+    _stored(Account, rows.values(), [*sorted(_ACCOUNT_FIELDS), "attributes", "last_seen_at"])
     new = {row.external_id: row for row in rows.values() if row.id not in before}
     _link_mailboxes(provider, new)
     people.refresh(

@@ -115,6 +115,11 @@ def weigh(seeds: Iterable[uuid.UUID], fresh: Counter[Value] | None = None) -> No
     devices.find_owners_again(ids)
 
 
+def hanging_together(accounts: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return these accounts and all that could bear on who they are."""
+    return _hanging_together(set(accounts), Counter())[0]
+
+
 def _hanging_together(
     ids: set[uuid.UUID], fresh: Counter[Value]
 ) -> tuple[set[uuid.UUID], frozenset[Value]]:

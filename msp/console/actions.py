@@ -29,8 +29,17 @@ from playbooks import (
 )
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.response import OPEN_PLANS
-from tenants import contacts, ledger, protection, scope
-from tenants.models import Account, Case, Contact, Installation, Tenant, Verdict
+from tenants import contacts, ledger, match_decisions, protection, scope
+from tenants.models import (
+    Account,
+    Case,
+    Contact,
+    Installation,
+    MatchDecision,
+    MatchDoubt,
+    Tenant,
+    Verdict,
+)
 
 _log = logging.getLogger(__name__)
 NOT_EVERY_CLIENT = "You don't see every client: ask an administrator who does."
@@ -337,6 +346,22 @@ def move_contact(contact: Contact, *, actor: Technician, is_earlier: bool) -> No
     """Have a contact asked one place earlier or later; ContactError for one who isn't asked."""
     with writing(actor, contact.tenant_id):
         contacts.move(contact.id, is_earlier=is_earlier, actor=actor_of(actor))
+
+
+def decide_match(
+    doubt: MatchDoubt, *, actor: Technician, is_same: bool, comment: str, seen: tuple[str, ...]
+) -> MatchDecision:
+    """Join two people or keep them apart; MatchError where it can't be decided so."""
+    with writing(actor, doubt.tenant_id):
+        return match_decisions.decide(
+            doubt.id, is_same=is_same, actor=actor_of(actor), comment=comment, seen=seen
+        )
+
+
+def revert_match(decision: MatchDecision, *, actor: Technician) -> MatchDecision:
+    """Take a decision on a match back; MatchError where it was already."""
+    with writing(actor, decision.tenant_id):
+        return match_decisions.revert(decision.id, actor=actor_of(actor))
 
 
 def _all_tenant_ids() -> list[uuid.UUID]:

@@ -86,6 +86,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Tenants", "apartment", "console:tenants"),
                     _item("Rules of engagement", "gavel", "console:msp_rules"),
                     _item("Accounts", "person", "admin:tenants_account_changelist"),
+                    _item("Doubtful matches", "group", "console:matches"),
                     _item("Connections", "cable", "admin:integrations_connection_changelist"),
                     _item("Connectors", "hub", "console:connectors"),
                     _item("Quarantine", "report", "console:quarantine"),
