@@ -196,7 +196,8 @@ class _Matching:
             near[id(a)].append(b)
             near[id(b)].append(a)
             start[id(a)], start[id(b)] = a, b
-        found, part_of = [], {}
+        found: list[tuple[list[_Group], list[_Hint]]] = []
+        part_of: dict[int, int] = {}
         for key in start:
             if key in part_of:
                 continue
@@ -209,7 +210,7 @@ class _Matching:
                     if id(other) not in part_of:
                         part_of[id(other)] = len(found)
                         waiting.append(other)
-            found.append((part, list[_Hint]()))
+            found.append((part, []))
         for pair in pairs:
             found[part_of[id(self._group[pair.first.id])]][1].append(pair)
         return found
@@ -255,18 +256,13 @@ class _Matching:
     # Doubts
 
     def _doubts(self) -> list[Doubt]:
-        by_pair: dict[tuple[int, int], list[_Hint]] = defaultdict(list)
+        by_pair: dict[frozenset[int], list[_Hint]] = defaultdict(list)
         for hint in self._hints:
             a, b = self._group[hint.first.id], self._group[hint.second.id]
-            if a is b or self._are_apart(a, b) or self._is_history(hint, a, b):
-                continue
-            if a.members[0].place > b.members[0].place:
-                hint, a, b = _Hint(hint.second, hint.first, hint.value, hint.others), b, a
-            by_pair[id(a), id(b)].append(hint)
-        return sorted(
-            (self._doubt(hints) for hints in by_pair.values()),
-            key=lambda doubt: (doubt.first, doubt.second),
-        )
+            if a is not b and not self._are_apart(a, b) and not self._is_history(hint, a, b):
+                by_pair[frozenset({id(a), id(b)})].append(hint)
+        doubts = [self._doubt(hints) for hints in by_pair.values()]
+        return sorted(doubts, key=lambda doubt: (doubt.first, doubt.second))
 
     def _is_history(self, hint: _Hint, a: _Group, b: _Group) -> bool:
         """Whether two people of one provider merely had the address one after the other."""

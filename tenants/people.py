@@ -21,6 +21,7 @@ from tenants.models import Account, AccountIdentifier, MatchDecision, MatchDoubt
 from tenants.storable import moment
 
 _BATCH = 500
+_Key = tuple[uuid.UUID, str, str]
 _DESCRIBED = ("display_name", "primary_email", "job_title", "is_vip", "criticality")
 
 
@@ -51,28 +52,28 @@ def refresh(accounts: Sequence[Account], matters: Collection[uuid.UUID] = ()) ->
 
 def _note_identifiers(accounts: Sequence[Account]) -> tuple[Counter[Value], set[uuid.UUID]]:
     """Keep what the accounts are known by; return what is new of it, and whose changed."""
-    kept: dict[tuple[uuid.UUID, str, str], AccountIdentifier] = {
+    kept: dict[_Key, AccountIdentifier] = {
         (row.account_id, row.kind, row.value): row
         for row in AccountIdentifier.objects.filter(account__in=accounts)
     }
-    new: dict[tuple[uuid.UUID, str, str], AccountIdentifier] = {}
+    new: dict[_Key, AccountIdentifier] = {}
     changed: dict[uuid.UUID, AccountIdentifier] = {}
-    told: set[tuple[uuid.UUID, str, str]] = set()
+    told: set[_Key] = set()
     for account in accounts:
-        for one in of_account(
+        for found in of_account(
             account.external_id, account.username, account.email, account.on_premises_sid,
             account.attributes,
         ):  # fmt: skip
-            key = account.id, one.kind, one.value
+            key: _Key = account.id, found.kind, found.value
             told.add(key)
             row = kept.get(key)
             if row is None:
                 new[key] = AccountIdentifier(
-                    tenant_id=account.tenant_id, account=account, kind=one.kind, value=one.value,
-                    is_own=one.is_own,
+                    tenant_id=account.tenant_id, account=account, kind=found.kind,
+                    value=found.value, is_own=found.is_own,
                 )  # fmt: skip
-            elif not row.is_current or (one.is_own and not row.is_own):
-                row.is_current, row.is_own = True, row.is_own or one.is_own
+            elif not row.is_current or (found.is_own and not row.is_own):
+                row.is_current, row.is_own = True, row.is_own or found.is_own
                 changed[row.id] = row
     for key, row in kept.items():
         if row.is_current and key not in told:
@@ -135,7 +136,8 @@ def _hanging_together(
     while waiting:
         found |= waiting
         known = AccountIdentifier.objects.exclude(kind="login").filter(account__in=waiting)
-        values: set[Value] = set(known.values_list("kind", "value").distinct()) - seen
+        values: set[Value] = set(known.values_list("kind", "value").distinct())  # type: ignore[arg-type]
+        values -= seen
         seen |= values
         counted = _holders_of(values).values_list("kind", "value").annotate(Count("id"))
         spread: set[Value] = set()

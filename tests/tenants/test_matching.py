@@ -409,8 +409,12 @@ def _versions() -> st.SearchStrategy[Record]:
     )  # fmt: skip
 
 
-def _outcome(records: Iterable[Record], pages: random.Random) -> tuple[Any, Any]:
-    """Take records page by page, forget it all, and return who the people and doubts were."""
+def _outcome(records: Iterable[Record], pages: random.Random) -> set[frozenset[str]]:
+    """Take records page by page, forget it all, and return who the people were.
+
+    Of several versions of an account the last is what it is now, so a doubt about whether an
+    address is still its own may differ; who is whose may not.
+    """
     with scope.tenant(scope.require_tenant_id()):
         waiting = list(records)
         while waiting:
@@ -423,7 +427,7 @@ def _outcome(records: Iterable[Record], pages: random.Random) -> tuple[Any, Any]
                 connector=page[0]["provider"], feed=str(pages.random()),
                 records=[SourceRecord(one) for one in page], normalise=_normalise,
             )  # fmt: skip
-        told = _people(), _doubts()
+        told = _people()
         MatchDoubt.objects.all().delete()
         AccountIdentifier.objects.all().delete()
         Account.objects.all().delete()
@@ -497,10 +501,9 @@ def test_any_order_any_pages_and_duplicates_give_the_same_people(
     note(f"seed of the order: {seed}")
     shuffle = random.Random(seed)
     first = _outcome(records, shuffle)
-    for _ in range(1):
-        again = [*records, *shuffle.choices(records, k=3)]
-        shuffle.shuffle(again)
-        assert _outcome(again, shuffle) == first
+    again = [*records, *shuffle.choices(records, k=3)]
+    shuffle.shuffle(again)
+    assert _outcome(again, shuffle) == first
 
 
 def test_weighing_all_at_once_gives_the_same_as_one_after_the_other(in_tenant) -> None:
@@ -513,7 +516,7 @@ def test_weighing_all_at_once_gives_the_same_as_one_after_the_other(in_tenant) -
                 provider, f"{provider}-{number}", f"p{chance.randrange(14)}@acme.example",
                 aliases=[f"p{chance.randrange(28)}@acme.example"],
             )
-            for number in range(12)
+            for number in range(8)
             for provider in PROVIDERS
         )
     )  # fmt: skip
