@@ -8,6 +8,7 @@ the tenant's directory had been weighed at once, in whatever order it came.
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from typing import cast
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from tenants import devices, scope
 from tenants.canonical import jsonable
-from tenants.identifiers import Value, of_account
+from tenants.identifiers import Kind, Value, of_account
 from tenants.matching import CROWD, Candidate, Decided, Doubt, resolve
 from tenants.models import Account, AccountIdentifier, MatchDecision, MatchDoubt, Person
 from tenants.storable import moment
@@ -136,16 +137,14 @@ def _hanging_together(
     while waiting:
         found |= waiting
         known = AccountIdentifier.objects.exclude(kind="login").filter(account__in=waiting)
-        values: set[Value] = set(known.values_list("kind", "value").distinct())  # type: ignore[arg-type]
-        values -= seen
+        values = {row.of for row in known.only("kind", "value")} - seen
         seen |= values
-        counted = _holders_of(values).values_list("kind", "value").annotate(Count("id"))
         spread: set[Value] = set()
-        for kind, value, count in counted:
+        for value, count in _counted(values):
             if count > CROWD:
-                crowded.add((kind, value))
-            if count - fresh[kind, value] <= CROWD:
-                spread.add((kind, value))
+                crowded.add(value)
+            if count - fresh[value] <= CROWD:
+                spread.add(value)
         near = set(_holders_of(spread).values_list("account", flat=True)) if spread else set()
         decided = MatchDecision.objects.filter(reverted_at=None).filter(
             Q(first__in=waiting) | Q(second__in=waiting)
@@ -156,6 +155,12 @@ def _hanging_together(
         near |= set(Account.objects.filter(person__in=people).values_list("id", flat=True))
         waiting = near - found
     return found, frozenset(crowded)
+
+
+def _counted(values: Iterable[Value]) -> list[tuple[Value, int]]:
+    """Return how many accounts have each of these."""
+    rows = _holders_of(values).values_list("kind", "value").annotate(Count("id"))
+    return [((cast(Kind, kind), value), count) for kind, value, count in rows]
 
 
 def _holders_of(values: Iterable[Value]) -> QuerySet[AccountIdentifier]:
