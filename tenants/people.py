@@ -168,8 +168,8 @@ def _holders_of(values: Iterable[Value]) -> QuerySet[AccountIdentifier]:
     for kind, value in values:
         by_kind.setdefault(kind, []).append(value)
     wanted = Q(pk__in=[])
-    for kind, of_kind in by_kind.items():
-        wanted |= Q(kind=kind, value__in=of_kind)
+    for name, of_kind in by_kind.items():
+        wanted |= Q(kind=name, value__in=of_kind)
     return AccountIdentifier.objects.filter(wanted).order_by()
 
 
