@@ -59,7 +59,7 @@ def create(
                 tenant_id=connection.tenant_id, connection=connection, feed=feed.name
             )
             if feed.fetch is not None:
-                work.schedule("poll", state.id)
+                work.schedule("poll", state.id, lane=connector, holder=connection.id)
     ledger.append(
         "connection.created",
         actor=actor,

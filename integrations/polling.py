@@ -5,6 +5,7 @@ two pages neither skips nor repeats anything that matters (repeats are duplicate
 """
 
 import random
+import time
 import uuid
 from dataclasses import dataclass
 
@@ -22,8 +23,12 @@ from integrations.errors import (
 from integrations.models import Connection, FeedState
 from tenants import intake, scope, work
 
-# A feed with a long backlog gives way to others after so many pages.
+# A feed with a long backlog, or of a vendor that answers slowly, gives way to others after so
+# many pages or so long.
 _PAGES_AT_ONCE = 20
+_SECONDS_AT_ONCE = 20.0
+_JITTER = 0.1
+_LONGER = 1 / (1 - _JITTER)
 _RETRY_SECONDS = 60.0
 
 
@@ -44,7 +49,8 @@ def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
     try:
         caught_up = _read_pages(tenant_id, job)
     except Throttled as error:
-        _again(tenant_id, job, error.retry_after, str(error))
+        # Never before the vendor said.
+        _again(tenant_id, job, error.retry_after * _LONGER, str(error))
     except VendorError as error:
         needs_person = isinstance(error, Unauthorised | PermissionMissing)
         _again(tenant_id, job, _RETRY_SECONDS * (5 if needs_person else 1), str(error))
@@ -67,7 +73,7 @@ def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
         connection = state.connection
         feed = registry.connector(connection.connector).feed(state.feed)
         if connection.state == Connection.State.PAUSED or feed.fetch is None:
-            work.schedule("poll", state_id, delay=feed.interval_seconds)
+            work.schedule("poll", state_id, delay=_about(feed.interval_seconds))
             return None
         return _Poll(state.id, connection.id, connection.connector, feed, state.cursor)
 
@@ -75,13 +81,14 @@ def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
 def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
     """Take pages until the feed has no more (True) or has had its turn (False)."""
     assert job.feed.fetch is not None
+    end = time.monotonic() + _SECONDS_AT_ONCE
     with connections.client(tenant_id, job.connection_id) as client:
         for count, page in enumerate(job.feed.fetch(client, job.cursor), start=1):
             work.renew()
             _keep(tenant_id, job, page)
             if page.is_last:
                 return True
-            if count >= _PAGES_AT_ONCE:
+            if count >= _PAGES_AT_ONCE or time.monotonic() > end:
                 return False
     return True
 
@@ -102,12 +109,21 @@ def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page) -> None:
 
 def _again(tenant_id: uuid.UUID, job: _Poll, delay: float, error: str) -> None:
     now = timezone.now()
-    # Jitter keeps a thousand tenants from asking in the same second.
-    jitter = random.uniform(0, delay / 10)  # noqa: S311
     with scope.tenant(tenant_id):
         if error:
             FeedState.objects.filter(id=job.state_id).update(error=error, last_error_at=now)
         else:
             FeedState.objects.filter(id=job.state_id).update(error="", last_success_at=now)
             connections.mark_healthy(job.connection_id)
-        work.schedule("poll", job.state_id, delay=delay + jitter)
+        work.schedule(
+            "poll",
+            job.state_id,
+            delay=_about(delay),
+            lane=job.connector,
+            holder=job.connection_id,
+        )
+
+
+def _about(seconds: float) -> float:
+    """Keep a thousand tenants from asking in the same second, and the interval on average."""
+    return seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311

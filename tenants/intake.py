@@ -29,7 +29,9 @@ from tenants.storable import bounded, in_utc, storable
 # Above this a record is kept but not normalised: no vendor's single record is so large.
 LARGEST_RECORD_BYTES = 4 * 1024 * 1024
 _DEEPEST = 100
+# What is stored at once, so that memory is bounded whatever a page or file brings.
 _BATCH = 500
+_BATCH_BYTES = 8 * 1024 * 1024
 # OCSF's class of sign-ins.
 _AUTHENTICATION = 3002
 
@@ -86,11 +88,13 @@ def take(
     _one_at_a_time(connector)
     outcome = Outcome()
     batch: list[_Item] = []
+    size = 0
     for record in records:
         batch.append(_read(connector, feed, record, normalise))
-        if len(batch) >= _BATCH:
+        size += len(batch[-1].raw.body)
+        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
             _keep(connector, batch, outcome)
-            batch = []
+            batch, size = [], 0
     _keep(connector, batch, outcome)
     if outcome.findings:
         work.schedule("triage", scope.require_tenant_id())
