@@ -39,6 +39,7 @@ chaos: setup
 
 bench: setup
 	$(VENV) -m bench throughput $(if $(RUNS),--runs $(RUNS))
+	@$(BOOTSTRAP) test
 	$(VENV) -m bench intake
 	$(VENV) -m bench polling $(if $(TENANTS),--tenants $(TENANTS)) $(if $(SECONDS),--seconds $(SECONDS))
 
