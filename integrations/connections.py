@@ -18,7 +18,8 @@ from integrations.errors import ConnectionMisconfigured, VendorError
 from integrations.models import Connection, FeedState
 from tenants import ledger, scope, vault, work
 
-_CLIENTS_KEPT = 64
+# Small: they keep a token each, and share their sockets.
+_CLIENTS_KEPT = 2000
 _HEALTH_IS_FRESH = dt.timedelta(minutes=1)
 _clients: OrderedDict[str, Client] = OrderedDict()
 _lock = threading.Lock()
