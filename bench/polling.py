@@ -42,6 +42,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     # Of the threads some stay free for responses, as in production.
     os.environ["HOLDFAST_POLLS_AT_ONCE"] = str(options.workers * options.threads * 3 // 4)
+    os.environ["HOLDFAST_WORK_LEASE_SECONDS"] = "30"
     processes = Processes(settings.VAR_DIR / "log")
     try:
         slow = _clients(Simulator(processes), options.tenants, options.slow)
