@@ -82,7 +82,7 @@ def claim_next() -> work.Claim | None:
     """Take what is next by turns; None where nothing may begin now."""
     worker = work.worker_name()
     share = shares(settings.WORK_TURNS)
-    told = {
+    told: dict[str, int | float | str] = {
         "turns": share.turns,
         "of_tenant": share.of_tenant,
         "of_lane": share.of_lane,
@@ -134,4 +134,4 @@ def unsent(limit: int | None = None) -> list[work.Unsent]:
             """,
             [limit if limit is not None else settings.WORK_TURNS, settings.WORK_TURNS],
         )
-        return [work.Unsent(*row, was_held=False) for row in cursor.fetchall()]
+        return [work.Unsent(row, kind, was_held=False) for row, kind in cursor.fetchall()]
