@@ -465,7 +465,10 @@ def _told(candidates: list[Candidate], decided: list[Decided]) -> tuple[Any, Any
     return groups, {(d.first, d.second, repr(d.reasons)) for d in resolved.doubts}
 
 
-@settings(max_examples=100, deadline=None, print_blob=True)
+@settings(
+    max_examples=100, deadline=None, print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
 @given(st.lists(_versions(), min_size=2, max_size=14), st.integers(0, 2**32), st.booleans())
 def test_the_row_of_accounts_makes_no_difference_and_decisions_hold(
     records: list[Record], seed: int, is_same: bool
@@ -491,7 +494,7 @@ def test_the_row_of_accounts_makes_no_difference_and_decisions_hold(
 
 @settings(
     max_examples=6, deadline=None, print_blob=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(st.lists(_versions(), min_size=2, max_size=9), st.integers(0, 2**32))
 @example([_account(M365, "m", "ann@acme.example"), _account(GOOGLE, "g", "ann@acme.example")], 1)
