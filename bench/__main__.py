@@ -1,6 +1,7 @@
-"""``python -m bench chaos`` and ``python -m bench throughput``: on a state directory of their own.
+"""``python -m bench`` with ``chaos``, ``throughput``, ``intake`` or ``polling``.
 
-The embedded PostgreSQL of that directory is started and stopped here; no other is touched.
+Each has a state directory of its own. The embedded PostgreSQL of that directory is started and
+stopped here; no other is touched.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _ENVIRONMENT = {
     "HOLDFAST_SETTLE_SECONDS": "2",
     "HOLDFAST_LOG": "WARNING",
 }
-_PROGRAMS = ("chaos", "throughput")
+_PROGRAMS = ("chaos", "throughput", "intake", "polling")
 
 
 def main(arguments: list[str]) -> int:

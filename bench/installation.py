@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -166,27 +166,32 @@ def attacked_client(
     told = simulator.post("/organisation", domain=domain, name=f"Client {number}", people=attacks)
     for user in simulator.members(domain):
         simulator.post("/act", act="business_email_compromise", tenant=domain, user=user)
-    app = told["apps"][0]
     tenant = Tenant.objects.create(
         slug=f"client-{number:04}",
         name=f"Client {number}",
         time_zone="UTC",
         playbook_mode=PlaybookMode.AUTOMATIC,
     )
-    endpoints = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
     with scope.tenant(tenant.id):
         if deletes_rules:
             _delete_rules_here()
-        connections.create(
-            connector="microsoft365",
-            name="Microsoft 365",
-            settings={"tenant_id": told["id"], "client_id": app["client_id"]}
-            | dict.fromkeys(endpoints, simulator.address),
-            secrets={"client_secret": app["secret"]},
-            actor="bench",
-        )
+        connect(told, simulator)
         assert Connection.objects.count() == 1
     return tenant
+
+
+def connect(told: Mapping[str, Any], simulator: Simulator) -> None:
+    """Connect the scope's client to an organisation, as the simulator told of it."""
+    endpoints = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
+    app = told["apps"][0]
+    connections.create(
+        connector="microsoft365",
+        name="Microsoft 365",
+        settings={"tenant_id": told["id"], "client_id": app["client_id"]}
+        | dict.fromkeys(endpoints, simulator.address),
+        secrets={"client_secret": app["secret"]},
+        actor="bench",
+    )
 
 
 def _delete_rules_here() -> None:

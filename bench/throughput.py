@@ -16,6 +16,7 @@ import time
 import psycopg
 from django.conf import settings
 
+from bench.figures import at
 from bench.installation import Processes, Simulator, attacked_client
 from msp.appliance import postgres
 from playbooks.models import Run, Step
@@ -101,16 +102,12 @@ def _told(seconds: float, commits: float) -> dict[str, float | int]:
         "steps_not_verified": others,
         "seconds": round(seconds, 2),
         "three_step_plans_per_second": round(three_steps, 2),
-        "step_seconds_p50": round(_at(took, 0.5), 3),
-        "step_seconds_p95": round(_at(took, 0.95), 3),
+        "step_seconds_p50": round(at(took, 0.5), 3),
+        "step_seconds_p95": round(at(took, 0.95), 3),
         "bare_commits_per_second": round(commits),
         "bare_three_step_plans_per_second": round(bare, 1),
         "ratio_to_bare": round(three_steps / bare, 4),
     }
-
-
-def _at(values: list[float], share: float) -> float:
-    return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
 
 def _commits_per_second() -> float:

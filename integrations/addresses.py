@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,12 +72,46 @@ def _resolve(host: str, port: int) -> list[Address]:
     return [getattr(address, "ipv4_mapped", None) or address for address in addresses]
 
 
+def sockets(*, allow_private: bool, authority: str = "") -> httpx.BaseTransport:
+    """Return what opens sockets for one client; ConnectionMisconfigured for no authority.
+
+    Clients without an `authority` of their own share their sockets, so that a thousand connections
+    don't keep a thousand open.
+    """
+    if authority:
+        return Guarded(allow_private=allow_private, authority=authority)
+    return _Borrowed(_shared(allow_private))
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    # Reading them costs more than a request.
+    return httpx.create_ssl_context(trust_env=False)
+
+
+@cache
+def _shared(allow_private: bool) -> "Guarded":
+    return Guarded(allow_private=allow_private)
+
+
+class _Borrowed(httpx.BaseTransport):
+    """Sockets that others use as well: giving them back leaves them open."""
+
+    def __init__(self, lender: httpx.BaseTransport) -> None:
+        self._lender = lender
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it through the shared sockets."""
+        return self._lender.handle_request(request)
+
+
 class Guarded(httpx.HTTPTransport):
     """httpx's transport, whose sockets go to checked addresses only."""
 
     def __init__(self, *, allow_private: bool, authority: str = "") -> None:
-        context = httpx.create_ssl_context(trust_env=False)
+        context = _public_authorities()
         if authority:
+            context = httpx.create_ssl_context(trust_env=False)
             try:
                 context.load_verify_locations(cadata=authority)
             except (ssl.SSLError, ValueError):

@@ -20,7 +20,8 @@ from integrations.problems import FOR_A_PERSON, problem_of
 from tenants import ledger, scope, vault, work
 from tenants.errors import HoldfastError, VaultError
 
-_CLIENTS_KEPT = 64
+# Small: they keep a token each, and share their sockets.
+_CLIENTS_KEPT = 2000
 # What may pass by itself, such as a vendor that is down, needs a person only when it lasts.
 _PATIENCE = dt.timedelta(minutes=30)
 _LONGEST_SEEN = 500
@@ -65,7 +66,7 @@ def create(
                 tenant_id=connection.tenant_id, connection=connection, feed=feed.name
             )
             if feed.fetch is not None:
-                work.schedule("poll", state.id)
+                work.schedule("poll", state.id, lane=connector, holder=connection.id)
     work.schedule("check", connection.id)
     ledger.append(
         "connection.created",

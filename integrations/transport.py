@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from integrations.addresses import Guarded, check_endpoint
+from integrations.addresses import check_endpoint, sockets
 from integrations.errors import (
     NotFound,
     OutcomeUnknown,
@@ -111,7 +111,7 @@ class Transport:
         self._sleep = sleep
         self._checked: dict[str, float] = {}
         timeout = httpx.Timeout(self.limits.read, connect=self.limits.connect)
-        guarded = Guarded(allow_private=allow_private, authority=authority)
+        guarded = sockets(allow_private=allow_private, authority=authority)
         self._http = httpx.Client(
             timeout=timeout, follow_redirects=False, trust_env=False, transport=guarded
         )

@@ -27,7 +27,7 @@ from playbooks import (
     triage,
 )
 from playbooks import recheck as rechecking
-from tenants import work
+from tenants import turns, work
 
 dramatiq.set_broker(broker)
 
@@ -65,9 +65,9 @@ STAGES: Mapping[str, work.Handler] = {
 }
 
 
-def _perform(work_id: str) -> None:
+def _perform(work_id: str, *, by_turns: bool = False) -> None:
     try:
-        work.perform(uuid.UUID(work_id), STAGES)
+        (turns if by_turns else work).perform(uuid.UUID(work_id), STAGES)
     finally:
         connections.close_all()
 
@@ -80,8 +80,8 @@ _OPTIONS = {**_LIMITS, "priority": 10}
 
 @dramatiq.actor(actor_name="poll", queue_name="polling", **_OPTIONS)
 def poll(work_id: str) -> None:
-    """Read one feed."""
-    _perform(work_id)
+    """Read feeds, each in its turn."""
+    _perform(work_id, by_turns=True)
 
 
 @dramatiq.actor(actor_name="check", queue_name="polling", **_OPTIONS)

@@ -19,7 +19,7 @@ from integrations.health import CHECKED_EVERY
 from integrations.models import Connection
 from msp import apps
 from msp.licensing.actions import count_seats
-from tenants import ledger, scope, work
+from tenants import ledger, scope, turns, work
 from tenants.models import Tenant, Work
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def run(stop: threading.Event) -> None:
 
 def reconcile() -> int:
     """Send a message for each row of due work that nobody holds; return how many."""
-    due = work.unsent()
+    due = [*work.unsent(), *turns.unsent()]
     for row in due:
         # A dead worker's work must not wait behind what others have in hand.
         apps.send_hint(row.id, "take_over" if row.was_held else row.kind)

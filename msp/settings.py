@@ -26,6 +26,9 @@ CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("HOLDFAST_ORIGINS", "").split(
 HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = os.environ.get("HOLDFAST_ALLOW_PRIVATE_ENDPOINTS") == "1"
 # How long a worker may hold work before another takes it over, in seconds.
 WORK_LEASE_SECONDS = float(os.environ.get("HOLDFAST_WORK_LEASE_SECONDS", "30"))
+# How many feeds are read at once, by all workers together: fewer than these have threads, so
+# that a response never waits for a vendor that is slow to tell of something else.
+WORK_TURNS = int(os.environ.get("HOLDFAST_POLLS_AT_ONCE", "3"))
 SECURE_COOKIES = os.environ.get("HOLDFAST_HTTPS") == "1"
 # How long a vendor may show the old state after a change; None: as the catalog says.
 SETTLE_SECONDS = float(os.environ.get("HOLDFAST_SETTLE_SECONDS", "0")) or None

@@ -7,6 +7,7 @@ HoldfastError
 ├── IntakeError          a whole file or body that can't be read
 ├── VaultError           a secret that can't be opened
 ├── ContactError         a contact that can't be kept as it was entered
+├── MatchError           two people who can't be joined or kept apart as was asked
 └── ProtectionError      an account that can't be protected as it was asked
 """
 
@@ -37,6 +38,10 @@ class ContactError(HoldfastError):
 
 class ProtectionError(HoldfastError):
     """An account can't be protected as it was asked; the message says what to do."""
+
+
+class MatchError(HoldfastError):
+    """A doubtful match can't be decided as was asked; the message says why."""
 
 
 class Quarantine(HoldfastError):

@@ -5,6 +5,7 @@ feed's cursor. A record that can't be normalised is quarantined: kept, counted, 
 reason; its neighbours go on.
 """
 
+import datetime as dt
 import hashlib
 import json
 from collections import Counter
@@ -18,6 +19,7 @@ from django.utils import timezone
 from tenants import directory, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError, Quarantine
+from tenants.identifiers import address
 from tenants.models import Event, Finding, RawRecord, new_id
 from tenants.records import DirectoryItem, Normalised, SourceRecord, Unreadable
 from tenants.records import Event as NormalisedEvent
@@ -27,7 +29,11 @@ from tenants.storable import bounded, in_utc, storable
 # Above this a record is kept but not normalised: no vendor's single record is so large.
 LARGEST_RECORD_BYTES = 4 * 1024 * 1024
 _DEEPEST = 100
+# What is stored at once, so that memory is bounded whatever a page or file brings.
 _BATCH = 500
+_BATCH_BYTES = 8 * 1024 * 1024
+# OCSF's class of sign-ins.
+_AUTHENTICATION = 3002
 
 
 @dataclass(slots=True)
@@ -82,11 +88,13 @@ def take(
     _one_at_a_time(connector)
     outcome = Outcome()
     batch: list[_Item] = []
+    size = 0
     for record in records:
         batch.append(_read(connector, feed, record, normalise))
-        if len(batch) >= _BATCH:
+        size += len(batch[-1].raw.body)
+        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
             _keep(connector, batch, outcome)
-            batch = []
+            batch, size = [], 0
     _keep(connector, batch, outcome)
     if outcome.findings:
         work.schedule("triage", scope.require_tenant_id())
@@ -257,7 +265,18 @@ def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> No
         events.append(event)
     RawRecord.objects.bulk_create(raws)
     Event.objects.bulk_create(events)
+    directory.signed_in(connector, _sign_ins(events))
     outcome.events += len(events)
+
+
+def _sign_ins(events: Sequence[Event]) -> dict[str, dt.datetime]:
+    """Return who signed in, and when last."""
+    seen: dict[str, dt.datetime] = {}
+    for event in events:
+        who = address(event.actor)
+        if event.class_uid == _AUTHENTICATION and event.is_success and who:
+            seen[who] = max(seen.get(who, event.time), event.time)
+    return seen
 
 
 def _next_uid(event: Event, item: _Item) -> str:
@@ -390,16 +409,19 @@ def _keep_directory(connector: str, items: Sequence[_Item], outcome: Outcome) ->
         [((told.kind, told.external_id), item.raw.content_hash) for item, told in keyed],
         known,
     )
+    raws, news = [], []
     for item, told in keyed:
         key = told.kind, told.external_id
         if key in replayed or known.get(key) == item.raw.content_hash:
             outcome.duplicates += 1
             continue
-        known[told.kind, told.external_id] = item.raw.content_hash
+        known[key] = item.raw.content_hash
         item.raw.outcome = RawRecord.Outcome.DIRECTORY
-        item.raw.save(force_insert=True)
-        directory.apply(connector, told, item.raw.content_hash)
-        outcome.directory += 1
+        raws.append(item.raw)
+        news.append((told, item.raw.content_hash))
+    RawRecord.objects.bulk_create(raws)
+    directory.apply(connector, news)
+    outcome.directory += len(news)
 
 
 def _storable_item(told: DirectoryItem) -> DirectoryItem:

@@ -83,9 +83,13 @@ class DirectoryItem:
 
     For kind ``account`` the attributes are fields of `tenants.models.Account` (username, email,
     display_name, kind, is_enabled, is_licensed, source_of_authority, on_premises_sid, job_title,
-    is_mfa_registered, risk_level …) and anything else goes under ``other``. `parent` is the
-    external id of the account it belongs to (an inbox rule's mailbox owner); `is_deleted` marks
-    what the provider says is gone.
+    is_mfa_registered, risk_level …) and anything else is kept beside them. People are made by
+    ``immutable_id`` (the id by which a synchronisation knows the account at its source),
+    ``sync_anchor`` (the same at that source), ``former_sids``, ``user_principal_name`` and
+    ``aliases``; ``is_vip``, ``criticality``, ``last_sign_in`` and ``created_at`` are told of them.
+    A device tells its ``users`` (addresses), ``user_principal_name`` or ``last_user``, and
+    ``last_seen_at``. `parent` is the external id of the account it belongs to (an inbox rule's
+    mailbox owner); `is_deleted` marks what the provider says is gone.
     """
 
     kind: DirectoryKind

@@ -6,6 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+# A clock that is wrong by more tells nothing.
+_AHEAD = dt.timedelta(days=1)
+
 
 def storable(value: Any) -> Any:
     """Return `value` without what PostgreSQL can't hold: NUL, lone surrogates, NaN and infinity.
@@ -28,6 +34,23 @@ def storable(value: Any) -> Any:
 def in_utc(time: dt.datetime) -> dt.datetime:
     """Return `time` in UTC; OverflowError for one before year 1 there, which can't be read back."""
     return time.astimezone(dt.UTC)
+
+
+def moment(told: Any) -> dt.datetime | None:
+    """Return the time that a stored text tells, as `jsonable` writes it; None where it is none."""
+    try:
+        found = parse_datetime(told) if isinstance(told, str) else None
+        return in_utc(found) if found is not None and found.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def later(known: dt.datetime | None, told: Any) -> dt.datetime | None:
+    """Return the later of a known time and a told one; one from the future tells nothing."""
+    found = moment(told)
+    if found is None or found > timezone.now() + _AHEAD:
+        return known
+    return found if known is None else max(known, found)
 
 
 def bounded(text: str, length: int) -> str:

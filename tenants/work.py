@@ -70,10 +70,19 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
 
 
-def schedule(kind: str, subject: uuid.UUID, *, delay: float = 0) -> None:
+def schedule(
+    kind: str,
+    subject: uuid.UUID,
+    *,
+    delay: float = 0,
+    lane: str = "",
+    holder: uuid.UUID | None = None,
+) -> None:
     """Ask for `kind` to be done for `subject` of the scope's tenant in `delay` seconds.
 
-    Asking again before it is done doesn't do it twice; the earlier time wins.
+    Asking again before it is done doesn't do it twice; the earlier time wins. What waits for
+    others outside, who may be slow, names its `lane` and takes turns (`tenants.turns`); of one
+    `holder` only one thing is done at a time.
     """
     tenant_id = scope.require_tenant_id()
     with connection.cursor() as cursor:
@@ -81,27 +90,30 @@ def schedule(kind: str, subject: uuid.UUID, *, delay: float = 0) -> None:
             """
             INSERT INTO tenants_work
                 (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
-                 last_error, created_at)
+                 last_error, lane, holder, created_at)
             VALUES (%s, %s, %s, %s, statement_timestamp() + make_interval(secs => %s), 1, 0, '',
-                    '', statement_timestamp())
+                    '', %s, %s, statement_timestamp())
             ON CONFLICT (tenant_id, kind, subject) DO UPDATE
                SET due_at = CASE WHEN tenants_work.leased_until > statement_timestamp()
                                   AND tenants_work.due_at = tenants_work.created_at
                                  THEN excluded.due_at
                                  ELSE LEAST(tenants_work.due_at, excluded.due_at) END,
-                   generation = tenants_work.generation + 1
-            RETURNING id
+                   generation = tenants_work.generation + 1,
+                   lane = COALESCE(NULLIF(excluded.lane, ''), tenants_work.lane),
+                   holder = COALESCE(excluded.holder, tenants_work.holder)
+            RETURNING id, lane
             """,
-            [new_id(), tenant_id, kind, subject, delay],
+            [new_id(), tenant_id, kind, subject, delay, lane, holder],
         )
-        work_id = cursor.fetchone()[0]
+        work_id, kept_lane = cursor.fetchone()
     if delay <= 0:
-        transaction.on_commit(lambda: _hint(work_id, kind))
+        transaction.on_commit(lambda: hint(work_id, kind, is_shared=bool(kept_lane)))
 
 
-def _hint(work_id: uuid.UUID, kind: str) -> None:
+def hint(work_id: uuid.UUID, kind: str, *, is_shared: bool = False) -> None:
+    """Say that a row is due; what takes turns (`is_shared`) is not gone on with at once."""
     inline = _inline.get()
-    if inline is not None and not inline:
+    if inline is not None and not inline and not is_shared:
         # The worker that made it necessary goes on with it: no message needed.
         inline.append(work_id)
     elif _sender:
@@ -121,6 +133,8 @@ def claim(work_id: uuid.UUID) -> Claim | None:
                SET leased_by = %s,
                    leased_until = statement_timestamp() + make_interval(secs => %s),
                    attempts = attempts + 1,
+                   began_at = statement_timestamp(),
+                   waited_seconds = extract(epoch FROM statement_timestamp() - due_at),
                    due_at = created_at
              WHERE id = (SELECT id FROM tenants_work
                           WHERE id = %s AND due_at <= statement_timestamp()
@@ -128,7 +142,7 @@ def claim(work_id: uuid.UUID) -> Claim | None:
                             FOR UPDATE SKIP LOCKED)
             RETURNING id, tenant_id, kind, subject, generation, attempts, leased_by
             """,
-            [worker, _lease(), work_id],
+            [worker, lease_seconds(), work_id],
         )
         row = cursor.fetchone()
     return Claim(*row) if row else None
@@ -146,7 +160,7 @@ def _extend(held: Claim) -> bool:
         cursor.execute(
             "UPDATE tenants_work SET leased_until = clock_timestamp() + make_interval(secs => %s)"
             " WHERE id = %s AND leased_by = %s AND leased_until > clock_timestamp()",
-            [_lease(), held.id, held.worker],
+            [lease_seconds(), held.id, held.worker],
         )
         return cursor.rowcount == 1
 
@@ -161,7 +175,7 @@ def _kept(held: Claim) -> Iterator[None]:
 
     def extend() -> None:
         try:
-            while not done.wait(_lease() / 3):
+            while not done.wait(lease_seconds() / 3):
                 try:
                     if not _extend(held):
                         return
@@ -190,6 +204,7 @@ def complete(held: Claim) -> None:
         if cursor.rowcount == 0:
             cursor.execute(
                 "UPDATE tenants_work SET leased_by = '', leased_until = NULL, attempts = 0,"
+                " took_seconds = extract(epoch FROM statement_timestamp() - began_at),"
                 " sent_at = NULL WHERE id = %s AND leased_by = %s",
                 [held.id, held.worker],
             )
@@ -203,6 +218,7 @@ def postpone(held: Claim, seconds: float, error: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tenants_work SET leased_by = '', leased_until = NULL, sent_at = NULL,"
+            " took_seconds = extract(epoch FROM statement_timestamp() - began_at),"
             " due_at = LEAST(statement_timestamp() + make_interval(secs => %s),"
             "                CASE WHEN generation <> %s THEN due_at END), last_error = %s"
             " WHERE id = %s AND leased_by = %s",
@@ -223,7 +239,8 @@ def unsent(limit: int = 200, resend_after: float = 10) -> list[Unsent]:
     """Mark due rows that nobody holds as sent, and return them for sending.
 
     This is the reconciler's question: a row whose message was lost is returned again after
-    `resend_after` seconds, and one whose worker died as soon as its lease has run out.
+    `resend_after` seconds, and one whose worker died as soon as its lease has run out. What
+    takes turns is left to `tenants.turns`, unless its worker has died.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -232,6 +249,7 @@ def unsent(limit: int = 200, resend_after: float = 10) -> list[Unsent]:
              WHERE id IN (SELECT id FROM tenants_work
                            WHERE due_at <= statement_timestamp()
                              AND (leased_until IS NULL OR leased_until <= statement_timestamp())
+                             AND (lane = '' OR leased_until IS NOT NULL)
                              AND (sent_at IS NULL OR sent_at < leased_until
                                   OR sent_at <= statement_timestamp() - make_interval(secs => %s))
                            ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -248,10 +266,11 @@ def perform(work_id: uuid.UUID, handlers: Mapping[str, Handler]) -> None:
     while inline:
         held = claim(inline.pop())
         if held is not None:
-            _perform_one(held, handlers[held.kind], inline)
+            carry_out(held, handlers[held.kind], inline)
 
 
-def _perform_one(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
+def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
+    """Do what is held; put into `inline` what it made necessary and this worker may go on with."""
     claim_token, inline_token = _claim.set(held), _inline.set(inline)
     try:
         with _kept(held):
@@ -276,5 +295,6 @@ def waiting(kinds: list[str] | None = None) -> int:
     return rows.filter(kind__in=kinds).count() if kinds else rows.count()
 
 
-def _lease() -> float:
+def lease_seconds() -> float:
+    """Return how long a worker that says nothing keeps what it holds."""
     return float(settings.WORK_LEASE_SECONDS)

@@ -31,8 +31,17 @@ from playbooks import (
 )
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.response import OPEN_PLANS
-from tenants import contacts, ledger, protection, scope
-from tenants.models import Account, Case, Contact, Installation, Tenant, Verdict
+from tenants import contacts, ledger, match_decisions, protection, scope
+from tenants.models import (
+    Account,
+    Case,
+    Contact,
+    Installation,
+    MatchDecision,
+    MatchDoubt,
+    Tenant,
+    Verdict,
+)
 
 _log = logging.getLogger(__name__)
 NOT_EVERY_CLIENT = "You don't see every client: ask an administrator who does."
@@ -376,6 +385,22 @@ def accept_alarm(alarm: HealthAlarm, *, actor: Technician, why: str) -> None:
     """Note that an alarm is known and may be; AlarmError where no reason is given."""
     with writing(actor, alarm.tenant_id):
         alarms.accept(alarm.id, actor=actor_of(actor), why=why)
+
+
+def decide_match(
+    doubt: MatchDoubt, *, actor: Technician, is_same: bool, comment: str, seen: tuple[str, ...]
+) -> MatchDecision:
+    """Join two people or keep them apart; MatchError where it can't be decided so."""
+    with writing(actor, doubt.tenant_id):
+        return match_decisions.decide(
+            doubt.id, is_same=is_same, actor=actor_of(actor), comment=comment, seen=seen
+        )
+
+
+def revert_match(decision: MatchDecision, *, actor: Technician) -> MatchDecision:
+    """Take a decision on a match back; MatchError where it was already."""
+    with writing(actor, decision.tenant_id):
+        return match_decisions.revert(decision.id, actor=actor_of(actor))
 
 
 def _all_tenant_ids() -> list[uuid.UUID]:

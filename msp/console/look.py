@@ -92,6 +92,7 @@ UNFOLD: dict[str, Any] = {
                     ),
                     _item("Rules of engagement", "gavel", "console:msp_rules"),
                     _item("Accounts", "person", "admin:tenants_account_changelist"),
+                    _item("Doubtful matches", "group", "console:matches"),
                     _item("Connections", "cable", "console:health"),
                     _item("Connectors", "hub", "console:connectors"),
                     _item("Quarantine", "report", "console:quarantine"),

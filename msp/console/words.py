@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from integrations import catalog
-from integrations.errors import UnknownAction
+from integrations import catalog, registry
+from integrations.errors import UnknownAction, UnknownConnector
 from integrations.health import Status
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Case, Severity, Verdict
@@ -142,6 +142,9 @@ _LEDGER = {
     "step.rolled_back": Word("Rolled back", "quiet"),
     "step.read_back_again": Word("Read back again", "quiet"),
     "step.not_read_back_again": Word("Could not be read back again", "warn"),
+    "person.joined": Word("Accounts joined to one person", "info"),
+    "person.kept_apart": Word("Accounts kept apart", "info"),
+    "person.match_reverted": Word("Decision on a match taken back", "warn"),
     "contact.added": Word("Contact added", "info"),
     "contact.changed": Word("Contact changed", "info"),
     "contact.moved": Word("Contacts asked in another order", "info"),
@@ -221,6 +224,14 @@ def action_title(name: str) -> str:
     try:
         return catalog.get(name).title
     except UnknownAction:
+        return name
+
+
+def provider(name: str) -> str:
+    """Return what people call a provider."""
+    try:
+        return registry.connector(name).title
+    except UnknownConnector:
         return name
 
 

@@ -12,12 +12,14 @@ from tenants.models.directory import (
 )
 from tenants.models.findings import Event, Finding, RawRecord, Severity
 from tenants.models.ledger import LedgerEntry, LedgerSeal
+from tenants.models.people import AccountIdentifier, MatchDecision, MatchDoubt
 from tenants.models.secrets import Secret
 from tenants.models.tenant import Installation, PlaybookMode, Tenant
 from tenants.models.work import Work
 
 __all__ = [
     "Account",
+    "AccountIdentifier",
     "Case",
     "Contact",
     "Device",
@@ -29,6 +31,8 @@ __all__ = [
     "LedgerEntry",
     "LedgerSeal",
     "Mailbox",
+    "MatchDecision",
+    "MatchDoubt",
     "Person",
     "PlaybookMode",
     "RawRecord",

@@ -1,5 +1,6 @@
 """A tenant's directory: who there is, with which accounts, devices and mailboxes."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
@@ -40,6 +41,15 @@ class Account(TenantModel):
     person = models.ForeignKey(
         Person, on_delete=models.PROTECT, null=True, blank=True, related_name="accounts"
     )
+    own_person = models.OneToOneField(
+        Person,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="first_account",
+        help_text="whom it made when it stood alone; taken up again when a joining is undone",
+    )
     provider = models.CharField(max_length=64, help_text="the connector it came from")
     external_id = models.CharField(max_length=256)
     username = models.CharField(max_length=320, help_text="user principal name or login")
@@ -65,6 +75,9 @@ class Account(TenantModel):
     on_premises_sid = models.CharField(max_length=200, blank=True)
     is_mfa_registered = models.BooleanField(null=True, help_text="empty: not known")
     risk_level = models.CharField(max_length=16, blank=True, help_text="as the provider says")
+    last_seen_at = models.DateTimeField(
+        null=True, blank=True, help_text="its last sign-in that is known"
+    )
     attributes = models.JSONField(default=dict, blank=True)
     content_hash = models.CharField(max_length=64, blank=True)
     first_seen_at = models.DateTimeField(auto_now_add=True)
@@ -120,6 +133,13 @@ class Device(TenantModel):
     hostname = models.CharField(max_length=256, blank=True)
     operating_system = models.CharField(max_length=128, blank=True)
     is_server = models.BooleanField(default=False)
+    user_keys = ArrayField(
+        models.CharField(max_length=320),
+        default=list,
+        blank=True,
+        help_text="addresses and logins of who uses it, as its provider tells",
+    )
+    last_seen_at = models.DateTimeField(null=True, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     content_hash = models.CharField(max_length=64, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -132,6 +152,7 @@ class Device(TenantModel):
                 fields=["tenant", "provider", "external_id"], name="device_once_per_provider"
             )
         ]
+        indexes = [GinIndex(fields=["user_keys"], name="device_by_user")]
 
     def __str__(self) -> str:
         return self.hostname or self.external_id

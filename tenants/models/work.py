@@ -23,13 +23,30 @@ class Work(models.Model):
     leased_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True, help_text="when a message was last sent for it")
     last_error = models.TextField(blank=True)
+    lane = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="whom it waits for, such as a vendor; then it takes turns (tenants.turns)",
+    )
+    holder = models.UUIDField(null=True, help_text="only one of these at a time: a connection")
+    began_at = models.DateTimeField(null=True)
+    waited_seconds = models.FloatField(null=True, help_text="from due to begun, the last time")
+    took_seconds = models.FloatField(null=True, help_text="from begun to its end, the last time")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant", "kind", "subject"], name="work_once")
         ]
-        indexes = [models.Index(fields=["due_at"], name="work_due")]
+        indexes = [
+            models.Index(fields=["due_at"], name="work_due"),
+            models.Index(fields=["due_at"], condition=~models.Q(lane=""), name="work_turns"),
+            models.Index(
+                fields=["leased_until"],
+                condition=~models.Q(lane="") & models.Q(leased_until__isnull=False),
+                name="work_in_lanes",
+            ),
+        ]
         verbose_name_plural = "work"
 
     def __str__(self) -> str:

@@ -195,6 +195,13 @@ RULES: dict[str, Rule] = {
     ),
     "console:stop_everything": Rule(FROM_ADMIN, "/admin/clients/stop/", "post"),
     "console:start_everything": Rule(FROM_ADMIN, "/admin/clients/start/", "post"),
+    "console:matches": Rule(READ, "/admin/matches/"),
+    "console:match_decide": Rule(
+        FROM_TECHNICIAN, _own("doubt", "/admin/matches/{}/decide/"), "post", of_client=True
+    ),
+    "console:match_revert": Rule(
+        FROM_TECHNICIAN, _own("match", "/admin/matches/decided/{}/revert/"), "post", of_client=True
+    ),
     "console:ledgers": Rule(READ, "/admin/ledger/"),
     "console:ledger": Rule(READ, _slug("/admin/ledger/{}/?verify=1"), of_client=True),
     "console:quarantine": Rule(READ, "/admin/quarantine/"),

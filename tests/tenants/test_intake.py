@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,19 @@ def test_a_directory_object_that_changes_and_changes_back_is_updated_each_time(i
         states.append(Account.objects.get().is_enabled)
     assert states == [True, False, True]
     assert _counts(_take(_account("u", is_enabled=True))) == {"duplicates": 1}
+
+
+def test_never_more_than_a_few_megabytes_wait_to_be_stored(in_tenant) -> None:
+    waiting: list[int] = []
+
+    def large() -> Iterator[SourceRecord]:
+        for number in range(1, 9):
+            yield SourceRecord(_sign_in(f"s{number}", text="x" * 3_000_000))
+            waiting.append(number - RawRecord.objects.count())
+
+    outcome = intake.take(connector=CONNECTOR, feed="all", records=large(), normalise=_normalise)
+    assert outcome.events == 8
+    assert max(waiting) <= 3
 
 
 def test_a_file_with_several_versions_is_all_duplicates_the_second_time(in_tenant) -> None:

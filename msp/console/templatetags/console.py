@@ -54,6 +54,12 @@ def words_of(name: str) -> str:
     return name.replace("_", " ").replace("-", " ")
 
 
+@register.filter
+def provider(name: str) -> str:
+    """Return what people call a provider: ``microsoft365`` as ``Microsoft 365``."""
+    return words.provider(name)
+
+
 @register.simple_tag
 def chip(word: words.Word) -> SafeString:
     """Return a label in its tone."""

@@ -13,19 +13,31 @@ from msp.reports.models import Report
 from playbooks import activation, agreement, library, routines, rules
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
 from playbooks.planner import plan_sha256
-from tenants import contacts, evidence, ledger, scope, vault, work
+from tenants import (
+    contacts,
+    directory,
+    evidence,
+    ledger,
+    match_decisions,
+    scope,
+    vault,
+    work,
+)
 from tenants.models import (
     Account,
     Case,
     Contact,
     Evidence,
     Finding,
+    MatchDecision,
+    MatchDoubt,
     Person,
     RawRecord,
     Severity,
     Tenant,
     Verdict,
 )
+from tenants.records import DirectoryItem
 
 HOSTILE = "<script>alert('case')</script>"
 
@@ -47,6 +59,8 @@ class Rows:
     quarantined: RawRecord
     report: Report
     contact: Contact
+    doubt: MatchDoubt
+    match: MatchDecision
     secret: str = "connection/northwind/secret-name"
 
 
@@ -82,9 +96,10 @@ def fill(tenant: Tenant) -> Rows:
         quiet = _quiet_case(account)
         _onboarding(tenant)
         contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
+        doubt, match = _matches(tenant)
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
-        quarantined, report, contact,
+        quarantined, report, contact, doubt, match,
     )  # fmt: skip
 
 
@@ -102,6 +117,34 @@ def _account() -> Account:
         is_mfa_registered=False,
         risk_level="high",
     )
+
+
+def _matches(tenant: Tenant) -> tuple[MatchDoubt, MatchDecision]:
+    """Two doubts as feeds leave them, one of them decided."""
+    domain = f"{tenant.slug}.example"
+    told = [
+        _directory_account("jo", f"jo.reed@{domain}", "Jo Reed"),
+        _directory_account("jo-admin", f"adm-jo@{domain}", "Jo Reed (admin)", f"jo.reed@{domain}"),
+        _directory_account("kim", f"kim@{domain}", "Kim Hale"),
+        _directory_account("kim-new", f"kim.hale@{domain}", "Kim Hale", f"kim@{domain}"),
+    ]
+    directory.apply("microsoft365", [(item, item.external_id) for item in told])
+    kim, jo = MatchDoubt.objects.select_related("first", "second").order_by("-first__username")
+    sides = [*match_decisions.side(kim.first), *match_decisions.side(kim.second)]
+    decision = match_decisions.decide(
+        kim.id, is_same=False, actor="technician:mira", comment="Kim's father has the same name.",
+        seen=tuple(str(row.id) for row in sides),
+    )  # fmt: skip
+    return jo, decision
+
+
+def _directory_account(
+    external_id: str, username: str, name: str, email: str = ""
+) -> DirectoryItem:
+    return DirectoryItem(
+        "account", external_id, username,
+        attributes={"username": username, "email": email or username, "display_name": name},
+    )  # fmt: skip
 
 
 def _raw() -> RawRecord:

@@ -152,6 +152,7 @@ def test_pages_fit_and_can_be_read(
         "msp-rules": "rules/",
         "msp-rules-form": "rules/edit/",
         "rules-yaml": f"clients/{rows.tenant.slug}/rules/edit/?as=yaml",
+        "matches": "matches/",
         "quarantine": "quarantine/",
         "quarantined": f"quarantine/{rows.quarantined.id}/",
         "cases": "tenants/case/",

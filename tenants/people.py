@@ -1,0 +1,282 @@
+"""People, kept true to what accounts tell: `tenants.matching` decides, here it is stored.
+
+A change of an account is weighed together with everything that hangs together with it by an
+identifier, a decision or a person, and with nothing else; so the result is the same as if all of
+the tenant's directory had been weighed at once, in whatever order it came.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import cast
+
+from django.db import connection
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from tenants import devices, scope
+from tenants.canonical import jsonable
+from tenants.identifiers import Kind, Value, of_account
+from tenants.matching import CROWD, Candidate, Decided, Doubt, resolve
+from tenants.models import Account, AccountIdentifier, MatchDecision, MatchDoubt, Person
+from tenants.storable import moment
+
+_BATCH = 500
+_Key = tuple[uuid.UUID, str, str]
+_DESCRIBED = ("display_name", "primary_email", "job_title", "is_vip", "criticality")
+
+
+def lock() -> None:
+    """Let no other transaction match the tenant's accounts until this one ends.
+
+    To be taken before the first row of an account is written, or two could wait for each other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 9))",
+            [f"people {scope.require_tenant_id()}"],
+        )
+
+
+def refresh(accounts: Sequence[Account], matters: Collection[uuid.UUID] = ()) -> None:
+    """Bring people up to date with accounts that were stored just now, under the `lock`.
+
+    `matters` are those that changed in a way that identifiers don't show (new, of another kind,
+    deleted upstream); the others are weighed again only where their identifiers changed.
+    """
+    fresh, changed = _note_identifiers(accounts)
+    seeds = changed | set(matters)
+    if seeds:
+        weigh(seeds, fresh)
+    _describe({one.person_id for one in accounts if one.id not in seeds and one.person_id})
+
+
+def _note_identifiers(accounts: Sequence[Account]) -> tuple[Counter[Value], set[uuid.UUID]]:
+    """Keep what the accounts are known by; return what is new of it, and whose changed."""
+    kept: dict[_Key, AccountIdentifier] = {
+        (row.account_id, row.kind, row.value): row
+        for row in AccountIdentifier.objects.filter(account__in=accounts)
+    }
+    new: dict[_Key, AccountIdentifier] = {}
+    changed: dict[uuid.UUID, AccountIdentifier] = {}
+    told: set[_Key] = set()
+    for account in accounts:
+        for found in of_account(
+            account.external_id, account.username, account.email, account.on_premises_sid,
+            account.attributes,
+        ):  # fmt: skip
+            key: _Key = account.id, found.kind, found.value
+            told.add(key)
+            row = kept.get(key)
+            if row is None:
+                new[key] = AccountIdentifier(
+                    tenant_id=account.tenant_id, account=account, kind=found.kind,
+                    value=found.value, is_own=found.is_own,
+                )  # fmt: skip
+            elif not row.is_current or (found.is_own and not row.is_own):
+                row.is_current, row.is_own = True, row.is_own or found.is_own
+                changed[row.id] = row
+    for key, row in kept.items():
+        if row.is_current and key not in told:
+            row.is_current = False
+            changed[row.id] = row
+    AccountIdentifier.objects.bulk_create(new.values(), batch_size=_BATCH)
+    AccountIdentifier.objects.bulk_update(changed.values(), ["is_current", "is_own"], _BATCH)
+    return (
+        Counter(row.of for row in new.values()),
+        {key[0] for key in new} | {row.account_id for row in changed.values()},
+    )
+
+
+def weigh(seeds: Iterable[uuid.UUID], fresh: Counter[Value] | None = None) -> None:
+    """Find out anew who is who among these accounts and all that hangs together with them.
+
+    `fresh` counts the identifiers that came just now.
+    """
+    ids, crowded = _hanging_together(set(seeds), fresh or Counter())
+    rows = {row.id: row for row in Account.objects.filter(id__in=ids)}
+    decisions = list(
+        MatchDecision.objects.filter(reverted_at=None, first__in=ids, second__in=ids).order_by(
+            "decided_at", "id"
+        )
+    )
+    members = [row for row in rows.values() if row.kind == Account.Kind.MEMBER]
+    resolved = resolve(
+        _candidates(members),
+        [Decided(one.first_id, one.second_id, one.is_same) for one in decisions],
+        crowded,
+    )
+    for row in rows.values():
+        if row.kind != Account.Kind.MEMBER:
+            row.person = None
+    people = [[rows[one.id] for one in group] for group in resolved.people]
+    _give_people(people)
+    Account.objects.bulk_update(rows.values(), ["person", "own_person"], _BATCH)
+    _describe({row.person_id for row in members if row.person_id})
+    _keep_doubts(ids, resolved.doubts)
+    devices.find_owners_again(ids)
+
+
+def hanging_together(accounts: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return these accounts and all that could bear on who they are."""
+    return _hanging_together(set(accounts), Counter())[0]
+
+
+def _hanging_together(
+    ids: set[uuid.UUID], fresh: Counter[Value]
+) -> tuple[set[uuid.UUID], frozenset[Value]]:
+    """Return the accounts that could bear on these, and identifiers that too many have.
+
+    Nothing hangs together by such an identifier; where it has become one just now, those who had
+    it before are looked at once more.
+    """
+    found: set[uuid.UUID] = set()
+    crowded: set[Value] = set()
+    seen: set[Value] = set()
+    waiting = set(ids)
+    while waiting:
+        found |= waiting
+        known = AccountIdentifier.objects.exclude(kind="login").filter(account__in=waiting)
+        values = {row.of for row in known.only("kind", "value")} - seen
+        seen |= values
+        spread: set[Value] = set()
+        for value, count in _counted(values):
+            if count > CROWD:
+                crowded.add(value)
+            if count - fresh[value] <= CROWD:
+                spread.add(value)
+        near = set(_holders_of(spread).values_list("account", flat=True)) if spread else set()
+        decided = MatchDecision.objects.filter(reverted_at=None).filter(
+            Q(first__in=waiting) | Q(second__in=waiting)
+        )
+        for pair in decided.values_list("first", "second"):
+            near |= set(pair)
+        people = Account.objects.filter(id__in=waiting).exclude(person=None).values("person")
+        near |= set(Account.objects.filter(person__in=people).values_list("id", flat=True))
+        waiting = near - found
+    return found, frozenset(crowded)
+
+
+def _counted(values: Iterable[Value]) -> list[tuple[Value, int]]:
+    """Return how many accounts have each of these."""
+    rows = _holders_of(values).values_list("kind", "value").annotate(Count("id"))
+    return [((cast(Kind, kind), value), count) for kind, value, count in rows]
+
+
+def _holders_of(values: Iterable[Value]) -> QuerySet[AccountIdentifier]:
+    by_kind: dict[str, list[str]] = {}
+    for kind, value in values:
+        by_kind.setdefault(kind, []).append(value)
+    wanted = Q(pk__in=[])
+    for name, of_kind in by_kind.items():
+        wanted |= Q(kind=name, value__in=of_kind)
+    return AccountIdentifier.objects.filter(wanted).order_by()
+
+
+def _candidates(accounts: Sequence[Account]) -> list[Candidate]:
+    known: dict[uuid.UUID, list[AccountIdentifier]] = {row.id: [] for row in accounts}
+    for row in AccountIdentifier.objects.filter(account__in=accounts):
+        known[row.account_id].append(row)
+    return [
+        Candidate(
+            id=row.id,
+            provider=row.provider,
+            external_id=row.external_id,
+            identifiers=frozenset(one.as_told for one in known[row.id]),
+            current=frozenset(one.of for one in known[row.id] if one.is_current),
+            created_at=moment(row.attributes.get("created_at")),
+            deleted_at=row.deleted_upstream_at,
+        )
+        for row in accounts
+    ]
+
+
+def _give_people(people: Sequence[Sequence[Account]]) -> None:
+    """Give each group its person: the oldest that one of its accounts made, or else a new one."""
+    owned = {
+        owner
+        for group in people
+        for owner in (row.own_person_id for row in group)
+        if owner is not None
+    }
+    new: list[Person] = []
+    for group in people:
+        own = {row.own_person_id for row in group if row.own_person_id is not None}
+        adopted = {row.person_id for row in group if row.person_id is not None} - owned
+        if not own and not adopted:
+            person = Person(tenant_id=scope.require_tenant_id())
+            new.append(person)
+            group[0].own_person = person
+            person_id = person.id
+        else:
+            person_id = min(own or adopted)
+            if not own:
+                group[0].own_person_id = person_id
+                owned.add(person_id)
+        for row in group:
+            row.person_id = person_id
+    Person.objects.bulk_create(new, batch_size=_BATCH)
+
+
+def _describe(ids: Collection[uuid.UUID]) -> None:
+    """Fill people's names, addresses and standing from their accounts."""
+    if not ids:
+        return
+    accounts: dict[uuid.UUID, list[Account]] = {one: [] for one in ids}
+    for row in Account.objects.filter(person__in=ids).select_related("own_person"):
+        assert row.person_id is not None
+        accounts[row.person_id].append(row)
+    changed = []
+    for person in Person.objects.filter(id__in=ids):
+        before = [getattr(person, name) for name in _DESCRIBED]
+        rows = accounts[person.id]
+        rows.sort(key=lambda row: (row.deleted_upstream_at is not None, row.provider,
+                                   row.external_id))  # fmt: skip
+        _describe_one(person, rows)
+        if [getattr(person, name) for name in _DESCRIBED] != before:
+            changed.append(person)
+    Person.objects.bulk_update(changed, _DESCRIBED, _BATCH)
+
+
+def _describe_one(person: Person, accounts: Sequence[Account]) -> None:
+    """Each from the first account that tells it; standing is the highest that any tells."""
+
+    def told(name: str) -> list:
+        return [row.attributes[name] for row in accounts if row.attributes.get(name) is not None]
+
+    names = [row.display_name for row in accounts if row.display_name]
+    person.display_name = (names or [row.username for row in accounts] or [person.display_name])[0]
+    addresses = [row.email or row.username for row in accounts]
+    person.primary_email = ([one for one in addresses if one] or [person.primary_email])[0].lower()
+    titles = [str(one) for one in told("job_title")]
+    person.job_title = (titles or [person.job_title])[0][:256]
+    # Whom a joined person was marked as stays with the person that is left.
+    merged = [row.own_person for row in accounts if row.own_person is not None]
+    marks = [one for one in told("is_vip") if isinstance(one, bool)]
+    person.is_vip = any(marks) if marks else any(one.is_vip for one in [person, *merged])
+    ranks = [one for one in told("criticality") if one in (1, 2, 3, 4)]
+    person.criticality = max(ranks or [one.criticality for one in [person, *merged]])
+
+
+def _keep_doubts(ids: Collection[uuid.UUID], doubts: Sequence[Doubt]) -> None:
+    """Replace the doubts about these accounts; one that goes on keeps its time."""
+    known = {
+        (row.first_id, row.second_id): row
+        for row in MatchDoubt.objects.filter(Q(first__in=ids) | Q(second__in=ids))
+    }
+    now = timezone.now()
+    for doubt in doubts:
+        reasons = jsonable(list(doubt.reasons))
+        row = known.pop((doubt.first, doubt.second), None)
+        if row is None:
+            MatchDoubt.objects.create(
+                tenant_id=scope.require_tenant_id(),
+                first_id=doubt.first,
+                second_id=doubt.second,
+                reasons=reasons,
+                found_at=now,
+            )
+        elif row.reasons != reasons:
+            row.reasons = reasons
+            row.save(update_fields=["reasons"])
+    MatchDoubt.objects.filter(id__in=[row.id for row in known.values()]).delete()

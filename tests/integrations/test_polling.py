@@ -1,0 +1,85 @@
+"""One feed's turn: when it gives way, when it comes again, and that it waits as it was told."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from integrations import connections, polling
+from integrations.models import FeedState
+from tenants import scope, work
+from tenants.models import Work
+from tests.integrations.conformance.subject import Vendor
+from tests.integrations.microsoft365.subject import SUBJECT
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def vendor(tmp_path, settings) -> Iterator[Vendor]:
+    settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    with SUBJECT.running(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def state(tenant, vendor) -> FeedState:
+    with scope.tenant(tenant.id):
+        connections.create(
+            connector="microsoft365", name="the vendor", settings=vendor.settings,
+            secrets=vendor.secrets, actor="test",
+        )  # fmt: skip
+        return FeedState.objects.get(feed=SUBJECT.feed)
+
+
+def _poll(state: FeedState) -> float:
+    """Poll in a turn; return in how many seconds the next one is due."""
+    held = work.claim(Work.objects.get(subject=state.id).id)
+    assert held is not None
+    polling.poll(held.tenant_id, held.subject)
+    work.complete(held)
+    row = Work.objects.get(subject=state.id)
+    assert row.began_at is not None
+    return (row.due_at - row.began_at).total_seconds()
+
+
+def _read(state: FeedState) -> FeedState:
+    with scope.tenant(state.tenant_id):
+        state.refresh_from_db()
+    return state
+
+
+def test_a_feed_takes_its_turns_by_vendor_and_connection(state) -> None:
+    row = Work.objects.get(subject=state.id)
+    assert (row.lane, row.holder) == ("microsoft365", state.connection_id)
+    _poll(state)
+    row.refresh_from_db()
+    assert (row.lane, row.holder) == ("microsoft365", state.connection_id)
+
+
+def test_a_turn_that_lasts_too_long_ends_with_its_page_and_goes_on_later(
+    state, monkeypatch
+) -> None:
+    monkeypatch.setattr(polling, "_SECONDS_AT_ONCE", -1.0)
+    records = []
+    # It is due again at once, behind whoever waits.
+    while _poll(state) < 30:
+        records.append(_read(state).records)
+    assert len(records) >= 2
+    assert records == sorted(set(records))
+    assert _read(state).error == ""
+
+
+def test_intervals_are_jittered_and_hold_on_average(state) -> None:
+    interval = SUBJECT.manifest.feed(SUBJECT.feed).interval_seconds
+    waits = []
+    for _ in range(8):
+        waits.append(_poll(state))
+        Work.objects.filter(subject=state.id).update(due_at="2026-01-01T00:00:00Z")
+    assert len(set(waits)) == len(waits)
+    assert all(interval * 0.9 <= wait <= interval * 1.1 + 30 for wait in waits)
+
+
+def test_a_throttled_feed_never_asks_before_its_time(state, vendor) -> None:
+    vendor.fault("throttle", retry_after=900)
+    assert _poll(state) >= 900
+    assert "wait 900 s" in _read(state).error
