@@ -7,9 +7,12 @@ _REFERENCE = f"{_LEARN}/graph/permissions-reference"
 
 _GRAPH = (
     "Application.Read.All", "AuditLog.Read.All", "DelegatedPermissionGrant.Read.All",
-    "GroupMember.Read.All", "IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+    "GroupMember.Read.All", "GroupMember.ReadWrite.All", "LicenseAssignment.ReadWrite.All",
+    "IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All",
     "Mail.ReadBasic.All", "MailboxSettings.Read", "MailboxSettings.ReadWrite",
     "Organization.Read.All", "Policy.Read.All", "RoleManagement.Read.Directory",
+    "RoleManagement.ReadWrite.Directory",
     "SecurityAlert.Read.All", "SecurityIncident.Read.All",
     "User-PasswordProfile.ReadWrite.All", "User.EnableDisableAccount.All", "User.Read.All",
     "User.RevokeSessions.All", "UserAuthenticationMethod.Read.All",

@@ -11,8 +11,8 @@ from integrations.simulators.base.store import Tenant
 
 from .defender.actions import answer_machine, hold_machine, release_machine
 from .intune.api import answer_device, hold_device
+from .misuse import Misuse
 from .people import OFFICES
-from .scenarios import Scenarios
 
 
 def _act(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,7 +21,7 @@ def _act(verb: Callable[..., Any]) -> Callable[..., Any]:
             given["at"] = moment(given["at"])
         organisation = next(iter(tenant.true_all("organization")), {})
         office = OFFICES[organisation.get("countryLetterCode", "GB")]
-        return verb(Scenarios(tenant, now_of(simulator, given), office), **given)
+        return verb(Misuse(tenant, now_of(simulator, given), office), **given)
 
     return carry_out
 
@@ -29,15 +29,19 @@ def _act(verb: Callable[..., Any]) -> Callable[..., Any]:
 ACTS: Mapping[str, Callable[..., Any]] = {
     verb.__name__: _act(verb)
     for verb in (
-        Scenarios.business_email_compromise,
-        Scenarios.vip_compromise,
-        Scenarios.false_alarm,
-        Scenarios.malformed_records,
-        Scenarios.set_enabled,
-        Scenarios.register_phone,
-        Scenarios.add_forwarding_rule,
-        Scenarios.forward_mailbox,
-        Scenarios.strange_sign_in,
+        Misuse.business_email_compromise,
+        Misuse.vip_compromise,
+        Misuse.false_alarm,
+        Misuse.malformed_records,
+        Misuse.set_enabled,
+        Misuse.register_phone,
+        Misuse.add_forwarding_rule,
+        Misuse.forward_mailbox,
+        Misuse.strange_sign_in,
+        Misuse.consent_to_app,
+        Misuse.grant_role,
+        Misuse.weary,
+        Misuse.spray,
     )
 } | {
     verb.__name__: verb

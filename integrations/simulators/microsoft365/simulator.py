@@ -12,7 +12,17 @@ from integrations.simulators.base.http import Answer, Caller, Exchange, Refusal
 from integrations.simulators.base.simulator import Options, Simulator
 from integrations.simulators.base.store import Record
 
-from . import directory, exchange, mail, methods, security, users
+from . import (
+    directory,
+    exchange,
+    licences,
+    mail,
+    methods,
+    roles,
+    security,
+    subscriptions,
+    users,
+)
 from .acts import ACTS
 from .batch import answer_batch
 from .defender import api as defender
@@ -41,12 +51,8 @@ DEFENDER = "https://api.securitycenter.microsoft.com"
 _VERSION = "/v1.0"
 # Each service by the beginning of its paths: a token is for one of them only.
 _SERVICES = {f"{_VERSION}/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
-ROUTER = Router(
-    [
-        *users.ROUTES, *methods.ROUTES, *mail.ROUTES, *security.ROUTES, *directory.ROUTES,
-        *intune.ROUTES,
-    ]
-)  # fmt: skip
+PARTS = (users, licences, methods, mail, security, roles, directory, subscriptions, intune)
+ROUTER = Router([one for part in PARTS for one in part.ROUTES])
 DEFENDER_ROUTER = base.Router(defender.ROUTES)
 
 

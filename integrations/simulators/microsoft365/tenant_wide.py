@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from integrations.simulators.base.store import Record, Tenant, stable_id
 
-from .directory import role_assignment
 from .entra import initial_domain, object_id
 from .graph import instant
 from .people import BUSINESS_PREMIUM
+from .roles import role_assignment
 
 # Template ids are the same in every tenant:
 # https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference

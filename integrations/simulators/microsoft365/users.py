@@ -293,18 +293,6 @@ def _user_changes(request: Request, since: int, upto: int) -> list[Record]:
     return [record for _, record in sorted(found, key=lambda item: item[0])]
 
 
-def list_licences(request: Request) -> Answer:
-    uid = user_id(request)
-    user = one(request, "users", uid)
-    owned = {licence["skuId"] for licence in user.get("assignedLicenses", [])}
-    records = [
-        {key: sku[key] for key in ("skuId", "skuPartNumber", "servicePlans", "id")}
-        for sku in request.tenant.all("subscribedSkus")
-        if sku["skuId"] in owned
-    ]
-    return listing(request, records, f"users('{uid}')/licenseDetails")
-
-
 ROUTES: list[Route] = [
     route("GET", "/users", list_users, *_READ),
     route("GET", "/users/$count", count_users, *_READ),
@@ -328,5 +316,4 @@ ROUTES: list[Route] = [
         *_WRITE,
         "User.RevokeSessions.All",
     ),
-    route("GET", "/users/{user}/licenseDetails", list_licences, *_READ),
 ]

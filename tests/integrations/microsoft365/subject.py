@@ -78,12 +78,63 @@ def _forwarding(vendor: Simulated, target: Target) -> Any:
     return {name: exchange.get(name) for name in names}
 
 
+def _grant(vendor: Simulated) -> Target:
+    grant = vendor.act("consent_to_app", user="priya.shah")
+    return Target("oauth_grant", "row", grant["id"], "Mail Helper", _user(vendor)["id"])
+
+
+def _grants(vendor: Simulated, target: Target) -> Any:
+    """The owner's grants without their ids."""
+    grants = vendor.records("oauth2PermissionGrants").values()
+    mine = [g for g in grants if g["principalId"] == target.parent_external_id]
+    return sorted(({k: g[k] for k in g if k != "id"} for g in mine), key=lambda g: g["clientId"])
+
+
+def _role(vendor: Simulated) -> Target:
+    given = vendor.act("grant_role", user="priya.shah", role="User Administrator", by="sam.adeyemi")
+    return Target("role_assignment", "row", given["id"], "User Administrator", given["principalId"])
+
+
+def _roles(vendor: Simulated, target: Target) -> Any:
+    held = vendor.records("roleAssignments").values()
+    mine = [a for a in held if a["principalId"] == target.parent_external_id]
+    return sorted((a["roleDefinitionId"], a["directoryScopeId"]) for a in mine)
+
+
+def _membership(vendor: Simulated) -> Target:
+    groups = vendor.records("groups").values()
+    group = next(g for g in groups if g["displayName"] == "Finance")
+    owner = _user(vendor)["id"]
+    return Target("group_membership", "row", f"{group['id']}/{owner}", "Finance", owner)
+
+
+def _members(vendor: Simulated, target: Target) -> Any:
+    return sorted(vendor.records(f"members:{target.external_id.partition('/')[0]}"))
+
+
+def _licence(vendor: Simulated) -> Target:
+    user = _user(vendor)
+    sku = user["assignedLicenses"][0]["skuId"]
+    return Target("licence", "row", f"{user['id']}/{sku}", "SPB", user["id"])
+
+
+def _licences(vendor: Simulated, target: Target) -> Any:
+    return vendor.records("users")[target.parent_external_id]["assignedLicenses"]
+
+
 def _block(vendor: Simulated, target: Target) -> None:
     vendor.act("set_enabled", user="priya.shah", is_enabled=False)
 
 
 _PATCH_USER = {"method": "PATCH", "path": "^/v1.0/users/[^/]+$"}
 _RULES = "/messageRules"
+_ASSIGNMENTS = "/roleAssignments"
+_MEMBERS = "/groups/[^/]+/members/"
+_LICENSE = "/assignLicense"
+_LACKS_GRANT = (
+    "The part of the contract that is here lacks the creation of a grant: "
+    "https://learn.microsoft.com/graph/api/oauth2permissiongrant-post"
+)
 _UNPUBLISHED = "Microsoft publishes no contract of Exchange Online's admin endpoint."
 
 
@@ -152,6 +203,39 @@ class Microsoft365Subject(Subject):
         ActionCase(
             "identity.restore_auth_method", _phone, _methods,
             {"method": "POST", "path": "/phoneMethods"}, undoes="identity.remove_auth_method",
+        ),
+        ActionCase(
+            "identity.revoke_oauth_grant", _grant, _grants,
+            {"method": "DELETE", "path": "/oauth2PermissionGrants/"},
+        ),
+        ActionCase(
+            "identity.restore_oauth_grant", _grant, _grants,
+            {"method": "POST", "path": "/oauth2PermissionGrants"},
+            undoes="identity.revoke_oauth_grant", outside_contract=_LACKS_GRANT,
+            no_reversal="The new grant may have another id, so the old target can't name it.",
+        ),
+        ActionCase(
+            "identity.remove_role", _role, _roles, {"method": "DELETE", "path": _ASSIGNMENTS}
+        ),
+        ActionCase(
+            "identity.restore_role", _role, _roles, {"method": "POST", "path": _ASSIGNMENTS},
+            undoes="identity.remove_role",
+            no_reversal="The new assignment has a new id, so the old target can't name it.",
+        ),
+        ActionCase(
+            "identity.remove_from_group", _membership, _members,
+            {"method": "DELETE", "path": _MEMBERS},
+        ),
+        ActionCase(
+            "identity.add_to_group", _membership, _members,
+            {"method": "POST", "path": _MEMBERS}, undoes="identity.remove_from_group",
+        ),
+        ActionCase(
+            "identity.remove_licence", _licence, _licences, {"method": "POST", "path": _LICENSE}
+        ),
+        ActionCase(
+            "identity.assign_licence", _licence, _licences, {"method": "POST", "path": _LICENSE},
+            undoes="identity.remove_licence",
         ),
         ActionCase(
             "mailbox.disable_inbox_rule", _rule, _rules, {"method": "PATCH", "path": _RULES}

@@ -1,0 +1,43 @@
+"""The questions that a playbook asks: one class for each read-only action of the catalog."""
+
+from integrations.connectors.microsoft365.gatherers.access import (
+    ListGrants,
+    ListGroups,
+    ListLicences,
+    ListRoleAssignments,
+)
+from integrations.connectors.microsoft365.gatherers.accounts import (
+    GetAccount,
+    ListAuthMethods,
+    ListDirectoryChanges,
+    ListRiskDetections,
+)
+from integrations.connectors.microsoft365.gatherers.everybody import (
+    ListInactiveAccounts,
+    ListPrivilegedAccounts,
+)
+from integrations.connectors.microsoft365.gatherers.mailbox import GetForwarding, ListInboxRules
+from integrations.connectors.microsoft365.gatherers.sign_ins import (
+    ListPrompts,
+    ListSignIns,
+    ListSourceActivity,
+)
+from integrations.contract import Gatherer
+
+GATHERERS: tuple[Gatherer, ...] = (
+    GetAccount(),
+    ListSignIns(),
+    ListAuthMethods(),
+    ListRiskDetections(),
+    ListDirectoryChanges(),
+    ListPrompts(),
+    ListSourceActivity(),
+    ListGrants(),
+    ListRoleAssignments(),
+    ListGroups(),
+    ListLicences(),
+    ListPrivilegedAccounts(),
+    ListInactiveAccounts(),
+    ListInboxRules(),
+    GetForwarding(),
+)

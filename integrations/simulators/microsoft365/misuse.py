@@ -1,0 +1,139 @@
+"""More of what befalls an organisation: apps, roles, refused prompts, guessed passwords."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from integrations.simulators.base.store import Record, stable_id
+
+from .directory import grant_id
+from .graph import instant
+from .people import ATTACKER, unknown_device
+from .roles import eligibility, role_assignment, role_changes
+from .scenarios import Scenarios
+from .tenant_wide import ROLES
+
+_DENIED = {
+    "errorCode": 500121,
+    "failureReason": "Authentication failed during strong authentication request.",
+    "additionalDetails": "MFA denied; user declined the authentication",
+}
+_CONFIRMED = {
+    "errorCode": 0,
+    "failureReason": "Other.",
+    "additionalDetails": "MFA completed in Azure AD",
+}
+_WRONG = {
+    "errorCode": 50126,
+    "failureReason": "Invalid username or password.",
+    "additionalDetails": None,
+}
+
+
+class Misuse(Scenarios):
+    """Verbs over one tenant, as those of `Scenarios`."""
+
+    def consent_to_app(
+        self,
+        user: str,
+        app: str = "Mail Helper",
+        scope: str = "Mail.Read offline_access",
+        at: datetime | None = None,
+    ) -> Record:
+        """Somebody lets an app of an unknown maker read the mailbox; returns the grant."""
+        person, when = self.user(user), at or self.now
+        resource = next(
+            p for p in self.tenant.true_all("servicePrincipals")
+            if p["displayName"] == "Microsoft Graph"
+        )  # fmt: skip
+        client = stable_id(self.tenant.id, "principal", app)
+        self.tenant.put(
+            "servicePrincipals",
+            {**resource, "id": client, "appId": stable_id("third-party", app),
+             "displayName": app, "appDisplayName": app, "servicePrincipalNames": [],
+             "appOwnerOrganizationId": stable_id("tenant", "attacker.example"),
+             "verifiedPublisher": {"displayName": None, "verifiedPublisherId": None,
+                                   "addedDateTime": None}},
+        )  # fmt: skip
+        grant = {"clientId": client, "consentType": "Principal", "principalId": person["id"],
+                 "resourceId": resource["id"], "scope": scope}  # fmt: skip
+        self._audit(person, "Consent to application", when, {"id": client, "displayName": app,
+                    "type": "ServicePrincipal"}, "ApplicationManagement")  # fmt: skip
+        return self.tenant.put("oauth2PermissionGrants", {"id": grant_id(grant), **grant})
+
+    def grant_role(
+        self,
+        user: str,
+        role: str,
+        by: str,
+        is_eligible: bool = False,
+        at: datetime | None = None,
+    ) -> Record:
+        """An administrator gives a role, for good or to be switched on when needed."""
+        person, when = self.user(user), at or self.now
+        definition = self.tenant.true("roleDefinitions", ROLES[role]) or {}
+        changed = {"id": person["id"], "displayName": person["displayName"], "type": "User",
+                   "userPrincipalName": person["userPrincipalName"],
+                   "modifiedProperties": [
+                       {"displayName": name, "oldValue": old, "newValue": new}
+                       for name, (old, new) in role_changes(definition).items()
+                   ]}  # fmt: skip
+        kind = "eligible member" if is_eligible else "member"
+        self._audit(self.user(by), f"Add {kind} to role", when, changed, "RoleManagement")
+        if not is_eligible:
+            record = role_assignment(self._id("assignment"), person, ROLES[role])
+            return self.tenant.put("roleAssignments", record)
+        body = {"directoryScopeId": "/", "principalId": person["id"],
+                "roleDefinitionId": ROLES[role]}  # fmt: skip
+        record = eligibility(self._id("eligibility"), body, instant(when), None)
+        return self.tenant.put("roleEligibilityScheduleInstances", record)
+
+    def weary(self, user: str, prompts: int = 4, is_accepted: bool = True) -> list[Record]:
+        """The attacker, who knows the password, asks for a confirmation again and again."""
+        person, address = self.user(user), f"{ATTACKER.network}79"
+        start = self.now - timedelta(minutes=2 * prompts + 5)
+        results = [*[_DENIED] * prompts, *([_CONFIRMED] if is_accepted else [])]
+        return [
+            self._sign_in(
+                person, start + timedelta(minutes=2 * number), ATTACKER, address,
+                unknown_device(), status=result,
+            )
+            for number, result in enumerate(results)
+        ]  # fmt: skip
+
+    def spray(self, users: list[str], succeeds_for: str = "") -> list[Record]:
+        """The attacker tries a common password on many accounts from one address."""
+        address = f"{ATTACKER.network}80"
+        good = {"errorCode": 0, "failureReason": "Other.", "additionalDetails": None}
+        return [
+            self._sign_in(
+                self.user(name), self.now - timedelta(minutes=30 - number), ATTACKER, address,
+                unknown_device(), status=good if name == succeeds_for else _WRONG,
+            )
+            for number, name in enumerate(users)
+        ]  # fmt: skip
+
+    def _audit(
+        self, actor: Record, activity: str, when: datetime, target: Record, category: str
+    ) -> None:
+        who = {"id": actor["id"], "displayName": actor["displayName"],
+               "userPrincipalName": actor["userPrincipalName"], "ipAddress": None}  # fmt: skip
+        entry_id = f"Directory_{self._id('audit')}"
+        target = {"userPrincipalName": None, "groupType": None, "modifiedProperties": [], **target}
+        self.tenant.put(
+            "directoryAudits",
+            {
+                "id": entry_id,
+                "category": category,
+                "correlationId": stable_id(entry_id, "correlation"),
+                "result": "success",
+                "resultReason": "",
+                "activityDisplayName": activity,
+                "activityDateTime": instant(when),
+                "loggedByService": "Core Directory",
+                "operationType": "Assign",
+                "initiatedBy": {"app": None, "user": who},
+                "targetResources": [target],
+                "additionalDetails": [],
+            },
+        )
