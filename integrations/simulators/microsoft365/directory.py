@@ -66,8 +66,19 @@ def group_members(request: Request) -> Answer:
     return listing(request, records, "directoryObjects")
 
 
-def add_group_member(request: Request) -> Answer:
+def _changeable(request: Request) -> Record:
+    """A group whose members Graph may change."""
     group = existing(request, "groups", request.params["id"])
+    if group["mailEnabled"] and "Unified" not in group["groupTypes"]:
+        raise GraphError(
+            400, "Request_BadRequest", "Cannot Update a mail-enabled security groups and or "
+            "distribution list.",
+        )  # fmt: skip
+    return group
+
+
+def add_group_member(request: Request) -> Answer:
+    group = _changeable(request)
     reference = str(request.json({"@odata.id"}).get("@odata.id", ""))
     user = existing(request, "users", reference.rstrip("/").split("/")[-1])
     collection = f"members:{group['id']}"
@@ -85,7 +96,7 @@ def add_group_member(request: Request) -> Answer:
 
 
 def remove_group_member(request: Request) -> Answer:
-    group = existing(request, "groups", request.params["id"])
+    group = _changeable(request)
     member = existing(request, f"members:{group['id']}", request.params["member"])
     request.tenant.remove(f"members:{group['id']}", member["id"])
     request.effect("group.remove_member", f"{group['id']}/{member['id']}")

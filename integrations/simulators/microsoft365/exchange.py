@@ -182,6 +182,25 @@ def _change_rule(request: Request, parameters: Record, verb: str) -> list[Record
     raise ExchangeError(404, "ManagementObjectNotFoundException", str(not_found(name).message))
 
 
+def _change_member(request: Request, parameters: Record, verb: str) -> list[Record]:
+    group_id = str(parameters.get("Identity"))
+    group = request.tenant.true("groups", group_id)
+    if group is None or not group["mailEnabled"]:
+        raise ExchangeError(404, "ManagementObjectNotFoundException", f"No group '{group_id}'.")
+    user = next(
+        (u for u in request.tenant.true_all("users") if parameters.get("Member") == u["id"]), None
+    )
+    collection = f"members:{group_id}"
+    if user is None or (request.tenant.true(collection, user["id"]) is None) is (verb == "remove"):
+        raise ExchangeError(400, "MemberNotFoundException", "The recipient isn't as expected.")
+    if verb == "remove":
+        request.tenant.remove(collection, user["id"])
+    else:
+        request.tenant.put(collection, {"id": user["id"]})
+    request.effect(f"group.{verb}_member", f"{group_id}/{user['id']}")
+    return []
+
+
 _CMDLETS: dict[str, Callable[[Request, Record], list[Record]]] = {
     "get-mailbox": _get_mailbox,
     "get-exomailbox": _get_mailbox,
@@ -189,5 +208,7 @@ _CMDLETS: dict[str, Callable[[Request, Record], list[Record]]] = {
     "get-inboxrule": _inbox_rules,
     "disable-inboxrule": lambda request, p: _change_rule(request, p, "disable"),
     "enable-inboxrule": lambda request, p: _change_rule(request, p, "enable"),
+    "add-distributiongroupmember": lambda request, p: _change_member(request, p, "add"),
+    "remove-distributiongroupmember": lambda request, p: _change_member(request, p, "remove"),
     "remove-inboxrule": lambda request, p: _change_rule(request, p, "delete"),
 }
