@@ -36,7 +36,9 @@ PERMISSIONS: tuple[Permission, ...] = (
         "Exchange.ManageAsApp",
         "In the app registration, add the application permission Exchange.ManageAsApp of Office "
         "365 Exchange Online, grant admin consent, and give the app's service principal the "
-        "Exchange role group Recipient Management.",
+        "Exchange role group Recipient Management; for blocked senders also the role Tenant "
+        "AllowBlockList Manager, for message trace View-Only Recipients, and to tell who was "
+        "given access lately View-Only Audit Logs.",
         f"{_LEARN}/powershell/exchange/app-only-auth-powershell-v2",
     ),
     Permission(

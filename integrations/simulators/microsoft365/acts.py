@@ -42,6 +42,9 @@ ACTS: Mapping[str, Callable[..., Any]] = {
         Misuse.grant_role,
         Misuse.weary,
         Misuse.spray,
+        Misuse.give_access,
+        Misuse.trust_sender,
+        Misuse.send_mail,
     )
 } | {
     verb.__name__: verb

@@ -113,6 +113,81 @@ class Misuse(Scenarios):
             for number, name in enumerate(users)
         ]  # fmt: skip
 
+    def give_access(
+        self, user: str, to: str, kind: str = "full_access", at: datetime | None = None
+    ) -> Record:
+        """Somebody lets another open the mailbox, or send in its name."""
+        person = self.user(user)
+        exchange = (self.tenant.true("mailboxes", person["id"]) or {})["exchange"]
+        cmdlet, name, changes = {
+            "full_access": ("Add-MailboxPermission", "User", {
+                "Permissions": [*exchange.get("Permissions", []),
+                                {"User": to, "AccessRights": ["FullAccess"]}]}),
+            "send_as": ("Add-RecipientPermission", "Trustee", {
+                "SendAs": [*exchange.get("SendAs", []), to]}),
+            "send_on_behalf": ("Set-Mailbox", "GrantSendOnBehalfTo", {
+                "GrantSendOnBehalfTo": [*exchange.get("GrantSendOnBehalfTo", []), to]}),
+        }[kind]  # fmt: skip
+        self._cmdlet(person, cmdlet, {name: to}, at or self.now)
+        changed = {"exchange": {**exchange, **changes}}
+        return self.tenant.update("mailboxes", person["id"], changed)
+
+    def trust_sender(self, user: str, sender: str, at: datetime | None = None) -> Record:
+        """Somebody lets a sender's mail past the junk filter of a mailbox."""
+        person = self.user(user)
+        exchange = (self.tenant.true("mailboxes", person["id"]) or {})["exchange"]
+        trusted = [*exchange.get("TrustedSendersAndDomains", []), sender]
+        given = {"TrustedSendersAndDomains": ";".join(trusted)}
+        self._cmdlet(person, "Set-MailboxJunkEmailConfiguration", given, at or self.now)
+        changed = {"exchange": {**exchange, "TrustedSendersAndDomains": trusted}}
+        return self.tenant.update("mailboxes", person["id"], changed)
+
+    def send_mail(
+        self, user: str, recipients: int, domain: str = "customers.example",
+        at: datetime | None = None,
+    ) -> None:  # fmt: skip
+        """The mailbox sends one message to many addresses."""
+        person, message = self.user(user), self._id("message")
+        for number in range(recipients):
+            self.tenant.put(
+                "messageTraces",
+                {
+                    "id": self._id("trace"),
+                    "MessageTraceId": stable_id(message, number),
+                    "MessageId": f"<{message}@{self.tenant.domain}>",
+                    "Received": instant(at or self.now),
+                    "SenderAddress": person["mail"],
+                    "RecipientAddress": f"person{number}@{domain}",
+                    "Subject": "New bank details",
+                    "Status": "Delivered",
+                    "Size": 20_000,
+                    "FromIP": None,
+                    "ToIP": None,
+                },
+            )
+
+    def _cmdlet(self, person: Record, cmdlet: str, given: Record, when: datetime) -> None:
+        """The entry of the unified audit log for a cmdlet that was run on a mailbox."""
+        entry_id = self._id("unified-audit")
+        parameters = {"Identity": person["userPrincipalName"], **given}
+        self.tenant.put(
+            "unifiedAudit",
+            {
+                "id": entry_id,
+                "Id": entry_id,
+                "CreationTime": instant(when),
+                "Operation": cmdlet,
+                "OrganizationId": self.tenant.id,
+                "RecordType": 1,
+                "UserId": person["userPrincipalName"],
+                "UserType": 0,
+                "Workload": "Exchange",
+                "ObjectId": person["userPrincipalName"],
+                "ResultStatus": "True",
+                "Parameters": [{"Name": n, "Value": v} for n, v in parameters.items()],
+            },
+        )
+
     def _audit(
         self, actor: Record, activity: str, when: datetime, target: Record, category: str
     ) -> None:

@@ -27,6 +27,7 @@ from .acts import ACTS
 from .batch import answer_batch
 from .defender import api as defender
 from .defender.errors import DefenderError, from_refusal
+from .cmdlets import ExchangeError
 from .entra import EntraTenant
 from .errors import (
     GraphError,
@@ -37,7 +38,6 @@ from .errors import (
     throttled,
     unauthorised,
 )
-from .exchange import ExchangeError
 from .graph import Request, Router
 from .intune import api as intune
 from .seed import organisation
@@ -109,6 +109,11 @@ class Microsoft365(Simulator):
     def expire_tokens(self) -> None:
         """Refuse every token issued so far."""
         self.issuer.expire_all()
+
+    def fault_path(self, exchange: Exchange) -> str:
+        """With the cmdlet's name at the end: one address serves them all."""
+        cmdlet = _cmdlet(exchange)
+        return f"{exchange.path}/{cmdlet}" if cmdlet else exchange.path
 
     def log_details(self, exchange: Exchange) -> Record:
         """The cmdlet that was run, if one was."""

@@ -122,12 +122,64 @@ def _licences(vendor: Simulated, target: Target) -> Any:
     return vendor.records("users")[target.parent_external_id]["assignedLicenses"]
 
 
+def _delegate(kind: str, to: str) -> Any:
+    def given(vendor: Simulated) -> Target:
+        owner = _user(vendor)["id"]
+        vendor.act("give_access", user="priya.shah", to=to, kind=kind)
+        return Target("mailbox_delegate", "row", f"{owner}/{kind}:{to}", to, owner)
+
+    return given
+
+
+_EXCHANGE_KEPT = (
+    "Permissions", "SendAs", "GrantSendOnBehalfTo", "TrustedSendersAndDomains",
+    "RecipientTypeDetails",
+)  # fmt: skip
+
+
+def _mailbox_state(vendor: Simulated, target: Target) -> Any:
+    """What Exchange holds of the mailbox, without what is empty."""
+    owner = target.parent_external_id or target.external_id
+    exchange = vendor.records("mailboxes")[owner]["exchange"]
+    return {name: exchange[name] for name in _EXCHANGE_KEPT if exchange.get(name)}
+
+
+def _trusted(vendor: Simulated) -> Target:
+    owner = _user(vendor)["id"]
+    vendor.act("trust_sender", user="priya.shah", sender="contoso-cl1nic.example")
+    own = "contoso-cl1nic.example"
+    return Target("trusted_sender", "row", f"{owner}/{own}", own, owner)
+
+
+def _colleague(vendor: Simulated, target: Target) -> dict[str, str]:
+    return {"delegate": _user(vendor, "anna.berg")["mail"]}
+
+
+def _reply_settings(vendor: Simulated, target: Target) -> Any:
+    settings = vendor.records("mailboxes")[target.external_id]["settings"]
+    return settings["automaticRepliesSetting"]
+
+
+def _away(vendor: Simulated, target: Target) -> dict[str, str]:
+    return {"text": "I no longer work here. Please write to reception@contoso-clinic.example."}
+
+
+def _sender(vendor: Simulated) -> Target:
+    return Target("sender", "", "accounts@bad.example", "accounts@bad.example")
+
+
+def _listed(vendor: Simulated, target: Target) -> Any:
+    return sorted(vendor.records("senderList"))
+
+
 def _block(vendor: Simulated, target: Target) -> None:
     vendor.act("set_enabled", user="priya.shah", is_enabled=False)
 
 
 _PATCH_USER = {"method": "PATCH", "path": "^/v1.0/users/[^/]+$"}
 _RULES = "/messageRules"
+_INVOKE = {"method": "POST", "path": "/InvokeCommand/(Add|Remove|Set|New)-"}
+_NO_REPLY = {"externalAudience": "all", "internalReplyMessage": "", "externalReplyMessage": ""}
 _ASSIGNMENTS = "/roleAssignments"
 _MEMBERS = "/groups/[^/]+/members/"
 _LICENSE = "/assignLicense"
@@ -259,6 +311,60 @@ class Microsoft365Subject(Subject):
         ActionCase(
             "mailbox.restore_forwarding", _mailbox, _forwarding,
             {"method": "POST", "path": "/InvokeCommand"}, undoes="mailbox.remove_forwarding",
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.remove_delegate", _delegate("full_access", "x@collector.example"),
+            _mailbox_state, _INVOKE, outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.restore_delegate", _delegate("send_on_behalf", "x@collector.example"),
+            _mailbox_state, _INVOKE, undoes="mailbox.remove_delegate",
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.grant_access", _mailbox, _mailbox_state, _INVOKE, _colleague,
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.revoke_access", _mailbox, _mailbox_state, _INVOKE, _colleague,
+            prepare=lambda vendor, target: vendor.act(
+                "give_access", user="priya.shah", to=_user(vendor, "anna.berg")["mail"]
+            ),
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.remove_trusted_sender", _trusted, _mailbox_state, _INVOKE,
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.restore_trusted_sender", _trusted, _mailbox_state, _INVOKE,
+            undoes="mailbox.remove_trusted_sender", outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.convert_to_shared", _mailbox, _mailbox_state, _INVOKE,
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.convert_to_user", _mailbox, _mailbox_state, _INVOKE,
+            undoes="mailbox.convert_to_shared", outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.set_automatic_reply", _mailbox, _reply_settings,
+            {"method": "PATCH", "path": "/mailboxSettings"}, _away,
+        ),
+        ActionCase(
+            "mailbox.restore_automatic_reply", _mailbox, _reply_settings,
+            {"method": "PATCH", "path": "/mailboxSettings"},
+            inputs=lambda vendor, target: {"reply": {**_NO_REPLY, "status": "alwaysEnabled",
+                                                     "internalReplyMessage": "Away."}},
+            no_reversal="What was there before had no text that could be set.",
+        ),
+        ActionCase(
+            "email.block_sender", _sender, _listed, _INVOKE, outside_contract=_UNPUBLISHED
+        ),
+        ActionCase(
+            "email.unblock_sender", _sender, _listed, _INVOKE, undoes="email.block_sender",
             outside_contract=_UNPUBLISHED,
         ),
     )  # fmt: skip

@@ -5,6 +5,7 @@ from integrations.connectors.microsoft365.actions.accounts import (
     RevokeSessions,
     SwitchSignIn,
 )
+from integrations.connectors.microsoft365.actions.delegates import SwitchDelegate
 from integrations.connectors.microsoft365.actions.forwarding import (
     RemoveForwarding,
     RestoreForwarding,
@@ -12,6 +13,7 @@ from integrations.connectors.microsoft365.actions.forwarding import (
 from integrations.connectors.microsoft365.actions.grants import RestoreGrant, RevokeGrant
 from integrations.connectors.microsoft365.actions.groups import SwitchMembership
 from integrations.connectors.microsoft365.actions.licences import SwitchLicence
+from integrations.connectors.microsoft365.actions.mailbox import Convert, SetReply
 from integrations.connectors.microsoft365.actions.methods import (
     RemoveAuthMethod,
     RestoreAuthMethod,
@@ -22,6 +24,7 @@ from integrations.connectors.microsoft365.actions.rules import (
     RestoreInboxRule,
     SwitchInboxRule,
 )
+from integrations.connectors.microsoft365.actions.senders import SwitchBlock, SwitchTrust
 from integrations.contract import Action
 
 ACTIONS: tuple[Action, ...] = (
@@ -45,4 +48,16 @@ ACTIONS: tuple[Action, ...] = (
     RestoreInboxRule(),
     RemoveForwarding(),
     RestoreForwarding(),
+    SwitchDelegate("mailbox.remove_delegate", is_given=False),
+    SwitchDelegate("mailbox.restore_delegate", is_given=True),
+    SwitchDelegate("mailbox.grant_access", is_given=True),
+    SwitchDelegate("mailbox.revoke_access", is_given=False),
+    SwitchTrust("mailbox.remove_trusted_sender", is_trusted=False),
+    SwitchTrust("mailbox.restore_trusted_sender", is_trusted=True),
+    Convert("mailbox.convert_to_shared", is_shared=True),
+    Convert("mailbox.convert_to_user", is_shared=False),
+    SetReply("mailbox.set_automatic_reply"),
+    SetReply("mailbox.restore_automatic_reply"),
+    SwitchBlock("email.block_sender", is_blocked=True),
+    SwitchBlock("email.unblock_sender", is_blocked=False),
 )

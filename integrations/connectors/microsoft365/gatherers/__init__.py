@@ -16,7 +16,13 @@ from integrations.connectors.microsoft365.gatherers.everybody import (
     ListInactiveAccounts,
     ListPrivilegedAccounts,
 )
-from integrations.connectors.microsoft365.gatherers.mailbox import GetForwarding, ListInboxRules
+from integrations.connectors.microsoft365.gatherers.mailbox import (
+    GetForwarding,
+    ListDelegates,
+    ListInboxRules,
+    ListTrustedSenders,
+    TraceSentMail,
+)
 from integrations.connectors.microsoft365.gatherers.sign_ins import (
     ListPrompts,
     ListSignIns,
@@ -40,4 +46,7 @@ GATHERERS: tuple[Gatherer, ...] = (
     ListInactiveAccounts(),
     ListInboxRules(),
     GetForwarding(),
+    ListDelegates(),
+    ListTrustedSenders(),
+    TraceSentMail(),
 )
