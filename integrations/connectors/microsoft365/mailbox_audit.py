@@ -14,25 +14,27 @@ from integrations.errors import PermissionMissing, Rejected
 from integrations.values import Fields
 
 _MOST = 1_000
+_BEFORE = dt.timedelta(days=90)
 _NAMES = (
     "ExternalDirectoryObjectId", "Guid", "Identity", "Alias", "DisplayName", "UserPrincipalName",
     "PrimarySmtpAddress", "DistinguishedName", "Name",
 )  # fmt: skip
 
 
-def changed_values(
+def new_values(
     client: GraphClient,
     mailbox_id: str,
     operations: Collection[str],
     parameters: Collection[str],
     since: dt.datetime,
 ) -> set[str]:
-    """The values, in lower case, that these cmdlets were given lately for a mailbox.
+    """The values, in lower case, that these cmdlets were first given lately for a mailbox.
 
-    Empty too where the audit log may not be read: then nobody knows what is recent.
+    A cmdlet that is given a whole list names old values beside the new one: what was given in the
+    90 days before isn't new. Empty too where the audit log may not be read: then nobody knows.
     """
     asked: dict[str, Any] = {
-        "StartDate": since.isoformat(),
+        "StartDate": (since - _BEFORE).isoformat(),
         "EndDate": dt.datetime.now(dt.UTC).isoformat(),
         "Operations": sorted(operations),
         "ResultSize": _MOST,
@@ -41,15 +43,17 @@ def changed_values(
         found = client.exchange("Search-UnifiedAuditLog", asked, is_read=True)
     except (PermissionMissing, Rejected):
         return set()
-    names = _names_of(client, mailbox_id)
-    return {
-        value
-        for entry in found
-        for given in (_given(entry),)
-        if _is_of(given.get("identity", ""), names)
-        for name in parameters
-        for value in _values(given.get(name.lower(), ""))
-    }
+    names = _names_of(client, mailbox_id) if found else set()
+    before: set[str] = set()
+    lately: set[str] = set()
+    for entry in found:
+        given = _given(entry)
+        if not _is_of(given.get("identity", ""), names):
+            continue
+        at = Fields(entry).time("CreationDate")
+        group = before if at is not None and at < since else lately
+        group.update(v for name in parameters for v in _values(given.get(name.lower(), "")))
+    return lately - before
 
 
 def _names_of(client: GraphClient, mailbox_id: str) -> set[str]:

@@ -157,11 +157,23 @@ def get_settings(request: Request) -> Answer:
 def update_settings(request: Request) -> Answer:
     uid = _mailbox_owner(request, for_writing=True)
     changes = {k: v for k, v in request.json(_SETTINGS).items() if not k.startswith("@")}
+    if isinstance(changes.get("automaticRepliesSetting"), dict):
+        changes["automaticRepliesSetting"] = _as_html(changes["automaticRepliesSetting"])
     mailbox = request.tenant.true("mailboxes", uid) or {}
     merged = {**mailbox["settings"], **changes}
     request.tenant.update("mailboxes", uid, {"settings": merged})
     request.effect("mailbox.update_settings", uid, properties=sorted(changes))
     return entity(merged, "mailboxSettings")
+
+
+def _as_html(reply: Record) -> Record:
+    """Exchange keeps the messages of an automatic reply as HTML."""
+    kept = dict(reply)
+    for name in ("internalReplyMessage", "externalReplyMessage"):
+        text = kept.get(name)
+        if text and not str(text).startswith("<html>"):
+            kept[name] = f"<html>\n<body>\n<div>{text}\n</div>\n</body>\n</html>\n"
+    return kept
 
 
 _RULE = "/users/{user}/mailFolders/{folder}/messageRules"

@@ -71,6 +71,11 @@ class Misuse(Scenarios):
     ) -> Record:
         """An administrator gives a role, for good or to be switched on when needed."""
         person, when = self.user(user), at or self.now
+        collection = "roleEligibilityScheduleInstances" if is_eligible else "roleAssignments"
+        for held in self.tenant.true_all(collection):
+            # Nobody can hold the same role twice.
+            if (held["principalId"], held["roleDefinitionId"]) == (person["id"], ROLES[role]):
+                return held
         definition = self.tenant.true("roleDefinitions", ROLES[role]) or {}
         changed = {"id": person["id"], "displayName": person["displayName"], "type": "User",
                    "userPrincipalName": person["userPrincipalName"],
@@ -82,11 +87,11 @@ class Misuse(Scenarios):
         self._audit(self.user(by), f"Add {kind} to role", when, changed, "RoleManagement")
         if not is_eligible:
             record = role_assignment(self._id("assignment"), person, ROLES[role])
-            return self.tenant.put("roleAssignments", record)
+            return self.tenant.put(collection, record)
         body = {"directoryScopeId": "/", "principalId": person["id"],
                 "roleDefinitionId": ROLES[role]}  # fmt: skip
         record = eligibility(self._id("eligibility"), body, instant(when), None)
-        return self.tenant.put("roleEligibilityScheduleInstances", record)
+        return self.tenant.put(collection, record)
 
     def weary(self, user: str, prompts: int = 4, is_accepted: bool = True) -> list[Record]:
         """The attacker, who knows the password, asks for a confirmation again and again."""
@@ -145,10 +150,10 @@ class Misuse(Scenarios):
     def send_mail(
         self, user: str, recipients: int, domain: str = "customers.example",
         at: datetime | None = None,
-    ) -> None:  # fmt: skip
+    ) -> list[Record]:  # fmt: skip
         """The mailbox sends one message to many addresses."""
         person, message = self.user(user), self._id("message")
-        for number in range(recipients):
+        return [
             self.tenant.put(
                 "messageTraces",
                 {
@@ -165,6 +170,8 @@ class Misuse(Scenarios):
                     "ToIP": None,
                 },
             )
+            for number in range(recipients)
+        ]
 
     def _cmdlet(self, person: Record, cmdlet: str, given: Record, when: datetime) -> None:
         """The entry of the unified audit log for a cmdlet that was run on a mailbox."""

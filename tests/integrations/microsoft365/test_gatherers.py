@@ -1,24 +1,10 @@
 """The investigation's questions over real HTTP, in the shapes that playbooks read."""
 
-import json
-
 import pytest
 
 from integrations.connectors.microsoft365.manifest import MANIFEST
 
 GATHERERS = {gatherer.name: gatherer for gatherer in MANIFEST.gatherers}
-
-
-@pytest.fixture
-def ask(client, victim):
-    """Ask one question about the victim; the answer must be JSON."""
-
-    def asked(name: str, target=victim, **inputs):
-        answer = GATHERERS[name].gather(client, target, inputs)
-        assert json.loads(json.dumps(answer)) == answer
-        return answer
-
-    return asked
 
 
 def test_the_account(vendor, ask, victim) -> None:

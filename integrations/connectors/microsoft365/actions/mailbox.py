@@ -115,11 +115,12 @@ def _wanted(intention: Intention) -> dict[str, Any]:
     text = str(intention.inputs.get("text") or "").strip()
     if not text:
         raise Rejected("The automatic reply has no text.")
+    message = html.escape(text, quote=False).replace("\n", "<br>")
     return {
         "status": "alwaysEnabled",
         "externalAudience": "all",
-        "internalReplyMessage": text,
-        "externalReplyMessage": text,
+        "internalReplyMessage": message,
+        "externalReplyMessage": message,
     }
 
 

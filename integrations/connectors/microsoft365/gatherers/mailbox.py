@@ -11,7 +11,7 @@ from integrations.connectors.microsoft365.actions.rules import writable
 from integrations.connectors.microsoft365.actions.senders import trusted_senders
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.gatherers.words import RECENT, ago, now
-from integrations.connectors.microsoft365.mailbox_audit import changed_values
+from integrations.connectors.microsoft365.mailbox_audit import new_values
 from integrations.connectors.microsoft365.normalise.mail import deletes, forwarding_addresses
 from integrations.contract import Json, Target
 from integrations.errors import NotFound, PermissionMissing
@@ -137,7 +137,7 @@ class ListDelegates:
         domains = client.domains() if found else frozenset()
         since = Fields(inputs).time("since") or now() - RECENT
         lately = (
-            changed_values(
+            new_values(
                 client, target.external_id, _DELEGATING,
                 ("User", "Trustee", "GrantSendOnBehalfTo"), since,
             )
@@ -181,7 +181,7 @@ class ListTrustedSenders:
         domains = client.domains() if found else frozenset()
         since = Fields(inputs).time("since") or now() - RECENT
         lately = (
-            changed_values(
+            new_values(
                 client, target.external_id, ("Set-MailboxJunkEmailConfiguration",),
                 ("TrustedSendersAndDomains",), since,
             )
