@@ -54,6 +54,19 @@ class GraphClient(ODataClient):
         if not 200 <= answer.status < 300:
             raise error_for(Call("GET", self.session.url(path), permission=permission), answer)
 
+    def hunt(self, query: str, timespan: str, permission: str) -> list[JsonObject]:
+        """Run a query of advanced hunting over an ISO 8601 timespan; return its rows."""
+        call = Call(
+            "POST",
+            self._url("/security/runHuntingQuery"),
+            json={"query": query, "timespan": timespan},
+            permission=permission,
+            is_read=True,
+        )
+        body = self._send(call, GRAPH).body
+        rows = body.get("results") if isinstance(body, Mapping) else None
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
     def batch(self, paths: Mapping[str, str], permission: str) -> dict[str, Answer]:
         """Read many resources, 20 in one request; return each key's own answer.
 

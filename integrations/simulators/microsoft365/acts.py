@@ -45,6 +45,9 @@ ACTS: Mapping[str, Callable[..., Any]] = {
         Misuse.give_access,
         Misuse.trust_sender,
         Misuse.send_mail,
+        Misuse.deliver,
+        Misuse.click,
+        Misuse.answer,
     )
 } | {
     verb.__name__: verb

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 
 from integrations.simulators.base.store import Record, stable_id
 
+from .alerts import message_evidence
 from .directory import grant_id
 from .graph import instant
-from .people import ATTACKER, unknown_device
+from .messages import message
+from .people import ATTACKER, recipient, unknown_device
 from .roles import eligibility, role_assignment, role_changes
 from .scenarios import Scenarios
 from .tenant_wide import ROLES
@@ -172,6 +174,76 @@ class Misuse(Scenarios):
             )
             for number in range(recipients)
         ]
+
+    def deliver(
+        self,
+        users: list[str],
+        subject: str = "Unpaid invoice 4711",
+        sender: str = "accounts@bad.example",
+        message_id: str = "<4711@bad.example>",
+        authentication: str = "spf=pass dkim=pass dmarc=pass",
+        threat: str = "",
+    ) -> str:
+        """The same message reaches several mailboxes; `threat` is what an alert calls it.
+
+        Returns the Message-ID.
+        """
+        for name in users:
+            person = self.user(name)
+            given = {
+                "internetMessageId": message_id,
+                "conversationId": stable_id(person["id"], message_id),
+                "subject": subject,
+                "from": recipient(sender),
+                "sender": recipient(sender),
+                "toRecipients": [recipient(person["mail"])],
+                "receivedDateTime": instant(self.now - timedelta(hours=1)),
+                "internetMessageHeaders": [
+                    {"name": "Authentication-Results", "value": authentication},
+                    {"name": "Message-ID", "value": message_id},
+                ],
+            }
+            record = message(self._id("message"), "Inbox", given)
+            self.tenant.put(f"messages:{person['id']}", record)
+        if threat:
+            person = self.user(users[0])
+            when = self.now - timedelta(minutes=50)
+            evidence = message_evidence(person, when, message_id, sender, subject, threat)
+            self._alert(
+                person, when, "Email messages removed after delivery", "medium", "InitialAccess",
+                ["T1566.002"], [evidence], detector="microsoftDefenderForOffice365",
+            )  # fmt: skip
+        return message_id
+
+    def click(self, user: str, message_id: str = "<4711@bad.example>") -> Record:
+        """Somebody follows a link in a message."""
+        person, click_id = self.user(user), self._id("click")
+        click = {
+            "id": click_id,
+            "InternetMessageId": message_id,
+            "AccountUpn": person["userPrincipalName"],
+            "ActionType": "ClickAllowed",
+            "IsClickedThrough": 0,
+        }
+        return self.tenant.put("urlClicks", click)
+
+    def answer(self, user: str, message_id: str = "<4711@bad.example>") -> Record:
+        """Somebody opens a message and answers it."""
+        person = self.user(user)
+        collection = f"messages:{person['id']}"
+        for found in self.tenant.true_all(collection):
+            if found["internetMessageId"] == message_id:
+                self.tenant.update(collection, found["id"], {"isRead": True})
+        given = {
+            "internetMessageId": f"<{self._id('reply')}@{self.tenant.domain}>",
+            "conversationId": stable_id(person["id"], message_id),
+            "subject": "Re: Unpaid invoice",
+            "from": recipient(person["mail"]),
+            "sender": recipient(person["mail"]),
+            "receivedDateTime": instant(self.now),
+        }
+        record = message(self._id("message"), "Sent Items", given)
+        return self.tenant.put(collection, record)
 
     def _cmdlet(self, person: Record, cmdlet: str, given: Record, when: datetime) -> None:
         """The entry of the unified audit log for a cmdlet that was run on a mailbox."""

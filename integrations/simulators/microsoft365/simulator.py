@@ -17,6 +17,7 @@ from . import (
     exchange,
     licences,
     mail,
+    messages,
     methods,
     roles,
     security,
@@ -49,9 +50,9 @@ EXCHANGE = "https://outlook.office365.com"
 LOGIN = "https://login.microsoftonline.com"
 DEFENDER = "https://api.securitycenter.microsoft.com"
 _VERSION = "/v1.0"
+PARTS = (users, licences, methods, mail, messages, security, roles, directory, subscriptions, intune)
 # Each service by the beginning of its paths: a token is for one of them only.
 _SERVICES = {f"{_VERSION}/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
-PARTS = (users, licences, methods, mail, security, roles, directory, subscriptions, intune)
 ROUTER = Router([one for part in PARTS for one in part.ROUTES])
 DEFENDER_ROUTER = base.Router(defender.ROUTES)
 

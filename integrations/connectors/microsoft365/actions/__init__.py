@@ -14,6 +14,10 @@ from integrations.connectors.microsoft365.actions.grants import RestoreGrant, Re
 from integrations.connectors.microsoft365.actions.groups import SwitchMembership
 from integrations.connectors.microsoft365.actions.licences import SwitchLicence
 from integrations.connectors.microsoft365.actions.mailbox import Convert, SetReply
+from integrations.connectors.microsoft365.actions.messages import (
+    QuarantineMessage,
+    RestoreMessage,
+)
 from integrations.connectors.microsoft365.actions.methods import (
     RemoveAuthMethod,
     RestoreAuthMethod,
@@ -58,6 +62,8 @@ ACTIONS: tuple[Action, ...] = (
     Convert("mailbox.convert_to_user", is_shared=False),
     SetReply("mailbox.set_automatic_reply"),
     SetReply("mailbox.restore_automatic_reply"),
+    QuarantineMessage(),
+    RestoreMessage(),
     SwitchBlock("email.block_sender", is_blocked=True),
     SwitchBlock("email.unblock_sender", is_blocked=False),
 )

@@ -23,6 +23,11 @@ from integrations.connectors.microsoft365.gatherers.mailbox import (
     ListTrustedSenders,
     TraceSentMail,
 )
+from integrations.connectors.microsoft365.gatherers.messages import (
+    FindCopies,
+    GetMessage,
+    ListInteractions,
+)
 from integrations.connectors.microsoft365.gatherers.sign_ins import (
     ListPrompts,
     ListSignIns,
@@ -49,4 +54,7 @@ GATHERERS: tuple[Gatherer, ...] = (
     ListDelegates(),
     ListTrustedSenders(),
     TraceSentMail(),
+    GetMessage(),
+    FindCopies(),
+    ListInteractions(),
 )
