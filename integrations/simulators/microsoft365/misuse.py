@@ -183,11 +183,8 @@ class Misuse(Scenarios):
         message_id: str = "<4711@bad.example>",
         authentication: str = "spf=pass dkim=pass dmarc=pass",
         threat: str = "",
-    ) -> str:
-        """The same message reaches several mailboxes; `threat` is what an alert calls it.
-
-        Returns the Message-ID.
-        """
+    ) -> Record:
+        """The same message reaches several mailboxes; `threat` is what an alert calls it."""
         for name in users:
             person = self.user(name)
             given = {
@@ -213,7 +210,7 @@ class Misuse(Scenarios):
                 person, when, "Email messages removed after delivery", "medium", "InitialAccess",
                 ["T1566.002"], [evidence], detector="microsoftDefenderForOffice365",
             )  # fmt: skip
-        return message_id
+        return {"internetMessageId": message_id}
 
     def click(self, user: str, message_id: str = "<4711@bad.example>") -> Record:
         """Somebody follows a link in a message."""

@@ -193,7 +193,7 @@ def message(vendor: Simulated) -> Target:
     for found in vendor.records(f"messages:{owner}").values():
         return Target("message", "", f"{owner}/{found['internetMessageId']}", "Unpaid invoice")
     wanted = vendor.act("deliver", users=["priya.shah", "anna.berg"])
-    return Target("message", "", f"{owner}/{wanted}", "Unpaid invoice")
+    return Target("message", "", f"{owner}/{wanted['internetMessageId']}", "Unpaid invoice")
 
 
 def folders(vendor: Simulated, target: Target) -> Any:

@@ -14,7 +14,12 @@ TO = ["priya.shah", "anna.berg", "tom.okafor"]
 def message(vendor) -> Target:
     """A harmful message that three people got, as an alert names it."""
     told = vendor.act("deliver", users=TO, threat="Phish")
-    return Target("message", "", told, told)
+    return named(told)
+
+
+def named(told: dict) -> Target:
+    """The message as an alert names it."""
+    return Target("message", "", told["internetMessageId"], "Unpaid invoice")
 
 
 def test_a_harmful_message(ask, message) -> None:
@@ -33,7 +38,7 @@ def test_a_forged_sender_of_a_domain_that_looks_like_the_own(vendor, ask) -> Non
     told = vendor.act("deliver", users=["anna.berg"], sender="boss@contoso-cl1nic.example",
                       message_id="<1@contoso-cl1nic.example>",
                       authentication="spf=pass dkim=none dmarc=fail")  # fmt: skip
-    found = ask("email.get_message", Target("message", "", told, told))["message"]
+    found = ask("email.get_message", named(told))["message"]
     assert found["is_lookalike_domain"]
     assert not found["passes_authentication"]
     assert not found["has_malicious_url"]
@@ -42,7 +47,7 @@ def test_a_forged_sender_of_a_domain_that_looks_like_the_own(vendor, ask) -> Non
 
 def test_a_harmful_file(vendor, ask) -> None:
     told = vendor.act("deliver", users=["anna.berg"], threat="Malware")
-    found = ask("email.get_message", Target("message", "", told, told))["message"]
+    found = ask("email.get_message", named(told))["message"]
     assert found["has_malicious_attachment"]
     assert not found["has_malicious_url"]
 
