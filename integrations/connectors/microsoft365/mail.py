@@ -44,7 +44,7 @@ def in_mailbox(
     client: GraphClient, owner: str, wanted: str, permission: str, folder: str = ""
 ) -> list[Fields]:
     """The copies in a mailbox that its user can see, or those in a folder."""
-    options = {"filter": _filter(wanted), "select": _SELECT, "top": 50}
+    options: dict[str, Any] = {"filter": _filter(wanted), "select": _SELECT, "top": 50}
     path = (
         address("/users/{}/mailFolders/{}/messages", owner, folder, **options)
         if folder

@@ -7,16 +7,15 @@ _REFERENCE = f"{_LEARN}/graph/permissions-reference"
 
 _GRAPH = (
     "Application.Read.All", "AuditLog.Read.All", "DelegatedPermissionGrant.Read.All",
-    "DelegatedPermissionGrant.ReadWrite.All",
-    "GroupMember.Read.All", "GroupMember.ReadWrite.All", "LicenseAssignment.ReadWrite.All",
-    "IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All",
+    "DelegatedPermissionGrant.ReadWrite.All", "GroupMember.Read.All", "GroupMember.ReadWrite.All",
+    "IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All", "LicenseAssignment.ReadWrite.All",
     "Mail.ReadBasic.All", "Mail.ReadWrite", "MailboxSettings.Read", "MailboxSettings.ReadWrite",
-    "Organization.Read.All", "Policy.Read.All", "RoleManagement.Read.Directory",
-    "RoleManagement.ReadWrite.Directory",
-    "SecurityAlert.Read.All", "SecurityIncident.Read.All", "ThreatHunting.Read.All",
-    "User-PasswordProfile.ReadWrite.All", "User.EnableDisableAccount.All", "User.Read.All",
-    "User.RevokeSessions.All", "UserAuthenticationMethod.Read.All",
-    "UserAuthenticationMethod.ReadWrite.All",
+    "Organization.Read.All", "Policy.Read.All", "Policy.ReadWrite.Authorization",
+    "Policy.ReadWrite.ConditionalAccess", "RoleManagement.Read.Directory",
+    "RoleManagement.ReadWrite.Directory", "SecurityAlert.Read.All", "SecurityIncident.Read.All",
+    "ThreatHunting.Read.All", "User-LifeCycleInfo.Read.All", "User-PasswordProfile.ReadWrite.All",
+    "User.EnableDisableAccount.All", "User.Read.All", "User.RevokeSessions.All",
+    "UserAuthenticationMethod.Read.All", "UserAuthenticationMethod.ReadWrite.All",
 )  # fmt: skip
 
 

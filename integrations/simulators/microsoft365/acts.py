@@ -42,6 +42,8 @@ ACTS: Mapping[str, Callable[..., Any]] = {
         Misuse.grant_role,
         Misuse.weary,
         Misuse.spray,
+        Misuse.weaken,
+        Misuse.try_emergency_account,
         Misuse.give_access,
         Misuse.trust_sender,
         Misuse.send_mail,

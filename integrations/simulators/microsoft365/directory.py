@@ -10,7 +10,7 @@ import uuid
 
 from integrations.simulators.base.store import Record, Tenant
 
-from .errors import GraphError, bad_request
+from .errors import GraphError, bad_request, forbidden
 from .graph import (
     Answer,
     Request,
@@ -168,6 +168,37 @@ def get_policy(request: Request) -> Answer:
     raise bad_request(f"Resource not found for the segment '{name}'.")
 
 
+_AUTHORIZATION = frozenset(
+    {"allowInvitesFrom", "guestUserRoleId", "defaultUserRolePermissions", "allowedToUseSSPR",
+     "allowedToSignUpEmailBasedSubscriptions", "allowEmailVerifiedUsersToJoinOrganization",
+     "blockMsolPowerShell", "allowUserConsentForRiskyApps"}
+)  # fmt: skip
+
+
+def update_authorization(request: Request) -> Answer:
+    changes = dict(request.json(_AUTHORIZATION))
+    before = existing(request, "policies", "authorizationPolicy")
+    role = changes.get("defaultUserRolePermissions")
+    if isinstance(role, dict):
+        changes["defaultUserRolePermissions"] = {**before["defaultUserRolePermissions"], **role}
+    request.tenant.update("policies", "authorizationPolicy", changes)
+    request.effect("policy.update", "authorizationPolicy", properties=sorted(changes))
+    return no_content()
+
+
+def update_conditional_access(request: Request) -> Answer:
+    policy = existing(request, "conditionalAccessPolicies", request.params["id"])
+    changes = request.json({"state", "displayName", "conditions", "grantControls"})
+    states = {"enabled", "disabled", "enabledForReportingButNotEnforced"}
+    if changes.get("state", "enabled") not in states:
+        raise bad_request("Invalid value for 'state'.")
+    if "Application.Read.All" not in request.roles:
+        raise forbidden()
+    request.tenant.update("conditionalAccessPolicies", policy["id"], dict(changes))
+    request.effect("policy.update", policy["id"], properties=sorted(changes))
+    return no_content()
+
+
 ROUTES: list[Route] = [
     route("GET", "/users/{user}/memberOf", member_of, *_GROUPS, "User.Read.All"),
     route("GET", "/users/{user}/transitiveMemberOf", member_of, *_GROUPS, "User.Read.All"),
@@ -203,5 +234,17 @@ ROUTES: list[Route] = [
     *reading("domains", "/domains", *_DIRECTORY, "Domain.Read.All"),
     *reading("conditionalAccessPolicies", "/identity/conditionalAccess/policies", *_POLICIES),
     *reading("namedLocations", "/identity/conditionalAccess/namedLocations", *_POLICIES),
+    route(
+        "PATCH",
+        "/identity/conditionalAccess/policies/{id}",
+        update_conditional_access,
+        "Policy.ReadWrite.ConditionalAccess",
+    ),
+    route(
+        "PATCH",
+        "/policies/authorizationPolicy",
+        update_authorization,
+        "Policy.ReadWrite.Authorization",
+    ),
     route("GET", "/policies/{policy}", get_policy, *_POLICIES),
 ]

@@ -120,6 +120,32 @@ class Misuse(Scenarios):
             for number, name in enumerate(users)
         ]  # fmt: skip
 
+    def weaken(self) -> Record:
+        """Somebody switches the block of old ways to sign in off, and lets users do more."""
+        for policy in self.tenant.true_all("conditionalAccessPolicies"):
+            if policy["displayName"].startswith("Block legacy"):
+                changes: Record = {"state": "disabled"}
+                self.tenant.update("conditionalAccessPolicies", policy["id"], changes)
+        before = self.tenant.true("policies", "authorizationPolicy") or {}
+        grants = ["ManagePermissionGrantsForSelf.microsoft-user-default-legacy"]
+        role = {**before["defaultUserRolePermissions"], "allowedToCreateApps": True,
+                "permissionGrantPoliciesAssigned": grants}  # fmt: skip
+        weaker = {"allowInvitesFrom": "everyone", "defaultUserRolePermissions": role}
+        return self.tenant.update("policies", "authorizationPolicy", weaker)
+
+    def try_emergency_account(self, user: str = "emergency.access") -> Record:
+        """Somebody tries from the office whether the emergency account still works."""
+        person = self.user(user)
+        device = unknown_device()
+        made = self._sign_in(person, self.now, self.office, f"{self.office.network}10", device)
+        seen = {"lastSignInDateTime": made["createdDateTime"], "lastSignInRequestId": made["id"],
+                "lastSuccessfulSignInDateTime": made["createdDateTime"],
+                "lastSuccessfulSignInRequestId": made["id"],
+                "lastNonInteractiveSignInDateTime": None,
+                "lastNonInteractiveSignInRequestId": None}  # fmt: skip
+        self.tenant.update("users", person["id"], {"signInActivity": seen})
+        return made
+
     def give_access(
         self, user: str, to: str, kind: str = "full_access", at: datetime | None = None
     ) -> Record:

@@ -47,6 +47,8 @@ DEFAULT_PERMISSIONS = [
     "MailboxSettings.ReadWrite",
     "Organization.Read.All",
     "Policy.Read.All",
+    "Policy.ReadWrite.Authorization",
+    "Policy.ReadWrite.ConditionalAccess",
     "RoleManagement.ReadWrite.Directory",
     "SecurityAlert.ReadWrite.All",
     "SecurityIncident.ReadWrite.All",
@@ -54,6 +56,7 @@ DEFAULT_PERMISSIONS = [
     "User.Read.All",
     "User.EnableDisableAccount.All",
     "User.RevokeSessions.All",
+    "User-LifeCycleInfo.Read.All",
     "User-PasswordProfile.ReadWrite.All",
     "UserAuthenticationMethod.ReadWrite.All",
 ]

@@ -119,6 +119,7 @@ _WRITABLE = {
     "employeeLeaveDateTime": str,
 }
 _READ = ("User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All")
+_LIFE_CYCLE = ("User-LifeCycleInfo.Read.All", "User-LifeCycleInfo.ReadWrite.All")
 _WRITE = ("User.ReadWrite.All", "Directory.ReadWrite.All")
 
 
@@ -168,6 +169,9 @@ def count_users(request: Request) -> Answer:
 
 def get_user(request: Request) -> Answer:
     _may_read_activity(request)
+    asked = request.options.get("$select", "")
+    if "employeeLeaveDateTime" in asked and not request.roles & set(_LIFE_CYCLE):
+        raise forbidden()
     user = one(request, "users", user_id(request))
     return shaped(request, user, "users", select=project)
 

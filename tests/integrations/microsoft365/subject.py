@@ -16,6 +16,7 @@ ENDPOINTS = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
 
 
 _PATCH_USER = {"method": "PATCH", "path": "^/v1.0/users/[^/]+$"}
+_PATCH_POLICY = {"method": "PATCH", "path": "/conditionalAccess/policies/"}
 _RULES = "/messageRules"
 _INVOKE = {"method": "POST", "path": "/InvokeCommand/(Add|Remove|Set|New)-"}
 _NO_REPLY = {"externalAudience": "all", "internalReplyMessage": "", "externalReplyMessage": ""}
@@ -301,6 +302,22 @@ class Microsoft365Subject(Subject):
             targets.folders,
             {"method": "POST", "path": "/move$"},
             undoes="email.quarantine_message",
+        ),
+        ActionCase(
+            "posture.correct_setting",
+            targets.weakened,
+            targets.policies,
+            _PATCH_POLICY,
+            inputs=lambda vendor, target: {"wanted": {"state": "enabled"}},
+        ),
+        ActionCase(
+            "posture.restore_setting",
+            targets.weakened,
+            targets.policies,
+            _PATCH_POLICY,
+            inputs=lambda vendor, target: {
+                "setting": {"state": "enabledForReportingButNotEnforced"}
+            },
         ),
         ActionCase(
             "email.block_sender",

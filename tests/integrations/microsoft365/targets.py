@@ -202,6 +202,20 @@ def folders(vendor: Simulated, target: Target) -> Any:
     return sorted(m["parentFolderId"] for m in vendor.records(f"messages:{owner}").values())
 
 
+def weakened(vendor: Simulated) -> Target:
+    """A policy that somebody switched off."""
+    policies = vendor.records("conditionalAccessPolicies").values()
+    policy = next(p for p in policies if p["displayName"] == "Block legacy authentication")
+    vendor.act("put", collection="conditionalAccessPolicies", record=policy | {"state": "disabled"})
+    return Target("policy_setting", "", f"MS.AAD.1.1v1:{policy['id']}", "Legacy sign-in is blocked")
+
+
+def policies(vendor: Simulated, target: Target) -> Any:
+    """The state of every policy."""
+    found = vendor.records("conditionalAccessPolicies").values()
+    return sorted((p["displayName"], p["state"]) for p in found)
+
+
 def block(vendor: Simulated, target: Target) -> None:
     """Somebody blocks the account."""
     vendor.act("set_enabled", user="priya.shah", is_enabled=False)

@@ -29,6 +29,7 @@ from integrations.connectors.microsoft365.actions.rules import (
     SwitchInboxRule,
 )
 from integrations.connectors.microsoft365.actions.senders import SwitchBlock, SwitchTrust
+from integrations.connectors.microsoft365.actions.settings import SetSetting
 from integrations.contract import Action
 
 ACTIONS: tuple[Action, ...] = (
@@ -66,4 +67,6 @@ ACTIONS: tuple[Action, ...] = (
     RestoreMessage(),
     SwitchBlock("email.block_sender", is_blocked=True),
     SwitchBlock("email.unblock_sender", is_blocked=False),
+    SetSetting("posture.correct_setting", given="wanted", undone_by="setting"),
+    SetSetting("posture.restore_setting", given="setting", undone_by="wanted"),
 )

@@ -12,6 +12,7 @@ from integrations.connectors.microsoft365.gatherers.accounts import (
     ListDirectoryChanges,
     ListRiskDetections,
 )
+from integrations.connectors.microsoft365.gatherers.employment import GetEmployment
 from integrations.connectors.microsoft365.gatherers.everybody import (
     ListInactiveAccounts,
     ListPrivilegedAccounts,
@@ -33,6 +34,7 @@ from integrations.connectors.microsoft365.gatherers.sign_ins import (
     ListSignIns,
     ListSourceActivity,
 )
+from integrations.connectors.microsoft365.gatherers.tenant import GetBreakGlassState, ListDrift
 from integrations.contract import Gatherer
 
 GATHERERS: tuple[Gatherer, ...] = (
@@ -57,4 +59,7 @@ GATHERERS: tuple[Gatherer, ...] = (
     GetMessage(),
     FindCopies(),
     ListInteractions(),
+    GetBreakGlassState(),
+    ListDrift(),
+    GetEmployment(),
 )
