@@ -26,9 +26,9 @@ from . import (
 )
 from .acts import ACTS
 from .batch import answer_batch
+from .cmdlets import ExchangeError
 from .defender import api as defender
 from .defender.errors import DefenderError, from_refusal
-from .cmdlets import ExchangeError
 from .entra import EntraTenant
 from .errors import (
     GraphError,
@@ -50,7 +50,18 @@ EXCHANGE = "https://outlook.office365.com"
 LOGIN = "https://login.microsoftonline.com"
 DEFENDER = "https://api.securitycenter.microsoft.com"
 _VERSION = "/v1.0"
-PARTS = (users, licences, methods, mail, messages, security, roles, directory, subscriptions, intune)
+PARTS = (
+    users,
+    licences,
+    methods,
+    mail,
+    messages,
+    security,
+    roles,
+    directory,
+    subscriptions,
+    intune,
+)
 # Each service by the beginning of its paths: a token is for one of them only.
 _SERVICES = {f"{_VERSION}/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
 ROUTER = Router([one for part in PARTS for one in part.ROUTES])

@@ -76,6 +76,13 @@ class Vendor:
         """Let the organisation hold a record."""
         self.act("put", collection=collection, record=record)
 
+    def asked_about(self, question: str) -> Target:
+        """Whom or what a question can be put about: the victim, or a message that reached her."""
+        if not question.startswith("email."):
+            return self.account("priya.shah")
+        told = self.act("deliver", users=["priya.shah", "anna.berg"], threat="Phish")
+        return Target("message", "", told["internetMessageId"], "Unpaid invoice")
+
     def requests(self, path: str) -> list[dict[str, Any]]:
         """The requests that came for a path, in order."""
         return [line for line in self.control.log() if path in line["path"]]

@@ -213,7 +213,7 @@ def test_every_request_conforms_to_the_vendors_contract(tmp_path) -> None:
             _, cursor = sweep(client, name)
             sweep(client, name, cursor)
         for gatherer in MANIFEST.gatherers:
-            gatherer.gather(client, vendor.account("priya.shah"), {})
+            gatherer.gather(client, vendor.asked_about(gatherer.name), {})
         client.close()
     assert len(recorded.read_text().splitlines()) > 50
     assert_conforms(recorded)
