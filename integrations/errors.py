@@ -10,6 +10,7 @@ VendorError                    a call to a vendor did not do what it should
 └── OutcomeUnknown             no answer after sending: it may or may not have been done
 ConnectionMisconfigured        a connection's settings can't work; says which and how
 DeliveryRefused                what was sent to us is not taken; says why
+NoticeRefused                  a notice is nothing that was asked for
 UnknownConnector, UnknownFeed, UnknownAction
 """
 
@@ -54,6 +55,10 @@ class OutcomeUnknown(VendorError):
 
 class ConnectionMisconfigured(HoldfastError):
     """A connection's settings can't work."""
+
+
+class NoticeRefused(HoldfastError):
+    """A notice, or a trial of the address for notices, is nothing that was asked for."""
 
 
 class DeliveryRefused(HoldfastError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from integrations import connections, registry
+from integrations import connections, notices, registry
 from integrations.contract import Feed, Page
 from integrations.errors import (
     ConnectionMisconfigured,
@@ -110,4 +110,5 @@ def _again(tenant_id: uuid.UUID, job: _Poll, delay: float, error: str) -> None:
         else:
             FeedState.objects.filter(id=job.state_id).update(error="", last_success_at=now)
             connections.mark_healthy(job.connection_id)
+            notices.ensure(FeedState.objects.select_related("connection").get(id=job.state_id))
         work.schedule("poll", job.state_id, delay=delay + jitter)

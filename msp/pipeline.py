@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import dramatiq
 from django.db import connections
 
-from integrations import polling
+from integrations import notices, polling
 from msp.notifications import actions as notifications
 from msp.queue import broker
 from playbooks import (
@@ -33,6 +33,8 @@ dramatiq.set_broker(broker)
 STAGES: Mapping[str, work.Handler] = {
     # A vendor's feed is read; records become events, findings and directory.
     "poll": polling.poll,
+    # A vendor is asked to say when a feed has something new, so that it is read sooner.
+    "watch": notices.watch,
     # Findings that belong together become a case with a risk.
     "triage": triage.triage,
     # Evidence is gathered, read-only; the verdict table decides.
@@ -74,6 +76,12 @@ _OPTIONS = {**_LIMITS, "priority": 10}
 @dramatiq.actor(actor_name="poll", queue_name="polling", **_OPTIONS)
 def poll(work_id: str) -> None:
     """Read one feed."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="watch", queue_name="polling", **_OPTIONS)
+def watch(work_id: str) -> None:
+    """Ask a vendor to say when a feed has something new."""
     _perform(work_id)
 
 
@@ -153,6 +161,7 @@ _ACTORS = {
     actor.actor_name: actor
     for actor in (
         poll,
+        watch,
         triage_findings,
         investigate,
         routine,

@@ -8,14 +8,14 @@ Source: https://learn.microsoft.com/graph/permissions-reference.
 import datetime as dt
 from typing import Any
 
-from integrations.connectors.microsoft365 import feeds, user_feed
+from integrations.connectors.microsoft365 import feeds, notices, user_feed
 from integrations.connectors.microsoft365.actions import ACTIONS
 from integrations.connectors.microsoft365.client import canary, connect
 from integrations.connectors.microsoft365.gatherers import GATHERERS
 from integrations.connectors.microsoft365.normalise.dispatch import normaliser
 from integrations.connectors.microsoft365.recognise import explode
 from integrations.connectors.microsoft365.setting_up import PERMISSIONS, RATE_LIMITS, SET_UP
-from integrations.contract import Feed, Manifest
+from integrations.contract import Feed, Manifest, Watch
 from integrations.microsoft import registration
 from tenants.records import SourceRecord
 
@@ -38,6 +38,7 @@ def _feed(
     fetch: feeds.Fetch | None = None,
     every: int = 300,
     page: str,
+    watch: Watch | None = None,
 ) -> Feed:
     return Feed(
         name=name,
@@ -47,6 +48,7 @@ def _feed(
         fetch=fetch,
         interval_seconds=every,
         documentation=page,
+        watch=watch,
     )
 
 
@@ -123,6 +125,7 @@ FEEDS: tuple[Feed, ...] = (
         "users", "Users with roles and kind of mailbox", "User.Read.All",
         "RoleManagement.Read.Directory", "GroupMember.Read.All", "MailboxSettings.Read",
         fetch=user_feed.fetch, page=f"{_API}/user-delta",
+        watch=notices.watch("users", "User.Read.All"),
     ),
     _feed(
         "roles", "Directory roles and their assignments", "RoleManagement.Read.Directory",

@@ -13,6 +13,7 @@ from .defender.actions import answer_machine, hold_machine, release_machine
 from .intune.api import answer_device, hold_device
 from .misuse import Misuse
 from .people import OFFICES
+from .subscriptions import notify
 
 
 def _act(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,5 +54,5 @@ ACTS: Mapping[str, Callable[..., Any]] = {
     )
 } | {
     verb.__name__: verb
-    for verb in (hold_machine, answer_machine, release_machine, hold_device, answer_device)
+    for verb in (hold_machine, answer_machine, release_machine, hold_device, answer_device, notify)
 }

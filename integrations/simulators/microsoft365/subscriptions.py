@@ -6,8 +6,13 @@ Source: https://learn.microsoft.com/graph/api/resources/subscription
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
-from integrations.simulators.base.store import Record
+import httpx
+
+from integrations.simulators.base.simulator import Simulator
+from integrations.simulators.base.store import Record, Tenant
 
 from .entra import object_id
 from .errors import bad_request
@@ -56,12 +61,61 @@ def _checked_expiry(request: Request, body: Record) -> str:
     return instant(expiry)
 
 
+# A simulator calls nobody but the machine that it runs on.
+_HERE = frozenset({"127.0.0.1", "localhost"})
+
+
+def _try_address(url: str, token: str) -> None:
+    """The address must give the token back, as plain text."""
+    if urlsplit(url).hostname not in _HERE:
+        return
+    told = f"Validation: Testing client application {token} reachability."
+    answer = httpx.post(url, params={"validationToken": told}, timeout=10)
+    is_plain = answer.headers.get("content-type", "").startswith("text/plain")
+    if answer.status_code != 200 or answer.text != told or not is_plain:
+        raise bad_request("Subscription validation request failed.", "ValidationError")
+
+
+def notify(
+    simulator: Simulator,
+    tenant: Tenant,
+    resource: str,
+    client_state: str = "",
+    lifecycle: str = "",
+    resource_data: Record | None = None,
+) -> Record:
+    """Tell every subscriber that something changed, or that the subscription ends.
+
+    Returns the statuses that they answered.
+    """
+    statuses: list[int] = []
+    for one in tenant.true_all("subscriptions"):
+        if one["resource"] != resource:
+            continue
+        what: dict[str, Any] = (
+            {"lifecycleEvent": lifecycle} if lifecycle else {"changeType": "updated"}
+        )
+        notice = {
+            "subscriptionId": one["id"],
+            "clientState": client_state or one["clientState"],
+            "subscriptionExpirationDateTime": one["expirationDateTime"],
+            "resource": resource,
+            "tenantId": tenant.id,
+            "resourceData": resource_data or {},
+            **what,
+        }
+        answer = httpx.post(one["notificationUrl"], json={"value": [notice]}, timeout=10)
+        statuses.append(answer.status_code)
+    return {"statuses": statuses}
+
+
 def add_subscription(request: Request) -> Answer:
     body = request.json(_SUBSCRIPTION)
     for name in ("changeType", "notificationUrl", "resource"):
         if not isinstance(body.get(name), str):
             raise bad_request(f"Property '{name}' is required.", "InvalidRequest")
     expiry = _checked_expiry(request, body)
+    _try_address(str(body["notificationUrl"]), request.tenant.new_id("validation"))
     record: Record = {
         **dict.fromkeys(_SUBSCRIPTION),
         **body,
