@@ -10,6 +10,7 @@ from typing import Any
 
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.errors import NotFound
+from integrations.microsoft.odata import quoted
 from integrations.values import Fields
 
 READ = "Mail.ReadBasic.All"
@@ -37,7 +38,7 @@ def message_id(text: str) -> str:
 
 
 def _filter(wanted: str) -> str:
-    return "internetMessageId eq '{}'".format(wanted.replace("'", "''"))
+    return f"internetMessageId eq '{quoted(wanted)}'"
 
 
 def in_mailbox(

@@ -9,6 +9,7 @@ from typing import Any
 
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.errors import PermissionMissing, Rejected
+from integrations.microsoft.odata import quoted
 from integrations.values import Fields
 
 READ = "RoleManagement.Read.Directory"
@@ -56,7 +57,7 @@ def eligible(client: GraphClient, principal_id: str, permission: str) -> list[di
 
 
 def _of(principal_id: str) -> str:
-    return "principalId eq '{}'".format(principal_id.replace("'", "''"))
+    return f"principalId eq '{quoted(principal_id)}'"
 
 
 def eligible_id(one: Fields) -> str:

@@ -10,10 +10,11 @@ _GRAPH = (
     "DelegatedPermissionGrant.ReadWrite.All", "GroupMember.Read.All", "GroupMember.ReadWrite.All",
     "IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All", "LicenseAssignment.ReadWrite.All",
     "Mail.ReadBasic.All", "Mail.ReadWrite", "MailboxSettings.Read", "MailboxSettings.ReadWrite",
-    "Organization.Read.All", "Policy.Read.All", "Policy.ReadWrite.Authorization",
-    "Policy.ReadWrite.ConditionalAccess", "RoleManagement.Read.Directory",
-    "RoleManagement.ReadWrite.Directory", "SecurityAlert.Read.All", "SecurityIncident.Read.All",
-    "ThreatHunting.Read.All", "User-LifeCycleInfo.Read.All", "User-PasswordProfile.ReadWrite.All",
+    "Organization.Read.All", "Policy.Read.All", "Policy.ReadWrite.AuthenticationMethod",
+    "Policy.ReadWrite.Authorization", "Policy.ReadWrite.ConditionalAccess",
+    "RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory",
+    "SecurityAlert.Read.All", "SecurityIncident.Read.All", "ThreatHunting.Read.All",
+    "User-LifeCycleInfo.Read.All", "User-PasswordProfile.ReadWrite.All",
     "User.EnableDisableAccount.All", "User.Read.All", "User.RevokeSessions.All",
     "UserAuthenticationMethod.Read.All", "UserAuthenticationMethod.ReadWrite.All",
 )  # fmt: skip
@@ -88,6 +89,11 @@ SET_UP: tuple[SetUpStep, ...] = (
     SetUpStep(
         "For forwarding and message trace, give the app an Exchange Online role.",
         f"{_LEARN}/powershell/exchange/app-only-auth-powershell-v2",
+    ),
+    SetUpStep(
+        "To be told at once when an account changes, set HOLDFAST_PUBLIC_URL to the https address "
+        "of this installation, and let Microsoft reach /api/v1/notices there.",
+        f"{_LEARN}/graph/change-notifications-delivery-webhooks",
     ),
     SetUpStep(
         "To reset administrators' passwords, also give the app the Entra role Privileged "

@@ -47,6 +47,7 @@ DEFAULT_PERMISSIONS = [
     "MailboxSettings.ReadWrite",
     "Organization.Read.All",
     "Policy.Read.All",
+    "Policy.ReadWrite.AuthenticationMethod",
     "Policy.ReadWrite.Authorization",
     "Policy.ReadWrite.ConditionalAccess",
     "RoleManagement.ReadWrite.Directory",

@@ -13,6 +13,7 @@ from integrations.simulators.base.simulator import Options, Simulator
 from integrations.simulators.base.store import Record
 
 from . import (
+    beta,
     directory,
     exchange,
     licences,
@@ -63,7 +64,7 @@ PARTS = (
     intune,
 )
 # Each service by the beginning of its paths: a token is for one of them only.
-_SERVICES = {f"{_VERSION}/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
+_SERVICES = {f"{_VERSION}/": GRAPH, "/beta/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
 ROUTER = Router([one for part in PARTS for one in part.ROUTES])
 DEFENDER_ROUTER = base.Router(defender.ROUTES)
 
@@ -101,6 +102,10 @@ class Microsoft365(Simulator):
         """Graph, Exchange, Defender or the sign-in service, by the path."""
         if exchange.path.startswith(f"{_VERSION}/"):
             return self._graph(exchange)
+        if exchange.path.startswith("/beta/"):
+            caller = self._caller(exchange, GRAPH)
+            path = exchange.path.removeprefix("/beta")
+            return beta.ROUTER.answer(self._request(exchange, caller, path))
         if exchange.path.startswith("/api/"):
             return self._defender(exchange)
         if exchange.path.startswith("/adminapi/beta/"):

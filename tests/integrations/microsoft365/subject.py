@@ -27,6 +27,7 @@ _LACKS_GRANT = (
     "The part of the contract that is here lacks the creation of a grant: "
     "https://learn.microsoft.com/graph/api/oauth2permissiongrant-post"
 )
+_BETA = "The contract that is here is of Graph v1.0."
 _UNPUBLISHED = "Microsoft publishes no contract of Exchange Online's admin endpoint."
 
 
@@ -111,6 +112,13 @@ class Microsoft365Subject(Subject):
             targets.methods,
             {"method": "POST", "path": "/phoneMethods"},
             undoes="identity.remove_auth_method",
+        ),
+        ActionCase(
+            "identity.require_mfa_registration",
+            targets.account,
+            targets.demanded,
+            {"method": "PATCH", "path": "^/beta/users/[^/]+/authentication/requirements$"},
+            outside_contract=_BETA,
         ),
         ActionCase(
             "identity.revoke_oauth_grant",

@@ -216,6 +216,11 @@ def policies(vendor: Simulated, target: Target) -> Any:
     return sorted((p["displayName"], p["state"]) for p in found)
 
 
+def demanded(vendor: Simulated, target: Target) -> Any:
+    """Whether a second proof is demanded."""
+    return vendor.records("mfaRequirements").get(target.external_id)
+
+
 def block(vendor: Simulated, target: Target) -> None:
     """Somebody blocks the account."""
     vendor.act("set_enabled", user="priya.shah", is_enabled=False)

@@ -22,6 +22,7 @@ from integrations.connectors.microsoft365.actions.methods import (
     RemoveAuthMethod,
     RestoreAuthMethod,
 )
+from integrations.connectors.microsoft365.actions.mfa import RequireMfa
 from integrations.connectors.microsoft365.actions.roles import RemoveRole, RestoreRole
 from integrations.connectors.microsoft365.actions.rules import (
     DeleteInboxRule,
@@ -39,6 +40,7 @@ ACTIONS: tuple[Action, ...] = (
     ResetPassword(),
     RemoveAuthMethod(),
     RestoreAuthMethod(),
+    RequireMfa(),
     RevokeGrant(),
     RestoreGrant(),
     RemoveRole(),

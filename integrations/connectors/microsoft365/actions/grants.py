@@ -9,6 +9,7 @@ from typing import Any
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.contract import Intention, Json, ReadBack
 from integrations.errors import NotFound, Rejected
+from integrations.microsoft.odata import quoted
 
 _WRITE = "DelegatedPermissionGrant.ReadWrite.All"
 _GRANTED = ("clientId", "consentType", "principalId", "resourceId", "scope")
@@ -92,8 +93,8 @@ class RestoreGrant:
 
     def _equal(self, client: GraphClient, intention: Intention) -> str | None:
         wanted = _wanted(intention)
-        own = wanted["clientId"].replace("'", "''")
-        path = address("/oauth2PermissionGrants", filter=f"clientId eq '{own}'")
+        own = f"clientId eq '{quoted(wanted['clientId'])}'"
+        path = address("/oauth2PermissionGrants", filter=own)
         for grant in client.all(path, _WRITE):
             same = ("consentType", "principalId", "resourceId")
             covers = set(wanted["scope"].split()) <= set(str(grant.get("scope") or "").split())

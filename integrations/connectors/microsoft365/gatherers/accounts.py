@@ -18,14 +18,13 @@ from integrations.connectors.microsoft365.gatherers.words import (
     initiator,
     iso,
     now,
-    odata,
-    quoted,
 )
 from integrations.connectors.microsoft365.normalise.objects import method_kind
 from integrations.connectors.microsoft365.normalise.places import country_of
 from integrations.connectors.microsoft365.normalise.privileged import is_privileged
 from integrations.contract import Json, Target
 from integrations.errors import NotFound, PermissionMissing
+from integrations.microsoft.odata import literal, quoted
 from integrations.values import Fields
 
 _USER = "User.Read.All"
@@ -141,7 +140,7 @@ class ListRiskDetections:
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
         """Return the detections of the last `days` (30) and the user's risk now."""
-        since = odata(ago(inputs, "days", 30, most=90))
+        since = literal(ago(inputs, "days", 30, most=90))
         user_id = quoted(target.external_id)
         path = address(
             "/identityProtection/riskDetections",

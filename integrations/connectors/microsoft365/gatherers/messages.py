@@ -9,6 +9,7 @@ from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.contract import Json, Target
 from integrations.errors import NotFound
 from integrations.mail_senders import is_like, passes
+from integrations.microsoft.odata import quoted
 from integrations.values import Fields
 
 _HUNTING = "ThreatHunting.Read.All"
@@ -158,7 +159,7 @@ def _answered(client: GraphClient, copies: list[mail.Copy]) -> set[str]:
     paths = {
         copy.owner: address(
             "/users/{}/mailFolders/sentitems/messages", copy.owner,
-            filter=f"conversationId eq '{copy.message.text('conversationId')}'",
+            filter=f"conversationId eq '{quoted(copy.message.text('conversationId'))}'",
             select="id,receivedDateTime", top=10,
         )
         for copy in copies

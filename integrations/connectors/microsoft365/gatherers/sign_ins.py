@@ -11,11 +11,10 @@ from integrations.connectors.microsoft365.gatherers.words import (
     ago,
     iso,
     now,
-    odata,
-    quoted,
 )
 from integrations.connectors.microsoft365.normalise.places import country_of
 from integrations.contract import Json, Target
+from integrations.microsoft.odata import literal, quoted
 from integrations.values import Fields
 
 MOST_SIGN_INS = 1000
@@ -38,7 +37,7 @@ def sign_ins(client: GraphClient, condition: str, since: dt.datetime) -> list[Fi
     """The sign-ins since then that meet an OData condition, newest first, at most 1,000."""
     path = address(
         "/auditLogs/signIns",
-        filter=f"{condition} and createdDateTime ge {odata(since)}",
+        filter=f"{condition} and createdDateTime ge {literal(since)}",
         top=100,
     )
     found = [Fields(record) for record in client.all(path, AUDIT, MOST_SIGN_INS)]

@@ -13,9 +13,13 @@ from integrations.connectors.microsoft365.gatherers.everybody import (
     last_used,
 )
 from integrations.connectors.microsoft365.gatherers.sign_ins import sign_in, sign_ins
-from integrations.connectors.microsoft365.gatherers.words import AUDIT, ago, quoted
+from integrations.connectors.microsoft365.gatherers.words import (
+    AUDIT,
+    ago,
+)
 from integrations.contract import Json, Target
 from integrations.errors import NotFound
+from integrations.microsoft.odata import quoted
 from integrations.values import Fields
 
 _POLICIES = "Policy.Read.All"

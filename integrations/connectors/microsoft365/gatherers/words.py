@@ -1,9 +1,10 @@
-"""What the gatherers share: how far back to look, and how times and filters are written."""
+"""What the gatherers share: how far back to look, and what the directory audit says."""
 
 import datetime as dt
 
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.contract import Json
+from integrations.microsoft.odata import literal, quoted
 from integrations.values import Fields
 
 AUDIT = "AuditLog.Read.All"
@@ -14,16 +15,6 @@ _MOST_CHANGES = 500
 def now() -> dt.datetime:
     """The present, in UTC."""
     return dt.datetime.now(dt.UTC)
-
-
-def odata(moment: dt.datetime) -> str:
-    """A time inside an OData filter."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def quoted(text: str) -> str:
-    """A text inside an OData filter."""
-    return text.replace("'", "''")
 
 
 def ago(inputs: Json, name: str, default: int, most: int) -> dt.datetime:
@@ -50,7 +41,7 @@ def changes_of(client: GraphClient, object_id: str, since: dt.datetime) -> list[
     ):
         path = address(
             "/auditLogs/directoryAudits",
-            filter=f"activityDateTime ge {odata(since)} and {condition}",
+            filter=f"activityDateTime ge {literal(since)} and {condition}",
             top=100,
         )
         for record in client.all(path, AUDIT, _MOST_CHANGES):
