@@ -44,6 +44,7 @@ ACTS: Mapping[str, Callable[..., Any]] = {
         Misuse.weary,
         Misuse.spray,
         Misuse.weaken,
+        Misuse.take_files,
         Misuse.try_emergency_account,
         Misuse.give_access,
         Misuse.trust_sender,

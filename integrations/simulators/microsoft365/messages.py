@@ -1,18 +1,16 @@
-"""Messages in mailboxes, and the hunting query that tells who clicked.
+"""Messages in mailboxes.
 
-Sources: https://learn.microsoft.com/graph/api/resources/message,
-/graph/api/security-security-runhuntingquery.
+Source: https://learn.microsoft.com/graph/api/resources/message
 """
 
 from __future__ import annotations
 
 import base64
-import re
 
 from integrations.simulators.base.store import Record
 
-from .errors import bad_request, mail_not_found
-from .graph import METADATA, Answer, Request, Route, entity, listing, route, shaped
+from .errors import mail_not_found
+from .graph import Answer, Request, Route, entity, listing, route, shaped
 from .mail import folder_id, mailbox_owner_id
 
 _READ = ("Mail.ReadBasic.All", "Mail.Read", "Mail.ReadWrite")
@@ -30,7 +28,6 @@ _PROPERTIES = frozenset(
     {"id", "internetMessageId", "conversationId", "parentFolderId", "subject", "isRead",
      "receivedDateTime", "from", "sender", "hasAttachments"}
 )  # fmt: skip
-_LITERAL = re.compile(r'InternetMessageId == "((?:[^"\\]|\\.)*)"')
 
 
 def _id(raw: str) -> str:
@@ -114,31 +111,9 @@ def move_message(request: Request) -> Answer:
     return answer
 
 
-def run_hunting_query(request: Request) -> Answer:
-    """Who clicked in a message: the one question that is understood here."""
-    query = str(request.json({"query", "timespan"}).get("query"))
-    found = _LITERAL.search(query)
-    if found is None or "UrlClickEvents" not in query:
-        raise bad_request("The query has a syntax error or an unknown table.")
-    wanted = found[1].replace('\\"', '"').replace("\\\\", "\\")
-    rows = [
-        {name: click[name] for name in ("AccountUpn", "ActionType", "IsClickedThrough")}
-        for click in request.tenant.all("urlClicks")
-        if click["InternetMessageId"] == wanted
-    ]
-    schema = [
-        {"name": "AccountUpn", "type": "String"},
-        {"name": "ActionType", "type": "String"},
-        {"name": "IsClickedThrough", "type": "SByte"},
-    ]
-    context = f"{METADATA}#microsoft.graph.security.huntingQueryResults"
-    return Answer(200, {"@odata.context": context, "schema": schema, "results": rows})
-
-
 ROUTES: list[Route] = [
     route("GET", "/users/{user}/messages", list_messages, *_READ),
     route("GET", "/users/{user}/messages/{message}", get_message, *_READ),
     route("GET", "/users/{user}/mailFolders/{folder}/messages", list_in_folder, *_READ),
     route("POST", "/users/{user}/messages/{message}/move", move_message, "Mail.ReadWrite"),
-    route("POST", "/security/runHuntingQuery", run_hunting_query, "ThreatHunting.Read.All"),
 ]

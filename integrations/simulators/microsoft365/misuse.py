@@ -120,6 +120,24 @@ class Misuse(Scenarios):
             for number, name in enumerate(users)
         ]  # fmt: skip
 
+    def take_files(
+        self, user: str, count: int, action: str = "FileDownloaded", at: datetime | None = None
+    ) -> list[Record]:
+        """Somebody downloads, or shares, so many files."""
+        person = self.user(user)
+        return [
+            self.tenant.put(
+                "cloudAppEvents",
+                {
+                    "id": self._id("cloud-app-event"),
+                    "AccountObjectId": person["id"],
+                    "ActionType": action,
+                    "Timestamp": instant(at or self.now - timedelta(hours=1)),
+                },
+            )
+            for _ in range(count)
+        ]
+
     def weaken(self) -> Record:
         """Somebody switches the block of old ways to sign in off, and lets users do more."""
         for policy in self.tenant.true_all("conditionalAccessPolicies"):

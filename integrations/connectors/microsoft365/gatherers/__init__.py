@@ -17,6 +17,7 @@ from integrations.connectors.microsoft365.gatherers.everybody import (
     ListInactiveAccounts,
     ListPrivilegedAccounts,
 )
+from integrations.connectors.microsoft365.gatherers.files import ListFileActivity
 from integrations.connectors.microsoft365.gatherers.mailbox import (
     GetForwarding,
     ListDelegates,
@@ -62,4 +63,5 @@ GATHERERS: tuple[Gatherer, ...] = (
     GetBreakGlassState(),
     ListDrift(),
     GetEmployment(),
+    ListFileActivity(),
 )
