@@ -33,9 +33,17 @@ class GraphClient(ODataClient):
     """A Microsoft 365 tenant, ready to be asked. Paths are relative to Graph's v1.0."""
 
     def __init__(
-        self, app: Registration, *, graph: str, exchange: str, transport: Transport
+        self,
+        app: Registration,
+        *,
+        graph: str,
+        exchange: str,
+        transport: Transport,
+        emergency_accounts: frozenset[str] = frozenset(),
     ) -> None:
         self.tenant_id = app.tenant_id
+        # User names, in lower case, that a technician told; empty where the names say so.
+        self.emergency_accounts = emergency_accounts
         self._tokens = app.tokens(transport)
         super().__init__(session(f"{graph}/v1.0", self._tokens, scope(graph, GRAPH), transport))
         # For what Microsoft documents, but has not taken into v1.0.
@@ -167,6 +175,11 @@ def connect(
         graph=endpoint(settings, "graph_endpoint", GRAPH, private=private),
         exchange=endpoint(settings, "exchange_endpoint", EXCHANGE, private=private),
         transport=Transport(allow_private=private, limits=limits),
+        emergency_accounts=frozenset(
+            name.strip().lower()
+            for name in (settings.get("emergency_accounts") or "").split(",")
+            if name.strip()
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from integrations import registry
 from integrations.connectors.microsoft365 import posture
 from integrations.contract import Target
 
@@ -157,6 +158,15 @@ def test_an_administrator_in_daily_use_is_no_emergency_account(ask) -> None:
     names = {a["name"] for a in ask("identity.list_privileged_accounts")["accounts"]}
     assert "sam.adeyemi@contoso-clinic.example" in names
     assert emergency(ask)["name"] != "sam.adeyemi@contoso-clinic.example"
+
+
+def test_the_connection_may_name_the_emergency_accounts(vendor) -> None:
+    named = "Svc.Backup@contoso-clinic.example, nobody@contoso-clinic.example"
+    client = vendor.connect(emergency_accounts=named)
+    state = registry.gatherer("microsoft365", "identity.get_break_glass_state")
+    accounts = state.gather(client, vendor.account("svc.backup"), {})["accounts"]
+    assert [a["name"] for a in accounts] == ["svc.backup@contoso-clinic.example"]
+    client.close()
 
 
 @pytest.mark.parametrize(

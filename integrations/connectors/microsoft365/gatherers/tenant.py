@@ -38,7 +38,7 @@ class GetBreakGlassState:
     permissions: tuple[str, ...] = (AUDIT, USERS, roles.READ, _MEMBERS, _POLICIES)
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Return ``accounts``: Global Administrators whose name or title says what they are for.
+        """Return ``accounts``: those that the connection names, else by their name or title.
 
         Unexpected: a sign-in of the last 30 days that is suspicious, or comes from an address from
         which nobody else of the organisation signed in.
@@ -47,7 +47,7 @@ class GetBreakGlassState:
         found = [
             user
             for user in everybody(client, ",displayName,jobTitle")
-            if _is_for_emergencies(user, held.get(user.text("id"), []))
+            if _is_for_emergencies(client, user, held.get(user.text("id"), []))
         ]
         if not found:
             return {"accounts": []}
@@ -90,7 +90,9 @@ class GetBreakGlassState:
         return True
 
 
-def _is_for_emergencies(user: Fields, held: list[roles.Role]) -> bool:
+def _is_for_emergencies(client: GraphClient, user: Fields, held: list[roles.Role]) -> bool:
+    if client.emergency_accounts:
+        return user.word("userPrincipalName") in client.emergency_accounts
     names = " ".join(user.text(n) for n in ("displayName", "userPrincipalName", "jobTitle"))
     is_administrator = any(role.template_id == _GLOBAL_ADMINISTRATOR for role in held)
     return is_administrator and _EMERGENCY.search(names) is not None
