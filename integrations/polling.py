@@ -110,5 +110,6 @@ def _again(tenant_id: uuid.UUID, job: _Poll, delay: float, error: str) -> None:
         else:
             FeedState.objects.filter(id=job.state_id).update(error="", last_success_at=now)
             connections.mark_healthy(job.connection_id)
-            notices.ensure(FeedState.objects.select_related("connection").get(id=job.state_id))
+            if job.feed.watch is not None:
+                notices.ensure(FeedState.objects.select_related("connection").get(id=job.state_id))
         work.schedule("poll", job.state_id, delay=delay + jitter)

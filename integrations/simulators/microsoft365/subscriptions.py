@@ -70,7 +70,10 @@ def _try_address(url: str, token: str) -> None:
     if urlsplit(url).hostname not in _HERE:
         return
     told = f"Validation: Testing client application {token} reachability."
-    answer = httpx.post(url, params={"validationToken": told}, timeout=10)
+    try:
+        answer = httpx.post(url, params={"validationToken": told}, timeout=10)
+    except httpx.HTTPError:
+        raise bad_request("Subscription validation request failed.", "ValidationError") from None
     is_plain = answer.headers.get("content-type", "").startswith("text/plain")
     if answer.status_code != 200 or answer.text != told or not is_plain:
         raise bad_request("Subscription validation request failed.", "ValidationError")
