@@ -32,6 +32,35 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What a vendor said of a feed: only that there is something, never what.
+
+    `secret` is what it was given to show that it is the vendor; `is_ending` that it will soon say
+    nothing more unless it is asked again.
+    """
+
+    secret: str
+    is_ending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a vendor is asked to say when a feed has something new.
+
+    `start(client, address, secret, until)` asks, and returns the vendor's id of it; `renew(client,
+    id, until)` asks to go on, NotFound where the vendor has forgotten. `handshake(query)` is the
+    text that the vendor wants back when it tries the address, None where it asks for none;
+    `read(body)` takes the notices out of a request of anybody, and never raises.
+    """
+
+    lifetime: dt.timedelta
+    start: Callable[[Any, str, str, dt.datetime], str]
+    renew: Callable[[Any, str, dt.datetime], None]
+    handshake: Callable[[Mapping[str, str]], str | None]
+    read: Callable[[Any], list[Notice]]
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """One stream of a connection.
 
@@ -41,7 +70,8 @@ class Feed:
 
     `is_pushed`: it is sent to us, signed (`integrations.inbound`). `read` takes the records out of
     a file or a delivery; None where they are JSON. `configured` makes the normaliser of a
-    connection's settings, where what a record means depends on them.
+    connection's settings, where what a record means depends on them. `watch` is how the vendor
+    says that there is something new; the feed is read at its own times all the same.
     """
 
     name: str
@@ -54,6 +84,7 @@ class Feed:
     is_pushed: bool = False
     read: ReadContent | None = None
     configured: Callable[[Mapping[str, str]], Normalise] | None = None
+    watch: Watch | None = None
 
     def normaliser(self, settings: Mapping[str, str]) -> Normalise:
         """Return what reads the records of a connection with these settings.

@@ -11,6 +11,7 @@ VendorError                    a call to a vendor did not do what it should
 ConnectionMisconfigured        a connection's settings can't work; says which and how
 DeliveryRefused                what was sent to us is not taken; says why
 AlarmError                     an alarm can't be accepted as asked
+NoticeRefused                  a notice is nothing that was asked for
 UnknownConnector, UnknownFeed, UnknownAction
 """
 
@@ -55,6 +56,10 @@ class OutcomeUnknown(VendorError):
 
 class ConnectionMisconfigured(HoldfastError):
     """A connection's settings can't work."""
+
+
+class NoticeRefused(HoldfastError):
+    """A notice, or a trial of the address for notices, is nothing that was asked for."""
 
 
 class DeliveryRefused(HoldfastError):

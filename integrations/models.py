@@ -94,6 +94,23 @@ class FeedState(TenantModel):
         return self.feed
 
 
+class Subscription(TenantModel):
+    """That a vendor was asked to say when a feed has something new.
+
+    Of the secret that it shows only the digest is kept; it can't be shown by anybody else.
+    """
+
+    feed = models.OneToOneField(FeedState, on_delete=models.CASCADE, related_name="subscription")
+    external_id = models.CharField(max_length=256, blank=True, help_text="the vendor's id of it")
+    secret_digest = models.CharField(max_length=64)
+    expires_at = models.DateTimeField()
+    heard_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
 class Delivery(TenantModel):
     """The id of a delivery that was taken, kept for as long as it may come again."""
 

@@ -139,7 +139,8 @@ def _read(tenant_id: uuid.UUID, job: _Poll, *, caught_up: bool) -> None:
     with scope.tenant(tenant_id):
         FeedState.objects.filter(id=job.state_id).update(**told)
         connections.seen_to_work(job.connection_id)
-        notices.ensure(FeedState.objects.select_related("connection").get(id=job.state_id))
+        if job.feed.watch is not None:
+            notices.ensure(FeedState.objects.select_related("connection").get(id=job.state_id))
         _again(job, job.feed.interval_seconds if caught_up else 0)
 
 

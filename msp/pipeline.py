@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import dramatiq
 from django.db import connections
 
-from integrations import checking, polling
+from integrations import checking, notices, polling
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
@@ -40,6 +40,8 @@ STAGES: Mapping[str, work.Handler] = {
     "consent": consent.settle,
     # The MSP's GDAP relationship with a client is looked up.
     "relationship": relationships.look_up,
+    # A vendor is asked to say when a feed has something new, so that it is read sooner.
+    "watch": notices.watch,
     # Findings that belong together become a case with a risk.
     "triage": triage.triage,
     # Evidence is gathered, read-only; the verdict table decides.
@@ -99,6 +101,12 @@ def try_consent(work_id: str) -> None:
 @dramatiq.actor(actor_name="relationship", queue_name="polling", **_OPTIONS)
 def look_up_relationship(work_id: str) -> None:
     """Look up a GDAP relationship."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="watch", queue_name="polling", **_OPTIONS)
+def watch(work_id: str) -> None:
+    """Ask a vendor to say when a feed has something new."""
     _perform(work_id)
 
 
@@ -181,6 +189,7 @@ _ACTORS = {
         check,
         try_consent,
         look_up_relationship,
+        watch,
         triage_findings,
         investigate,
         routine,

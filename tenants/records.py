@@ -67,6 +67,7 @@ DirectoryKind = Literal[
     "auth_method",
     "inbox_rule",
     "mailbox_settings",
+    "mailbox_delegates",
     "oauth_grant",
     "service_principal",
     "policy",

@@ -128,6 +128,8 @@ IDENTITY_ACTIONS: tuple[CatalogAction, ...] = (
         title="Assign a licence",
         target="licence",
         owner_words="We assigned the licence {target} again.",
+        # What of it was switched off before.
+        optional_inputs={"disabled_plans": "list"},
         reversal="identity.remove_licence",
         d3fend="D3-RUAA",
         hourly_limit=50,

@@ -163,6 +163,8 @@ MAIL_ACTIONS: tuple[CatalogAction, ...] = (
         title="Put a message back",
         target="message",
         owner_words="We put the message {target} back.",
+        # Where it was, where the vendor doesn't remember it.
+        optional_inputs={"message": "object"},
         reversal="email.quarantine_message",
         d3fend="D3-RE",
         hourly_limit=200,

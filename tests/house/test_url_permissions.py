@@ -260,6 +260,8 @@ RULES: dict[str, Rule] = {
     "api-licensing-usage": Rule((401, 401, 401, 401, 401), "/api/v1/licensing/usage"),
     # The door knows no technicians either, only sources that sign: tests/msp/api/test_inbound.py.
     "api-inbound": Rule((401, 401, 401, 401, 401), _own_door("/api/v1/in/{}/{}"), "post"),
+    # Nor does this door: only vendors that were given a secret.
+    "api-notices": Rule((401, 401, 401, 401, 401), _own_door("/api/v1/notices/{}/{}"), "post"),
     "api-schema": Rule(ANYBODY, "/api/v1/schema/"),
     "api-unknown": Rule((404, 404, 404, 404, 404), "/api/v9/"),
 }

@@ -33,12 +33,22 @@ class GraphClient(ODataClient):
     """A Microsoft 365 tenant, ready to be asked. Paths are relative to Graph's v1.0."""
 
     def __init__(
-        self, app: Registration, *, graph: str, exchange: str, transport: Transport
+        self,
+        app: Registration,
+        *,
+        graph: str,
+        exchange: str,
+        transport: Transport,
+        emergency_accounts: frozenset[str] = frozenset(),
     ) -> None:
         self.tenant_id = app.tenant_id
+        # User names, in lower case, that a technician told; empty where the names say so.
+        self.emergency_accounts = emergency_accounts
         self._tokens = app.tokens(transport)
         self._scopes = scope(graph, GRAPH), scope(exchange, EXCHANGE)
         super().__init__(session(f"{graph}/v1.0", self._tokens, self._scopes[0], transport))
+        # For what Microsoft documents, but has not taken into v1.0.
+        self.beta = ODataClient(session(f"{graph}/beta", self._tokens, self._scopes[0], transport))
         self._exchange = session(exchange, self._tokens, self._scopes[1], transport)
         self.client_id, self.secret_hint = app.client_id, app.client_secret[:3]
         self._organisation: JsonObject | None = None
@@ -55,6 +65,13 @@ class GraphClient(ODataClient):
         """Raise what a batch's answer means, unless it is a success."""
         if not 200 <= answer.status < 300:
             raise error_for(Call("GET", self.session.url(path), permission=permission), answer)
+
+    def hunt(self, query: str, timespan: str, permission: str) -> list[JsonObject]:
+        """Run a query of advanced hunting over an ISO 8601 timespan; return its rows."""
+        told = {"query": query, "timespan": timespan}
+        body = self.session.ask("/security/runHuntingQuery", permission, told)
+        rows = body.get("results") if isinstance(body, Mapping) else None
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
     def batch(self, paths: Mapping[str, str], permission: str) -> dict[str, Answer]:
         """Read many resources, 20 in one request; return each key's own answer.
@@ -168,6 +185,11 @@ def connect(
         graph=endpoint(settings, "graph_endpoint", GRAPH, private=private),
         exchange=endpoint(settings, "exchange_endpoint", EXCHANGE, private=private),
         transport=Transport(allow_private=private, limits=limits),
+        emergency_accounts=frozenset(
+            name.strip().lower()
+            for name in (settings.get("emergency_accounts") or "").split(",")
+            if name.strip()
+        ),
     )
 
 

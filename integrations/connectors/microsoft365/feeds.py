@@ -202,14 +202,19 @@ def _removed(
 
 
 def of_each_user(
-    make: Callable[[dict[str, Any], Any], list[SourceRecord]], template: str, permission: str
+    make: Callable[[dict[str, Any], Any], list[SourceRecord]],
+    template: str,
+    permission: str,
+    *,
+    more: Callable[[GraphClient, dict[str, Any]], list[SourceRecord]] = lambda client, user: [],
+    top: int = 100,
 ) -> Fetch:
-    """A feed that is asked user by user, 100 users on a page, by $batch.
+    """A feed that is asked user by user, `top` users on a page, by $batch.
 
     Users without a mailbox answer 404 and are left out, so are guests, whose mailbox and methods
-    are at home.
+    are at home. `more` asks further for each user; then a page has to be short.
     """
-    users = address("/users", select="id,userPrincipalName,mail,userType", top=100)
+    users = address("/users", select="id,userPrincipalName,mail,userType", top=top)
 
     def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
         path = str(cursor.get("link") or users)
@@ -228,6 +233,7 @@ def of_each_user(
                     continue
                 client.raise_for(answer, paths[uid], permission)
                 records += make(members[uid], answer.body)
+                records += more(client, members[uid])
             yield Page(tuple(records), {"link": link} if link else {}, is_last=not link)
             path = link
 

@@ -8,15 +8,17 @@ Source: https://learn.microsoft.com/graph/permissions-reference.
 import datetime as dt
 from typing import Any
 
-from integrations.connectors.microsoft365 import feeds, user_feed
+from integrations.connectors.microsoft365 import feeds, notices, user_feed
 from integrations.connectors.microsoft365.actions import ACTIONS
-from integrations.connectors.microsoft365.client import canary, connect
+from integrations.connectors.microsoft365.actions.delegates import delegates_of
+from integrations.connectors.microsoft365.client import GraphClient, canary, connect
 from integrations.connectors.microsoft365.gatherers import GATHERERS
 from integrations.connectors.microsoft365.normalise.dispatch import normaliser
 from integrations.connectors.microsoft365.recognise import explode
 from integrations.connectors.microsoft365.setting_up import PERMISSIONS, RATE_LIMITS, SET_UP
 from integrations.connectors.microsoft365.standing import standing
-from integrations.contract import Feed, Manifest
+from integrations.contract import Feed, Manifest, Watch
+from integrations.errors import NotFound, PermissionMissing, Rejected
 from integrations.microsoft import registration
 from tenants.records import SourceRecord
 
@@ -39,6 +41,7 @@ def _feed(
     fetch: feeds.Fetch | None = None,
     every: int = 300,
     page: str,
+    watch: Watch | None = None,
 ) -> Feed:
     return Feed(
         name=name,
@@ -48,6 +51,7 @@ def _feed(
         fetch=fetch,
         interval_seconds=every,
         documentation=page,
+        watch=watch,
     )
 
 
@@ -71,6 +75,19 @@ def _settings(user: dict[str, Any], body: Any) -> list[SourceRecord]:
         feeds.record(body, path, user_id=owner),
         feeds.record(body, path, user_id=owner, address=mail, **{"as": "mailbox"}),
     ]
+
+
+def _delegates(client: GraphClient, user: dict[str, Any]) -> list[SourceRecord]:
+    """Who else can open the mailbox; nothing where Exchange may not be asked."""
+    try:
+        found = delegates_of(client, str(user["id"]))
+    except (NotFound, PermissionMissing, Rejected):
+        return []
+    told = [{"kind": d.kind, "who": d.who, "rights": list(d.rights)} for d in found]
+    path, owner = f"users/{user['id']}/mailboxSettings", str(user["id"])
+    mail = str(user.get("mail") or user.get("userPrincipalName") or "")
+    body = {"delegates": told}
+    return [feeds.record(body, path, user_id=owner, address=mail, **{"as": "delegates"})]
 
 
 def _values(body: Any) -> list[dict[str, Any]]:
@@ -124,6 +141,7 @@ FEEDS: tuple[Feed, ...] = (
         "users", "Users with roles and kind of mailbox", "User.Read.All",
         "RoleManagement.Read.Directory", "GroupMember.Read.All", "MailboxSettings.Read",
         fetch=user_feed.fetch, page=f"{_API}/user-delta",
+        watch=notices.watch("users", "User.Read.All"),
     ),
     _feed(
         "roles", "Directory roles and their assignments", "RoleManagement.Read.Directory",
@@ -153,8 +171,11 @@ FEEDS: tuple[Feed, ...] = (
         every=3600, page=f"{_API}/mailfolder-list-messagerules",
     ),
     _feed(
-        "mailbox_settings", "Mailbox settings", "MailboxSettings.Read", "User.Read.All",
-        fetch=feeds.of_each_user(_settings, "/users/{}/mailboxSettings", "MailboxSettings.Read"),
+        "mailbox_settings", "Mailbox settings and delegates", "MailboxSettings.Read",
+        "User.Read.All", "Exchange.ManageAsApp",
+        # Exchange is asked for each mailbox by itself.
+        fetch=feeds.of_each_user(_settings, "/users/{}/mailboxSettings", "MailboxSettings.Read",
+                                 more=_delegates, top=5),
         every=21600, page=f"{_API}/user-get-mailboxsettings",
     ),
     _feed(

@@ -7,13 +7,16 @@ _REFERENCE = f"{_LEARN}/graph/permissions-reference"
 
 _GRAPH = (
     "Application.Read.All", "AuditLog.Read.All", "DelegatedPermissionGrant.Read.All",
-    "GroupMember.Read.All", "IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All",
-    "Mail.ReadBasic.All", "MailboxSettings.Read", "MailboxSettings.ReadWrite",
-    "Organization.Read.All", "Policy.Read.All", "RoleManagement.Read.Directory",
-    "SecurityAlert.Read.All", "SecurityIncident.Read.All",
-    "User-PasswordProfile.ReadWrite.All", "User.EnableDisableAccount.All", "User.Read.All",
-    "User.RevokeSessions.All", "UserAuthenticationMethod.Read.All",
-    "UserAuthenticationMethod.ReadWrite.All",
+    "DelegatedPermissionGrant.ReadWrite.All", "GroupMember.Read.All", "GroupMember.ReadWrite.All",
+    "IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All", "LicenseAssignment.ReadWrite.All",
+    "Mail.ReadBasic.All", "Mail.ReadWrite", "MailboxSettings.Read", "MailboxSettings.ReadWrite",
+    "Organization.Read.All", "Policy.Read.All", "Policy.ReadWrite.AuthenticationMethod",
+    "Policy.ReadWrite.Authorization", "Policy.ReadWrite.ConditionalAccess",
+    "RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory",
+    "SecurityAlert.Read.All", "SecurityIncident.Read.All", "ThreatHunting.Read.All",
+    "User-LifeCycleInfo.Read.All", "User-PasswordProfile.ReadWrite.All",
+    "User.EnableDisableAccount.All", "User.Read.All", "User.RevokeSessions.All",
+    "UserAuthenticationMethod.Read.All", "UserAuthenticationMethod.ReadWrite.All",
 )  # fmt: skip
 
 
@@ -33,7 +36,9 @@ PERMISSIONS: tuple[Permission, ...] = (
         "Exchange.ManageAsApp",
         "In the app registration, add the application permission Exchange.ManageAsApp of Office "
         "365 Exchange Online, grant admin consent, and give the app's service principal the "
-        "Exchange role group Recipient Management.",
+        "Exchange role group Recipient Management; for blocked senders also the role Tenant "
+        "AllowBlockList Manager, for message trace View-Only Recipients, and to tell who was "
+        "given access lately View-Only Audit Logs.",
         f"{_LEARN}/powershell/exchange/app-only-auth-powershell-v2",
     ),
     Permission(
@@ -84,6 +89,11 @@ SET_UP: tuple[SetUpStep, ...] = (
     SetUpStep(
         "For forwarding and message trace, give the app an Exchange Online role.",
         f"{_LEARN}/powershell/exchange/app-only-auth-powershell-v2",
+    ),
+    SetUpStep(
+        "To be told at once when an account changes, set HOLDFAST_PUBLIC_URL to the https address "
+        "of this installation, and let Microsoft reach /api/v1/notices there.",
+        f"{_LEARN}/graph/change-notifications-delivery-webhooks",
     ),
     SetUpStep(
         "To reset administrators' passwords, also give the app the Entra role Privileged "

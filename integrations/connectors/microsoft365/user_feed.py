@@ -7,13 +7,13 @@ Sources: https://learn.microsoft.com/graph/delta-query-users,
 from collections.abc import Iterator
 from typing import Any
 
+from integrations.connectors.microsoft365 import roles
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.feeds import record
 from integrations.contract import Json, Page
 from integrations.errors import NotFound, Rejected
 from tenants.records import SourceRecord
 
-_ROLES = "RoleManagement.Read.Directory"
 _USERS = "User.Read.All"
 _PROPERTIES = (
     "id", "userPrincipalName", "displayName", "mail", "userType", "accountEnabled", "jobTitle",
@@ -33,7 +33,7 @@ def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
     The cursor holds the delta link and the roles that were known, because delta doesn't tell of
     roles. A link that Microsoft no longer knows starts from the beginning.
     """
-    roles = _roles(client)
+    told_roles = _told(client)
     link = str(cursor.get("link") or "")
     known: dict[str, list[str]] = dict(cursor.get("roles") or {})
     is_first = not cursor.get("roles_known")
@@ -49,55 +49,41 @@ def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
             continue
         told |= {str(b.get("id")) for b in bodies}
         if not following and not is_first:
-            changed = _changed(known, roles) - told
+            changed = _changed(known, told_roles) - told
             bodies += _read(client, sorted(changed))
         state: dict[str, Any] = {"link": following or delta}
         if following:
             # Roles count as known only when the sweep is through.
             state |= {"roles": known, "roles_known": not is_first}
         else:
-            state |= {"roles": _names(roles), "roles_known": True}
-        yield Page(_records(client, bodies, roles), state, is_last=not following)
+            state |= {"roles": _names(told_roles), "roles_known": True}
+        yield Page(_records(client, bodies, told_roles), state, is_last=not following)
         if not following:
             return
         link = following
 
 
-def _roles(client: GraphClient) -> Roles:
-    """The directory roles by user, also those that come from a group."""
-    path = address("/roleManagement/directory/roleDefinitions", select="id,displayName,templateId")
-    names = {str(d.get("id")): d for d in client.all(path, _ROLES)}
-    path = address("/roleManagement/directory/roleAssignments", expand="principal")
-    held: Roles = {}
-    for assignment in client.all(path, _ROLES):
-        definition_id = str(assignment.get("roleDefinitionId"))
-        definition = names.get(definition_id, {})
-        role = {
-            "@odata.type": "#microsoft.graph.directoryRole",
-            "displayName": str(definition.get("displayName") or definition_id),
-            "roleTemplateId": str(definition.get("templateId") or definition_id),
-        }
-        for holder in _holders(client, assignment):
-            held.setdefault(holder, []).append(role)
-    return held
+def _told(client: GraphClient) -> Roles:
+    """The directory roles by user, in the shape of memberOf."""
+    return {
+        who: [
+            {
+                "@odata.type": "#microsoft.graph.directoryRole",
+                "displayName": role.name,
+                "roleTemplateId": role.template_id,
+            }
+            for role in held
+        ]
+        for who, held in roles.held(client).items()
+    }
 
 
-def _holders(client: GraphClient, assignment: dict[str, Any]) -> list[str]:
-    principal = assignment.get("principal")
-    kind = principal.get("@odata.type", "") if isinstance(principal, dict) else ""
-    principal_id = str(assignment.get("principalId"))
-    if not str(kind).lower().endswith("group"):
-        return [principal_id]
-    path = address("/groups/{}/transitiveMembers", principal_id, select="id")
-    return [str(m.get("id")) for m in client.all(path, "GroupMember.Read.All")]
+def _names(held: Roles) -> dict[str, list[str]]:
+    return {who: sorted(r["roleTemplateId"] for r in rs) for who, rs in held.items()}
 
 
-def _names(roles: Roles) -> dict[str, list[str]]:
-    return {who: sorted(r["roleTemplateId"] for r in held) for who, held in roles.items()}
-
-
-def _changed(known: dict[str, list[str]], roles: Roles) -> set[str]:
-    now = _names(roles)
+def _changed(known: dict[str, list[str]], held: Roles) -> set[str]:
+    now = _names(held)
     return {who for who in known.keys() | now.keys() if known.get(who) != now.get(who)}
 
 
@@ -117,7 +103,7 @@ def _read(client: GraphClient, ids: list[str]) -> list[dict[str, Any]]:
 
 
 def _records(
-    client: GraphClient, bodies: list[dict[str, Any]], roles: Roles
+    client: GraphClient, bodies: list[dict[str, Any]], held: Roles
 ) -> tuple[SourceRecord, ...]:
     present = [str(b["id"]) for b in bodies if b.get("id") and "@removed" not in b]
     purposes = _purposes(client, present)
@@ -125,7 +111,7 @@ def _records(
     for body in bodies:
         uid = str(body.get("id"))
         if "@removed" not in body:
-            body = {**body, "memberOf": roles.get(uid, [])}
+            body = {**body, "memberOf": held.get(uid, [])}
             if purposes.get(uid):
                 body["mailboxSettings"] = {"userPurpose": purposes[uid]}
         records.append(record(body, "users"))

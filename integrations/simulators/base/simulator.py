@@ -74,6 +74,10 @@ class Simulator(ABC):
     def expire_tokens(self) -> None:
         """Refuse every token issued so far."""
 
+    def fault_path(self, exchange: Exchange) -> str:
+        """The path by which faults find a request."""
+        return exchange.path
+
     def log_details(self, exchange: Exchange) -> Record:
         """What the log says of a request beyond method, path, query and status."""
         return {}
@@ -105,7 +109,8 @@ class Simulator(ABC):
     def _answer(self, exchange: Exchange) -> Answer:
         self.identify(exchange)
         tenant_id = exchange.tenant.id if exchange.tenant else ""
-        exchange.faults = self.faults.hitting(exchange.method, exchange.path, tenant_id)
+        name = self.fault_path(exchange)
+        exchange.faults = self.faults.hitting(exchange.method, name, tenant_id)
         self.suffer(exchange)
         return self.answer(exchange)
 

@@ -13,6 +13,10 @@ from .people import Place
 _SOURCES = {
     "azureAdIdentityProtection": ("azureAdIdentityProtection", "Microsoft Entra ID Protection"),
     "cloudAppSecurity": ("microsoftDefenderForCloudApps", "Microsoft Defender for Cloud Apps"),
+    "microsoftDefenderForOffice365": (
+        "microsoftDefenderForOffice365",
+        "Microsoft Defender for Office 365",
+    ),
 }
 
 
@@ -58,6 +62,34 @@ def mailbox_evidence(user: Record, when: datetime) -> Record:
         "displayName": user["displayName"],
         "upn": user["userPrincipalName"],
         "userAccount": _account(None, user),
+    }
+
+
+def message_evidence(
+    user: Record, when: datetime, message_id: str, sender: str, subject: str, threat: str
+) -> Record:
+    """A mail message as evidence of an alert; `threat` is what it carries (Phish, Malware)."""
+    from_ = {"emailAddress": sender, "displayName": None, "domainName": sender.rpartition("@")[2]}
+    return {
+        **_evidence("analyzedMessageEvidence", when, "malicious", None),
+        "internetMessageId": message_id,
+        "networkMessageId": stable_id("network", message_id),
+        "subject": subject,
+        "recipientEmailAddress": user["mail"],
+        "p1Sender": from_,
+        "p2Sender": from_,
+        "senderIp": None,
+        "threats": [threat],
+        "threatDetectionMethods": [],
+        "urlCount": 1 if threat == "Phish" else 0,
+        "urls": [],
+        "attachmentsCount": 1 if threat == "Malware" else 0,
+        "deliveryAction": "Delivered",
+        "deliveryLocation": "Inbox",
+        "receivedDateTime": instant(when),
+        "language": "en",
+        "antiSpamDirection": "Inbound",
+        "urn": None,
     }
 
 

@@ -5,36 +5,16 @@ Source: https://learn.microsoft.com/powershell/module/exchange/set-mailbox
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from integrations.simulators.base.http import Refusal
 from integrations.simulators.base.store import Record
 
+from . import exchange_access, exchange_mail
+from .cmdlets import Cmdlet, ExchangeError, mailbox_owner, only
 from .errors import forbidden, not_found
 from .graph import Answer, Request
 
 _FORWARDING = {"ForwardingSmtpAddress", "ForwardingAddress", "DeliverToMailboxAndForward"}
-
-
-class ExchangeError(Refusal):
-    """A cmdlet that failed, in the shape of the admin endpoint."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(status, message)
-        self.code = code
-        self.message = message
-
-    def body(self) -> Record:
-        """The answer's JSON."""
-        return {
-            "error": {
-                "code": self.code,
-                "message": self.message,
-                "details": [{"code": "Context", "target": "", "message": self.message}],
-                "innererror": {"message": self.message, "type": self.code},
-            }
-        }
 
 
 def invoke_command(request: Request) -> Answer:
@@ -57,20 +37,6 @@ def invoke_command(request: Request) -> Answer:
     return Answer(200, {"@odata.context": context, "adminapi.warnings": [], "value": records})
 
 
-def _identity(request: Request, parameters: Record, *, for_writing: bool = False) -> Record:
-    name = str(parameters.get("Identity") or parameters.get("Mailbox") or "")
-    tenant = request.tenant
-    for user in tenant.true_all("users") if for_writing else tenant.all("users"):
-        names = {str(user.get(key)).casefold() for key in ("id", "userPrincipalName", "mail")}
-        if name.casefold() in names and tenant.true("mailboxes", user["id"]):
-            return user
-    raise ExchangeError(
-        404,
-        "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException",
-        f"Ex6F9304|The operation couldn't be performed because object '{name}' couldn't be found.",
-    )
-
-
 def _mailbox_view(request: Request, user: Record, mailbox: Record) -> Record:
     exchange = mailbox["exchange"]
     return {
@@ -86,6 +52,7 @@ def _mailbox_view(request: Request, user: Record, mailbox: Record) -> Record:
         "ForwardingSmtpAddress": exchange["ForwardingSmtpAddress"],
         "ForwardingAddress": exchange["ForwardingAddress"],
         "DeliverToMailboxAndForward": exchange["DeliverToMailboxAndForward"],
+        "GrantSendOnBehalfTo": exchange.get("GrantSendOnBehalfTo") or [],
         "AuditEnabled": True,
         "IsMailboxEnabled": True,
     }
@@ -94,7 +61,7 @@ def _mailbox_view(request: Request, user: Record, mailbox: Record) -> Record:
 def _get_mailbox(request: Request, parameters: Record) -> list[Record]:
     tenant = request.tenant
     if parameters.get("Identity"):
-        users = [_identity(request, parameters)]
+        users = [mailbox_owner(request, parameters)]
     else:
         users = [user for user in tenant.all("users") if tenant.true("mailboxes", user["id"])]
     return [
@@ -103,22 +70,23 @@ def _get_mailbox(request: Request, parameters: Record) -> list[Record]:
 
 
 def _set_mailbox(request: Request, parameters: Record) -> list[Record]:
-    user = _identity(request, parameters, for_writing=True)
-    unknown = set(parameters) - _FORWARDING - {"Identity", "Confirm", "ErrorAction"}
-    if unknown:
-        raise ExchangeError(
-            400,
-            "ParameterBindingException",
-            f"A parameter cannot be found that matches parameter name '{min(unknown)}'.",
-        )
+    user = mailbox_owner(request, parameters, for_writing=True)
+    only(parameters, _FORWARDING | {"GrantSendOnBehalfTo", "Type"})
     changes = {name: _value(parameters[name]) for name in _FORWARDING & set(parameters)}
     address = changes.get("ForwardingSmtpAddress")
     if isinstance(address, str) and not address.lower().startswith("smtp:"):
         changes["ForwardingSmtpAddress"] = f"smtp:{address}"
     mailbox = request.tenant.true("mailboxes", user["id"]) or {}
-    was = {name: mailbox["exchange"][name] for name in changes}
+    if "GrantSendOnBehalfTo" in parameters:
+        changes["GrantSendOnBehalfTo"] = list(parameters["GrantSendOnBehalfTo"] or [])
+    if "Type" in parameters:
+        kinds = {"shared": "SharedMailbox", "regular": "UserMailbox"}
+        changes["RecipientTypeDetails"] = kinds[str(parameters["Type"]).lower()]
+    was = {name: mailbox["exchange"].get(name) for name in changes}
     request.tenant.update("mailboxes", user["id"], {"exchange": {**mailbox["exchange"], **changes}})
-    request.effect("mailbox.set_forwarding", user["id"], was=was, now=changes)
+    is_forwarding = bool(_FORWARDING & set(changes))
+    kind = "mailbox.set_forwarding" if is_forwarding else "mailbox.set"
+    request.effect(kind, user["id"], was=was, now=changes)
     return []
 
 
@@ -128,7 +96,7 @@ def _value(value: Any) -> Any:
 
 
 def _inbox_rules(request: Request, parameters: Record) -> list[Record]:
-    user = _identity(request, parameters)
+    user = mailbox_owner(request, parameters)
     rules = request.tenant.all(f"rules:{user['id']}")
     if parameters.get("Identity") and parameters.get("Mailbox"):
         rules = [r for r in rules if parameters["Identity"] in {r["id"], r["displayName"]}]
@@ -169,7 +137,7 @@ def _addresses(recipients: list[Record] | None) -> list[str] | None:
 
 def _change_rule(request: Request, parameters: Record, verb: str) -> list[Record]:
     name = str(parameters.get("Identity", "")).split("\\")[-1]
-    user = _identity(request, {"Identity": parameters.get("Mailbox")}, for_writing=True)
+    user = mailbox_owner(request, {"Identity": parameters.get("Mailbox")}, for_writing=True)
     collection = f"rules:{user['id']}"
     for rule in request.tenant.true_all(collection):
         if name in {rule["id"], rule["displayName"]}:
@@ -182,7 +150,9 @@ def _change_rule(request: Request, parameters: Record, verb: str) -> list[Record
     raise ExchangeError(404, "ManagementObjectNotFoundException", str(not_found(name).message))
 
 
-_CMDLETS: dict[str, Callable[[Request, Record], list[Record]]] = {
+_CMDLETS: dict[str, Cmdlet] = {
+    **exchange_access.CMDLETS,
+    **exchange_mail.CMDLETS,
     "get-mailbox": _get_mailbox,
     "get-exomailbox": _get_mailbox,
     "set-mailbox": _set_mailbox,

@@ -18,6 +18,7 @@ from .odata import Query
 
 METADATA = "https://graph.microsoft.com/v1.0/$metadata"
 MAX_PAGE = 1000
+_MEMBER = ("id", "displayName", "userPrincipalName", "mail", "description")
 
 
 __all__ = ["Answer", "Handler", "Request", "Route", "instant", "route"]
@@ -168,6 +169,33 @@ def existing(request: Request, collection: str, record_id: str) -> Record:
     if record is None:
         raise not_found(record_id)
     return record
+
+
+def _reader(collection: str, context: str) -> tuple[Handler, Handler]:
+    """Handlers that list a collection and give one of its records."""
+
+    def many(request: Request) -> Answer:
+        return listing(request, request.tenant.all(collection), context)
+
+    def single(request: Request) -> Answer:
+        return shaped(request, one(request, collection, request.params["id"]), context)
+
+    return many, single
+
+
+def reading(collection: str, path: str, *permissions: str) -> list[Route]:
+    """The routes that list a collection and give one of its records."""
+    many, single = _reader(collection, path.strip("/"))
+    return [
+        route("GET", path, many, *permissions),
+        route("GET", path + "/{id}", single, *permissions),
+    ]
+
+
+def as_member(kind: str, record: Record) -> Record:
+    """A directory object as a member of something is shown."""
+    shown = {name: record[name] for name in _MEMBER if name in record}
+    return {"@odata.type": f"#microsoft.graph.{kind}", **shown}
 
 
 def audit(

@@ -43,7 +43,8 @@ _SETTINGS = frozenset(
 )
 
 
-def _mailbox_owner(request: Request, *, for_writing: bool = False) -> str:
+def mailbox_owner_id(request: Request, *, for_writing: bool = False) -> str:
+    """The id of the user whose mailbox the path names, or 404."""
     uid = user_id(request, for_writing=for_writing)
     if request.tenant.true("mailboxes", uid) is None:
         raise GraphError(
@@ -57,7 +58,7 @@ def _mailbox_owner(request: Request, *, for_writing: bool = False) -> str:
 def _rules(request: Request, *, for_writing: bool = False) -> str:
     if request.params["folder"].casefold() != "inbox":
         raise mail_not_found()
-    return f"rules:{_mailbox_owner(request, for_writing=for_writing)}"
+    return f"rules:{mailbox_owner_id(request, for_writing=for_writing)}"
 
 
 def _context(request: Request) -> str:
@@ -127,7 +128,7 @@ def delete_rule(request: Request) -> Answer:
 
 
 def list_folders(request: Request) -> Answer:
-    uid = _mailbox_owner(request)
+    uid = mailbox_owner_id(request)
     names = ["Inbox", "Archive", "Deleted Items", "Junk Email", "RSS Feeds", "Sent Items"]
     records = [
         {
@@ -150,18 +151,30 @@ def folder_id(name: str) -> str:
 
 
 def get_settings(request: Request) -> Answer:
-    mailbox = request.tenant.get("mailboxes", _mailbox_owner(request)) or {}
+    mailbox = request.tenant.get("mailboxes", mailbox_owner_id(request)) or {}
     return shaped(request, mailbox["settings"], "mailboxSettings")
 
 
 def update_settings(request: Request) -> Answer:
-    uid = _mailbox_owner(request, for_writing=True)
+    uid = mailbox_owner_id(request, for_writing=True)
     changes = {k: v for k, v in request.json(_SETTINGS).items() if not k.startswith("@")}
+    if isinstance(changes.get("automaticRepliesSetting"), dict):
+        changes["automaticRepliesSetting"] = _as_html(changes["automaticRepliesSetting"])
     mailbox = request.tenant.true("mailboxes", uid) or {}
     merged = {**mailbox["settings"], **changes}
     request.tenant.update("mailboxes", uid, {"settings": merged})
     request.effect("mailbox.update_settings", uid, properties=sorted(changes))
     return entity(merged, "mailboxSettings")
+
+
+def _as_html(reply: Record) -> Record:
+    """Exchange keeps the messages of an automatic reply as HTML."""
+    kept = dict(reply)
+    for name in ("internalReplyMessage", "externalReplyMessage"):
+        text = kept.get(name)
+        if text and not str(text).startswith("<html>"):
+            kept[name] = f"<html>\n<body>\n<div>{text}\n</div>\n</body>\n</html>\n"
+    return kept
 
 
 _RULE = "/users/{user}/mailFolders/{folder}/messageRules"

@@ -12,9 +12,23 @@ from integrations.simulators.base.http import Answer, Caller, Exchange, Refusal
 from integrations.simulators.base.simulator import Options, Simulator
 from integrations.simulators.base.store import App, Record
 
-from . import directory, exchange, mail, methods, security, users
+from . import (
+    beta,
+    directory,
+    exchange,
+    hunting,
+    licences,
+    mail,
+    messages,
+    methods,
+    roles,
+    security,
+    subscriptions,
+    users,
+)
 from .acts import ACTS
 from .batch import answer_batch
+from .cmdlets import ExchangeError
 from .defender import api as defender
 from .defender.errors import DefenderError, from_refusal
 from .entra import EntraTenant
@@ -27,7 +41,6 @@ from .errors import (
     throttled,
     unauthorised,
 )
-from .exchange import ExchangeError
 from .graph import Request, Router
 from .intune import api as intune
 from .seed import organisation
@@ -39,14 +52,22 @@ EXCHANGE = "https://outlook.office365.com"
 LOGIN = "https://login.microsoftonline.com"
 DEFENDER = "https://api.securitycenter.microsoft.com"
 _VERSION = "/v1.0"
+PARTS = (
+    users,
+    licences,
+    methods,
+    mail,
+    messages,
+    hunting,
+    security,
+    roles,
+    directory,
+    subscriptions,
+    intune,
+)
 # Each service by the beginning of its paths: a token is for one of them only.
-_SERVICES = {f"{_VERSION}/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
-ROUTER = Router(
-    [
-        *users.ROUTES, *methods.ROUTES, *mail.ROUTES, *security.ROUTES, *directory.ROUTES,
-        *intune.ROUTES,
-    ]
-)  # fmt: skip
+_SERVICES = {f"{_VERSION}/": GRAPH, "/beta/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
+ROUTER = Router([one for part in PARTS for one in part.ROUTES])
 DEFENDER_ROUTER = base.Router(defender.ROUTES)
 
 
@@ -83,6 +104,10 @@ class Microsoft365(Simulator):
         """Graph, Exchange, Defender or the sign-in service, by the path."""
         if exchange.path.startswith(f"{_VERSION}/"):
             return self._graph(exchange)
+        if exchange.path.startswith("/beta/"):
+            caller = self._caller(exchange, GRAPH)
+            path = exchange.path.removeprefix("/beta")
+            return beta.ROUTER.answer(self._request(exchange, caller, path))
         if exchange.path.startswith("/api/"):
             return self._defender(exchange)
         if exchange.path.startswith("/adminapi/beta/"):
@@ -103,6 +128,11 @@ class Microsoft365(Simulator):
     def expire_tokens(self) -> None:
         """Refuse every token issued so far."""
         self.issuer.expire_all()
+
+    def fault_path(self, exchange: Exchange) -> str:
+        """With the cmdlet's name at the end: one address serves them all."""
+        cmdlet = _cmdlet(exchange)
+        return f"{exchange.path}/{cmdlet}" if cmdlet else exchange.path
 
     def log_details(self, exchange: Exchange) -> Record:
         """The cmdlet that was run, if one was."""

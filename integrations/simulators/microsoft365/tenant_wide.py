@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from integrations.simulators.base.store import Record, Tenant, stable_id
 
-from .directory import role_assignment
 from .entra import initial_domain, object_id
 from .graph import instant
 from .people import BUSINESS_PREMIUM
+from .roles import role_assignment
 
 # Template ids are the same in every tenant:
 # https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
@@ -38,7 +38,8 @@ def fill(tenant: Tenant, now: datetime, country: str) -> None:
 
 
 def finish(tenant: Tenant) -> None:
-    """Create what counts people."""
+    """Create what counts people, or names some."""
+    _conditional_access(tenant)
     holders = [u for u in tenant.true_all("users") if u["assignedLicenses"]]
     plan = {
         "servicePlanId": "9aaf7827-d63c-4b61-89c3-182f06f82e5c",
@@ -67,6 +68,40 @@ def finish(tenant: Tenant) -> None:
             "subscriptionIds": [stable_id(tenant.id, "subscription")],
         },
     )
+
+
+def _conditional_access(tenant: Tenant) -> None:
+    """Policies for everybody but the account that is kept for emergencies."""
+    emergency = [
+        u["id"] for u in tenant.true_all("users") if u["jobTitle"] == "Break-glass account"
+    ]
+    created = next(iter(tenant.true_all("organization")))["createdDateTime"]
+    for name, clients, controls in (
+        ("Block legacy authentication", ["exchangeActiveSync", "other"], ["block"]),
+        ("Require multifactor authentication", ["all"], ["mfa"]),
+    ):
+        tenant.put("conditionalAccessPolicies", {
+            "id": stable_id(tenant.id, "conditional-access", name),
+            "displayName": name,
+            "createdDateTime": created,
+            "modifiedDateTime": created,
+            "state": "enabled",
+            "templateId": None,
+            "conditions": {
+                "clientAppTypes": clients,
+                "userRiskLevels": [],
+                "signInRiskLevels": [],
+                "servicePrincipalRiskLevels": [],
+                "applications": {"includeApplications": ["All"], "excludeApplications": [],
+                                 "includeUserActions": []},
+                "users": {"includeUsers": ["All"], "excludeUsers": emergency,
+                          "includeGroups": [], "excludeGroups": [],
+                          "includeRoles": [], "excludeRoles": []},
+            },
+            "grantControls": {"operator": "OR", "builtInControls": controls,
+                              "customAuthenticationFactors": [], "termsOfUse": []},
+            "sessionControls": None,
+        })  # fmt: skip
 
 
 def assign_role(tenant: Tenant, user: Record, role: str) -> None:

@@ -119,6 +119,7 @@ _WRITABLE = {
     "employeeLeaveDateTime": str,
 }
 _READ = ("User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All")
+_LIFE_CYCLE = ("User-LifeCycleInfo.Read.All", "User-LifeCycleInfo.ReadWrite.All")
 _WRITE = ("User.ReadWrite.All", "Directory.ReadWrite.All")
 
 
@@ -168,6 +169,9 @@ def count_users(request: Request) -> Answer:
 
 def get_user(request: Request) -> Answer:
     _may_read_activity(request)
+    asked = request.options.get("$select", "")
+    if "employeeLeaveDateTime" in asked and not request.roles & set(_LIFE_CYCLE):
+        raise forbidden()
     user = one(request, "users", user_id(request))
     return shaped(request, user, "users", select=project)
 
@@ -293,18 +297,6 @@ def _user_changes(request: Request, since: int, upto: int) -> list[Record]:
     return [record for _, record in sorted(found, key=lambda item: item[0])]
 
 
-def list_licences(request: Request) -> Answer:
-    uid = user_id(request)
-    user = one(request, "users", uid)
-    owned = {licence["skuId"] for licence in user.get("assignedLicenses", [])}
-    records = [
-        {key: sku[key] for key in ("skuId", "skuPartNumber", "servicePlans", "id")}
-        for sku in request.tenant.all("subscribedSkus")
-        if sku["skuId"] in owned
-    ]
-    return listing(request, records, f"users('{uid}')/licenseDetails")
-
-
 ROUTES: list[Route] = [
     route("GET", "/users", list_users, *_READ),
     route("GET", "/users/$count", count_users, *_READ),
@@ -328,5 +320,4 @@ ROUTES: list[Route] = [
         *_WRITE,
         "User.RevokeSessions.All",
     ),
-    route("GET", "/users/{user}/licenseDetails", list_licences, *_READ),
 ]

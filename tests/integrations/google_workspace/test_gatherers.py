@@ -6,7 +6,6 @@ import pytest
 
 from integrations import catalog, registry
 from integrations.connectors.google_workspace.gatherers import GATHERERS
-from integrations.connectors.google_workspace.gatherers.mail import _is_like, _passes
 from integrations.contract import Target
 from integrations.errors import NotFound
 from tests.integrations.google_workspace.subject import account, user
@@ -175,22 +174,3 @@ def test_a_message_and_its_copies(vendor, client) -> None:
     assert message["passes_authentication"] is False
     with pytest.raises(NotFound):
         ask(client, "email.get_message", Target("message", "", "unheard@of.example", ""))
-
-
-@pytest.mark.parametrize(
-    ("results", "passes"),
-    [("mx; spf=pass; dkim=pass; dmarc=pass", True), ("mx; spf=pass; dkim=pass; dmarc=fail", False),
-     ("mx; spf=pass; dkim=pass", True), ("mx; spf=pass; dkim=none", False), ("", False)],
-)  # fmt: skip
-def test_authentication_is_dmarcs_word_or_that_of_both_others(results, passes) -> None:
-    assert _passes(results) is passes
-
-
-@pytest.mark.parametrize(
-    ("domain", "is_like"),
-    [("contos0.example", True), ("contosso.example", True), ("contos.example", True),
-     ("contoso.example", False), ("fabrikam.example", False), ("", False),
-     ("ocntoso.example", False)],
-)  # fmt: skip
-def test_a_domain_is_like_another_that_differs_by_one_letter(domain, is_like) -> None:
-    assert _is_like(domain, "contoso.example") is is_like

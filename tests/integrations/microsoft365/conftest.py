@@ -1,13 +1,16 @@
 """A simulated Microsoft 365 and a client connected to it, over real HTTP."""
 
-from collections.abc import Iterator
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from integrations import registry
 from integrations.connectors.microsoft365.client import GraphClient, connect
-from integrations.contract import Target
+from integrations.contract import Intention, Target
 from integrations.transport import Limits
 from tests.integrations.simulators.fixtures import RunningSimulator, running_simulator
 
@@ -65,6 +68,21 @@ class Vendor:
         user = self.user(name)
         return Target("account", "row", user["id"], user["userPrincipalName"])
 
+    def act(self, verb: str, **given: Any) -> Any:
+        """Let something befall the organisation."""
+        return self.control.act(verb, tenant=self.tenant["id"], **given)
+
+    def put(self, collection: str, record: dict[str, Any]) -> None:
+        """Let the organisation hold a record."""
+        self.act("put", collection=collection, record=record)
+
+    def asked_about(self, question: str) -> Target:
+        """Whom or what a question can be put about: the victim, or a message that reached her."""
+        if not question.startswith("email."):
+            return self.account("priya.shah")
+        told = self.act("deliver", users=["priya.shah", "anna.berg"], threat="Phish")
+        return Target("message", "", told["internetMessageId"], "Unpaid invoice")
+
     def requests(self, path: str) -> list[dict[str, Any]]:
         """The requests that came for a path, in order."""
         return [line for line in self.control.log() if path in line["path"]]
@@ -100,3 +118,30 @@ def client(vendor: Vendor) -> Iterator[GraphClient]:
 def victim(vendor: Vendor) -> Target:
     """The account that was taken over."""
     return vendor.account("priya.shah")
+
+
+@pytest.fixture
+def ask(client: GraphClient, victim: Target) -> Callable[..., dict[str, Any]]:
+    """Ask one question, about the victim if about nobody else; the answer must be JSON."""
+
+    def asked(name: str, target: Target = victim, **inputs: Any) -> dict[str, Any]:
+        answer = dict(registry.gatherer("microsoft365", name).gather(client, target, inputs))
+        assert json.loads(json.dumps(answer)) == answer
+        return answer
+
+    return asked
+
+
+@pytest.fixture
+def carry_out(client: GraphClient) -> Callable[..., Any]:
+    """Carry an action out; return what was read back, and the inputs of its reversal."""
+
+    def done(name: str, target: Target, **inputs: Any) -> Any:
+        action = registry.action("microsoft365", name)
+        now = dt.datetime.now(dt.UTC)
+        snapshot = action.snapshot(client, Intention(target, inputs, now))
+        intended = Intention(target, inputs, now, snapshot)
+        action.call(client, intended)
+        return action.read_back(client, intended), action.reversal_inputs(intended)
+
+    return done

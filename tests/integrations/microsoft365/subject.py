@@ -5,85 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from integrations.connectors.microsoft365.manifest import MANIFEST
-from integrations.contract import Target
 from tests.contracts.published import GRAPH
 from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.microsoft365 import targets
 from tests.integrations.simulators.fixtures import running_simulator
 
 ENDPOINTS = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
 
 
-def _user(vendor: Simulated, name: str = "priya.shah") -> dict[str, Any]:
-    users = vendor.records("users").values()
-    return next(u for u in users if u["userPrincipalName"].startswith(f"{name}@"))
-
-
-def _account(vendor: Simulated) -> Target:
-    user = _user(vendor)
-    return Target("account", "row", user["id"], user["userPrincipalName"])
-
-
-def _mailbox(vendor: Simulated) -> Target:
-    user = _user(vendor)
-    return Target("mailbox", "row", user["id"], user["userPrincipalName"])
-
-
-def _rule(vendor: Simulated) -> Target:
-    owner = _user(vendor)["id"]
-    rules = vendor.records(f"rules:{owner}").values()
-    rule = next(r for r in rules if r["displayName"] == ".")
-    return Target("mailbox_rule", "row", f"{owner}/{rule['id']}", ".", owner)
-
-
-def _phone(vendor: Simulated) -> Target:
-    owner = _user(vendor)["id"]
-    methods = vendor.records(f"methods:{owner}").values()
-    phone = next(m for m in methods if "phoneAuthenticationMethod" in m["@odata.type"])
-    return Target("auth_method", "row", f"{owner}/{phone['id']}", phone["phoneNumber"], owner)
-
-
-def _enabled(vendor: Simulated, target: Target) -> Any:
-    return vendor.records("users")[target.external_id]["accountEnabled"]
-
-
-def _was_changed(kind: str) -> Any:
-    """Whether something was ever done that leaves only a later time behind."""
-
-    def observe(vendor: Simulated, target: Target) -> bool:
-        return bool(vendor.served.control.effects(kind, target.external_id))
-
-    return observe
-
-
-def _rules(vendor: Simulated, target: Target) -> Any:
-    """The owner's rules without ids and places, which a rule made anew has of its own."""
-    rules = vendor.records(f"rules:{target.parent_external_id}").values()
-    kept = ("displayName", "isEnabled", "conditions", "actions", "exceptions")
-    return sorted(
-        ({k: r[k] for k in kept if r.get(k)} for r in rules), key=lambda r: r["displayName"]
-    )
-
-
-def _methods(vendor: Simulated, target: Target) -> Any:
-    methods = vendor.records(f"methods:{target.parent_external_id}").values()
-    return sorted(str(m.get("phoneNumber") or m["id"]) for m in methods)
-
-
-def _forwarding(vendor: Simulated, target: Target) -> Any:
-    exchange = vendor.records("mailboxes")[target.external_id]["exchange"]
-    names = ("ForwardingSmtpAddress", "ForwardingAddress", "DeliverToMailboxAndForward")
-    return {name: exchange.get(name) for name in names}
-
-
-def _block(vendor: Simulated, target: Target) -> None:
-    vendor.act("set_enabled", user="priya.shah", is_enabled=False)
-
-
 _PATCH_USER = {"method": "PATCH", "path": "^/v1.0/users/[^/]+$"}
+_PATCH_POLICY = {"method": "PATCH", "path": "/conditionalAccess/policies/"}
 _RULES = "/messageRules"
+_INVOKE = {"method": "POST", "path": "/InvokeCommand/(Add|Remove|Set|New)-"}
+_NO_REPLY = {"externalAudience": "all", "internalReplyMessage": "", "externalReplyMessage": ""}
+_ASSIGNMENTS = "/roleAssignments"
+_MEMBERS = "/groups/[^/]+/members/"
+_LICENSE = "/assignLicense"
+_LACKS_GRANT = (
+    "The part of the contract that is here lacks the creation of a grant: "
+    "https://learn.microsoft.com/graph/api/oauth2permissiongrant-post"
+)
+_BETA = "The contract that is here is of Graph v1.0."
 _UNPUBLISHED = "Microsoft publishes no contract of Exchange Online's admin endpoint."
 
 
@@ -136,48 +80,269 @@ class Microsoft365Subject(Subject):
     contract = GRAPH
     records = RECORDS
     actions = (
-        ActionCase("identity.disable_sign_in", _account, _enabled, _PATCH_USER),
-        ActionCase("identity.enable_sign_in", _account, _enabled, _PATCH_USER, prepare=_block),
+        ActionCase("identity.disable_sign_in", targets.account, targets.enabled, _PATCH_USER),
         ActionCase(
-            "identity.revoke_sessions", _account, _was_changed("user.revoke_sessions"),
+            "identity.enable_sign_in",
+            targets.account,
+            targets.enabled,
+            _PATCH_USER,
+            prepare=targets.block,
+        ),
+        ActionCase(
+            "identity.revoke_sessions",
+            targets.account,
+            targets.was_changed("user.revoke_sessions"),
             {"method": "POST", "path": "/revokeSignInSessions"},
         ),
         ActionCase(
-            "identity.reset_password", _account, _was_changed("user.reset_password"), _PATCH_USER
+            "identity.reset_password",
+            targets.account,
+            targets.was_changed("user.reset_password"),
+            _PATCH_USER,
         ),
         ActionCase(
-            "identity.remove_auth_method", _phone, _methods,
+            "identity.remove_auth_method",
+            targets.phone,
+            targets.methods,
             {"method": "DELETE", "path": "/phoneMethods/"},
         ),
         ActionCase(
-            "identity.restore_auth_method", _phone, _methods,
-            {"method": "POST", "path": "/phoneMethods"}, undoes="identity.remove_auth_method",
+            "identity.restore_auth_method",
+            targets.phone,
+            targets.methods,
+            {"method": "POST", "path": "/phoneMethods"},
+            undoes="identity.remove_auth_method",
         ),
         ActionCase(
-            "mailbox.disable_inbox_rule", _rule, _rules, {"method": "PATCH", "path": _RULES}
+            "identity.require_mfa_registration",
+            targets.account,
+            targets.demanded,
+            {"method": "PATCH", "path": "^/beta/users/[^/]+/authentication/requirements$"},
+            outside_contract=_BETA,
         ),
         ActionCase(
-            "mailbox.enable_inbox_rule", _rule, _rules, {"method": "PATCH", "path": _RULES},
+            "identity.revoke_oauth_grant",
+            targets.grant,
+            targets.grants,
+            {"method": "DELETE", "path": "/oauth2PermissionGrants/"},
+        ),
+        ActionCase(
+            "identity.restore_oauth_grant",
+            targets.grant,
+            targets.grants,
+            {"method": "POST", "path": "/oauth2PermissionGrants"},
+            undoes="identity.revoke_oauth_grant",
+            outside_contract=_LACKS_GRANT,
+            no_reversal="The new grant may have another id, so the old target can't name it.",
+        ),
+        ActionCase(
+            "identity.remove_role",
+            targets.role,
+            targets.roles,
+            {"method": "DELETE", "path": _ASSIGNMENTS},
+        ),
+        ActionCase(
+            "identity.restore_role",
+            targets.role,
+            targets.roles,
+            {"method": "POST", "path": _ASSIGNMENTS},
+            undoes="identity.remove_role",
+            no_reversal="The new assignment has a new id, so the old target can't name it.",
+        ),
+        ActionCase(
+            "identity.remove_from_group",
+            targets.membership,
+            targets.members,
+            {"method": "DELETE", "path": _MEMBERS},
+        ),
+        ActionCase(
+            "identity.add_to_group",
+            targets.membership,
+            targets.members,
+            {"method": "POST", "path": _MEMBERS},
+            undoes="identity.remove_from_group",
+        ),
+        ActionCase(
+            "identity.remove_licence",
+            targets.licence,
+            targets.licences,
+            {"method": "POST", "path": _LICENSE},
+        ),
+        ActionCase(
+            "identity.assign_licence",
+            targets.licence,
+            targets.licences,
+            {"method": "POST", "path": _LICENSE},
+            undoes="identity.remove_licence",
+        ),
+        ActionCase(
+            "mailbox.disable_inbox_rule",
+            targets.rule,
+            targets.rules,
+            {"method": "PATCH", "path": _RULES},
+        ),
+        ActionCase(
+            "mailbox.enable_inbox_rule",
+            targets.rule,
+            targets.rules,
+            {"method": "PATCH", "path": _RULES},
             undoes="mailbox.disable_inbox_rule",
         ),
         ActionCase(
-            "mailbox.delete_inbox_rule", _rule, _rules, {"method": "DELETE", "path": _RULES}
+            "mailbox.delete_inbox_rule",
+            targets.rule,
+            targets.rules,
+            {"method": "DELETE", "path": _RULES},
         ),
         ActionCase(
-            "mailbox.restore_inbox_rule", _rule, _rules, {"method": "POST", "path": _RULES},
+            "mailbox.restore_inbox_rule",
+            targets.rule,
+            targets.rules,
+            {"method": "POST", "path": _RULES},
             undoes="mailbox.delete_inbox_rule",
             no_reversal="The restored rule has a new id, so the old target can't name it.",
         ),
         ActionCase(
-            "mailbox.remove_forwarding", _mailbox, _forwarding,
-            {"method": "POST", "path": "/InvokeCommand"}, outside_contract=_UNPUBLISHED,
-        ),
-        ActionCase(
-            "mailbox.restore_forwarding", _mailbox, _forwarding,
-            {"method": "POST", "path": "/InvokeCommand"}, undoes="mailbox.remove_forwarding",
+            "mailbox.remove_forwarding",
+            targets.mailbox,
+            targets.forwarding,
+            {"method": "POST", "path": "/InvokeCommand"},
             outside_contract=_UNPUBLISHED,
         ),
-    )  # fmt: skip
+        ActionCase(
+            "mailbox.restore_forwarding",
+            targets.mailbox,
+            targets.forwarding,
+            {"method": "POST", "path": "/InvokeCommand"},
+            undoes="mailbox.remove_forwarding",
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.remove_delegate",
+            targets.delegate("full_access", "x@collector.example"),
+            targets.mailbox_state,
+            _INVOKE,
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.restore_delegate",
+            targets.delegate("send_on_behalf", "x@collector.example"),
+            targets.mailbox_state,
+            _INVOKE,
+            undoes="mailbox.remove_delegate",
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.grant_access",
+            targets.mailbox,
+            targets.mailbox_state,
+            _INVOKE,
+            targets.colleague,
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.revoke_access",
+            targets.mailbox,
+            targets.mailbox_state,
+            _INVOKE,
+            targets.colleague,
+            prepare=lambda vendor, target: vendor.act(
+                "give_access", user="priya.shah", to=targets.user_of(vendor, "anna.berg")["mail"]
+            ),
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.remove_trusted_sender",
+            targets.trusted,
+            targets.mailbox_state,
+            _INVOKE,
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.restore_trusted_sender",
+            targets.trusted,
+            targets.mailbox_state,
+            _INVOKE,
+            undoes="mailbox.remove_trusted_sender",
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.convert_to_shared",
+            targets.mailbox,
+            targets.mailbox_state,
+            _INVOKE,
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.convert_to_user",
+            targets.mailbox,
+            targets.mailbox_state,
+            _INVOKE,
+            undoes="mailbox.convert_to_shared",
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "mailbox.set_automatic_reply",
+            targets.mailbox,
+            targets.reply_settings,
+            {"method": "PATCH", "path": "/mailboxSettings"},
+            targets.away,
+        ),
+        ActionCase(
+            "mailbox.restore_automatic_reply",
+            targets.mailbox,
+            targets.reply_settings,
+            {"method": "PATCH", "path": "/mailboxSettings"},
+            inputs=lambda vendor, target: {
+                "reply": {**_NO_REPLY, "status": "alwaysEnabled", "internalReplyMessage": "Away."}
+            },
+            no_reversal="What was there before had no text that could be set.",
+        ),
+        ActionCase(
+            "email.quarantine_message",
+            targets.message,
+            targets.folders,
+            {"method": "POST", "path": "/move$"},
+        ),
+        ActionCase(
+            "email.restore_message",
+            targets.message,
+            targets.folders,
+            {"method": "POST", "path": "/move$"},
+            undoes="email.quarantine_message",
+        ),
+        ActionCase(
+            "posture.correct_setting",
+            targets.weakened,
+            targets.policies,
+            _PATCH_POLICY,
+            inputs=lambda vendor, target: {"wanted": {"state": "enabled"}},
+        ),
+        ActionCase(
+            "posture.restore_setting",
+            targets.weakened,
+            targets.policies,
+            _PATCH_POLICY,
+            inputs=lambda vendor, target: {
+                "setting": {"state": "enabledForReportingButNotEnforced"}
+            },
+        ),
+        ActionCase(
+            "email.block_sender",
+            targets.sender,
+            targets.listed,
+            _INVOKE,
+            outside_contract=_UNPUBLISHED,
+        ),
+        ActionCase(
+            "email.unblock_sender",
+            targets.sender,
+            targets.listed,
+            _INVOKE,
+            undoes="email.block_sender",
+            outside_contract=_UNPUBLISHED,
+        ),
+    )
 
     @contextmanager
     def running(self, folder: Path) -> Iterator[Simulated]:

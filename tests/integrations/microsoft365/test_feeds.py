@@ -213,7 +213,26 @@ def test_every_request_conforms_to_the_vendors_contract(tmp_path) -> None:
             _, cursor = sweep(client, name)
             sweep(client, name, cursor)
         for gatherer in MANIFEST.gatherers:
-            gatherer.gather(client, vendor.account("priya.shah"), {})
+            gatherer.gather(client, vendor.asked_about(gatherer.name), {})
         client.close()
     assert len(recorded.read_text().splitlines()) > 50
     assert_conforms(recorded)
+
+
+def test_delegates_come_with_the_mailbox_settings(vendor, client) -> None:
+    vendor.act("give_access", user="priya.shah", to="x@collector.example")
+    items, _ = sweep(client, "mailbox_settings")
+    told = {item.name: item for item in items if item.kind == "mailbox_delegates"}
+    found = told["priya.shah@contoso-clinic.example"].attributes["delegates"]
+    assert found == [
+        {"kind": "full_access", "who": "x@collector.example", "rights": ["FullAccess"]}
+    ]
+    assert told["anna.berg@contoso-clinic.example"].attributes["delegates"] == []
+
+
+def test_without_exchange_the_settings_come_without_delegates(vendor) -> None:
+    vendor.control.permissions(["MailboxSettings.Read", "User.Read.All"], vendor.tenant["id"])
+    poor = vendor.connect()
+    items, _ = sweep(poor, "mailbox_settings")
+    assert {item.kind for item in items} == {"mailbox", "mailbox_settings"}
+    poor.close()

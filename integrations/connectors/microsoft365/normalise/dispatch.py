@@ -181,6 +181,8 @@ def _named_user(at: Resource) -> str:
 def _settings(record: Fields, owner: str, context: Mapping[str, Any]) -> Normalised:
     if context.get("as") == "mailbox":
         return mail.mailbox_of_settings(record, owner, str(context.get("address") or ""))
+    if context.get("as") == "delegates":
+        return mail.delegates(record, owner, str(context.get("address") or ""))
     return mail.mailbox_settings(record, owner)
 
 

@@ -176,6 +176,25 @@ def deletes(actions: Any) -> bool:
     return bool(told.truth("delete") or told.truth("permanentDelete"))
 
 
+def delegates(record: Fields, owner: str, address: str) -> DirectoryItem:
+    """Return who else can open a mailbox, or send in its name: one item for each mailbox.
+
+    Source: https://learn.microsoft.com/powershell/module/exchange/get-mailboxpermission
+    """
+    return DirectoryItem(
+        kind="mailbox_delegates",
+        external_id=owner or record.essential("id", what="mailbox"),
+        name=address or owner,
+        parent=owner,
+        attributes={
+            "delegates": [
+                {"kind": one.text("kind"), "who": one.text("who"), "rights": one.texts("rights")}
+                for one in record.objects("delegates")
+            ]
+        },
+    )
+
+
 def mailbox_settings(record: Fields, user_id: str) -> DirectoryItem:
     """Return the settings of a mailbox; whose they are stands only in the address."""
     owner = user_id or record.text("userId", "ExternalDirectoryObjectId")
