@@ -152,7 +152,7 @@ class Network:
         """Let no connection to a host's SSH come through."""
         rule = "tcp dport 22 reject with tcp reset"
         chain = f"chain input {{ type filter hook input priority -400; {rule}; }}"
-        host.sh(f"nft 'table inet fault {{ {chain} }}'")
+        host.sh(f"nft 'table inet fault {{ {chain}; }}'")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Source: https://docs.ansible.com/ansible/latest/command_guide/intro_patterns.htm
 `ansible/`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from integrations.values import Fields
 SSH = "ssh"
 _NEEDED = ("hosts", "known_hosts", "private_key")
 _AT_ONCE = 10
+_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----\s[A-Za-z0-9+/=\s:,-]+-----END \1-----")
 
 
 class AnsibleHostsClient:
@@ -127,7 +130,13 @@ def connect(
         raise ConnectionMisconfigured(
             f"The connection to hosts over SSH lacks {', '.join(missing)}: enter it."
         )
+    if not _KEY.fullmatch(given["private_key"].strip()):
+        raise ConnectionMisconfigured(
+            "private_key is no private key: paste the whole text, from BEGIN to END."
+        )
     user = given.get("user", "").strip() or "root"
+    if not _USER.fullmatch(user):
+        raise ConnectionMisconfigured("user is the name of a user on the hosts, such as root.")
     at_once = given.get("at_once", "").strip() or str(_AT_ONCE)
     if not at_once.isdecimal() or not 0 < int(at_once) <= 50:
         raise ConnectionMisconfigured("at_once is a number from 1 to 50.")

@@ -32,10 +32,16 @@ from integrations.transport import Limits
 
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "ansible"
 PROGRAM = "ansible-playbook"
+_PLACE = "holdfast-ansible-"
 _REPORT = re.compile(r'^ok: \[(\S+)\] => \{\s+"msg": "holdfast:([A-Za-z0-9+/=]*)"', re.MULTILINE)
 _FATAL = re.compile(r"^fatal: \[(\S+)\]: (UNREACHABLE|FAILED)! => (\{.*)$", re.MULTILINE)
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+) ", re.MULTILINE)
-_REFUSED = ("permission denied", "host key verification failed", "too many authentication")
+_REFUSED = (
+    "permission denied",
+    "host key verification failed",
+    "host identification has changed",
+    "too many authentication",
+)
 _NO_SUDO = ("missing sudo password", "sudo: a password is required", "incorrect sudo password")
 
 
@@ -83,7 +89,8 @@ class Runner:
                 "ansible-playbook isn't installed where Holdfast runs: apt-get install ansible-core"
             )
         numbered = {f"h{number}": pair for number, pair in enumerate(hosts)}
-        with tempfile.TemporaryDirectory(prefix="holdfast-ansible-") as place:
+        _remove_what_the_dead_left()
+        with tempfile.TemporaryDirectory(prefix=f"{_PLACE}{os.getpid()}-") as place:
             arguments = self._prepare(Path(place), numbered, inputs)
             command = [program, *arguments, str(PLAYBOOKS / playbook)]
             said = self._said(command, Path(place), playbook, is_read=is_read)
@@ -151,6 +158,14 @@ class Runner:
         return said.decode("utf-8", "replace")
 
 
+def _remove_what_the_dead_left() -> None:
+    """Remove the folders, with keys in them, of processes that were killed in a run."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PLACE}*"):
+        pid = path.name.removeprefix(_PLACE).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -199,9 +214,9 @@ def _message(told: str) -> str:
     try:
         found = json.loads(told)
     except ValueError:
-        return told[:300]
+        return told
     parts = (str(found.get(name) or "") for name in ("msg", "stderr", "module_stderr"))
-    return " ".join(" ".join(parts).split())[:300]
+    return " ".join(" ".join(parts).split())
 
 
 def _failure(name: str, kind: str, message: str, has_begun: bool) -> VendorError:
@@ -211,7 +226,7 @@ def _failure(name: str, kind: str, message: str, has_begun: bool) -> VendorError
             f"{name}: sudo asks for a password. It needs root: let the user sudo without one."
         )
     if kind == "FAILED":
-        return Rejected(f"{name}: {message}")
+        return Rejected(f"{name}: {message[:300]}")
     if any(words in lower for words in _REFUSED):
         return Unauthorised(
             f"{name}: the host refused the sign-in, or its key isn't the one that is known "

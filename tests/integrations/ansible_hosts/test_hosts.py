@@ -1,6 +1,9 @@
 """Real hosts: isolation that is felt on the wire, updates that are installed, what goes wrong."""
 
+import os
 import shutil
+import subprocess
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,6 +198,19 @@ def test_without_ansible_it_is_told_what_to_install(client, monkeypatch, tmp_pat
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConnectionMisconfigured, match="apt-get install ansible-core"):
         client.state("web-1")
+
+
+def test_what_a_killed_process_left_is_removed_and_what_others_use_is_not(client) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    kept, left = (
+        Path(tempfile.mkdtemp(prefix=f"holdfast-ansible-{pid}-")) for pid in (os.getpid(), dead.pid)
+    )
+    (left / "key").write_text("key")
+    client.state("web-1")
+    assert not left.exists()
+    assert kept.exists()
+    kept.rmdir()
 
 
 def test_missing_updates_and_the_ring(vendor, client) -> None:

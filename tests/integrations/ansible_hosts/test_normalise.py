@@ -16,6 +16,8 @@ from integrations.values import Fields
 from tenants.errors import Quarantine
 from tenants.records import DirectoryItem, SourceRecord
 
+_PEM = "OPENSSH PRIVATE KEY-----"
+KEY = f"-----BEGIN {_PEM}\nc2VjcmV0\n-----END {_PEM}"
 STATE = [
     "boot_id 6a1f", "booted_at 1795647531", "needs_restart yes", "can_isolate yes", "isolated no",
     "firewall inet filter", "updating no", "manager apt",
@@ -142,11 +144,21 @@ def test_the_inventory_trusts_the_keys_that_were_entered_and_no_others() -> None
     ("settings", "named"),
     [({"known_hosts": "k"}, "hosts"), ({"hosts": "web-1 192.0.2.1"}, "known_hosts"),
      ({"hosts": "web-1 192.0.2.1", "known_hosts": "k", "at_once": "many"}, "at_once"),
-     ({"hosts": "web-1 192.0.2.1", "known_hosts": "k", "at_once": "0"}, "at_once")],
+     ({"hosts": "web-1 192.0.2.1", "known_hosts": "k", "at_once": "0"}, "at_once"),
+     ({"hosts": "web-1 192.0.2.1", "known_hosts": "k", "user": "-o Proxy"}, "user is")],
 )  # fmt: skip
 def test_settings_that_can_not_work_are_named(settings, named) -> None:
     with pytest.raises(ConnectionMisconfigured, match=named):
-        connect(settings, {"private_key": "key"})
+        connect(settings, {"private_key": KEY})
+
+
+@pytest.mark.parametrize("key", ["key", KEY + "x", KEY.partition("-----END")[0], KEY[1:]])
+def test_a_key_that_was_not_pasted_whole_is_told(key) -> None:
+    settings = {"hosts": "web-1 192.0.2.1", "known_hosts": "k"}
+    with pytest.raises(ConnectionMisconfigured, match="private_key") as caught:
+        connect(settings, {"private_key": key})
+    assert "c2VjcmV0" not in str(caught.value)
+    assert "c2VjcmV0" not in repr(vars(connect(settings, {"private_key": KEY})))
 
 
 def test_ansible_is_a_program_and_never_a_part_of_ours() -> None:
