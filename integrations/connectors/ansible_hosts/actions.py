@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from integrations.connectors.ansible_hosts.client import SSH, AnsibleHostsClient
 from integrations.contract import Action, Intention, Json, ReadBack
-from integrations.errors import Rejected
+from integrations.errors import Rejected, Throttled
 from integrations.managed.actions import wanted
 
 _PERMISSIONS = (SSH,)
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,99}")
 # https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}")
+_WAIT_SECONDS = 60.0
 _RESTARTS = ("never", "if_needed", "always")
 # What Holdfast itself and its way in depend on.
 _KEPT_SERVICES = frozenset({"ssh", "sshd", "ssh.service", "sshd.service", "ssh.socket"})
@@ -125,10 +126,21 @@ class InstallUpdates:
         }
 
     def call(self, client: AnsibleHostsClient, intention: Intention) -> Json:
-        """Begin, unless it lacked none, or the host installs just now or did so since."""
+        """Begin, unless it lacked none, or the host installs just now or did so since.
+
+        Throttled while another host of the connection installs: one after the other, so that what
+        an update breaks is seen before the next host gets it.
+        """
         restart, names = _restart(intention), _names(intention)
         if intention.snapshot.get("lacking") == []:
             return {"status": "installed"}
+        busy = client.updating(but=intention.target.external_id)
+        if busy:
+            raise Throttled(
+                f"{', '.join(busy)[:100]} installs updates just now; hosts get them one after the "
+                "other.",
+                _WAIT_SECONDS,
+            )
         # A host that has tried since then answers so, and begins nothing.
         known = intention.snapshot.get("last_update", "any")
         own_id = intention.target.external_id

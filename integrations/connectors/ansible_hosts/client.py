@@ -86,6 +86,13 @@ class AnsibleHostsClient:
         report = self._look(own_id, updates=True)
         return state_of(report), [update(row) for row in pending_of(report)]
 
+    def updating(self, but: str) -> list[str]:
+        """Which hosts other than one install updates just now, as far as they answer."""
+        others = [host for host in self.hosts if host.name != but]
+        told = self.ask("look.yml", others) if others else Outcome({}, {})
+        states = {name: state_of(Fields(report)) for name, report in told.reports.items()}
+        return sorted(name for name, state in states.items() if state.get("updating") == "yes")
+
     def computer(self, own_id: str) -> tuple[Computer, dict[str, str]]:
         """The host with its facts, and how it stands."""
         host, report = one(self.hosts, own_id), self._look(own_id, detail=True)

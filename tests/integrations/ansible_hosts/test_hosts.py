@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -17,6 +18,7 @@ from integrations.errors import (
     ConnectionMisconfigured,
     NotFound,
     Rejected,
+    Throttled,
     Unauthorised,
     Unavailable,
 )
@@ -102,6 +104,20 @@ def test_updates_are_installed_and_restarts_follow_the_policy(
     # Asked again after a crash, the host begins nothing.
     action.call(client, asked)
     assert len(host.sh("cat /run/shutdowns").splitlines()) == restarts
+
+
+def test_hosts_are_updated_one_after_the_other(vendor, client) -> None:
+    other = vendor.host("db-1")
+    # It holds the lock as what installs does, until it is ended.
+    lock = "exec 9>/run/lock/holdfast-updates; flock -n 9; sleep 600 >/dev/null 2>&1 & echo $!"
+    pid = int(other.sh(lock))
+    with pytest.raises(Throttled, match="db-1 installs updates just now") as caught:
+        act(vendor, client, "patch.install", patches=[PACKAGE])
+    assert caught.value.retry_after == 60
+    assert vendor.host("web-1").sh(f"cat /usr/share/{PACKAGE}/version") == "1"
+    os.kill(pid, signal.SIGKILL)
+    act(vendor, client, "patch.install", patches=[PACKAGE])
+    assert vendor.host("web-1").sh(f"cat /usr/share/{PACKAGE}/version") == "2"
 
 
 def test_an_update_that_is_there_has_yet_to_restart(vendor, client) -> None:
