@@ -25,6 +25,7 @@ from tests.journeys.processes import wait_until
 
 NAMES = ("app-1", "db-1", "web-1")
 PACKAGE, SERVICE, PORT = "holdfast-sample", "holdfast-sample", 8080
+_BRIDGE = "hfb"
 _OVERLAID = ("etc", "usr", "var", "root")
 _INIT = """#!/bin/sh
 ### BEGIN INIT INFO
@@ -170,7 +171,7 @@ def ssh_network() -> Iterator[Network]:
         number = os.getpid() % 4096
         base = f"198.18.{number // 16}.{number % 16 * 16}".rsplit(".", 1)
         addresses = [f"{base[0]}.{int(base[1]) + one}" for one in range(1, 15)]
-        bridge = f"hfb{os.getpid()}"
+        bridge = f"{_BRIDGE}{os.getpid()}"
         end.enter_context(_bridge(bridge, addresses[0]))
         private, public = _key(place / "key")
         hosts, known = {}, []
@@ -183,6 +184,16 @@ def ssh_network() -> Iterator[Network]:
         network = Network(hosts, addresses[0], private, "\n".join(known), repository, public)
         network.allow(is_allowed=True)
         yield network
+
+
+def _remove_what_the_dead_left() -> None:
+    """Remove the namespaces of test runs that were killed."""
+    for line in _run("ip", "netns", "list").splitlines():
+        name = line.split()[0] if line.strip() else ""
+        pid = name.removeprefix(_BRIDGE).partition("-")[0]
+        if name.startswith(_BRIDGE) and pid.isdecimal() and not Path("/proc", pid).exists():
+            # Another run may be quicker.
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
 def _why_not() -> str:
