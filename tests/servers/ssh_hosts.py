@@ -161,6 +161,8 @@ def ssh_network() -> Iterator[Network]:
     """A fresh network, until the end; skips where this machine can't have one."""
     if why := servers.why_not("Ansible and SSH") or _why_not():
         pytest.skip(why)
+    _remove_what_the_dead_left()
+    # Not below what hosts get an overlay of.
     with (
         tempfile.TemporaryDirectory(prefix="ssh-hosts-", dir="/tmp") as name,
         ExitStack() as end,
