@@ -5,7 +5,7 @@ Source: https://docs.ansible.com/ansible/latest/command_guide/intro_patterns.htm
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.addresses import private_endpoints_allowed
@@ -97,11 +97,6 @@ class AnsibleHostsClient:
         """The host with its facts, and how it stands."""
         host, report = one(self.hosts, own_id), self._look(own_id, detail=True)
         return computer(host.name, host.ring, report), state_of(report)
-
-    def computers(self) -> Iterator[Computer]:
-        """All hosts, as they are written down: nothing is asked of them."""
-        for host in self.hosts:
-            yield Computer(host.name, host.name, is_server=True, ring=host.ring)
 
     def updates(self, own_id: str) -> list[Update]:
         """Updates that the host lacks."""

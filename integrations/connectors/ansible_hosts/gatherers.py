@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 from integrations.connectors.ansible_hosts.client import SSH, AnsibleHostsClient
+from integrations.connectors.ansible_hosts.normalise.updates import pending_of
+from integrations.connectors.ansible_hosts.runner import Outcome
 from integrations.contract import Gatherer, Json, Target
-from integrations.managed.questions import ListMissing, ListPendingUpdates
+from integrations.managed.questions import ListMissing
+from integrations.values import Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +35,37 @@ class GetDevice:
         }
 
 
-GATHERERS: tuple[Gatherer, ...] = (GetDevice(), ListMissing((SSH,)), ListPendingUpdates((SSH,)))
+@dataclass(frozen=True, slots=True)
+class ListPendingUpdates:
+    """Hosts of a ring with the updates that each lacks; all are asked at once."""
+
+    name: str = "patch.list_pending_updates"
+    permissions: tuple[str, ...] = (SSH,)
+
+    def gather(self, client: AnsibleHostsClient, target: Target, inputs: Json) -> Json:
+        """Return ``devices`` of `ring`, or all; one that doesn't answer is told to lack nothing."""
+        ring = str(inputs.get("ring") or "").strip().lower()
+        hosts = [host for host in client.hosts if not ring or host.ring == ring]
+        told = client.ask("look.yml", hosts, updates=True) if hosts else Outcome({}, {})
+        if hosts and not told.reports:
+            raise next(iter(told.failures.values()))
+        return {
+            "devices": [
+                {
+                    "external_id": host.name,
+                    "name": host.name,
+                    "is_server": True,
+                    "is_online": host.name in told.reports,
+                    "ring": host.ring,
+                    "patches": _lacking(told, host.name),
+                }
+                for host in hosts
+            ]
+        }
+
+
+def _lacking(told: Outcome, name: str) -> list[str]:
+    return [row.text("package") for row in pending_of(Fields(told.reports.get(name, {})))]
+
+
+GATHERERS: tuple[Gatherer, ...] = (GetDevice(), ListMissing((SSH,)), ListPendingUpdates())
