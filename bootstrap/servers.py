@@ -45,6 +45,18 @@ SERVERS = (
         ),
         needs_root=True,
     ),
+    Server(
+        "Ansible and SSH",
+        files=(
+            "/usr/sbin/sshd", "/usr/sbin/nft", "/sbin/ip", "/bin/ping", "/usr/bin/ansible-playbook",
+        ),
+        packages=("openssh-server", "nftables", "iproute2", "iputils-ping", "ansible-core"),
+        units=(
+            ("openssh-server", "ssh.service"), ("openssh-server", "ssh.socket"),
+            ("nftables", "nftables.service"),
+        ),
+        needs_root=True,
+    ),
 )  # fmt: skip
 
 

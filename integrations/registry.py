@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from integrations.connectors.active_directory.manifest import MANIFEST as ACTIVE_DIRECTORY
+from integrations.connectors.ansible_hosts.manifest import MANIFEST as ANSIBLE_HOSTS
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
 from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
 from integrations.connectors.dns.manifest import MANIFEST as DNS
@@ -23,6 +24,7 @@ _MANIFESTS: Final = (
     # One line for each.
     DNS,
     WAZUH,
+    ANSIBLE_HOSTS,
     WEBHOOK,
     TACTICAL_RMM,
     NINJAONE,

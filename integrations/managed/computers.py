@@ -57,7 +57,14 @@ class ScriptRun:
     result: str
 
 
-class Manager(Protocol):
+class HasUpdates(Protocol):
+    """What tells of the updates of a computer."""
+
+    def updates(self, own_id: str) -> list[Update]:
+        """Updates that the computer lacks, and those that were installed."""
+
+
+class Manager(HasUpdates, Protocol):
     """A product for remote management, ready to be asked. Methods raise `integrations.errors`.
 
     Each id is checked to be one of this client's computers. A mark is where the vendor's records
@@ -72,9 +79,6 @@ class Manager(Protocol):
 
     def computers(self) -> Iterator[Computer]:
         """All of this client's."""
-
-    def updates(self, own_id: str) -> list[Update]:
-        """Updates that the computer lacks, and those that were installed."""
 
     def mark(self, own_id: str, what: Work) -> Json:
         """Where the vendor's records stand that tell of such work on the computer."""

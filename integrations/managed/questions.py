@@ -5,7 +5,7 @@ from typing import Any
 
 from integrations.contract import Json, Target
 from integrations.errors import Rejected
-from integrations.managed.computers import Computer, Manager
+from integrations.managed.computers import Computer, HasUpdates, Manager
 
 _MOST = 1000
 
@@ -44,7 +44,7 @@ class ListMissing:
     permissions: tuple[str, ...]
     name: str = "patch.list_missing"
 
-    def gather(self, client: Manager, target: Target, inputs: Json) -> Json:
+    def gather(self, client: HasUpdates, target: Target, inputs: Json) -> Json:
         """Return ``patches``; `external_id` is the name that a plan gives to install it."""
         return {
             "patches": [

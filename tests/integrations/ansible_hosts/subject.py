@@ -1,0 +1,154 @@
+"""Hosts over SSH under the conformance suite: real sshd hosts, and a target for each action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from integrations.connectors.ansible_hosts.manifest import MANIFEST
+from integrations.contract import Client, Json, Target
+from integrations.transport import Limits
+from tests.integrations.conformance.subject import QUICK, ActionCase, Subject, Vendor
+from tests.servers.once import once
+from tests.servers.ssh_hosts import PACKAGE, PORT, SERVICE, Network, SshHost, ssh_network, stopped
+
+
+class RealHosts(Vendor):
+    """Three hosts, and how Holdfast is connected to them."""
+
+    manifest = MANIFEST
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        lines = [f"{h.name} {h.address} ring:pilot" for h in network.hosts.values()]
+        self.settings = {
+            "hosts": "\n".join(lines), "known_hosts": network.known_hosts, "at_once": "1",
+        }  # fmt: skip
+        self.secrets = {"private_key": network.private_key}
+        self._before = {host.name: host.sign_ins for host in network.hosts.values()}
+
+    def connect(
+        self, limits: Limits = QUICK, *, allow_private: bool = True, **changed: str
+    ) -> Client:
+        """A client that gives Ansible, which starts a program for each run, its time."""
+        patient = replace(limits, total=max(limits.total, 110))
+        return super().connect(patient, allow_private=allow_private, **changed)
+
+    def host(self, name: str = "web-1") -> SshHost:
+        """A host, past SSH."""
+        return self.network.hosts[name]
+
+    def fault(self, kind: str, **options: Any) -> None:
+        """Slow: the hosts after some say nothing. Anything else: no connection comes through."""
+        hosts = list(self.network.hosts.values())[options.get("after", 0) :]
+        if kind == "slow":
+            stopped(hosts)
+            return
+        for host in hosts:
+            self.network.reject(host)
+
+    def clear_faults(self) -> None:
+        """As at the start."""
+        self.network.renew()
+
+    def grant(self, permissions: Sequence[str]) -> None:
+        """The key opens the hosts, or it doesn't."""
+        self.network.allow(is_allowed="ssh" in permissions)
+
+    def requests(self, method: str = "", path: str = "") -> list[Json]:
+        """Sign-ins since the start."""
+        return [
+            {"method": "SSH", "path": host.name}
+            for host in self.network.hosts.values()
+            for _ in range(host.sign_ins - self._before[host.name])
+        ]
+
+    def credentials(self) -> set[str]:
+        """A key is never sent."""
+        return set()
+
+
+def host_target(vendor: RealHosts) -> Target:
+    """A host."""
+    return Target("device", "row", "web-1", "web-1")
+
+
+def _is_cut_off(vendor: RealHosts, target: Target) -> Any:
+    """Asked from another host of the network."""
+    host, other = vendor.host(target.external_id), vendor.host("db-1")
+    return [other.pings(host.address), other.connects(host.address, PORT)]
+
+
+def _listens(vendor: RealHosts, target: Target) -> Any:
+    return vendor.host("db-1").connects(vendor.host(target.external_id).address, PORT)
+
+
+def _installed(vendor: RealHosts, target: Target) -> Any:
+    """What version is there, once nothing installs any more."""
+    host = vendor.host(target.external_id)
+    host.sh("flock -w 30 /run/lock/holdfast-updates true")
+    return host.sh(f"cat /usr/share/{PACKAGE}/version")
+
+
+def _service(vendor: RealHosts, target: Target) -> dict[str, Any]:
+    return {"service": SERVICE}
+
+
+_NO_HTTP = "SSH has no such answer: a host answers, refuses the key, or doesn't answer."
+
+
+class AnsibleHostsSubject(Subject):
+    """Three real hosts, asked one at a time."""
+
+    manifest = MANIFEST
+    feed = "hosts"
+    endpoints = ("hosts",)
+    real_server = "OpenSSH with nftables, apt and init scripts"
+    left_out = {
+        "throttling": _NO_HTTP,
+        "token_expiry": "A key is entered by a person and doesn't expire.",
+        "refusals": f"{_NO_HTTP} Keys that are refused are tried in test_client.py.",
+        "server_errors": _NO_HTTP,
+        "redirects": _NO_HTTP,
+        "timeouts": "A run of Ansible takes longer than the suite's limits; hosts that say nothing "
+        "are tried in test_client.py.",
+        "slow_bodies": "A run of Ansible takes longer than the suite's limits; hosts that say "
+        "nothing are tried in test_client.py.",
+        "broken_answers": "SSH itself checks that what comes is whole; connections that are cut "
+        "are tried in test_client.py.",
+        "duplicates": "The pages are Holdfast's own: hosts by name.",
+        "out_of_order": "The pages are Holdfast's own: hosts by name.",
+        "late_effects": "A host shows at once what was done on it: nothing stands between.",
+        "contract": "SSH is a protocol and no published list of calls: the real server is the "
+        "contract.",
+    }
+    actions = (
+        ActionCase("endpoint.isolate", host_target, _is_cut_off),
+        ActionCase("endpoint.release", host_target, _is_cut_off, undoes="endpoint.isolate"),
+        ActionCase(
+            "patch.install", host_target, _installed,
+            inputs=lambda vendor, target: {"patches": [PACKAGE]},
+        ),
+        ActionCase("endpoint.stop_service", host_target, _listens, inputs=_service),
+        ActionCase(
+            "endpoint.start_service", host_target, _listens, inputs=_service,
+            undoes="endpoint.stop_service",
+        ),
+    )  # fmt: skip
+
+    @contextmanager
+    def running(self, folder: Path) -> Iterator[RealHosts]:
+        """The hosts, as they were at the start."""
+        network = once(ssh_network)
+        network.renew()
+        yield RealHosts(network)
+
+    def address(self, setting: str, host: str) -> str:
+        """A setting of one host at an address."""
+        return f"web-1 {host}"
+
+
+SUBJECT = AnsibleHostsSubject()
