@@ -1,6 +1,5 @@
 """Questions about a mailbox, and about a message in all of them."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +18,10 @@ from integrations.connectors.google_workspace.normalise.mail import name_of, rul
 from integrations.contract import Json, Target
 from integrations.errors import NotFound
 from integrations.mail_rules import is_outside, judge
+from integrations.mail_senders import is_lookalike, passes_authentication
 from integrations.values import Fields
 
 _HEADERS = ("Message-ID", "Subject", "From", "To", "Date", "Authentication-Results")
-_VERDICT = re.compile(r"\b(dmarc|spf|dkim)=(\w+)", re.IGNORECASE)
 # Each mailbox costs a request.
 _MAILBOXES = 1_000
 
@@ -207,26 +206,19 @@ class GetMessage:
         }
         sender = headers.get("from", "").rpartition("<")[2].strip("> ").lower()
         kinds = _alerted(client, wanted)
+        results = headers.get("authentication-results", "")
         domain = sender.rpartition("@")[2]
         return {
             "message": {
                 "subject": headers.get("subject", ""),
                 "sender": sender,
                 "sender_domain": domain,
-                "passes_authentication": _passes(headers.get("authentication-results", "")),
+                "passes_authentication": passes_authentication(results),
                 "has_malicious_url": any("phishing" in kind for kind in kinds),
                 "has_malicious_attachment": any("malware" in kind for kind in kinds),
-                "is_lookalike_domain": any(_is_like(domain, own) for own in client.domains()),
+                "is_lookalike_domain": is_lookalike(domain, client.domains()),
             }
         }
-
-
-def _passes(results: str) -> bool:
-    """Whether DMARC passed (RFC 8601); where nothing is said of it, SPF and DKIM both."""
-    told = {name.lower(): verdict.lower() for name, verdict in _VERDICT.findall(results)}
-    if "dmarc" in told:
-        return told["dmarc"] == "pass"
-    return told.get("spf") == "pass" and told.get("dkim") == "pass"
 
 
 def _alerted(client: WorkspaceClient, message_id: str) -> set[str]:
@@ -240,14 +232,3 @@ def _alerted(client: WorkspaceClient, message_id: str) -> set[str]:
         for message in Fields(one).nested("data").objects("messages")
         if message.text("messageId").strip("<>") == message_id
     }
-
-
-def _is_like(domain: str, own: str) -> bool:
-    """Whether a domain differs from an own one by one letter: changed, added or left out."""
-    if domain == own or abs(len(domain) - len(own)) > 1 or not domain:
-        return False
-    shorter, longer = sorted((domain, own), key=len)
-    at = next((i for i, (a, b) in enumerate(zip(shorter, longer, strict=False)) if a != b),
-              len(shorter))  # fmt: skip
-    skip = 1 if len(shorter) == len(longer) else 0
-    return shorter[at + skip :] == longer[at + 1 :]

@@ -1,0 +1,165 @@
+"""How each feed is read.
+
+Messages: folder by folder, from where each was read last. The cursor holds for each folder its
+UIDVALIDITY and the highest UID seen (`seen`), and the folder to go on with (`at`). Of a folder
+that isn't known yet, or whose UIDs have all changed, the last week is read.
+Source: RFC 3501 section 2.3.1.1.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.connectors.imap.client import MailClient
+from integrations.connectors.imap.line import Folder, Line, Message
+from integrations.connectors.imap.permissions import READ
+from integrations.contract import Json, Page
+from integrations.errors import (
+    NotFound,
+    PermissionMissing,
+    Rejected,
+    Unauthorised,
+    VendorError,
+)
+from integrations.sweeps import Fetch
+from tenants.records import SourceRecord
+
+_FIRST_DAYS = 7
+# RFC 3501 has English months, whatever the system's language.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MAILBOXES_AT_ONCE = 20
+# What is so for one mailbox and need not be so for the next.
+_REFUSALS = (Unauthorised, PermissionMissing, NotFound, Rejected)
+# Nothing arrives there that was not in another folder before, or was written by the user.
+_PASSED_OVER = frozenset({"\\drafts", "\\trash", "\\all", "\\flagged"})
+
+
+def _mailboxes(client: MailClient, cursor: Json) -> Iterator[Page]:
+    """Read each mailbox's folders; a mailbox that may not be read is told at the end."""
+    start = int(cursor.get("next") or 0)
+    refused: VendorError | None = None
+    while True:
+        records = []
+        for mailbox in client.mailboxes[start : start + _MAILBOXES_AT_ONCE]:
+            try:
+                records.append(_mailbox(client, mailbox))
+            except _REFUSALS as error:
+                refused = refused or error
+        start += _MAILBOXES_AT_ONCE
+        if start >= len(client.mailboxes):
+            break
+        yield Page(tuple(records), {"next": start}, is_last=False)
+    yield Page(tuple(records), {}, is_last=refused is None)
+    if refused is not None:
+        raise refused
+
+
+def _mailbox(client: MailClient, mailbox: str) -> SourceRecord:
+    folders = client.folders(mailbox)
+    # Whoever may list the folders may not yet read them.
+    client.read(mailbox, lambda line: line.count("INBOX", READ))
+    return SourceRecord(
+        {
+            "mailbox": mailbox,
+            "folders": [one.name for one in folders],
+            "quarantine": [one.name for one in folders if client.is_quarantine(one)],
+        }
+    )
+
+
+def _messages(client: MailClient, cursor: Json) -> Iterator[Page]:
+    """Read the messages that have come since, at most a page at a time.
+
+    A mailbox that may not be read doesn't keep the others waiting: it is told at the end.
+    """
+    seen = {place: list(told) for place, told in (cursor.get("seen") or {}).items()}
+    at = str(cursor.get("at") or "")
+    refused: VendorError | None = None
+    for mailbox in _from(client.mailboxes, at):
+        try:
+            yield from _of_mailbox(client, mailbox, at, seen)
+        except _REFUSALS as error:
+            refused = refused or error
+    yield Page((), {"seen": seen}, is_last=refused is None)
+    if refused is not None:
+        raise refused
+
+
+def _from(mailboxes: tuple[str, ...], at: str) -> tuple[str, ...]:
+    """The mailboxes to read, from the place `at` on; all where that is gone."""
+    mailbox = at.partition(" ")[0]
+    return mailboxes[mailboxes.index(mailbox) :] if mailbox in mailboxes else mailboxes
+
+
+def _of_mailbox(
+    client: MailClient, mailbox: str, at: str, seen: dict[str, list[int]]
+) -> Iterator[Page]:
+    for folder in client.folders(mailbox):
+        place = f"{mailbox} {folder.name}"
+        is_before = at.startswith(f"{mailbox} ") and place < at
+        if is_before or client.is_quarantine(folder) or folder.flags & _PASSED_OVER:
+            continue
+        has_more = True
+        while has_more:
+            part = _next(client, mailbox, folder, seen.get(place))
+            has_more = part.has_more
+            if part.reached:
+                seen[place] = [part.validity, part.reached]
+            if part.messages:
+                records = tuple(_record(mailbox, folder, part, one) for one in part.messages)
+                yield Page(records, {"seen": dict(seen), "at": place}, is_last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some messages of a folder; `reached` is the last UID that was asked for, 0 for none."""
+
+    messages: list[Message]
+    validity: int = 0
+    reached: int = 0
+    has_more: bool = False
+
+
+def _next(client: MailClient, mailbox: str, folder: Folder, known: list[int] | None) -> _Part:
+    """The next messages of a folder; of one that isn't known, those of the last week."""
+
+    def work(line: Line) -> _Part:
+        try:
+            validity = line.select(folder.name, READ)
+        except NotFound:
+            # It was removed since the folders were listed.
+            return _Part([])
+        last = known[1] if known is not None and known[0] == validity else 0
+        criteria = ("UID", f"{last + 1}:*") if last else ("SINCE", _week_ago())
+        # A range that ends with * always holds the last message.
+        uids = [uid for uid in line.search(READ, *criteria) if uid > last]
+        some = uids[: client.page_size]
+        reached = some[-1] if some else 0
+        return _Part(line.heads(some, READ), validity, reached, len(uids) > len(some))
+
+    return client.read(mailbox, work)
+
+
+def _week_ago() -> str:
+    day = dt.datetime.now(dt.UTC) - dt.timedelta(days=_FIRST_DAYS)
+    month = _MONTHS[day.month - 1]
+    return f"{day.day}-{month}-{day.year}"
+
+
+def _record(mailbox: str, folder: Folder, part: _Part, message: Message) -> SourceRecord:
+    body: dict[str, Any] = {
+        "mailbox": mailbox,
+        "folder": folder.name,
+        "folder_flags": sorted(folder.flags),
+        "uid": message.uid,
+        "uid_validity": part.validity,
+        "arrived": message.arrived.isoformat() if message.arrived else None,
+        "size": message.size,
+        "header": message.header.decode("utf-8", "replace"),
+    }
+    return SourceRecord(body)
+
+
+mailboxes: Fetch = _mailboxes
+messages: Fetch = _messages
