@@ -83,14 +83,16 @@ passdb {{
   driver = passwd-file
   args = {place}/masters
   master = yes
+  result_success = continue
 }}
 passdb {{
   driver = passwd-file
   args = {place}/users
 }}
 userdb {{
-  driver = static
-  args = home={place}/mail/%u
+  driver = passwd-file
+  args = {place}/users
+  override_fields = home={place}/mail/%u
 }}
 """
 

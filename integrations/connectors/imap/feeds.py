@@ -8,6 +8,7 @@ Source: RFC 3501 section 2.3.1.1.
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from integrations.errors import (
     PermissionMissing,
     Rejected,
     Unauthorised,
+    Unavailable,
     VendorError,
 )
 from integrations.sweeps import Fetch
@@ -35,24 +37,49 @@ _REFUSALS = (Unauthorised, PermissionMissing, NotFound, Rejected)
 _PASSED_OVER = frozenset({"\\drafts", "\\trash", "\\all", "\\flagged"})
 
 
+class _Refused:
+    """What one mailbox refused, so that the others don't wait for it: it is told at the end.
+
+    A server that is away for two mailboxes in a row is away for all; some drop the connection
+    where a mailbox doesn't exist.
+    """
+
+    def __init__(self) -> None:
+        self.first: VendorError | None = None
+        self._was_away = False
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep what one mailbox refuses."""
+        try:
+            yield
+        except _REFUSALS as error:
+            self.first = self.first or error
+        except Unavailable as error:
+            if self._was_away:
+                raise
+            self._was_away = True
+            self.first = self.first or error
+            return
+        self._was_away = False
+
+
 def _mailboxes(client: MailClient, cursor: Json) -> Iterator[Page]:
-    """Read each mailbox's folders; a mailbox that may not be read is told at the end."""
+    """Read each mailbox's folders."""
     start = int(cursor.get("next") or 0)
-    refused: VendorError | None = None
+    refused = _Refused()
     while True:
         records = []
         for mailbox in client.mailboxes[start : start + _MAILBOXES_AT_ONCE]:
-            try:
+            with refused.kept():
                 records.append(_mailbox(client, mailbox))
-            except _REFUSALS as error:
-                refused = refused or error
         start += _MAILBOXES_AT_ONCE
         if start >= len(client.mailboxes):
             break
         yield Page(tuple(records), {"next": start}, is_last=False)
-    yield Page(tuple(records), {}, is_last=refused is None)
-    if refused is not None:
-        raise refused
+    yield Page(tuple(records), {}, is_last=refused.first is None)
+    if refused.first is not None:
+        raise refused.first
 
 
 def _mailbox(client: MailClient, mailbox: str) -> SourceRecord:
@@ -69,21 +96,16 @@ def _mailbox(client: MailClient, mailbox: str) -> SourceRecord:
 
 
 def _messages(client: MailClient, cursor: Json) -> Iterator[Page]:
-    """Read the messages that have come since, at most a page at a time.
-
-    A mailbox that may not be read doesn't keep the others waiting: it is told at the end.
-    """
+    """Read the messages that have come since, at most a page at a time."""
     seen = {place: list(told) for place, told in (cursor.get("seen") or {}).items()}
     at = str(cursor.get("at") or "")
-    refused: VendorError | None = None
+    refused = _Refused()
     for mailbox in _from(client.mailboxes, at):
-        try:
+        with refused.kept():
             yield from _of_mailbox(client, mailbox, at, seen)
-        except _REFUSALS as error:
-            refused = refused or error
-    yield Page((), {"seen": seen}, is_last=refused is None)
-    if refused is not None:
-        raise refused
+    yield Page((), {"seen": seen}, is_last=refused.first is None)
+    if refused.first is not None:
+        raise refused.first
 
 
 def _from(mailboxes: tuple[str, ...], at: str) -> tuple[str, ...]:
@@ -113,7 +135,7 @@ def _of_mailbox(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some messages of a folder; `reached` is the last UID that was asked for, 0 for none."""
+    """Some messages of a folder; `reached` is the UID up to which it is known now, 0 for none."""
 
     messages: list[Message]
     validity: int = 0
@@ -130,13 +152,16 @@ def _next(client: MailClient, mailbox: str, folder: Folder, known: list[int] | N
         except NotFound:
             # It was removed since the folders were listed.
             return _Part([])
+        newest = line.next_uid() - 1
         last = known[1] if known is not None and known[0] == validity else 0
         criteria = ("UID", f"{last + 1}:*") if last else ("SINCE", _week_ago())
         # A range that ends with * always holds the last message.
         uids = [uid for uid in line.search(READ, *criteria) if uid > last]
         some = uids[: client.page_size]
-        reached = some[-1] if some else 0
-        return _Part(line.heads(some, READ), validity, reached, len(uids) > len(some))
+        has_more = len(uids) > len(some)
+        # What is older than a week stays so, also where it has a higher UID.
+        reached = max([*some, 0 if has_more else newest])
+        return _Part(line.heads(some, READ), validity, reached, has_more)
 
     return client.read(mailbox, work)
 

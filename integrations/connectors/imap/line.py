@@ -145,6 +145,11 @@ class Line:
         _, told = self._imap.response("UIDVALIDITY")
         return int(told[0]) if told and isinstance(told[0], bytes) and told[0].isdigit() else 0
 
+    def next_uid(self) -> int:
+        """Return the UID that the open folder's next message will get, 0 where it isn't told."""
+        _, told = self._imap.response("UIDNEXT")
+        return int(told[0]) if told and isinstance(told[0], bytes) and told[0].isdigit() else 0
+
     def search(self, permission: str, *criteria: str) -> list[int]:
         """Return the UIDs of the open folder's messages that fit."""
         answer = self._ask(Asked("search", permission), self._imap.uid, "SEARCH", *criteria)
@@ -223,7 +228,7 @@ class Line:
             raise lost(asked, f"the connection ended ({type(error).__name__})") from None
         except imaplib.IMAP4.error as error:
             said = error.args[0] if error.args else b""
-            raise refused(asked, said if isinstance(said, bytes) else b"") from None
+            raise refused(asked, said if isinstance(said, bytes) else str(said).encode()) from None
         except OSError as error:
             raise lost(asked, type(error).__name__) from None
         except (ValueError, IndexError, TypeError, AttributeError) as error:

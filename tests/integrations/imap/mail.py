@@ -23,7 +23,7 @@ INVOICE = "unpaid-4711@clinlc.example"
 PROJECTS = "Projects/Büro"
 AUTHENTIC = "mx.clinic.example; spf=pass; dkim=pass; dmarc=pass"
 FORGED = "mx.clinic.example; spf=fail smtp.mailfrom=clinlc.example; dmarc=fail"
-_FOLDERS = ("Drafts", "Junk", "Sent", PROJECTS)
+_FOLDERS = ("Drafts", "Junk", "Sent", "Trash", PROJECTS)
 _RIGHTS = {permissions.READ: "lr", permissions.MOVE: "ite", permissions.CREATE: "k"}
 
 
@@ -104,7 +104,8 @@ class ClinicMail:
             yield imap
 
     def _held(self, imap: imaplib.IMAP4_SSL, folder: str) -> Iterator[str]:
-        self._done(imap.select(_named(folder), readonly=True))
+        if self._done(imap.select(_named(folder), readonly=True)) == [b"0"]:
+            return
         told = self._done(imap.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"))
         for part in told:
             if isinstance(part, tuple):

@@ -1,11 +1,13 @@
 """Feeds of a real mail server, beyond what every connector has to prove."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from integrations.connectors.imap.manifest import MANIFEST
-from integrations.errors import PermissionMissing, Unauthorised
+from integrations.errors import PermissionMissing, Unauthorised, Unavailable
+from tests.integrations.conformance.subject import QUICK
 from tests.integrations.imap.mail import BEN, INVOICE, PRIYA, PROJECTS
 
 
@@ -98,29 +100,28 @@ def test_a_mailbox_that_may_not_be_read_is_told_and_keeps_no_other_waiting(vendo
     for _ in range(2):
         pages = []
         with pytest.raises(Unauthorised, match="nobody@"):
-            pages.extend(_kept(feed.fetch(client, {}), pages))
+            _kept(feed.fetch(client, {}), pages)
         assert not pages[-1].is_last
         found = [feed.normalise(record) for page in pages for record in page.records]
         assert subjects(found) == ["Rota of week 0"]
     told = []
     with pytest.raises(Unauthorised):
-        told.extend(_kept(MANIFEST.feed("mailboxes").fetch(client, {}), told))
+        _kept(MANIFEST.feed("mailboxes").fetch(client, {}), told)
     assert [record.body["mailbox"] for page in told for record in page.records] == [BEN]
     client.close()
 
 
-def _kept(pages, into: list):
+def _kept(pages, into: list) -> None:
     """Keep each page as it comes, so that an error at the end loses none."""
     for page in pages:
         into.append(page)
-    return ()
 
 
 def test_mailboxes_tell_their_folders(vendor) -> None:
     client = vendor.connect(mailboxes=f"{PRIYA} {BEN}")
     found, cursor = read(client, "mailboxes")
     assert [item.external_id for item in found] == [PRIYA, BEN]
-    assert found[0].attributes["folders"] == ["Drafts", "INBOX", "Junk", PROJECTS, "Sent"]
+    assert found[0].attributes["folders"] == ["Drafts", "INBOX", "Junk", PROJECTS, "Sent", "Trash"]
     assert len(read(client, "mailboxes", cursor)[0]) == 2
     client.close()
 
@@ -131,4 +132,20 @@ def test_folders_without_the_right_to_read_them_are_told(vendor) -> None:
     for name in ("mailboxes", "messages"):
         with pytest.raises(PermissionMissing, match="look up and read"):
             read(client, name)
+    client.close()
+
+
+def test_a_server_that_drops_one_mailbox_still_shows_the_next(vendor) -> None:
+    client = vendor.connect(replace(QUICK, repeats=0), mailboxes=f"{PRIYA}, {BEN}")
+    vendor.fault("drop_before_effect", method="LIST", path="^priya")
+    pages: list = []
+    with pytest.raises(Unavailable):
+        _kept(MANIFEST.feed("messages").fetch(client, {}), pages)
+    assert [record.body["mailbox"] for page in pages for record in page.records] == [BEN]
+    vendor.clear_faults()
+    vendor.fault("drop_before_effect", method="LIST")
+    pages.clear()
+    with pytest.raises(Unavailable):
+        _kept(MANIFEST.feed("messages").fetch(client, {}), pages)
+    assert pages == []
     client.close()
