@@ -120,10 +120,15 @@ class MailServer:
         fresh.chmod(0o644)
         fresh.replace(self.place / "rights")
 
-    def wipe(self) -> None:
-        """Remove all mail."""
+    def keep(self) -> None:
+        """Remember all mail as it is now."""
+        subprocess.run(["cp", "-a", self.place / "mail", self.place / "kept"], check=True)
+
+    def restore(self) -> None:
+        """Bring all mail back to what was kept."""
         for one in (self.place / "mail").iterdir():
             shutil.rmtree(one)
+        subprocess.run(["cp", "-a", f"{self.place}/kept/.", self.place / "mail"], check=True)
 
 
 @contextmanager

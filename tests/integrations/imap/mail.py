@@ -1,6 +1,6 @@
 """The clinic's mail on the real mail server, as its mailboxes' own users see it.
 
-All mail is made anew for each test.
+What tests change is brought back for each test.
 """
 
 from __future__ import annotations
@@ -33,24 +33,13 @@ class ClinicMail:
     def __init__(self, server: MailServer) -> None:
         self.server = server
         server.let_sign_in(PASSWORDS, {SERVICE: SERVICE_PASSWORD})
+        self._build()
+        server.keep()
 
     def renew(self) -> None:
-        """Make all mail anew, and let the service user do everything."""
-        self.server.wipe()
+        """Bring all mail back to what it was, and let the service user do everything."""
+        self.server.restore()
         self.grant(list(_RIGHTS))
-        for mailbox in (PRIYA, BEN):
-            with self.signed_in(mailbox) as imap:
-                for folder in _FOLDERS:
-                    self._done(imap.create(_named(folder)))
-        for number in range(11):
-            self.deliver(PRIYA, f"plan-{number}@clinic.example", subject=f"Rota of week {number}")
-        self.deliver(PRIYA, INVOICE, subject="Unpaid invoice", sender="billing@clinlc.example",
-                     results=FORGED)  # fmt: skip
-        self.deliver(PRIYA, "won@lottery.example", folder="Junk", sender="you@lottery.example")
-        self.deliver(PRIYA, "reply@clinic.example", folder="Sent", sender=PRIYA, to=BEN)
-        self.deliver(PRIYA, "half@clinic.example", folder="Drafts", sender=PRIYA, to=BEN)
-        self.deliver(PRIYA, "build@clinic.example", folder=PROJECTS, subject="Umzug ins Büro")
-        self.deliver(BEN, "plan-0@clinic.example", subject="Rota of week 0")
 
     def grant(self, rights: Sequence[str]) -> None:
         """Give the service user exactly these of the manifest's permissions."""
@@ -111,6 +100,21 @@ class ClinicMail:
             if isinstance(part, tuple):
                 header = BytesHeaderParser().parsebytes(part[1])
                 yield str(header["Message-ID"]).strip("<>")
+
+    def _build(self) -> None:
+        for mailbox in (PRIYA, BEN):
+            with self.signed_in(mailbox) as imap:
+                for folder in _FOLDERS:
+                    self._done(imap.create(_named(folder)))
+        for number in range(11):
+            self.deliver(PRIYA, f"plan-{number}@clinic.example", subject=f"Rota of week {number}")
+        self.deliver(PRIYA, INVOICE, subject="Unpaid invoice", sender="billing@clinlc.example",
+                     results=FORGED)  # fmt: skip
+        self.deliver(PRIYA, "won@lottery.example", folder="Junk", sender="you@lottery.example")
+        self.deliver(PRIYA, "reply@clinic.example", folder="Sent", sender=PRIYA, to=BEN)
+        self.deliver(PRIYA, "half@clinic.example", folder="Drafts", sender=PRIYA, to=BEN)
+        self.deliver(PRIYA, "build@clinic.example", folder=PROJECTS, subject="Umzug ins Büro")
+        self.deliver(BEN, "plan-0@clinic.example", subject="Rota of week 0")
 
     @staticmethod
     def _done(answer: tuple) -> list:
