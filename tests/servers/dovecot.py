@@ -6,6 +6,7 @@ whoever signs in for others.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
@@ -148,7 +149,9 @@ def mail_server() -> Iterator[MailServer]:
         port = _free_port()
         user = pwd.getpwuid(os.geteuid()).pw_name
         mail_user = "nobody" if os.geteuid() == 0 else user
-        own = f"default_internal_user = {user}\ndefault_login_user = {user}"
+        group = grp.getgrgid(os.getegid()).gr_name
+        own = f"default_internal_user = {user}\ndefault_login_user = {user}\n"
+        own += f"default_internal_group = {group}"
         configuration = place / "dovecot.conf"
         configuration.write_text(
             _CONFIGURATION.format(
