@@ -57,6 +57,12 @@ SERVERS = (
         ),
         needs_root=True,
     ),
+    Server(
+        "Dovecot",
+        files=("/usr/sbin/dovecot", "/usr/lib/dovecot/imap"),
+        packages=("dovecot-core", "dovecot-imapd"),
+        units=(("dovecot-core", "dovecot.service"), ("dovecot-core", "dovecot.socket")),
+    ),
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
 from integrations.connectors.defender_endpoint.manifest import MANIFEST as DEFENDER_ENDPOINT
 from integrations.connectors.dns.manifest import MANIFEST as DNS
 from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE_WORKSPACE
+from integrations.connectors.imap.manifest import MANIFEST as IMAP
 from integrations.connectors.intune.manifest import MANIFEST as INTUNE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
 from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
@@ -35,6 +36,7 @@ _MANIFESTS: Final = (
     DEFENDER_ENDPOINT,
     MICROSOFT365,
     ACTIVE_DIRECTORY,
+    IMAP,
 )
 CONNECTORS: Final = MappingProxyType({manifest.id: manifest for manifest in _MANIFESTS})
 

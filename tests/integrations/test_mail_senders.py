@@ -11,7 +11,7 @@ from integrations import mail_senders
      ("mx; spf=pass; dkim=pass", True), ("mx; spf=pass; dkim=none", False), ("", False)],
 )  # fmt: skip
 def test_authentication_is_dmarcs_word_or_that_of_both_others(results, passes) -> None:
-    assert mail_senders.passes(results) is passes
+    assert mail_senders.passes_authentication(results) is passes
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ def test_authentication_is_dmarcs_word_or_that_of_both_others(results, passes) -
      ("ocntoso.example", False)],
 )  # fmt: skip
 def test_a_domain_is_like_another_that_differs_by_one_letter(domain, is_like) -> None:
-    assert mail_senders.is_like(domain, "contoso.example") is is_like
+    assert mail_senders.is_lookalike(domain, ["contoso.example"]) is is_like

@@ -55,7 +55,8 @@ class Stream:
 
 @dataclass
 class Request:
-    """One request. Two with the same `key` ask the same; `signs_in` begins a session."""
+    """One request. Two with the same `key` ask the same; `signs_in` begins a session; records of
+    one `scope` can't come in an answer from another."""
 
     raw: bytes
     method: str
@@ -65,6 +66,7 @@ class Request:
     is_read: bool = True
     signs_in: bool = False
     secret: str = ""
+    scope: str = ""
 
 
 @dataclass
@@ -99,6 +101,7 @@ class Codec(Protocol):
 class _Memory:
     answers: dict[bytes, Answer] = field(default_factory=dict)
     last_part: bytes = b""
+    last_scope: str = ""
     stale: int = 0
     generation: int = 0
 
@@ -250,8 +253,10 @@ class Middleman:
         if "out_of_order" in hits:
             parts = parts[::-1]
         if "duplicate_records" in hits and parts:
-            before, self._memory.last_part = self._memory.last_part, parts[-1]
-            parts = [*([self._codec.again(before, request)] if before else []), *parts]
+            before, is_same = self._memory.last_part, self._memory.last_scope == request.scope
+            self._memory.last_part, self._memory.last_scope = parts[-1], request.scope
+            again = [self._codec.again(before, request)] if before and is_same else []
+            parts = [*again, *parts]
         return Answer(parts, answer.end, answer.status)
 
     def _send(self, client: ssl.SSLSocket, content: bytes, hits: dict[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from integrations.connectors.google_workspace.normalise.mail import name_of, rul
 from integrations.contract import Json, Target
 from integrations.errors import NotFound
 from integrations.mail_rules import is_outside, judge
-from integrations.mail_senders import is_like, passes
+from integrations.mail_senders import is_lookalike, passes_authentication
 from integrations.values import Fields
 
 _HEADERS = ("Message-ID", "Subject", "From", "To", "Date", "Authentication-Results")
@@ -206,16 +206,17 @@ class GetMessage:
         }
         sender = headers.get("from", "").rpartition("<")[2].strip("> ").lower()
         kinds = _alerted(client, wanted)
+        results = headers.get("authentication-results", "")
         domain = sender.rpartition("@")[2]
         return {
             "message": {
                 "subject": headers.get("subject", ""),
                 "sender": sender,
                 "sender_domain": domain,
-                "passes_authentication": passes(headers.get("authentication-results", "")),
+                "passes_authentication": passes_authentication(results),
                 "has_malicious_url": any("phishing" in kind for kind in kinds),
                 "has_malicious_attachment": any("malware" in kind for kind in kinds),
-                "is_lookalike_domain": any(is_like(domain, own) for own in client.domains()),
+                "is_lookalike_domain": is_lookalike(domain, client.domains()),
             }
         }
 

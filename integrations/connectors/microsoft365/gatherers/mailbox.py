@@ -15,7 +15,7 @@ from integrations.connectors.microsoft365.mailbox_audit import new_values
 from integrations.connectors.microsoft365.normalise.mail import deletes, forwarding_addresses
 from integrations.contract import Json, Target
 from integrations.errors import NotFound, PermissionMissing
-from integrations.mail_senders import is_like
+from integrations.mail_senders import is_lookalike
 from integrations.values import Fields
 
 _EXCHANGE = ("Exchange.ManageAsApp", "Organization.Read.All")
@@ -199,9 +199,7 @@ class ListTrustedSenders:
                     "external_id": f"{target.external_id}/{sender}",
                     "name": sender,
                     "is_recent": is_recent,
-                    "is_suspicious": is_recent
-                    or is_open
-                    or any(is_like(domain, own) for own in domains),
+                    "is_suspicious": is_recent or is_open or is_lookalike(domain, domains),
                 }
             )
         return {"senders": told}

@@ -8,7 +8,7 @@ from integrations.connectors.microsoft365 import mail
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.contract import Json, Target
 from integrations.errors import NotFound
-from integrations.mail_senders import is_like, passes
+from integrations.mail_senders import is_lookalike, passes_authentication
 from integrations.microsoft.odata import quoted
 from integrations.values import Fields
 
@@ -46,13 +46,13 @@ class GetMessage:
                 "sender": sender,
                 "sender_domain": domain,
                 "passes_authentication": any(
-                    passes(h.text("value"))
+                    passes_authentication(h.text("value"))
                     for h in headers
                     if h.word("name") == "authentication-results"
                 ),
                 "has_malicious_url": _is_harmful(evidence, "url", ("phish", "url")),
                 "has_malicious_attachment": _is_harmful(evidence, "file", ("malware", "file")),
-                "is_lookalike_domain": any(is_like(domain, own) for own in client.domains()),
+                "is_lookalike_domain": is_lookalike(domain, client.domains()),
             }
         }
 

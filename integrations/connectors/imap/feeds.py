@@ -1,0 +1,190 @@
+"""How each feed is read.
+
+Messages: folder by folder, from where each was read last. The cursor holds for each folder its
+UIDVALIDITY and the highest UID seen (`seen`), and the folder to go on with (`at`). Of a folder
+that isn't known yet, or whose UIDs have all changed, the last week is read.
+Source: RFC 3501 section 2.3.1.1.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.connectors.imap.client import MailClient
+from integrations.connectors.imap.line import Folder, Line, Message
+from integrations.connectors.imap.permissions import READ
+from integrations.contract import Json, Page
+from integrations.errors import (
+    NotFound,
+    PermissionMissing,
+    Rejected,
+    Unauthorised,
+    Unavailable,
+    VendorError,
+)
+from integrations.sweeps import Fetch
+from tenants.records import SourceRecord
+
+_FIRST_DAYS = 7
+# RFC 3501 has English months, whatever the system's language.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MAILBOXES_AT_ONCE = 20
+# What is so for one mailbox and need not be so for the next.
+_REFUSALS = (Unauthorised, PermissionMissing, NotFound, Rejected)
+# Nothing arrives there that was not in another folder before, or was written by the user.
+_PASSED_OVER = frozenset({"\\drafts", "\\trash", "\\all", "\\flagged"})
+
+
+class _Refused:
+    """What one mailbox refused, so that the others don't wait for it: it is told at the end.
+
+    A server that is away for two mailboxes in a row is away for all; some drop the connection
+    where a mailbox doesn't exist.
+    """
+
+    def __init__(self) -> None:
+        self.first: VendorError | None = None
+        self._was_away = False
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep what one mailbox refuses."""
+        try:
+            yield
+        except _REFUSALS as error:
+            self.first = self.first or error
+        except Unavailable as error:
+            if self._was_away:
+                raise
+            self._was_away = True
+            self.first = self.first or error
+            return
+        self._was_away = False
+
+
+def _mailboxes(client: MailClient, cursor: Json) -> Iterator[Page]:
+    """Read each mailbox's folders."""
+    start = int(cursor.get("next") or 0)
+    refused = _Refused()
+    while True:
+        records = []
+        for mailbox in client.mailboxes[start : start + _MAILBOXES_AT_ONCE]:
+            with refused.kept():
+                records.append(_mailbox(client, mailbox))
+        start += _MAILBOXES_AT_ONCE
+        if start >= len(client.mailboxes):
+            break
+        yield Page(tuple(records), {"next": start}, is_last=False)
+    yield Page(tuple(records), {}, is_last=refused.first is None)
+    if refused.first is not None:
+        raise refused.first
+
+
+def _mailbox(client: MailClient, mailbox: str) -> SourceRecord:
+    folders = client.folders(mailbox)
+    # Whoever may list the folders may not yet read them.
+    client.read(mailbox, lambda line: line.count("INBOX", READ))
+    return SourceRecord(
+        {
+            "mailbox": mailbox,
+            "folders": [one.name for one in folders],
+            "quarantine": [one.name for one in folders if client.is_quarantine(one)],
+        }
+    )
+
+
+def _messages(client: MailClient, cursor: Json) -> Iterator[Page]:
+    """Read the messages that have come since, at most a page at a time."""
+    seen = {place: list(told) for place, told in (cursor.get("seen") or {}).items()}
+    at = str(cursor.get("at") or "")
+    refused = _Refused()
+    for mailbox in _from(client.mailboxes, at):
+        with refused.kept():
+            yield from _of_mailbox(client, mailbox, at, seen)
+    yield Page((), {"seen": seen}, is_last=refused.first is None)
+    if refused.first is not None:
+        raise refused.first
+
+
+def _from(mailboxes: tuple[str, ...], at: str) -> tuple[str, ...]:
+    """The mailboxes to read, from the place `at` on; all where that is gone."""
+    mailbox = at.partition(" ")[0]
+    return mailboxes[mailboxes.index(mailbox) :] if mailbox in mailboxes else mailboxes
+
+
+def _of_mailbox(
+    client: MailClient, mailbox: str, at: str, seen: dict[str, list[int]]
+) -> Iterator[Page]:
+    for folder in client.folders(mailbox):
+        place = f"{mailbox} {folder.name}"
+        is_before = at.startswith(f"{mailbox} ") and place < at
+        if is_before or client.is_quarantine(folder) or folder.flags & _PASSED_OVER:
+            continue
+        has_more = True
+        while has_more:
+            part = _next(client, mailbox, folder, seen.get(place))
+            has_more = part.has_more
+            if part.reached:
+                seen[place] = [part.validity, part.reached]
+            if part.messages:
+                records = tuple(_record(mailbox, folder, part, one) for one in part.messages)
+                yield Page(records, {"seen": dict(seen), "at": place}, is_last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some messages of a folder; `reached` is the UID up to which it is known now, 0 for none."""
+
+    messages: list[Message]
+    validity: int = 0
+    reached: int = 0
+    has_more: bool = False
+
+
+def _next(client: MailClient, mailbox: str, folder: Folder, known: list[int] | None) -> _Part:
+    """The next messages of a folder; of one that isn't known, those of the last week."""
+
+    def work(line: Line) -> _Part:
+        try:
+            validity = line.select(folder.name, READ)
+        except NotFound:
+            # It was removed since the folders were listed.
+            return _Part([])
+        newest = line.next_uid() - 1
+        last = known[1] if known is not None and known[0] == validity else 0
+        criteria = ("UID", f"{last + 1}:*") if last else ("SINCE", _week_ago())
+        # A range that ends with * always holds the last message.
+        uids = [uid for uid in line.search(READ, *criteria) if uid > last]
+        some = uids[: client.page_size]
+        has_more = len(uids) > len(some)
+        # What is older than a week stays so, also where it has a higher UID.
+        reached = max([*some, 0 if has_more else newest])
+        return _Part(line.heads(some, READ), validity, reached, has_more)
+
+    return client.read(mailbox, work)
+
+
+def _week_ago() -> str:
+    day = dt.datetime.now(dt.UTC) - dt.timedelta(days=_FIRST_DAYS)
+    month = _MONTHS[day.month - 1]
+    return f"{day.day}-{month}-{day.year}"
+
+
+def _record(mailbox: str, folder: Folder, part: _Part, message: Message) -> SourceRecord:
+    body: dict[str, Any] = {
+        "mailbox": mailbox,
+        "folder": folder.name,
+        "folder_flags": sorted(folder.flags),
+        "uid": message.uid,
+        "uid_validity": part.validity,
+        "arrived": message.arrived.isoformat() if message.arrived else None,
+        "size": message.size,
+        "header": message.header.decode("utf-8", "replace"),
+    }
+    return SourceRecord(body)
+
+
+mailboxes: Fetch = _mailboxes
+messages: Fetch = _messages
