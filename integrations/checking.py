@@ -44,7 +44,7 @@ def check(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> None:
         _keep(connection_id, answer)
         every = health.CHECKED_EVERY.total_seconds()
         # Jitter keeps a thousand connections from being checked in the same second.
-        work.schedule("check", connection_id, delay=every * random.uniform(0.9, 1.1))  # noqa: S311
+        connections.check_soon(connection, delay=every * random.uniform(0.9, 1.1))  # noqa: S311
 
 
 def once(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> str:
@@ -63,10 +63,10 @@ def once(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> str:
     return answer.seen
 
 
-def check_now(connection_id: uuid.UUID) -> None:
+def check_now(row: Connection) -> None:
     """Have a connection of the scope's tenant checked at once, with what is granted."""
-    Connection.objects.filter(id=connection_id).update(standing_at=None)
-    work.schedule("check", connection_id)
+    Connection.objects.filter(id=row.id).update(standing_at=None)
+    connections.check_soon(row)
 
 
 def is_being_checked(connection_id: uuid.UUID) -> bool:

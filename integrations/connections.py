@@ -67,7 +67,7 @@ def create(
             )
             if feed.fetch is not None:
                 work.schedule("poll", state.id, lane=connector, holder=connection.id)
-    work.schedule("check", connection.id)
+    check_soon(connection)
     ledger.append(
         "connection.created",
         actor=actor,
@@ -191,11 +191,11 @@ def _opened(connection: Connection) -> dict[str, str]:
 def _go_on(connection: Connection) -> None:
     """Check and read now what was waiting for a correction."""
     Connection.objects.filter(id=connection.id).update(standing_at=None)
-    work.schedule("check", connection.id)
+    check_soon(connection)
     manifest = registry.connector(connection.connector)
     for state in connection.feeds.all():
         if manifest.feed(state.feed).fetch is not None:
-            work.schedule("poll", state.id)
+            work.schedule("poll", state.id, lane=connection.connector, holder=connection.id)
 
 
 def _check(known: Mapping[str, str], given: Mapping[str, str], what: str) -> None:
@@ -253,18 +253,28 @@ def _kept(connection: Connection, secrets: Mapping[str, str]) -> Client:
         return _clients[key]
 
 
+def check_soon(row: Connection, delay: float = 0) -> None:
+    """Have a connection checked in `delay` seconds.
+
+    It takes a turn of its vendor's, as feeds do; it doesn't wait for the connection's own feeds,
+    or one that hangs would hide that nothing works.
+    """
+    work.schedule("check", row.id, delay=delay, lane=row.connector)
+
+
 def mark_broken(connection_id: uuid.UUID, error: HoldfastError) -> None:
     """Note that the connection needs a person, and why; technicians are told by its next check."""
     row = Connection.objects.select_for_update().get(id=connection_id)
     if row.state == Connection.State.ACTIVE:
         failed(row, error)
-        work.schedule("check", connection_id)
+        check_soon(row)
 
 
 def seen_to_work(connection_id: uuid.UUID) -> None:
     """Note that the vendor has just answered: a connection that was broken is checked at once."""
-    if Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).exists():
-        work.schedule("check", connection_id)
+    row = Connection.objects.filter(id=connection_id, state=Connection.State.BROKEN).first()
+    if row is not None:
+        check_soon(row)
 
 
 def delivered(row: Connection) -> None:

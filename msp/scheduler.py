@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from django.db import connections
 
+from integrations import connections as connections_of_clients
 from integrations.health import CHECKED_EVERY
 from integrations.models import Connection
 from msp import apps
@@ -110,9 +111,9 @@ def schedule_checks() -> int:
     with scope.reading(scope.ALL):
         planned = Work.objects.filter(kind="check").values("subject")
         rows = Connection.in_scope().exclude(state=Connection.State.PAUSED)
-        lost = list(rows.exclude(id__in=planned).values_list("tenant_id", "id"))
-    for tenant_id, connection_id in lost:
-        with _alone(tenant_id, "planning a check"), scope.tenant(tenant_id):
+        lost = list(rows.exclude(id__in=planned))
+    for row in lost:
+        with _alone(row.tenant_id, "planning a check"), scope.tenant(row.tenant_id):
             delay = random.uniform(0, CHECKED_EVERY.total_seconds())  # noqa: S311
-            work.schedule("check", connection_id, delay=delay)
+            connections_of_clients.check_soon(row, delay=delay)
     return len(lost)

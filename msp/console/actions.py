@@ -353,7 +353,7 @@ def move_contact(contact: Contact, *, actor: Technician, is_earlier: bool) -> No
 def check_connection(connection: Connection, *, actor: Technician) -> None:
     """Have a connection checked now."""
     with writing(actor, connection.tenant_id):
-        checking.check_now(connection.id)
+        checking.check_now(connection)
 
 
 def change_connection(

@@ -60,7 +60,7 @@ def _report(row: Connection) -> health_report.Report:
 
 def _check(row: Connection) -> health_report.Report:
     with scope.tenant(row.tenant_id):
-        checking.check_now(row.id)
+        checking.check_now(row)
     drain({"check"})
     return _report(row)
 
