@@ -52,8 +52,8 @@ def refresh(accounts: Sequence[Account], told: Told, matters: Collection[uuid.UU
     """Bring people up to date with accounts that were stored just now, under the `lock`.
 
     `told` is all that came in of what they are known by, also what was told and changed again in
-    between. `matters` are those that changed in a way that identifiers don't show (new, of another kind,
-    deleted upstream); the others are weighed again only where their identifiers changed.
+    between. `matters` are those that changed in a way that identifiers don't show (new, of another
+    kind, deleted upstream); the others are weighed again only where their identifiers changed.
     """
     fresh, changed = _note_identifiers(accounts, told)
     seeds = changed | set(matters)
