@@ -44,7 +44,13 @@ def check(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> None:
         _keep(connection_id, answer)
         every = health.CHECKED_EVERY.total_seconds()
         # Jitter keeps a thousand connections from being checked in the same second.
-        work.schedule("check", connection_id, delay=every * random.uniform(0.9, 1.1))  # noqa: S311
+        work.schedule(
+            "check",
+            connection_id,
+            delay=every * random.uniform(0.9, 1.1),  # noqa: S311
+            lane=connection.connector,
+            holder=connection_id,
+        )
 
 
 def once(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> str:

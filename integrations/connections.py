@@ -66,8 +66,8 @@ def create(
                 tenant_id=connection.tenant_id, connection=connection, feed=feed.name
             )
             if feed.fetch is not None:
-                work.schedule("poll", state.id, lane=connector, holder=connection.id)
-    work.schedule("check", connection.id)
+                _in_turn("poll", state.id, connection)
+    _in_turn("check", connection.id, connection)
     ledger.append(
         "connection.created",
         actor=actor,
@@ -191,11 +191,16 @@ def _opened(connection: Connection) -> dict[str, str]:
 def _go_on(connection: Connection) -> None:
     """Check and read now what was waiting for a correction."""
     Connection.objects.filter(id=connection.id).update(standing_at=None)
-    work.schedule("check", connection.id)
+    _in_turn("check", connection.id, connection)
     manifest = registry.connector(connection.connector)
     for state in connection.feeds.all():
         if manifest.feed(state.feed).fetch is not None:
-            work.schedule("poll", state.id)
+            _in_turn("poll", state.id, connection)
+
+
+def _in_turn(kind: str, subject: uuid.UUID, connection: Connection) -> None:
+    """Ask for something now that waits for the vendor."""
+    work.schedule(kind, subject, lane=connection.connector, holder=connection.id)
 
 
 def _check(known: Mapping[str, str], given: Mapping[str, str], what: str) -> None:

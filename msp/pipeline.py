@@ -86,8 +86,8 @@ def poll(work_id: str) -> None:
 
 @dramatiq.actor(actor_name="check", queue_name="polling", **_OPTIONS)
 def check(work_id: str) -> None:
-    """Check a connection."""
-    _perform(work_id)
+    """Check connections, each in its turn."""
+    _perform(work_id, by_turns=True)
 
 
 @dramatiq.actor(actor_name="consent", queue_name="polling", **_OPTIONS)
