@@ -1,6 +1,7 @@
 """The directory of a tenant, kept current from what providers say."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from tenants import devices, ledger, people, scope
 from tenants.canonical import jsonable
-from tenants.identifiers import of_users
+from tenants.identifiers import Identifier, of_users
 from tenants.models import Account, Device, DirectoryObject, Mailbox
 from tenants.records import DirectoryItem
 from tenants.storable import later
@@ -131,6 +132,7 @@ def _mark(row: Any, item: DirectoryItem, content_hash: str) -> None:
 def _apply_accounts(provider: str, items: _Told) -> None:
     rows: dict[str, Account] = _known("account", provider, items)
     before = {row.id: _standing(row) for row in rows.values()}
+    told: dict[uuid.UUID, frozenset[Identifier]] = {}
     for item, content_hash in items:
         row = rows.setdefault(
             item.external_id,
@@ -138,11 +140,13 @@ def _apply_accounts(provider: str, items: _Told) -> None:
         )
         _tell_account(row, item)
         _mark(row, item, content_hash)
+        told[row.id] = told.get(row.id, frozenset()) | people.known_by(row)
     _stored(Account, rows.values(), [*sorted(_ACCOUNT_FIELDS), "attributes", "last_seen_at"])
     new = {row.external_id: row for row in rows.values() if row.id not in before}
     _link_mailboxes(provider, new)
     people.refresh(
         list(rows.values()),
+        told,
         [row.id for row in rows.values() if before.get(row.id) != _standing(row)],
     )
 

@@ -7,7 +7,7 @@ the tenant's directory had been weighed at once, in whatever order it came.
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from django.db import connection
@@ -16,13 +16,12 @@ from django.utils import timezone
 
 from tenants import devices, scope
 from tenants.canonical import jsonable
-from tenants.identifiers import Kind, Value, of_account
+from tenants.identifiers import Identifier, Kind, Value, of_account
 from tenants.matching import CROWD, Candidate, Decided, Doubt, resolve
 from tenants.models import Account, AccountIdentifier, MatchDecision, MatchDoubt, Person
 from tenants.storable import moment
 
 _BATCH = 500
-_Key = tuple[uuid.UUID, str, str]
 _DESCRIBED = ("display_name", "primary_email", "job_title", "is_vip", "criticality")
 
 
@@ -38,54 +37,71 @@ def lock() -> None:
         )
 
 
-def refresh(accounts: Sequence[Account], matters: Collection[uuid.UUID] = ()) -> None:
+Told = Mapping[uuid.UUID, Collection[Identifier]]
+
+
+def known_by(account: Account) -> frozenset[Identifier]:
+    """Return what the account is known by as it is now."""
+    return of_account(
+        account.external_id, account.username, account.email, account.on_premises_sid,
+        account.attributes,
+    )  # fmt: skip
+
+
+def refresh(accounts: Sequence[Account], told: Told, matters: Collection[uuid.UUID] = ()) -> None:
     """Bring people up to date with accounts that were stored just now, under the `lock`.
 
-    `matters` are those that changed in a way that identifiers don't show (new, of another kind,
-    deleted upstream); the others are weighed again only where their identifiers changed.
+    `told` is all that came in of what they are known by, also what was told and changed again in
+    between. `matters` are those that changed in a way that identifiers don't show (new, of another
+    kind, deleted upstream); the others are weighed again only where their identifiers changed.
     """
-    fresh, changed = _note_identifiers(accounts)
+    fresh, changed = _note_identifiers(accounts, told)
     seeds = changed | set(matters)
     if seeds:
         weigh(seeds, fresh)
     _describe({one.person_id for one in accounts if one.id not in seeds and one.person_id})
 
 
-def _note_identifiers(accounts: Sequence[Account]) -> tuple[Counter[Value], set[uuid.UUID]]:
+def _note_identifiers(
+    accounts: Sequence[Account], told: Told
+) -> tuple[Counter[Value], set[uuid.UUID]]:
     """Keep what the accounts are known by; return what is new of it, and whose changed."""
-    kept: dict[_Key, AccountIdentifier] = {
-        (row.account_id, row.kind, row.value): row
-        for row in AccountIdentifier.objects.filter(account__in=accounts)
-    }
-    new: dict[_Key, AccountIdentifier] = {}
-    changed: dict[uuid.UUID, AccountIdentifier] = {}
-    told: set[_Key] = set()
+    known: dict[uuid.UUID, dict[Value, AccountIdentifier]] = {one.id: {} for one in accounts}
+    for row in AccountIdentifier.objects.filter(account__in=accounts):
+        known[row.account_id][row.of] = row
+    new: list[AccountIdentifier] = []
+    changed: list[AccountIdentifier] = []
     for account in accounts:
-        for found in of_account(
-            account.external_id, account.username, account.email, account.on_premises_sid,
-            account.attributes,
-        ):  # fmt: skip
-            key: _Key = account.id, found.kind, found.value
-            told.add(key)
-            row = kept.get(key)
-            if row is None:
-                new[key] = AccountIdentifier(
-                    tenant_id=account.tenant_id, account=account, kind=found.kind,
-                    value=found.value, is_own=found.is_own,
-                )  # fmt: skip
-            elif not row.is_current or (found.is_own and not row.is_own):
-                row.is_current, row.is_own = True, row.is_own or found.is_own
-                changed[row.id] = row
-    for key, row in kept.items():
-        if row.is_current and key not in told:
-            row.is_current = False
-            changed[row.id] = row
-    AccountIdentifier.objects.bulk_create(new.values(), batch_size=_BATCH)
-    AccountIdentifier.objects.bulk_update(changed.values(), ["is_current", "is_own"], _BATCH)
-    return (
-        Counter(row.of for row in new.values()),
-        {key[0] for key in new} | {row.account_id for row in changed.values()},
-    )
+        added, altered = _identify(account, known[account.id], told.get(account.id, ()))
+        new += added
+        changed += altered
+    AccountIdentifier.objects.bulk_create(new, batch_size=_BATCH)
+    AccountIdentifier.objects.bulk_update(changed, ["is_current", "is_own"], _BATCH)
+    return Counter(row.of for row in new), {row.account_id for row in [*new, *changed]}
+
+
+def _identify(
+    account: Account, known: Mapping[Value, AccountIdentifier], told: Collection[Identifier]
+) -> tuple[list[AccountIdentifier], list[AccountIdentifier]]:
+    """Return new identifiers of the account, and known ones that are another now."""
+    now = known_by(account)
+    current = {(one.kind, one.value) for one in now}
+    own = {(one.kind, one.value) for one in now.union(told) if one.is_own}
+    every = current | {(one.kind, one.value) for one in told}
+    new = [
+        AccountIdentifier(
+            tenant_id=account.tenant_id, account=account, kind=value[0], value=value[1],
+            is_own=value in own, is_current=value in current,
+        )
+        for value in sorted(every - known.keys())
+    ]  # fmt: skip
+    changed = []
+    for value, row in known.items():
+        standing = value in current, row.is_own or value in own
+        if standing != (row.is_current, row.is_own):
+            row.is_current, row.is_own = standing
+            changed.append(row)
+    return new, changed
 
 
 def weigh(seeds: Iterable[uuid.UUID], fresh: Counter[Value] | None = None) -> None:
