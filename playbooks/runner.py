@@ -15,12 +15,11 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.contract import Client
-from playbooks import approvals, replanning, rollback, stepping
+from playbooks import approvals, replanning, rollback, stepping, stuck
 from playbooks.errors import PlaybookError
 from playbooks.jobs import Failed, Job, Question, Wait, open_client, understood
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Run, Step
-from playbooks.response import needs_technician
 from playbooks.stepping import Talk
 from playbooks.steps import FINISHED, change
 from tenants import ledger, scope, work
@@ -220,12 +219,8 @@ def _tell_if_unsettled(run: Run) -> None:
         intended_at__lt=timezone.now() - _LONGEST_UNSETTLED,
     ).first()
     if step is not None and case.status == Case.Status.RESPONDING:
-        title = catalog.get(step.action).title
-        needs_technician(
-            case,
-            f"It is not known yet whether “{title}” for {step.target_name} was done: {run.note} "
-            "It goes on being asked; look at the vendor.",
-        )
+        what = f"“{catalog.get(step.action).title}” for {step.target_name}"
+        stuck.call(case, f"It is not known yet whether {what} was done: {run.note}")
 
 
 def _finish(run: Run, statuses: set[str]) -> None:

@@ -309,6 +309,7 @@ def test_a_step_that_nobody_can_settle_for_hours_is_told(case, cloud) -> None:  
     make_due("run")
     drain(["run", "close"])
     assert steps_of(plan)["disable"].status == "verified"
+    assert reread(case).status == Case.Status.CLOSED
 
 
 def test_a_plan_is_not_done_where_nothing_was_allowed(case, cloud) -> None:  # noqa: F811
