@@ -104,6 +104,7 @@ def test_pages_fit_and_can_be_read(
     chromium: Browser, server: LiveServer, rows: seeded.Rows, settings, screen: str, scheme: str
 ) -> None:
     settings.REQUIRE_MFA = False
+    settings.PUBLIC_URL = "https://holdfast.example"
     settings.ENTRA_APP = {"client_id": "5b1c9d1e", "client_secret": "nobody may read this"}
     routine = seeded.fill_more(rows)
     width, height = SCREENS[screen]
@@ -171,6 +172,17 @@ def test_pages_fit_and_can_be_read(
         _looks_right(page, f"{name}-{scheme}", screen)
         if page.evaluate(OPEN_ALL):
             _looks_right(page, f"{name}-open-{scheme}", screen)
+    page.goto(f"{server.url}/admin/onboarding/")
+    content = (
+        b"slug,name,time_zone,microsoft365.tenant_id\none,One,UTC,one.example\ntwo,Two,Mars,\n"
+    )
+    page.set_input_files(
+        "[name=file]", {"name": "c.csv", "mimeType": "text/csv", "buffer": content}
+    )
+    page.get_by_role("button", name="Bring these clients in").click()
+    page.wait_for_selector("text=1 of 2 rows done")
+    page.evaluate(OPEN_ALL)
+    _looks_right(page, f"onboarding-rows-{scheme}", screen)
     page.goto(f"{server.url}/accounts/2fa/")
     _looks_right(page, f"second-factor-{scheme}", screen)
     assert errors == []
