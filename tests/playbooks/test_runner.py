@@ -175,7 +175,7 @@ def test_a_dead_connection_parks_the_run_says_so_and_goes_on_by_itself(case, clo
         assert Connection.objects.get(connector="microsoft365").state == "broken"
     cloud.on_read = None
     make_due("run")
-    drain(["run"])
+    drain(["run", "check"])
     assert reread(plan).status == Plan.Status.DONE
     with scope.tenant(case.tenant_id):
         assert Connection.objects.get(connector="microsoft365").state == "active"

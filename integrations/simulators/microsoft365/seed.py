@@ -142,6 +142,7 @@ def _user(
 def _synced(org: Organisation, user: Record) -> Record:
     account = str(user["mailNickname"]).replace(".", "")[:20]
     parts = org.tenant.domain.split(".")
+    relative_id = 1000 + int(stable_id(user["id"], "relative id")[:6], 16)
     return {
         "onPremisesSyncEnabled": True,
         "onPremisesDomainName": f"ad.{org.tenant.domain}",
@@ -150,7 +151,7 @@ def _synced(org: Organisation, user: Record) -> Record:
         "onPremisesDistinguishedName": f"CN={user['displayName']},OU=Staff,DC=ad,"
         + ",".join(f"DC={part}" for part in parts),
         "onPremisesLastSyncDateTime": instant(org.now - timedelta(minutes=20)),
-        "onPremisesSecurityIdentifier": f"S-1-5-21-1004336348-1177238915-682003330-{len(account)}1",
+        "onPremisesSecurityIdentifier": f"S-1-5-21-1004336348-1177238915-682003330-{relative_id}",
         "onPremisesImmutableId": stable_id(user["id"], "anchor")[:22] + "==",
     }
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ldap3
+from ldap3.core.exceptions import LDAPCommunicationError
 
 from integrations.connectors.active_directory import ids
 from integrations.connectors.active_directory import permissions as rights
@@ -198,7 +199,12 @@ class ClinicDomain:
         self._send(self._ldap.modify, place, change, controls=[_ONLY_OWNER, _SHOW_DELETED])
 
     def _send(self, send: Any, *arguments: Any, **options: Any) -> None:
-        send(*arguments, **options)
+        try:
+            send(*arguments, **options)
+        except LDAPCommunicationError:
+            # Samba ends what has been idle for long.
+            self._ldap.rebind()
+            send(*arguments, **options)
         assert self._ldap.result["result"] == 0, (arguments[0], self._ldap.result)
 
     def _build(self) -> None:
