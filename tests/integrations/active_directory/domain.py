@@ -203,8 +203,8 @@ class ClinicDomain:
             send(*arguments, **options)
         except LDAPCommunicationError:
             # Samba ends what has been idle for long.
-            self._ldap.rebind()
-            send(*arguments, **options)
+            self._ldap = self.sign_in(ADMINISTRATOR, PASSWORD)
+            getattr(self._ldap, send.__name__)(*arguments, **options)
         assert self._ldap.result["result"] == 0, (arguments[0], self._ldap.result)
 
     def _build(self) -> None:
