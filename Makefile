@@ -27,7 +27,7 @@ demo: setup
 	@setpriv --pdeathsig TERM $(VENV) manage.py demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: lint
-	$(VENV) -m pytest -n auto --dist worksteal $(PYTEST)
+	$(VENV) -m pytest -n 2 --dist worksteal $(PYTEST)
 
 # Before a release: what its plans and runs look like at each moment, for later ones to carry on.
 history: lint
