@@ -241,8 +241,9 @@ class _Matching:
         if self._are_apart(a, b) or _anchors_differ(a, b):
             return True
         if kind == "sid":
-            # After a migration an account has former identifiers: a row of them is one person.
-            return False
+            # After a migration an account has former identifiers: a row of them is one person. But
+            # what one provider has side by side is not one object.
+            return _stand_side_by_side(a, b)
         if _sids_differ(a, b):
             return True
         # Two objects of one immutable id are the same; of one address they need not be.
@@ -308,6 +309,17 @@ def _against(a: _Group, b: _Group) -> list[Reason]:
 
 def _sids_differ(a: _Group, b: _Group) -> bool:
     return bool(a.sids and b.sids and not a.sids & b.sids)
+
+
+def _stand_side_by_side(a: _Group, b: _Group) -> bool:
+    """Whether one provider has two accounts now that both have the same security identifier."""
+    return any(
+        one.provider == other.provider
+        and not (one.deleted_at or other.deleted_at)
+        and any(kind == "sid" for kind, _ in one.current & other.current)
+        for one in a.members
+        for other in b.members
+    )
 
 
 def _anchors_differ(a: _Group, b: _Group) -> bool:

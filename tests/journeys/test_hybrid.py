@@ -143,8 +143,8 @@ def test_a_domain_that_refuses_does_not_keep_the_cloud_open(hybrid) -> None:
     assert steps["disable_in_cloud"].status == "verified"
     assert hybrid.in_cloud()["accountEnabled"] is False
     case = hybrid.clinic.case()
-    # Where the alerts tell more than was read before, it is planned again, and asked for.
-    assert case.status in (Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL)
+    # The alerts tell more than was read before: it is planned again, and asked for.
+    assert case.status == Case.Status.AWAITING_APPROVAL
     assert not case.closed_with_proof
 
 

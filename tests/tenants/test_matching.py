@@ -536,3 +536,17 @@ def test_weighing_all_at_once_gives_the_same_as_one_after_the_other(in_tenant) -
     people.lock()
     people.weigh(Account.objects.values_list("id", flat=True))
     assert (_people(), _doubts()) == before
+
+
+@pytest.mark.django_db
+def test_two_accounts_of_one_provider_with_one_sid_wait_for_a_technician(in_tenant) -> None:
+    """A directory has a SID once: where two are told side by side, one of them is told wrongly."""
+    one = _account(M365, "m", "ann@acme.example", on_premises_sid=SID)
+    other = _account(M365, "n", "bob@acme.example", on_premises_sid=SID)
+    _take(one, other)
+    assert _people() == _sets("m", "n")
+    assert _doubts() == _sets("m n")
+    assert {"same_sid", "same_provider"} <= _codes()
+    # What is gone was the same account, made anew.
+    _take(other | {"is_deleted": True})
+    assert _doubts() == set()
