@@ -511,6 +511,9 @@ def test_bad_content_is_counted_and_no_traceback(command, content, records) -> N
     assert told["records"] == records == sum(told[name] for name in COUNTS)
 
 
+NAMES = ", ".join(sorted(registry.CONNECTORS))
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -519,7 +522,7 @@ def test_bad_content_is_counted_and_no_traceback(command, content, records) -> N
         ({"content": ""}, "is empty"),
         ({"content": " \n\t"}, "is empty"),
         ({"tenant": "nobody"}, "There is no tenant 'nobody'"),
-        ({"connector": "floppy"}, "There is no connector 'floppy'. Connectors: "),
+        ({"connector": "floppy"}, f"There is no connector 'floppy'. Connectors: {NAMES}."),
         ({"feed": "gossip"}, "has no feed 'gossip'"),
     ],
 )
