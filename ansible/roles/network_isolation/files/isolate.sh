@@ -2,6 +2,8 @@
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 if ! command -v nft >/dev/null; then
+    # Whoever writes the rules would see a broken pipe instead of the reason.
+    cat >/dev/null
     echo "The package nftables is missing on this host, so nothing was cut off." >&2
     exit 1
 fi
