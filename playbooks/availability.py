@@ -1,6 +1,7 @@
 """What a playbook needs that a tenant has not: a connector that can do it, and its connection.
 
-A plan that would stop half-way for want of a connection is not begun at all.
+A plan that would stop half-way for want of a connection is not begun at all; one whose other
+steps go on without it is, and the case says what is left to a person.
 """
 
 import uuid
@@ -23,13 +24,25 @@ def of_playbook(playbook: Playbook, connected: Collection[str] | None = None) ->
 
 
 def of_plan(document: Mapping[str, Any], provider: str = "") -> str:
-    """Return what a plan needs; `provider` knows the targets of a step that names none."""
-    wanted = [
-        (step["action"], step["target"].get("provider") or provider)
-        for step in document["steps"]
-        if step["tier"] != "forbidden"
-    ]
-    return missing(wanted, connections_of_scope())
+    """Return what keeps a plan from being begun; empty where nothing does.
+
+    `provider` knows the targets of a step that names none. Where only steps whose failure stops
+    nothing lack a connection, the others are carried out: an account in the cloud is blocked
+    though its directory on premises can't be reached from here.
+    """
+    connected = connections_of_scope()
+    wanted, lacking, is_needed = [], 0, False
+    for step in document["steps"]:
+        if step["tier"] == "forbidden":
+            continue
+        one = step["action"], step["target"].get("provider") or provider
+        wanted.append(one)
+        if lack := _missing(*one, connected):
+            lacking += 1
+            is_needed |= lack.endswith(_CAN_DO) or step["on_failure"] != "continue"
+    if lacking < len(wanted) and not is_needed:
+        return ""
+    return missing(wanted, connected)
 
 
 def connections_of_scope() -> frozenset[str]:

@@ -30,11 +30,15 @@ _LONGEST_PLAN = dt.timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a step may not begin now. `is_final`: it never may; else asked again in `seconds`."""
+    """Why a step may not begin now. `is_final`: it never may; else asked again in `seconds`.
+
+    `is_for_long`: it may last for longer than anybody should wait without knowing of it.
+    """
 
     reason: str
     is_final: bool
     seconds: float = 60
+    is_for_long: bool = False
 
 
 def obstacle(step: Step, known: KnownFacts | None = None) -> Obstacle | None:
@@ -205,7 +209,9 @@ def _frozen(step: Step, rules: Engagement) -> Obstacle | None:
     if not freeze:
         return None
     return Obstacle(
-        f"A change freeze holds: “{freeze}”. It goes on when the freeze ends.", is_final=False
+        f"A change freeze holds: “{freeze}”. It goes on when the freeze ends.",
+        is_final=False,
+        is_for_long=True,
     )
 
 
@@ -247,5 +253,6 @@ def _over_budget(step: Step, rules: Engagement) -> Obstacle | None:
             f"The limit of {limit} times “{action.title}” an hour for this client "
             "is used up. It goes on when the hour has passed.",
             is_final=False,
+            is_for_long=True,
         )
     return None

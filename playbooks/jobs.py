@@ -75,6 +75,18 @@ class Wait(Exception):
         self.note = note
 
 
+class OutOfReach(Wait):
+    """The vendor can't be asked now: it is away or busy, or its connection needs attention."""
+
+
+class HeldBack(Wait):
+    """A guardrail holds the step; `is_for_long`: it will for longer than anybody should wait."""
+
+    def __init__(self, seconds: float, note: str, is_for_long: bool) -> None:
+        super().__init__(seconds, note)
+        self.is_for_long = is_for_long
+
+
 class NoAnswer(Wait):
     """No answer came: the step stays intended, and is settled by reading back."""
 
@@ -98,7 +110,9 @@ def of_step(step: Step) -> Job:
     Runs in the tenant's scope, with the step's plan at hand.
     """
     if step.connection_id is None:
-        raise Failed("This client has no connection that could do it. Connect it, plan again.")
+        raise Failed(
+            "This client has no connection that could do it, or it is paused. Do it by hand."
+        )
     plan = step.run.plan
     connector = Connection.objects.values_list("connector", flat=True).get(id=step.connection_id)
     told = next(told for told in plan.document["steps"] if told["id"] == step.key)
@@ -212,15 +226,15 @@ def understood(question: Question, error: Exception) -> Wait | Failed:
 
 def _in_words(job: Job, error: HoldfastError) -> Wait | Failed:
     if isinstance(error, Throttled):
-        return Wait(error.retry_after, str(error))
+        return OutOfReach(error.retry_after, str(error))
     if isinstance(error, Unavailable):
-        return Wait(10, str(error))
+        return OutOfReach(10, str(error))
     if isinstance(error, OutcomeUnknown):
         return NoAnswer(str(error))
     if isinstance(error, Unauthorised | ConnectionMisconfigured | VaultError):
         with scope.tenant(job.tenant_id):
             connections.mark_broken(job.connection_id, error)
-        return Wait(_PARKED_SECONDS, f"The connection needs attention: {error}")
+        return OutOfReach(_PARKED_SECONDS, f"The connection needs attention: {error}")
     # What is missing, refused or not allowed does not change by asking again.
     return Failed(str(error))
 

@@ -307,6 +307,12 @@ class Step(TenantModel):
         FORBIDDEN = "forbidden"
         ROLLED_BACK = "rolled_back", "rolled back"
 
+    class Hold(models.TextChoices):
+        """What keeps a step from going on for now."""
+
+        VENDOR = "vendor"
+        GUARDRAIL = "guardrail"
+
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="steps")
     position = models.PositiveIntegerField()
     key = models.CharField(max_length=200, help_text="the step's id in the plan")
@@ -326,6 +332,14 @@ class Step(TenantModel):
     intended_at = models.DateTimeField(null=True, blank=True)
     unanswered_at = models.DateTimeField(
         null=True, blank=True, help_text="when it was seen that the last call has no answer"
+    )
+    held_since = models.DateTimeField(
+        null=True, blank=True, help_text="since when something outside of it keeps it from going on"
+    )
+    held_by = models.CharField(max_length=16, choices=Hold, blank=True)
+    held_why = models.TextField(blank=True, help_text="what keeps it, in plain words")
+    held_told_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a technician was told that it is held"
     )
     called_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)

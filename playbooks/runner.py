@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.contract import Client
-from playbooks import approvals, replanning, rollback, stepping, stuck
+from playbooks import approvals, held, replanning, rollback, stepping, stuck
 from playbooks.errors import PlaybookError
 from playbooks.jobs import Failed, Job, Question, Wait, open_client, understood
 from playbooks.known_facts import KnownFacts
@@ -65,8 +65,8 @@ class _Steps:
         self._talks: dict[Future[Any], tuple[uuid.UUID, Talk, Question]] = {}
         self._waits: dict[uuid.UUID, Wait] = {}
 
-    def carry(self) -> list[Wait]:
-        """Carry every step as far as it goes now; return what the others wait for."""
+    def carry(self) -> Mapping[uuid.UUID, Wait]:
+        """Carry every step as far as it goes now; return what each of the others waits for."""
         try:
             self._begin_what_may()
             while self._talks:
@@ -77,7 +77,7 @@ class _Steps:
         finally:
             for _, talk, _question in self._talks.values():
                 talk.close()
-        return list(self._waits.values())
+        return self._waits
 
     def _begin_what_may(self) -> None:
         """Begin steps until there is none that may; one that ends at once may free another."""
@@ -104,7 +104,8 @@ class _Steps:
         _skip_hopeless(steps, self._told)
         passed_over = self._waits.keys() | {step_id for step_id, _, _ in self._talks.values()}
         jobs: list[Job] = []
-        for step in _that_may_go_on(steps, self._told):
+        silent = held.silent_connections(steps, self._waits)
+        for step in _that_may_go_on(steps, self._told, silent):
             if step.id in passed_over or len(self._talks) + len(jobs) >= _AT_ONCE:
                 continue
             try:
@@ -154,14 +155,30 @@ class _Steps:
                 question = talk.throw(error)
 
 
-def _that_may_go_on(steps: list[Step], told: Mapping[str, Any]) -> list[Step]:
-    """Return the steps whose turn has come: not finished, and all that they need is."""
+def _that_may_go_on(
+    steps: list[Step], told: Mapping[str, Any], silent: frozenset[uuid.UUID]
+) -> list[Step]:
+    """Return the steps whose turn has come: not finished, and all that they need is.
+
+    `silent` are the connections that keep no step at another one waiting any longer.
+    """
     by_key = {step.key: step for step in steps}
+
+    def keeps_waiting(step: Step, needed: Step) -> bool:
+        if needed.status in FINISHED:
+            return False
+        may_be_passed = (
+            needed.status in _MAY_GO_ON
+            and needed.connection_id in silent
+            and needed.connection_id != step.connection_id
+        )
+        return not may_be_passed or _must_be_done(told[needed.key])
+
     return [
         step
         for step in steps
         if step.status in _MAY_GO_ON
-        and all(by_key[key].status in FINISHED for key in told[step.key]["needs"])
+        and not any(keeps_waiting(step, by_key[key]) for key in told[step.key]["needs"])
     ]
 
 
@@ -177,7 +194,7 @@ def _skip_hopeless(steps: list[Step], told: Mapping[str, Any]) -> None:
             for key in told[step.key]["needs"]
             if by_key[key].status in FINISHED
             and by_key[key].status != Step.Status.VERIFIED
-            and (_stops(told[key]) or told[key].get("is_canary"))
+            and _must_be_done(told[key])
         ]
         reason = stopped or not_done
         if reason:
@@ -189,17 +206,23 @@ def _stops(told: Mapping[str, Any]) -> bool:
     return told["on_failure"] != "continue"
 
 
-def _settle_run(tenant_id: uuid.UUID, run_id: uuid.UUID, waits: list[Wait]) -> None:
+def _must_be_done(told: Mapping[str, Any]) -> bool:
+    """Whether what needs a step may not be done without it."""
+    return _stops(told) or bool(told.get("is_canary"))
+
+
+def _settle_run(tenant_id: uuid.UUID, run_id: uuid.UUID, waits: Mapping[uuid.UUID, Wait]) -> None:
     """Say where the run stands, and look at it again when something may have changed."""
     with scope.tenant(tenant_id):
         Plan.objects.select_for_update().get(run__id=run_id)
         run = Run.objects.select_for_update().select_related("plan__case").get(id=run_id)
         statuses = set(run.steps.values_list("status", flat=True))
         if waits:
-            soonest = min(waits, key=lambda wait: wait.seconds)
+            soonest = min(waits.values(), key=lambda wait: wait.seconds)
             _set(run, Run.Status.WAITING, soonest.note)
+            seconds = held.note(run, waits)
             _tell_if_unsettled(run)
-            work.schedule("run", run_id, delay=max(0.1, soonest.seconds))
+            work.schedule("run", run_id, delay=max(0.1, seconds))
         elif statuses <= set(FINISHED):
             _finish(run, statuses)
         elif Step.Status.AWAITING_APPROVAL in statuses:

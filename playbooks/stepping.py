@@ -20,7 +20,17 @@ from django.utils import timezone
 from integrations import catalog, connections
 from integrations.contract import ReadBack
 from playbooks import guardrails
-from playbooks.jobs import Failed, Job, NoAnswer, Question, Wait, as_json, moved_on, of_step
+from playbooks.jobs import (
+    Failed,
+    HeldBack,
+    Job,
+    NoAnswer,
+    Question,
+    Wait,
+    as_json,
+    moved_on,
+    of_step,
+)
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Run, Step
 from playbooks.steps import FINISHED, UNDO, change
@@ -85,7 +95,9 @@ def _intend(job: Job) -> Moving:
 
 def _must_be_free(found: guardrails.Obstacle | None) -> None:
     if found is not None:
-        raise Failed(found.reason) if found.is_final else Wait(found.seconds, found.reason)
+        if found.is_final:
+            raise Failed(found.reason)
+        raise HeldBack(found.seconds, found.reason, found.is_for_long)
 
 
 def _call(job: Job) -> Moving:

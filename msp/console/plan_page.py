@@ -1,5 +1,6 @@
 """Everything that the page of one plan shows: each step, why it has its tier, how far it is."""
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from msp.console.words import Word
 from playbooks import rollback
 from playbooks.models import Plan, Step, Tier
 from playbooks.response import OPEN_PLANS
+from playbooks.steps import FINISHED
 
 _LONGEST_VALUE = 200
 
@@ -41,6 +43,8 @@ class StepRow:
     proof: str
     holds: bool | None
     error: str
+    held_since: dt.datetime | None
+    held_why: str
     can_be_undone: bool
 
 
@@ -72,7 +76,8 @@ class PlanPage:
 
 _ON_FAILURE = {
     "stop": "If it fails, nothing more is done.",
-    "continue": "If it fails, the others go on.",
+    "continue": "If it fails, the others go on; at other vendors also when this one can't be asked "
+    "for two minutes.",
     "roll_back": "If it fails, undoing what was done is planned.",
 }
 
@@ -139,6 +144,8 @@ def _step(
         proof=str(row.read_back.get("explanation", "")) if row else "",
         holds=row.read_back.get("holds") if row else None,
         error=row.error if row else "",
+        held_since=row.held_since if row and row.status not in FINISHED else None,
+        held_why=row.held_why if row else "",
         can_be_undone=row is not None
         and "reverses" not in plan.document
         and rollback.can_be_undone(row),

@@ -139,6 +139,7 @@ _LEDGER = {
     "step.unknown": Word("Not known: look at the vendor", "bad"),
     "step.skipped": Word("Not done", "quiet"),
     "step.postponed": Word("Put off", "quiet"),
+    "step.held": Word("Held up", "warn"),
     "step.rolled_back": Word("Rolled back", "quiet"),
     "step.read_back_again": Word("Read back again", "quiet"),
     "step.not_read_back_again": Word("Could not be read back again", "warn"),

@@ -1,16 +1,21 @@
 """An account that Active Directory governs is contained once, on both sides, in the right order."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
 
+from integrations import connections
+from integrations.errors import OutcomeUnknown, Unauthorised, Unavailable
+from integrations.models import Connection
 from playbooks import approvals
 from playbooks.engagement import TIERS
-from playbooks.models import Approval, Plan
+from playbooks.models import Approval, Plan, Step
 from playbooks.response import respond
 from tenants import scope
-from tenants.models import Account, Case, PlaybookMode, Tenant
-from tests.pipeline import drain
+from tenants.models import Account, Case, LedgerEntry, PlaybookMode, Tenant
+from tests.pipeline import drain, make_due
 from tests.playbooks.cases import give_evidence, make_account, make_case
 from tests.playbooks.vendor import Vendor, connect, vendors
 
@@ -111,3 +116,154 @@ def test_blocked_in_the_cloud_only_the_case_says_what_is_left(client) -> None:
         "priya.shah@acme.example: governed by Active Directory. Block it there too, or the next "
         "sync lets it in again."
     )
+
+
+BLOCK, END_SESSIONS = "identity.disable_sign_in", "identity.revoke_sessions"
+
+
+def watch(both: dict[str, Vendor]) -> list[tuple[str, str]]:
+    """Return the list into which every call is put, in the order of the calls."""
+    order: list[tuple[str, str]] = []
+    for name, vendor in both.items():
+        vendor.on_call = lambda action, target, name=name: order.append((name, action))
+    return order
+
+
+def raising(error: Exception):
+    """Return what the vendor does instead of answering."""
+
+    def refuse(action: str, target: str) -> None:
+        raise error
+
+    return refuse
+
+
+def look_after(client: Tenant, **waited: float) -> None:
+    """Look at the run again as if its steps had been kept waiting for so long."""
+    with scope.tenant(client.id):
+        for step in Step.objects.exclude(held_since=None):
+            Step.objects.filter(id=step.id).update(
+                held_since=timezone.now() - dt.timedelta(**waited)
+            )
+    make_due("run")
+    drain()
+
+
+def calls_to_cloud(both: dict[str, Vendor]) -> list[str]:
+    return [action for action, _ in both["microsoft365"].calls if "mailbox" not in action]
+
+
+def the_case(client: Tenant) -> Case:
+    with scope.tenant(client.id):
+        return Case.objects.get()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("dc1.acme.example does not answer."),
+        Unauthorised("The directory refused the name or the password."),
+    ],
+    ids=["down", "refused"],
+)
+def test_a_server_out_of_reach_does_not_keep_the_cloud_open(client, both, error) -> None:
+    attacked(client, authority="active_directory", has_twin=True)
+    both["active_directory"].on_read = raising(error)
+    order = watch(both)
+    drain()
+    approve_all(client)
+    look_after(client, minutes=1)
+    assert BLOCK not in calls_to_cloud(both), "The server gets its time first."
+    look_after(client, minutes=2)
+    assert {BLOCK, END_SESSIONS} <= set(calls_to_cloud(both))
+    left = the_case(client)
+    assert left.status == "needs_technician"
+    assert "“Disable sign-in” for ACME\\priya.shah waits: " in left.needs
+    assert str(error) in left.needs
+    look_after(client, minutes=3)
+    with scope.tenant(client.id):
+        assert LedgerEntry.objects.filter(kind="step.held").count() == 1
+    # It goes on trying, and does its part when the server is back.
+    both["active_directory"].on_read = None
+    look_after(client, minutes=30)
+    assert [one for one in order if one[0] == "active_directory"] == [
+        ("active_directory", BLOCK), ("active_directory", "identity.reset_password"),
+    ]  # fmt: skip
+    assert len(order) == len(set(order))
+    drain()
+    closed = the_case(client)
+    assert (closed.status, closed.closed_with_proof) == ("closed", True)
+
+
+def test_a_server_that_answers_again_is_dealt_with_first(client, both) -> None:
+    attacked(client, authority="active_directory", has_twin=True)
+    both["active_directory"].on_read = raising(Unavailable("dc1.acme.example does not answer."))
+    order = watch(both)
+    drain()
+    approve_all(client)
+    both["active_directory"].on_read = None
+    look_after(client, minutes=2)
+    assert [one for one in order if one[1] == BLOCK] == [
+        ("active_directory", BLOCK), ("microsoft365", BLOCK),
+    ]  # fmt: skip
+
+
+def test_a_server_that_falls_silent_half_way_does_not_keep_the_cloud_open(client, both) -> None:
+    attacked(client, authority="active_directory", has_twin=True)
+    silent = Unavailable("dc1.acme.example does not answer.")
+
+    def die(action: str, target: str) -> None:
+        both["active_directory"].on_read = raising(silent)
+        raise OutcomeUnknown("the line was cut")
+
+    both["active_directory"].after_call = die
+    drain()
+    approve_all(client)
+    make_due("run")
+    drain()
+    look_after(client, minutes=2)
+    assert BLOCK in calls_to_cloud(both)
+    assert "“Disable sign-in” for ACME\\priya.shah waits: dc1" in the_case(client).needs
+
+
+def test_with_the_server_paused_the_cloud_is_blocked_and_the_case_says_what_is_left(
+    client, both
+) -> None:
+    with scope.tenant(client.id):
+        server = Connection.objects.get(connector="active_directory")
+        connections.set_paused(server.id, paused=True, actor="technician:ann")
+    attacked(client, authority="active_directory", has_twin=True)
+    drain()
+    approve_all(client)
+    assert BLOCK in calls_to_cloud(both)
+    assert END_SESSIONS in calls_to_cloud(both)
+    assert both["active_directory"].calls == []
+    left = the_case(client)
+    assert left.status == "needs_technician"
+    assert (
+        "“Disable sign-in” for ACME\\priya.shah failed: This client has no connection" in left.needs
+    )
+    assert "by hand" in left.needs
+
+
+def test_with_the_server_paused_after_the_plan_was_approved(client, both) -> None:
+    attacked(client, authority="active_directory", has_twin=True)
+    with scope.tenant(client.id):
+        server = Connection.objects.get(connector="active_directory")
+        connections.set_paused(server.id, paused=True, actor="technician:ann")
+    drain()
+    approve_all(client)
+    assert BLOCK not in calls_to_cloud(both)
+    look_after(client, minutes=2)
+    assert BLOCK in calls_to_cloud(both)
+    assert "is paused: resume it" in the_case(client).needs
+
+
+def test_where_nothing_is_connected_nothing_is_planned(client, both) -> None:
+    with scope.tenant(client.id):
+        for row in Connection.objects.all():
+            connections.set_paused(row.id, paused=True, actor="technician:ann")
+    attacked(client, authority="active_directory", has_twin=True)
+    drain()
+    assert planned(client) == []
+    assert "needs: a connection to" in the_case(client).needs
