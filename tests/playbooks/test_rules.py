@@ -198,7 +198,7 @@ def test_a_target_that_says_what_it_is_itself_is_believed_before_the_account() -
 
 OF_AN_ACCOUNT = {
     "account", "mailbox", "mailbox_rule", "auth_method", "oauth_grant", "role_assignment",
-    "group_membership", "licence", "mailbox_delegate", "trusted_sender",
+    "group_membership", "licence", "mailbox_delegate", "trusted_sender", "message",
 }  # fmt: skip
 
 
