@@ -12,7 +12,7 @@ from typing import Any
 
 from integrations import catalog, registry
 from integrations.contract import Intention
-from playbooks import agreement, approvals, targets
+from playbooks import agreement, approvals, settling, targets
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
@@ -147,7 +147,8 @@ def _locked(plan_id: uuid.UUID) -> Plan:
 
 def _may_be_done(step: Step) -> bool:
     was_accepted = step.status == Step.Status.FAILED and step.called_at is not None
-    return step.status in (Step.Status.VERIFIED, Step.Status.UNKNOWN) or was_accepted
+    may_be = step.status in (Step.Status.VERIFIED, Step.Status.UNKNOWN) or was_accepted
+    return may_be and not settling.was_told_not_done(step)
 
 
 def _stop(plan: Plan, reason: str) -> None:
