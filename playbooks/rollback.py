@@ -18,7 +18,7 @@ from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
 from playbooks.jobs import target_of
 from playbooks.models import Plan, Step
-from playbooks.people import named
+from playbooks.people import ENGINE, named
 from playbooks.planner import FORMAT
 from playbooks.response import OPEN_PLANS, adopt, needs_technician
 from playbooks.rules import in_force
@@ -73,7 +73,9 @@ def request(plan_id: uuid.UUID, *, actor: str, step_key: str = "") -> Plan:
     }
     undoing = adopt(plan.case, jsonable(document), facts, plan.playbook_id, rules.version, actor)
     _reopen(plan.case, undoing)
-    agreement.rolled_back(plan, actor=actor)
+    if actor != ENGINE:
+        # What a playbook itself tells to be undone when it fails is nobody's judgement of it.
+        agreement.rolled_back(plan, actor=actor)
     return undoing
 
 
