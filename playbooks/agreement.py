@@ -32,7 +32,7 @@ _JUDGED_BY_CLOSING = (Plan.Status.SHADOW, Plan.Status.EXPIRED)
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
-    """What a mode asks for: runs that practice judged, and the share (percent) not overridden."""
+    """What a mode asks for: runs that practice judged, and the share (percent) that it let be."""
 
     runs: int
     percent: int
@@ -53,22 +53,24 @@ class Measured:
 
     A plan that was carried out of a shadow plan, or planned again, is one with what it was before.
     `runs` are those that people judged, and those that ran by themselves and that nobody
-    objected to; `reopened_lately` are cases that came back within `QUIET`.
+    objected to, or whose case came back. `against` are those that were overridden or came back,
+    or both; `reopened_lately` are cases that came back within `QUIET`.
     """
 
     runs: int
     agreed: int
     overridden: int
     reopened: int
+    against: int
     reopened_lately: int
 
     @property
     def percent(self) -> int:
-        """Return the share of runs that were not overridden, rounded down; 0 without runs."""
-        return 100 * (self.runs - self.overridden) // self.runs if self.runs else 0
+        """Return the share of runs that nothing speaks against, rounded down; 0 without runs."""
+        return 100 * (self.runs - self.against) // self.runs if self.runs else 0
 
 
-NOTHING_YET = Measured(0, 0, 0, 0, 0)
+NOTHING_YET = Measured(0, 0, 0, 0, 0, 0)
 
 
 def measure(version_sha256: str) -> Measured:
@@ -92,6 +94,7 @@ def measure_all(versions: Collection[str] = ()) -> dict[tuple[uuid.UUID, str], M
         document__reverses__isnull=True,
     )
     judged = Q(said__kind__in=(Agreement.Kind.AGREED, Agreement.Kind.OVERRIDDEN))
+    overridden = Q(said__kind=Agreement.Kind.OVERRIDDEN)
     reopened = Q(said__kind=Agreement.Kind.REOPENED)
     plans = Plan.in_scope().filter(playbook__in=versions) if versions else Plan.in_scope()
     counted = (
@@ -108,17 +111,18 @@ def measure_all(versions: Collection[str] = ()) -> dict[tuple[uuid.UUID, str], M
         .order_by()
         .values_list("tenant_id", "playbook_id")
         .annotate(
-            runs=_plans_with(judged | by_itself),
+            runs=_plans_with(judged | by_itself | reopened),
             judged=_plans_with(judged),
-            overridden=_plans_with(Q(said__kind=Agreement.Kind.OVERRIDDEN)),
+            overridden=_plans_with(overridden),
             reopened=_plans_with(reopened),
+            against=_plans_with(overridden | reopened),
             lately=_plans_with(reopened & Q(said__created_at__gte=now - QUIET)),
         )
     )
     return {
         # A plan that was both agreed with and overridden counts as overridden.
-        (tenant_id, sha256): Measured(runs, judged - overridden, overridden, reopened, lately)
-        for tenant_id, sha256, runs, judged, overridden, reopened, lately in counted
+        (tenant_id, sha256): Measured(runs, judged - overridden, overridden, *others)
+        for tenant_id, sha256, runs, judged, overridden, *others in counted
     }
 
 
@@ -136,7 +140,8 @@ def why_not(mode: str, measured: Measured) -> str:
     if measured.percent < minimum.percent:
         return (
             f"{mode} needs {minimum.percent} % agreement; it is {measured.percent} % "
-            f"({measured.overridden} of {measured.runs} overridden)."
+            f"({measured.runs} runs: {measured.overridden} overridden, {measured.reopened} "
+            "reopened)."
         )
     if measured.reopened_lately:
         return (

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from playbooks import facts as case_facts
-from playbooks import stuck, unread
+from playbooks import settling, stuck, unread
 from playbooks.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.response import OPEN_PLANS, left_for_technician, needs_technician
@@ -76,8 +76,13 @@ def _unproven(steps: list[Step]) -> str:
         title = catalog.get(step.action).title
         if step.status == Step.Status.FAILED:
             return f"“{title}” for {step.target_name} failed: {step.error}"
+        if settling.was_told_done(step):
+            continue
         if step.status == Step.Status.UNKNOWN:
-            return f"“{title}” for {step.target_name}: {step.error} Look at the vendor."
+            return (
+                f"“{title}” for {step.target_name}: {step.error} Look at the vendor, and say on "
+                "the plan's page whether it was done."
+            )
         if step.status == Step.Status.FORBIDDEN:
             return f"“{title}” for {step.target_name} is not done by itself. {_rule(step)}"
         if step.status == Step.Status.SKIPPED:
@@ -157,13 +162,17 @@ def _governed_elsewhere(steps: list[Step]) -> str:
 
 def _close(case: Case) -> None:
     now = timezone.now()
-    done = Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED).count()
+    steps = Step.objects.filter(run__plan__case=case)
+    done = steps.filter(status=Step.Status.VERIFIED).count()
+    told = [step for step in steps.exclude(told={}) if settling.was_told_done(step)]
     case.status = Case.Status.CLOSED
     case.needs = ""
     case.closed_at = now
-    case.closed_with_proof = case.evidence.filter(is_available=True).exists()
-    told = f"{done} actions done and read back." if done else _why_nothing(case)
-    case.closing_note = " ".join([*_found(case), told])
+    case.closed_with_proof = not told and case.evidence.filter(is_available=True).exists()
+    by_word = [f"“{catalog.get(step.action).title}”: {settling.words(step)}" for step in told]
+    read_back = [f"{done} actions done and read back."] if done else []
+    nothing = [] if done or told else [_why_nothing(case)]
+    case.closing_note = " ".join([*_found(case), *read_back, *by_word, *nothing])
     case.save()
     ledger.append(
         "case.closed",

@@ -2,7 +2,8 @@
 
 A playbook may act on others than the case's own account, as its evidence names them. Whether such
 a target is protected, privileged, a VIP, synced or a server is what the directory says of it; one
-that the directory doesn't know is not known to be free.
+that the directory doesn't know is not known to be free. A copy of a message is as the account is
+whose mailbox it is in.
 """
 
 from collections import defaultdict
@@ -13,6 +14,7 @@ from django.db.models import Q
 
 from integrations import catalog
 from integrations.errors import UnknownAction
+from playbooks import mailboxes
 from tenants.models import Account, Device, Evidence
 
 ACTIVE_DIRECTORY = "active_directory"
@@ -20,6 +22,12 @@ Facts = dict[str, Any]
 _Row = TypeVar("_Row", Account, Device)
 # Whoever is listed here is an administrator, whether or not the directory knows it by now.
 _PRIVILEGED = "identity.list_privileged_accounts"
+# A mailbox where no account of the client's is kept, as on a mail server by itself: none can have
+# been protected, and anybody's it may be.
+_OF_NOBODY = {
+    "kind": Account.Kind.MEMBER, "is_protected": False, "is_privileged": True, "is_vip": True,
+    "source_of_authority": Account.Authority.CLOUD,
+}  # fmt: skip
 # What the evidence lists, by connector (empty: not kept) and external id.
 _Named = dict[str, dict[str, list[Mapping[str, Any]]]]
 
@@ -73,15 +81,24 @@ def on_premises_twin(row: Account) -> Account | None:
     )
 
 
-def directory(evidence: Iterable[Evidence]) -> dict[str, dict[str, Facts]]:
-    """Return the accounts and devices that answers list, by external id, as they are known here.
+def directory(
+    evidence: Iterable[Evidence], messages: Iterable[str] = ()
+) -> dict[str, dict[str, Facts]]:
+    """Return the accounts, devices and messages that answers list, as they are known here, by id.
 
-    What the directory doesn't know, or knows at two connectors under one id, is left out.
+    What the directory doesn't know, or knows at two connectors under one id, is left out. Of a
+    message it is the account that its mailbox belongs to; `messages` are ids of more of them.
     """
-    named: dict[str, _Named] = {"account": {}, "device": {}}
+    named: dict[str, _Named] = {"account": {}, "device": {}, "message": {}}
     for row in evidence:
         _add(row, named)
-    return {"accounts": _accounts(named["account"]), "devices": _devices(named["device"])}
+    for external_id in messages:
+        named["message"].setdefault("", {}).setdefault(external_id, [])
+    return {
+        "accounts": _accounts(named["account"]),
+        "devices": _devices(named["device"]),
+        "messages": _messages(named["message"]),
+    }
 
 
 def _add(row: Evidence, named: dict[str, _Named]) -> None:
@@ -169,3 +186,32 @@ def _devices(named: _Named) -> dict[str, Facts]:
         said = any(item.get("is_server") for item in told)
         found[external_id] = {**device(row), "is_server": row.is_server or said}
     return found
+
+
+def _messages(named: _Named) -> dict[str, Facts]:
+    """Return, by the id of a copy, the account whose mailbox it is in."""
+    found: dict[str, Facts] = {}
+    for provider, by_id in named.items():
+        owners = mailboxes.accounts(by_id, provider)
+        families = _families(row for rows in owners.values() for row in rows)
+        has_accounts = Account.objects.filter(provider=provider).exists()
+        for external_id, rows in owners.items():
+            there = [row for row in rows if row.deleted_upstream_at is None]
+            if there:
+                found[external_id] = _owner(there, families)
+            elif by_id[external_id] and not has_accounts:
+                found[external_id] = dict(_OF_NOBODY)
+            if provider and external_id in found:
+                # Who told of the copy can act on it, whoever keeps the owner's account.
+                found[external_id]["provider"] = provider
+    return found
+
+
+def _owner(rows: list[Account], families: Mapping[str, list[Account]]) -> Facts:
+    """Return what holds for all accounts that a mailbox is known by, with their other sides."""
+    all_of_them = rows + [twin for row in rows for twin in families.get(row.on_premises_sid, [])]
+    synced = [row for row in all_of_them if row.source_of_authority == ACTIVE_DIRECTORY]
+    told = {**account((synced or rows)[0]), **_of_family(all_of_them)}
+    # The account's own row is not the message's.
+    del told["id"]
+    return told

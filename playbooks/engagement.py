@@ -29,7 +29,7 @@ _DEFAULT_FILE = Path(__file__).parent / "engagement.default.yaml"
 _OWNERS = ("account", "on_premises")
 # What can be touched without touching anybody's account.
 _OF_NO_ACCOUNT = (
-    "message", "sender", "device", "process", "file", "indicator", "policy_setting", "tenant",
+    "sender", "device", "process", "file", "indicator", "policy_setting", "tenant",
 )  # fmt: skip
 _LARGEST_COUNT = 100_000
 _Places = Callable[..., str]
@@ -338,7 +338,8 @@ def _with_traits(target: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
 
 def _with_account(target: Mapping[str, Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the facts with the account that is touched, where the case is about none itself."""
-    touched = facts.get("directory", {}).get("accounts", {}).get(target.get("external_id"))
+    there = "messages" if target.get("kind") == "message" else "accounts"
+    touched = facts.get("directory", {}).get(there, {}).get(target.get("external_id"))
     if touched is None or "account" in facts or target.get("kind") in _OF_NO_ACCOUNT:
         return facts
     return {**facts, "account": touched}

@@ -27,7 +27,8 @@ def of_case(case: Case) -> dict[str, Any]:
         "risk": case.risk,
         "evidence": evidence,
     }
-    named = directory_facts.directory(answers.values())
+    messages = [e.removeprefix("message:") for e in case.entities if e.startswith("message:")]
+    named = directory_facts.directory(answers.values(), messages[:1])
     if any(named.values()):
         facts["directory"] = named
     if case.account is not None:
@@ -39,7 +40,6 @@ def of_case(case: Case) -> dict[str, Any]:
     if case.kind == Case.Kind.ROUTINE:
         facts["inputs"] = case.request.get("inputs", {})
         facts["verdict"] = NO_VERDICT
-    messages = [e.removeprefix("message:") for e in case.entities if e.startswith("message:")]
     if messages:
         facts["message"] = {"external_id": messages[0], "name": messages[0]}
     device = device_of(case)

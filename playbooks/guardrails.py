@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection
-from playbooks import activation, targets
+from playbooks import activation, mailboxes, targets
 from playbooks.engagement import TIERS, Engagement, judge
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Step, Tier
@@ -24,6 +24,8 @@ REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
     Tier.CLIENT: (Tier.CLIENT,),
 }
 _HOUR = dt.timedelta(hours=1)
+# The setting that names whose mailboxes a mail server is asked for, and not who asks.
+_SERVED = "mailboxes"
 # Longer than any approval may take; what was right then may be wrong now.
 _LONGEST_PLAN = dt.timedelta(days=3)
 
@@ -184,6 +186,9 @@ def _lowered(step: Step) -> Obstacle | None:
 def _own(step: Step, touched: list[Account]) -> Obstacle | None:
     """Never touch the MSP's own identities, nor the one that Holdfast itself signs in with."""
     names = {step.target_external_id, step.target_name}
+    if step.target_kind == "message":
+        # Whose it is: its own id ends with the sender's domain, and its name may be anything.
+        names = {mailboxes.named(step.target_external_id)}
     for account in touched:
         names |= {account.external_id, account.username, account.email}
     known = {name.lower() for name in names if name}
@@ -195,8 +200,8 @@ def _own(step: Step, touched: list[Account]) -> Obstacle | None:
     appliance = {
         str(value).lower()
         for settings in Connection.objects.values_list("settings", flat=True)
-        for value in settings.values()
-        if value
+        for name, value in settings.items()
+        if value and name != _SERVED
     }
     if appliance & known:
         return Obstacle("Holdfast itself signs in with this identity.", is_final=True)
@@ -216,10 +221,13 @@ def _frozen(step: Step, rules: Engagement) -> Obstacle | None:
 
 
 def _touched(step: Step) -> list[Account]:
-    """Return the accounts that a step touches: its target, and whom its case is about."""
+    """Return the accounts that a step touches: its target or its owner, and the case's own."""
     owner = step.run.plan.case.account
     external_ids = {step.target_external_id, owner.external_id if owner else ""} - {""}
-    return list(Account.objects.filter(external_id__in=external_ids))
+    found = list(Account.objects.filter(external_id__in=external_ids))
+    if step.target_kind == "message":
+        found += mailboxes.accounts([step.target_external_id])[step.target_external_id]
+    return found
 
 
 def _protected(touched: list[Account]) -> Obstacle | None:

@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.contract import ReadBack
+from playbooks import settling
 from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask
 from playbooks.models import Step
 from playbooks.response import needs_technician
+from playbooks.stepping import mark_undone
 from playbooks.steps import change
 from tenants import scope, work
 from tenants.models import Case
@@ -24,17 +26,19 @@ _SELDOM = dt.timedelta(hours=1)
 
 
 def look(job: Job) -> None:
-    """Look for the effect of a step that was not seen to work."""
+    """Look for the effect of a step that was not seen to work, or that somebody tells of."""
     try:
         seen: ReadBack = ask(
             Question(job, lambda client: job.action.read_back(client, job.intention))
         )
     except (Wait, Failed):
+        settling.settle(job.tenant_id, job.step_id)
         _look_again(job, _SELDOM, until=_LAST_TRY)
         return
     if seen.holds:
         _record(job, seen)
     else:
+        settling.settle(job.tenant_id, job.step_id)
         _look_again(job, _LAST_LOOK, until=_LAST_LOOK)
 
 
@@ -53,10 +57,17 @@ def _record(job: Job, seen: ReadBack) -> None:
         step = rows.get(id=job.step_id)
         if step.status not in NOT_SEEN:
             return
+        asked, was_settled = settling.asked(step), settling.was_told_done(step)
         keep = {"read_back": as_json(seen), "verified_at": timezone.now()}
         body = {"read_back": keep["read_back"], "words": seen.explanation}
         change(step, Step.Status.VERIFIED, keep=keep, body=body, kind="step.verified_late")
         case = step.run.plan.case
+        if step.told.get("was_done"):
+            # It is as a technician said, and now there is proof.
+            if not was_settled:
+                mark_undone(step, case.id)
+                settling.go_on(case, asked)
+            return
         if case.status == Case.Status.CLOSED:
             case.closed_at, case.closed_with_proof = None, False
             case.save(update_fields=["closed_at", "closed_with_proof"])

@@ -327,6 +327,11 @@ class Step(TenantModel):
     snapshot = models.JSONField(default=dict, help_text="the prior state, for the reversal")
     answer = models.JSONField(default=dict, help_text="what the vendor answered")
     read_back = models.JSONField(default=dict, help_text="what the vendor showed when asked again")
+    told = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="what a technician saw at the vendor, where it is not known what became of it",
+    )
     error = models.TextField(blank=True)
     calls = models.PositiveSmallIntegerField(default=0)
     intended_at = models.DateTimeField(null=True, blank=True)

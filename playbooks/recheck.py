@@ -14,7 +14,7 @@ from django.utils import timezone
 from integrations import catalog
 from integrations.contract import Client, ReadBack
 from integrations.errors import NotFound
-from playbooks import agreement, late_effects
+from playbooks import agreement, late_effects, settling
 from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask, load
 from playbooks.models import Step
 from playbooks.response import needs_technician
@@ -38,6 +38,7 @@ def recheck(tenant_id: uuid.UUID, step_id: uuid.UUID) -> None:
         job = load(tenant_id, step_id)
     except Failed as failure:
         _put_off(tenant_id, step_id, str(failure))
+        settling.settle(tenant_id, step_id)
         return
     if job.status in late_effects.NOT_SEEN:
         late_effects.look(job)

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from playbooks import availability, planner, response, rules
+from playbooks import availability, planner, response, rules, settling
 from playbooks import facts as case_facts
 from playbooks.engagement import TIERS
 from playbooks.errors import ConditionError, PlaybookError
@@ -82,7 +82,8 @@ def _drop_what_changed(plan: Plan) -> None:
 def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
     """Plan anew, on what is known now, what a plan that nobody approved was for; ask for it.
 
-    PlaybookError where the plan was neither rejected nor has expired, was asked for again already,
+    Or what a technician saw was not done of it. PlaybookError where the plan ended otherwise, was
+    asked for again already,
     its case is closed or looked into anew, nothing of it is needed any more, or something that it
     needs is not connected. Runs inside the tenant's scope.
     """
@@ -121,14 +122,21 @@ def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
 def may_be_asked_again(plan: Plan) -> bool:
     """Whether a plan ended because nobody approved it, and none has taken its place.
 
-    While its case is looked into, the plan of then may be another one.
+    Or because a technician saw that one of its steps was not done. While its case is looked into,
+    the plan of then may be another one.
     """
     return (
-        plan.status in (Plan.Status.REJECTED, Plan.Status.EXPIRED)
+        (plan.status in (Plan.Status.REJECTED, Plan.Status.EXPIRED) or _was_not_done(plan))
         and plan.case.status in _ASKED_AGAIN_IN
         and "reverses" not in plan.document
         and not plan.replaced_by.exists()
     )
+
+
+def _was_not_done(plan: Plan) -> bool:
+    if plan.status != Plan.Status.FAILED:
+        return False
+    return any(settling.was_told_not_done(step) for step in Step.objects.filter(run__plan=plan))
 
 
 def _given(plan: Plan) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from playbooks.errors import PlaybookError
 from playbooks.jobs import Failed, Job, Question, Wait, open_client, understood
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Run, Step
+from playbooks.people import ENGINE
 from playbooks.stepping import Talk
 from playbooks.steps import FINISHED, change
 from tenants import ledger, scope, work
@@ -294,6 +295,6 @@ def _roll_back_if_told(run: Run) -> None:
     if not any(told[step.key]["on_failure"] == "roll_back" for step in failed):
         return
     try:
-        rollback.request(run.plan_id, actor="engine")
+        rollback.request(run.plan_id, actor=ENGINE)
     except PlaybookError as error:
         _set(run, Run.Status.FAILED, str(error))

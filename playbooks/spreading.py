@@ -123,13 +123,12 @@ def _why_not(before: InForce | None, held: InForce, measured: Measured, own: Mea
     reason = agreement.why_not(held.mode, measured)
     if reason:
         return f"Practice does not support it yet. {reason[0].upper()}{reason[1:]}"
+    against = "Practice here speaks against it:"
+    if own.reopened_lately:
+        return f"{against} cases came back lately ({own.reopened_lately})."
     minimum = MINIMUMS[PlaybookMode(held.mode)]
     if own.runs and own.percent < minimum.percent:
-        return (
-            f"Practice here speaks against it: {own.overridden} of {own.runs} runs were overridden."
-        )
-    if own.reopened_lately:
-        return f"Practice here speaks against it: cases came back lately ({own.reopened_lately})."
+        return f"{against} {own.against} of {own.runs} runs were overridden or came back."
     return ""
 
 

@@ -261,7 +261,7 @@ def _record_verified(job: Job, seen: ReadBack) -> None:
         body = {"read_back": read_back}
         change(step, Step.Status.VERIFIED, case_id=job.case_id, keep=keep, body=body)
         _look_again_later(step)
-        _mark_undone(step, job.case_id)
+        mark_undone(step, job.case_id)
         _still_ours()
 
 
@@ -269,7 +269,7 @@ def _look_again_later(step: Step) -> None:
     work.schedule("recheck", step.id, delay=FIRST_RECHECK.total_seconds())
 
 
-def _mark_undone(step: Step, case_id: uuid.UUID) -> None:
+def mark_undone(step: Step, case_id: uuid.UUID) -> None:
     """Mark the step that this one has undone, so that it is not expected to hold any more."""
     if not step.key.startswith(UNDO):
         return

@@ -2,7 +2,7 @@
 
 The case's own account and device are as the facts say. Whatever else a step names is as the
 directory knows it: an account that it doesn't know is not known to be free, and a device that it
-doesn't know may be a server.
+doesn't know may be a server. A copy of a message is as the owner of its mailbox is.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,9 @@ _OF_THE_ACCOUNT = (
 )  # fmt: skip
 _OF_A_DEVICE = ("device", "process", "file")
 # What may be another's than the case's own, and where the directory says what it is.
-_LOOKED_UP = {"account": "accounts", "mailbox": "accounts", "device": "devices"}
+_LOOKED_UP = {
+    "account": "accounts", "mailbox": "accounts", "device": "devices", "message": "messages",
+}  # fmt: skip
 _OWN = ("account", "on_premises", "mailbox", "device")
 
 
@@ -59,8 +61,9 @@ def with_traits(target: Facts, facts: Facts) -> dict[str, Any]:
     """
     kind = str(target["kind"])
     is_looked_up = "is_protected" in target
-    traits = _traits_looked_up if is_looked_up else _traits_of_own
-    return {**target, **traits(kind, target, facts)}
+    if is_looked_up or (kind == "message" and _known(kind, target, facts)):
+        return {**target, **_traits_looked_up(kind, target, facts)}
+    return {**target, **_traits_of_own(kind, target, facts)}
 
 
 def _provider(kind: str, facts: Facts) -> str:
@@ -87,16 +90,19 @@ def _filled_target(target: Facts, facts: Facts) -> dict[str, Any]:
 
 
 def _traits(kind: str, told: Facts, facts: Facts) -> Traits:
-    if kind not in _LOOKED_UP or _is_own(told, facts):
-        return _traits_of_own(kind, told, facts)
-    return _traits_looked_up(kind, told, facts)
+    if kind in _LOOKED_UP and not _is_own(kind, told, facts):
+        return _traits_looked_up(kind, told, facts)
+    if kind == "message" and _known(kind, told, facts):
+        # The case's own message, and its mailbox is known.
+        return _traits_looked_up(kind, told, facts)
+    return _traits_of_own(kind, told, facts)
 
 
-def _is_own(told: Facts, facts: Facts) -> bool:
-    """Whether a target is the case's own account, mailbox or device."""
+def _is_own(kind: str, told: Facts, facts: Facts) -> bool:
+    """Whether a target is the case's own account, mailbox, device or message."""
     return any(
         facts[name].get("external_id") == told["external_id"] and _is_of(told, facts[name])
-        for name in _OWN
+        for name in (("message",) if kind == "message" else _OWN)
         if name in facts
     )
 

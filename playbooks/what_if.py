@@ -239,7 +239,23 @@ def _facts(plan: Plan) -> dict[str, Any]:
     """Return the stored facts; what older plans did not store yet is taken from the record."""
     local = plan.created_at.astimezone(zone_of(plan.case.tenant.time_zone))
     told = {"hour": local.hour, "weekday": local.weekday(), "risk": plan.case.risk}
-    return {**told, **plan.facts}
+    directory = {"messages": _mailboxes(plan), **plan.facts.get("directory", {})}
+    return {**told, **plan.facts, "directory": directory}
+
+
+def _mailboxes(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Return whose mailboxes a plan's messages were in, as its own judgement took them to be."""
+    return {
+        target["external_id"]: {
+            "is_protected": False,
+            "is_privileged": target.get("is_privileged"),
+            "is_vip": target.get("is_vip"),
+            "source_of_authority": "active_directory" if target.get("is_synced") else "cloud",
+            "kind": "shared" if target.get("is_shared") else "member",
+        }
+        for target in (step["target"] for step in plan.document["steps"])
+        if target["kind"] == "message"
+    }
 
 
 def _change(plan: Plan, before: Mapping[str, Any], after: Mapping[str, Any]) -> Change:

@@ -10,7 +10,7 @@ TargetKind = Literal[
     "device", "process", "file", "indicator", "policy_setting", "tenant",
 ]  # fmt: skip
 InputType = Literal["string", "boolean", "integer", "object", "list"]
-Listed = Literal["account", "device"]
+Listed = Literal["account", "device", "message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,9 @@ class CatalogAction:
     `reversal` names the action that undoes it; where there is none, `no_reversal` says why.
     `owner_words` is the past-tense sentence that the client's owner reads, with ``{target}``.
     `facts` are the top-level answers of a read-only action, by name, with the type of each;
-    `lists` says which of them are lists of the client's accounts or devices. Their items carry the
-    vendor's `external_id`, by which the directory is asked for what it knows of each.
+    `lists` says which of them are lists of the client's accounts, devices or messages. Their items
+    carry the vendor's `external_id`, by which the directory is asked for what it knows of each; a
+    message's is ``mailbox/message``, the mailbox being its account's id or its address.
     `hourly_limit` is the default blast-radius budget: targets per tenant and hour.
     """
 

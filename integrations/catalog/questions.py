@@ -140,6 +140,7 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         "Copies of the message in other mailboxes",
         "message",
         {"copies": "list", "count": "integer"},
+        lists={"copies": "message"},
     ),
     gatherer(
         "email.list_interactions",

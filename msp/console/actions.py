@@ -26,6 +26,7 @@ from playbooks import (
     routine_inputs,
     routines,
     rules,
+    settling,
     shadow,
     spreading,
 )
@@ -87,6 +88,15 @@ def stop_plan(plan: Plan, *, actor: Technician) -> None:
     """Let nothing begin any more of a plan; PlaybookError where it has ended."""
     with writing(actor, plan.tenant_id):
         rollback.stop(plan.id, actor=actor_of(actor))
+
+
+def tell_step(plan: Plan, step_key: str, *, actor: Technician, was_done: bool, note: str) -> None:
+    """Keep what a technician saw at the vendor of a step that nobody knows the outcome of.
+
+    PlaybookError where nobody is asked, or the note is empty.
+    """
+    with writing(actor, plan.tenant_id):
+        settling.tell(plan.id, step_key, was_done=was_done, note=note, actor=actor_of(actor))
 
 
 def carry_out(plan: Plan, *, actor: Technician) -> Plan:

@@ -11,7 +11,7 @@ from integrations.errors import UnknownAction
 from msp.console import plan_views, words
 from msp.console.plan_views import PlanView
 from msp.console.words import Word
-from playbooks import rollback
+from playbooks import rollback, settling
 from playbooks.models import Plan, Step, Tier
 from playbooks.response import OPEN_PLANS
 from playbooks.steps import FINISHED
@@ -46,6 +46,8 @@ class StepRow:
     held_since: dt.datetime | None
     held_why: str
     can_be_undone: bool
+    can_be_told: bool
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def _step(
         title=str(told["title"]),
         target=words.target(told["target"]["kind"], told["target"]["name"]),
         provider=_provider(str(told["target"].get("provider", ""))),
-        status=words.STEPS[Step.Status(row.status)] if row else None,
+        status=words.of_step(row) if row else None,
         why=str(why.get("words", "")),
         condition=str(why.get("condition", "")),
         facts=[(path, _shown(value)) for path, value in sorted(why.get("facts", {}).items())],
@@ -149,7 +151,14 @@ def _step(
         can_be_undone=row is not None
         and "reverses" not in plan.document
         and rollback.can_be_undone(row),
+        can_be_told=row is not None and settling.may_be_told(row),
+        told=_told(row) if row else "",
     )
+
+
+def _told(row: Step) -> str:
+    """Say whose word is being compared with the vendor; afterwards the step says it itself."""
+    return settling.words(row) if settling.is_being_settled(row) else ""
 
 
 def _provider(name: str) -> str:

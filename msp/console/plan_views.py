@@ -150,7 +150,7 @@ def _step(row: Step, told: Mapping[str, Any]) -> StepView:
     return StepView(
         title=words.action_title(row.action),
         target=words.target(row.target_kind, row.target_name),
-        status=words.STEPS[Step.Status(row.status)],
+        status=words.of_step(row),
         why=str(told.get("why", {}).get("words", "")),
         tier=words.TIERS.get(Tier(row.tier), row.tier),
         rule=str(told.get("tier_rule", {}).get("title", "")),

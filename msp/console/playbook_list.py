@@ -131,6 +131,7 @@ def together(measured: Iterable[Measured]) -> Measured:
         agreed=sum(one.agreed for one in rows),
         overridden=sum(one.overridden for one in rows),
         reopened=sum(one.reopened for one in rows),
+        against=sum(one.against for one in rows),
         reopened_lately=sum(one.reopened_lately for one in rows),
     )
 

@@ -46,6 +46,7 @@ urlpatterns = [
     _page("plans/<uuid:plan_id>/carry-out/", playbooks.carry_out, "carry_out"),
     _page("plans/<uuid:plan_id>/ask-again/", plans.ask_again, "ask_again"),
     _page("plans/<uuid:plan_id>/roll-back/", cases.roll_back, "roll_back"),
+    _page("plans/<uuid:plan_id>/tell/", plans.tell_step, "tell_step"),
     _page("plans/<uuid:plan_id>/stop/", cases.stop_plan, "stop_plan"),
     _page("playbooks/", playbooks.playbooks, "playbooks"),
     _page("playbooks/<slug:playbook_id>/", playbooks.playbook, "playbook"),

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from integrations import catalog, registry
 from integrations.errors import UnknownAction, UnknownConnector
 from integrations.health import Status
+from playbooks import settling
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Case, Severity, Verdict
 
@@ -213,6 +214,13 @@ def ledger_subject(kind: str, subject: str) -> str:
     if title == name:
         return subject
     return f"{title}: {target('mailbox_rule' if 'inbox_rule' in name else '', rest)}"
+
+
+def of_step(row: Step) -> Word:
+    """Return how far a step is."""
+    if settling.was_told_done(row):
+        return Word("Done, as somebody saw; not read back", "warn")
+    return STEPS[Step.Status(row.status)]
 
 
 def target(kind: str, name: str) -> str:

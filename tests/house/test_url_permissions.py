@@ -94,6 +94,9 @@ RULES: dict[str, Rule] = {
     "console:stop_plan": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/stop/"), "post", of_client=True
     ),
+    "console:tell_step": Rule(
+        FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/tell/"), "post", of_client=True
+    ),
     "console:plan": Rule(READ, _own("plan", "/admin/plans/{}/"), of_client=True),
     "console:ask_again": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/ask-again/"), "post", of_client=True

@@ -1,6 +1,7 @@
 """What practice says about a playbook, what it may then do, and that it loses it again."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.utils import timezone
@@ -124,6 +125,45 @@ def test_a_reopened_case_lowers(in_tenant) -> None:
     _practice(agreed=10)
     agreement.reopened(Plan.objects.earliest("created_at"), words="Sign-in is enabled again.")
     assert _mode() == "approve"
+
+
+@pytest.mark.parametrize(
+    ("reopened", "also_overridden", "told"),
+    [
+        (1, 0, ""),
+        (2, 0, "90 % agreement; it is 83 % (12 runs: 0 overridden, 2 reopened)"),
+        # Both at once speak against it once.
+        (2, 1, "90 % agreement; it is 83 % (12 runs: 1 overridden, 2 reopened)"),
+    ],
+)
+def test_a_reopened_case_still_counts_against_it_when_the_month_is_over(
+    in_tenant, monkeypatch, reopened, also_overridden, told
+) -> None:
+    _practice(agreed=12)
+    plans = list(Plan.objects.order_by("created_at")[:reopened])
+    for plan in plans:
+        agreement.reopened(plan, words="Sign-in is enabled again.")
+    for plan in plans[:also_overridden]:
+        agreement.rolled_back(plan, actor=ANN)
+    later = timezone.now() + dt.timedelta(days=31)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    activation.set_mode(CONTAIN, "approve", actor=ANN)
+    if told:
+        with pytest.raises(PlaybookError, match=re.escape(told)):
+            agreement.promote(CONTAIN, actor=ANN)
+    else:
+        agreement.promote(CONTAIN, actor=ANN)
+    assert _mode() == ("approve" if told else "automatic")
+
+
+def test_a_case_that_came_back_counts_though_its_approval_is_of_long_ago(
+    in_tenant, monkeypatch
+) -> None:
+    _practice(agreed=1)
+    later = timezone.now() + dt.timedelta(days=91)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    agreement.reopened(Plan.objects.get(), words="Sign-in is enabled again.")
+    assert (_measured().runs, _measured().percent) == (1, 0)
 
 
 def test_another_clients_practice_is_not_this_ones(shadowed, other_tenant) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from integrations.models import Connection
 from playbooks import facts as case_facts
 from playbooks import language, planner, response, rules
 from playbooks.models import Plan, Run, Step
 from playbooks.versions import remember
-from tenants import scope
+from tenants import evidence, scope
 from tenants.models import Account, Case, Installation, LedgerEntry, Tenant
 from tests.pipeline import drain, make_due
 from tests.playbooks.cases import give_evidence, make_account, make_case
@@ -138,6 +139,71 @@ def test_an_account_protected_after_the_plan_is_not_touched_either(
     with scope.tenant(tenant.id):
         newest = Plan.objects.filter(case=case).latest("created_at")
     assert set(statuses(newest).values()) <= {"forbidden", "failed", "skipped"}
+
+
+COPIES = """\
+  - id: copies
+    uses: email.quarantine_message
+    for_each: evidence["email.find_copies"].copies
+    target: {external_id: "${ item.external_id }", name: "${ item.name }"}
+    on_failure: continue
+"""
+# The sender's domain is in the message's own id.
+HELD = {who: f"id-of-{who}@acme.example/<7@msp.example>" for who in ("omar", "ines")}
+
+
+def open_case_with_copies(tenant: Tenant, policy: dict[str, Any], **ines: Any) -> Case:
+    """Open a proven case whose message is in the mailboxes of Omar and of Ines."""
+    case = open_case(tenant, policy)
+    with scope.tenant(tenant.id):
+        make_account("omar@acme.example")
+        make_account("ines@acme.example", **ines)
+        found = [{"external_id": one, "name": "Invoice"} for one in HELD.values()]
+        evidence.record(
+            case, gatherer="email.find_copies", question="x", asked_of="x", is_available=True,
+            asked_at=timezone.now(),
+            answer={"step": "email.find_copies", "facts": {"copies": found, "count": 2},
+                    "provider": "microsoft365"},
+        )  # fmt: skip
+    return case
+
+
+@pytest.mark.parametrize("policy", LIFTING, ids=["default", "rules", "by name", "overrides"])
+@pytest.mark.parametrize("why", ["is_break_glass", "is_excluded"])
+@pytest.mark.parametrize("when", ["before the plan", "after the plan"])
+def test_nothing_is_taken_out_of_a_protected_mailbox(tenant, both, when, why, policy) -> None:
+    at_first = {why: True} if when == "before the plan" else {}
+    plan = adopt(open_case_with_copies(tenant, policy, **at_first), COPIES)
+    if not at_first:
+        with scope.tenant(tenant.id):
+            Account.objects.filter(username="ines@acme.example").update(**{why: True})
+    drain(["run"])
+    assert calls(both) == [("email.quarantine_message", HELD["omar"])]
+    with scope.tenant(tenant.id):
+        newest = Plan.objects.latest("created_at")
+        ended = dict(newest.run.steps.values_list("target_external_id", "status"))
+    assert ended[HELD["ines"]] in ("forbidden", "failed"), plan
+
+
+@pytest.mark.parametrize("own", ["Ines@acme.example", "id-of-ines@acme.example", "appliance"])
+def test_nothing_is_taken_out_of_the_msps_or_the_appliances_own_mailbox(tenant, both, own) -> None:
+    case = open_case_with_copies(tenant, {"default": "automatic"})
+    if own == "appliance":
+        with scope.tenant(tenant.id):
+            row = Connection.objects.get(connector="microsoft365")
+            row.settings = {**row.settings, "admin": "ines@acme.example"}
+            row.save()
+    else:
+        # That the MSP's own domain sent the message makes no mailbox its own.
+        Installation.objects.update_or_create(
+            id=1, defaults={"own_identities": [own.lower(), "@msp.example"]}
+        )
+    plan = adopt(case, COPIES)
+    drain(["run"])
+    assert calls(both) == [("email.quarantine_message", HELD["omar"])]
+    with scope.tenant(tenant.id):
+        error = plan.run.steps.get(target_external_id=HELD["ines"]).error
+    assert "own identities" in error or "itself signs in" in error
 
 
 @pytest.mark.parametrize("policy", LIFTING, ids=["default", "rules", "by name", "overrides"])

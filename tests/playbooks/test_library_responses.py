@@ -120,8 +120,13 @@ def test_a_licence_goes_only_after_the_mailbox_is_shared() -> None:
 
 
 def test_more_copies_than_a_hundred_are_left_to_a_person() -> None:
-    copies = [{"external_id": f"m-{n:03}", "name": f"copy {n}", "mailbox": "x"} for n in range(103)]
-    plan = _planned("remove-message-everywhere", evidence={"copies": {"copies": copies}})
+    copies = [{"external_id": f"u-{n:03}/m", "name": f"{n}", "mailbox": "x"} for n in range(103)]
+    known = library.get("remove-message-everywhere").example["directory"]["messages"]["u-2/m"]
+    plan = _planned(
+        "remove-message-everywhere",
+        evidence={"copies": {"copies": copies}},
+        directory={"messages": {one["external_id"]: known for one in copies}},
+    )
     assert len(plan["steps"]) == 100
     assert len(plan["skipped"]) == 4  # three copies, and the step for when none is known
     assert plan["tier"] == "second_technician"

@@ -6,17 +6,20 @@ from typing import Any, get_args
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.catalog import TargetKind
-from playbooks import engagement, rules
+from playbooks import engagement, planner, rules
+from playbooks import facts as case_facts
 from playbooks.engagement import TIERS, judge, lay_on, load_engagement
 from playbooks.errors import PlaybookError
 from playbooks.models import RulesOfEngagement
 from tenants import scope
-from tenants.models import LedgerEntry
-from tests.playbooks.samples import facts
+from tenants.models import Case, LedgerEntry, Tenant
+from tests.playbooks.cases import make_account, make_case
+from tests.playbooks.samples import DISABLE, facts, policy, response
 
 ACTION = "identity.disable_sign_in"
 TARGET = {"kind": "account", "external_id": "1", "name": "ann"}
@@ -198,7 +201,7 @@ def test_a_target_that_says_what_it_is_itself_is_believed_before_the_account() -
 
 OF_AN_ACCOUNT = {
     "account", "mailbox", "mailbox_rule", "auth_method", "oauth_grant", "role_assignment",
-    "group_membership", "licence", "mailbox_delegate", "trusted_sender",
+    "group_membership", "licence", "mailbox_delegate", "trusted_sender", "message",
 }  # fmt: skip
 
 
@@ -283,3 +286,26 @@ def test_new_msp_wide_rules_reach_every_client_and_its_ledger(tenant, other_tena
             assert (rules.in_force().default, rules.in_force().rules) == ("client", ())
             entry = LedgerEntry.objects.get(kind="rules.msp_changed")
             assert entry.body["sha256"] == row.sha256
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "weekday", "tier"),
+    [
+        # Half past eight on Thursday morning in Tokyo, while it is still Wednesday in London.
+        ("Asia/Tokyo", 8, 3, "client"),
+        ("Europe/London", 23, 2, "technician"),
+        ("America/New_York", 18, 2, "technician"),
+    ],
+)
+def test_hour_and_weekday_are_those_of_the_tenants_time_zone(
+    in_tenant, monkeypatch, zone, hour, weekday, tier
+) -> None:
+    Tenant.objects.filter(id=in_tenant.id).update(time_zone=zone)
+    now = dt.datetime(2026, 11, 25, 23, 30, tzinfo=dt.UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    case = Case.objects.get(id=make_case(make_account()).id)
+    told = case_facts.of_case(case)
+    assert (told["hour"], told["weekday"]) == (hour, weekday)
+    early = {"id": "early", "title": "Early", "tier": "client", "when": "hour < 9 && weekday == 3"}
+    steps = planner.plan(response(DISABLE), told, policy(early))["steps"]
+    assert [step["tier"] for step in steps] == [tier]

@@ -15,7 +15,7 @@ from integrations.models import Connection
 from playbooks import approvals, language, planner, response, rollback, rules
 from playbooks import facts as case_facts
 from playbooks.errors import PlaybookError
-from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step
+from playbooks.models import Agreement, Approval, Plan, PlaybookVersion, Run, Step
 from playbooks.versions import remember
 from tenants import ledger, scope
 from tenants.models import Account, Case, Installation, Person, Tenant, Work
@@ -240,6 +240,7 @@ def test_a_failure_that_says_so_plans_the_undoing_of_what_was_done(case, cloud) 
         undoing = Plan.objects.get(document__reverses=plan.sha256)
         approval = Approval.objects.get(plan=undoing)
         assert [s["action"] for s in undoing.document["steps"]] == ["identity.enable_sign_in"]
+        assert not Agreement.objects.exists(), "the playbook itself asked for it, and no person"
         approvals.decide(approval.id, approve=True, actor="technician:ann", sha256=undoing.sha256)
     drain(["run"])
     assert steps_of(plan)["disable"].status == "rolled_back"
@@ -257,6 +258,8 @@ def test_one_step_of_a_plan_can_be_undone_alone(case, cloud) -> None:
         undoing = rollback.request(plan.id, actor="technician:ann", step_key="disable")
     assert [step["id"] for step in undoing.document["steps"]] == ["undo disable"]
     assert undoing.tier == "technician"
+    with scope.tenant(case.tenant_id):
+        assert Agreement.objects.get().kind == "overridden"
 
 
 def test_a_freeze_holds_a_step_back_until_it_ends(case, cloud) -> None:

@@ -231,7 +231,7 @@ def test_a_device_is_a_server_if_the_directory_or_the_vendor_says_so(case) -> No
 @pytest.mark.parametrize("accounts", [None, "text", [5], [{"external_id": 7}], [{"name": "x"}]])
 def test_an_odd_answer_names_nobody(case, accounts) -> None:
     answered(case, "identity.list_inactive_accounts", accounts=accounts)
-    assert directory_facts.directory(case.evidence.all()) == {"accounts": {}, "devices": {}}
+    assert not any(directory_facts.directory(case.evidence.all()).values())
 
 
 def test_evidence_says_who_told_it_and_why_there_is_none(case) -> None:
@@ -244,3 +244,119 @@ def test_evidence_says_who_told_it_and_why_there_is_none(case) -> None:
     told = case_facts.of_case(case)["evidence"]
     assert told["identity.list_inactive_accounts"]["provider"] == "microsoft365"
     assert told["missing"] == {"available": False, "reason": "no connection"}
+
+
+# Copies of a message, each in somebody's mailbox:
+
+
+def copies(case: Case, *external_ids: str, provider: str = "microsoft365") -> dict[str, Any]:
+    """Answer where copies are; return what the facts then know of them."""
+    told = [{"external_id": one, "name": one, "mailbox": "x"} for one in external_ids]
+    answered(case, "email.find_copies", provider, copies=told, count=len(told))
+    return case_facts.of_case(case).get("directory", {}).get("messages", {})
+
+
+def quarantine(case: Case, rules: engagement.Engagement = FREE) -> dict[str, tuple[str, str]]:
+    """Plan the removal of a case's copies; return tier and rule of each."""
+    steps = (
+        "  - id: quarantine\n    uses: email.quarantine_message\n"
+        '    for_each: evidence["email.find_copies"].copies\n'
+        '    target: {external_id: "${ item.external_id }"}\n'
+    )
+    playbook = language.load(response_text(steps), "sample.yaml")
+    planned = planner.plan(playbook, case_facts.of_case(case), rules)["steps"]
+    return {s["target"]["external_id"]: (s["tier"], s["tier_rule"]["id"]) for s in planned}
+
+
+def test_a_copy_is_judged_by_whose_mailbox_it_is_in_and_not_by_the_case(case) -> None:
+    vip = {"id": "vip", "title": "VIP", "when": "target.is_vip", "tier": "client"}
+    admin = {"id": "admin", "title": "x", "when": "target.is_privileged", "tier": "technician"}
+    make_account("ordinary@acme.example")
+    make_account("vip@acme.example")
+    Person.objects.filter(primary_email="vip@acme.example").update(is_vip=True)
+    make_account("admin@acme.example", is_privileged=True)
+    make_account("excluded@acme.example", is_excluded=True)
+    names = ("ordinary", "vip", "admin", "excluded", "unknown")
+    copies(case, *(f"id-of-{name}@acme.example/<m/1@evil.example>" for name in names))
+    found = quarantine(case, policy(vip, admin, default="automatic"))
+    assert {key[6:].partition("@")[0]: told for key, told in found.items()} == {
+        "ordinary": ("automatic", "default"),
+        "vip": ("client", "vip"),
+        "admin": ("technician", "admin"),
+        "excluded": ("forbidden", "guardrail.protected"),
+        "unknown": ("forbidden", "guardrail.unknown"),
+    }
+
+
+def test_a_rule_on_the_account_means_the_mailboxs_owner_where_the_case_is_about_nobody(
+    case,
+) -> None:
+    make_account("vip@acme.example")
+    Person.objects.filter(primary_email="vip@acme.example").update(is_vip=True)
+    case.account = None
+    case.save()
+    copies(case, "id-of-vip@acme.example/m")
+    rule = {"id": "vip", "title": "x", "when": "account.is_vip", "tier": "client"}
+    assert set(quarantine(case, policy(rule, default="automatic")).values()) == {("client", "vip")}
+
+
+def test_a_mail_servers_mailbox_is_whose_address_it_has_at_any_connector(case) -> None:
+    make_account("a@acme.example", is_break_glass=True)
+    make_account("b@acme.example", email="Sales@acme.example")
+    told = copies(
+        case, "A@acme.example/m", "sales@acme.example/m", "old@acme.example/m", provider="imap"
+    )
+    assert {key: (one["is_protected"], one["provider"]) for key, one in told.items()} == {
+        "A@acme.example/m": (True, "imap"),
+        "sales@acme.example/m": (False, "imap"),
+        "old@acme.example/m": (False, "imap"),
+    }
+    # Whoever has the third, nobody has protected; but it may be anybody important.
+    assert told["old@acme.example/m"]["is_vip"] is True
+    tiers = [tier for tier, _ in quarantine(case).values()]
+    assert tiers == ["forbidden", "automatic", "automatic"]
+
+
+def test_a_mailbox_is_protected_with_its_owners_other_side(case) -> None:
+    make_account("a@acme.example", on_premises_sid="S-1", source_of_authority="active_directory")
+    Account.objects.create(
+        provider="active_directory", external_id="S-1", username="ACME\\a", on_premises_sid="S-1",
+        is_excluded=True,
+    )  # fmt: skip
+    [known] = copies(case, "id-of-a@acme.example/m").values()
+    assert (known["is_protected"], known["source_of_authority"]) == (True, "active_directory")
+
+
+def test_who_told_of_a_copy_is_asked_to_remove_it(case) -> None:
+    make_account("a@acme.example")
+    copies(case, "a@acme.example/m", provider="imap")
+    playbook = language.load(
+        response_text(
+            OTHER.format(uses="email.quarantine_message", id="a@acme.example/m", more="")
+        ),
+        "sample.yaml",
+    )
+    [step] = planner.plan(playbook, case_facts.of_case(case), FREE)["steps"]
+    assert (step["target"]["provider"], step["target"]["id"]) == ("imap", "")
+
+
+@pytest.mark.parametrize("entity", ["message:id-of-a@acme.example/m", "message:m@evil.example"])
+def test_the_cases_own_message_is_as_its_mailbox_where_it_names_one(case, entity) -> None:
+    make_account("a@acme.example", is_break_glass=True)
+    case.entities = [entity]
+    case.save()
+    steps = "  - id: one\n    uses: email.quarantine_message\n    target: message\n"
+    playbook = language.load(response_text(steps), "sample.yaml")
+    [step] = planner.plan(playbook, case_facts.of_case(case), FREE)["steps"]
+    assert step["tier"] == ("forbidden" if "/" in entity else "automatic")
+
+
+def test_an_alert_that_calls_an_accounts_id_a_message_does_not_make_it_the_cases_own(case) -> None:
+    case.entities = ["message:u-1"]
+    case.save()
+    told = case_facts.of_case(case)
+    playbook = language.load(
+        response_text(OTHER.format(uses="identity.disable_sign_in", id="u-1", more="")), "s.yaml"
+    )
+    [step] = planner.plan(playbook, told, FREE)["steps"]
+    assert step["tier_rule"]["id"] == "guardrail.unknown"

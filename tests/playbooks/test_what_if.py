@@ -5,14 +5,16 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import activation, importing, routines, rules, what_if
+from playbooks import activation, importing, language, planner, response, routines, rules, what_if
+from playbooks import facts as case_facts
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan, PlaybookVersion
+from playbooks.versions import remember
 from tenants import scope
 from tenants.models import Account
 from tests.pipeline import drain
 from tests.playbooks.cases import make_account, make_case, make_plan
-from tests.playbooks.samples import policy
+from tests.playbooks.samples import policy, response_text
 from tests.playbooks.test_routines import LOCK_OUT
 from tests.playbooks.test_runner import both, case, cloud, set_rules  # noqa: F401
 
@@ -48,6 +50,21 @@ def test_each_step_that_would_have_another_tier_is_named_with_its_rule(plan: Pla
     assert change.target == "priya.shah@acme.example"
     assert found.counts == {("technician", "forbidden"): 1}
     assert found.as_json()["counts"] == [{"before": "technician", "after": "forbidden", "steps": 1}]
+
+
+def test_a_plan_from_before_mailboxes_were_told_is_replayed_as_it_was_judged(in_tenant) -> None:
+    opened = make_case(make_account())
+    steps = (
+        "  - id: copy\n    uses: email.quarantine_message\n"
+        "    target: {external_id: u-2/m, name: Invoice}\n"
+    )
+    playbook = language.load(response_text(steps), "sample.yaml")
+    told = case_facts.of_case(opened)
+    free = {"messages": {"u-2/m": {"is_protected": False, "is_privileged": False}}}
+    document = planner.plan(playbook, {**told, "directory": free}, policy())
+    response.adopt(opened, document, told, remember(playbook).sha256, 1)
+    found = what_if.replay(policy(default="client"))
+    assert found.counts == {("technician", "client"): 1}
 
 
 def test_nothing_is_written(plan: Plan) -> None:

@@ -56,6 +56,33 @@ def ask_again(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
     return redirect("console:plan", fresh.id)
 
 
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def tell_step(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
+    """Say what a technician saw at the vendor of a step that nobody knows the outcome of."""
+    plan = get_object_or_404(Plan.in_scope(), id=plan_id)
+    told = request.POST.get("was_done")
+    if told not in ("yes", "no"):
+        messages.error(request, "Choose whether it was done or was not done.")
+        return redirect("console:plan", plan.id)
+    try:
+        actions.tell_step(
+            plan,
+            request.POST.get("step", ""),
+            actor=technician_of(request),
+            was_done=told == "yes",
+            note=request.POST.get("note", ""),
+        )
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request, "It is read back once more now. Where that does not tell, your word counts."
+        )
+    return redirect("console:plan", plan.id)
+
+
 def back_from(request: HttpRequest, plan: Plan) -> HttpResponse:
     """Return to where a form about a plan stood: the page of the plan, or that of its case."""
     if request.POST.get("back") == "plan":

@@ -180,6 +180,14 @@ def test_pages_fit_and_can_be_read(
         _looks_right(page, f"{name}-{scheme}")
         if page.evaluate(OPEN_ALL):
             _looks_right(page, f"{name}-open-{scheme}")
+    with scope.tenant(rows.tenant.id):
+        Step.objects.filter(key="disable").update(
+            status=Step.Status.UNKNOWN,
+            error="It is not known: called 3 times without an answer or an effect to be seen.",
+        )
+        Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.FAILED)
+    page.goto(f"{server.url}/admin/plans/{rows.plan.id}/")
+    _looks_right(page, f"plan-unknown-{scheme}")
     page.goto(f"{server.url}/admin/onboarding/")
     content = (
         b"slug,name,time_zone,microsoft365.tenant_id\none,One,UTC,one.example\ntwo,Two,Mars,\n"

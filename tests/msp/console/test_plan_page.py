@@ -243,3 +243,52 @@ def test_a_plan_that_goes_on_is_stopped_and_what_was_done_is_to_be_undone(
     assert (left.status, left.error) == (
         "skipped", "tom had the plan undone before this step began.",
     )  # fmt: skip
+
+
+@pytest.fixture
+def unknown(rows: Rows) -> Plan:
+    """A plan that is over, and of one of whose steps nobody knows whether it was done."""
+    with scope.tenant(rows.tenant.id):
+        Step.objects.filter(key="disable").update(
+            status=Step.Status.UNKNOWN, error="It is not known: cut.", connection_id=None
+        )
+        Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.FAILED)
+        return Plan.objects.get(id=rows.plan.id)
+
+
+def test_a_technician_says_what_became_of_a_step_that_nobody_knows_of(browser, unknown) -> None:
+    form = {"step": "disable", "was_done": "yes", "note": "Seen in the portal."}
+    assert "was it done?" not in browser(Role.VIEWER).get(_address(unknown)).content.decode()
+    web = browser(Role.TECHNICIAN, "tom")
+    page = web.get(_address(unknown)).content.decode()
+    assert page.count("was it done?") == 1
+    page = web.post(_address(unknown, "tell/"), form, follow=True).content.decode()
+    assert "tom saw at the vendor that it was done: “Seen in the portal.”." in page
+    assert "It is being read back once more." in page
+    assert "was it done?" not in page
+    drain(["recheck"])
+    page = web.get(_address(unknown)).content.decode()
+    assert "Done, as somebody saw; not read back" in page
+    with scope.tenant(unknown.tenant_id):
+        assert LedgerEntry.objects.get(kind="step.told").actor == "technician:tom"
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ({"step": "disable", "was_done": "yes", "note": ""}, "Say what you saw at the vendor"),
+        ({"step": "disable", "was_done": "perhaps", "note": "x"}, "Choose whether it was done"),
+        ({"step": "revoke", "was_done": "yes", "note": "x"}, "It is known by now"),
+    ],
+)
+def test_what_a_technician_says_is_checked(browser, unknown, form, told) -> None:
+    answer = browser(Role.TECHNICIAN).post(_address(unknown, "tell/"), form, follow=True)
+    assert told in answer.content.decode()
+    with scope.tenant(unknown.tenant_id):
+        assert not Step.objects.exclude(told={}).exists()
+
+
+def test_saying_it_needs_a_second_factor(browser, unknown, settings) -> None:
+    settings.REQUIRE_MFA = True
+    answer = browser(Role.TECHNICIAN).post(_address(unknown, "tell/"), {"step": "disable"})
+    assert (answer.status_code, "2fa" in answer.url) == (302, True)
