@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from integrations.errors import UnknownFeed
+from integrations.errors import UnknownFeed, VendorError
 from integrations.transport import Limits
 from tenants.records import Normalised, SourceRecord, Unreadable
 
@@ -23,12 +23,14 @@ class Page:
     """One page of a feed: records in the vendor's order, and the cursor after them.
 
     The cursor is stored in the same transaction as the records, so a crash never skips one.
-    `is_last` says that there is nothing more now.
+    `is_last` says that there is nothing more now. `refused` is what the vendor first
+    refused for a single object of the sweep so far: the others are read, then it is told.
     """
 
     records: tuple[SourceRecord, ...]
     cursor: Json
     is_last: bool
+    refused: VendorError | None = None
 
 
 @dataclass(frozen=True, slots=True)

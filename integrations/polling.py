@@ -53,6 +53,11 @@ def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
         return
     try:
         caught_up = _read_pages(tenant_id, job)
+    except _ReadButFor as partly:
+        # All others were read, so that there is no hurry.
+        _failed(tenant_id, job, job.feed.interval_seconds, partly.refused)
+        if isinstance(partly.refused, Unauthorised):
+            _mark_broken(tenant_id, job, partly.refused)
     except Throttled as error:
         # Never before the vendor said.
         _failed(tenant_id, job, error.retry_after * _LONGER, error)
@@ -60,14 +65,25 @@ def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
         needs_person = isinstance(error, Unauthorised | PermissionMissing)
         _failed(tenant_id, job, _RETRY_SECONDS * (5 if needs_person else 1), error)
         if isinstance(error, Unauthorised):
-            with scope.tenant(tenant_id):
-                connections.mark_broken(job.connection_id, error)
+            _mark_broken(tenant_id, job, error)
     except ConnectionMisconfigured as error:
-        with scope.tenant(tenant_id):
-            connections.mark_broken(job.connection_id, error)
+        _mark_broken(tenant_id, job, error)
         _failed(tenant_id, job, _RETRY_SECONDS * 5, error)
     else:
         _read(tenant_id, job, caught_up=caught_up)
+
+
+class _ReadButFor(Exception):
+    """A sweep is through, but one of its objects was `refused`."""
+
+    def __init__(self, refused: VendorError) -> None:
+        super().__init__(str(refused))
+        self.refused = refused
+
+
+def _mark_broken(tenant_id: uuid.UUID, job: _Poll, error: HoldfastError) -> None:
+    with scope.tenant(tenant_id):
+        connections.mark_broken(job.connection_id, error)
 
 
 def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
@@ -102,6 +118,8 @@ def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
         for count, page in enumerate(job.feed.fetch(client, job.cursor), start=1):
             work.renew()
             _keep(tenant_id, job, page, normalise)
+            if page.is_last and page.refused is not None:
+                raise _ReadButFor(page.refused)
             if page.is_last:
                 return True
             if count >= _PAGES_AT_ONCE or time.monotonic() > end:

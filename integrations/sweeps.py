@@ -2,7 +2,8 @@
 
 The cursor is small JSON: `since` moves only when a sweep is through; in the middle of one it
 holds the next page's token and the newest time so far, so that a crash goes on where it was.
-Records may come twice (the overlap, a repeated page); duplicates are removed at intake.
+Records may come twice (the overlap, a repeated page); duplicates are removed at intake. What one
+object of a page refuses is kept in the cursor too, and told when the sweep is through.
 """
 
 import datetime as dt
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.contract import Json, Page
-from integrations.errors import NotFound, Rejected
+from integrations.errors import NotFound, Rejected, VendorError
+from integrations.refusals import Refused
 from tenants.records import SourceRecord
 
 Fetch = Callable[[Any, Json], Iterator[Page]]
@@ -21,10 +23,14 @@ _FUTURE = dt.timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One page as the vendor gave it; `following` is the next page's token, "" after the last."""
+    """One page as the vendor gave it; `following` is the next page's token, "" after the last.
+
+    `refused` is what one of the page's objects refused, where the others were read.
+    """
 
     records: tuple[SourceRecord, ...]
     following: str
+    refused: VendorError | None = None
 
 
 # (client, since, token) → one page; `token` is "" for a sweep's first page.
@@ -47,7 +53,7 @@ def swept(
         since, newest, token = _time(cursor, "since"), _time(cursor, "newest"), _token(cursor)
         if since is None and first_days is not None:
             since = _now() - dt.timedelta(days=first_days)
-        is_resumed = bool(token)
+        is_resumed, refused = bool(token), Refused(cursor)
         while True:
             start = since - overlap if since is not None else None
             try:
@@ -61,7 +67,10 @@ def swept(
             is_resumed = False
             newest = _newest(newest, page.records, time_of)
             token = page.following
-            yield Page(page.records, _cursor(since, newest, token), is_last=not token)
+            refused.first = refused.first or page.refused
+            told = _cursor(since, newest, token)
+            told |= refused.as_cursor() if token else {}
+            yield Page(page.records, told, is_last=not token, refused=refused.first)
             if not token:
                 return
 
@@ -91,8 +100,8 @@ def _token(cursor: Json) -> str:
     return str(cursor.get("token") or "")
 
 
-def _cursor(since: dt.datetime | None, newest: dt.datetime | None, token: str) -> dict[str, str]:
-    found = {}
+def _cursor(since: dt.datetime | None, newest: dt.datetime | None, token: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if token:
         found["token"] = token
         if newest is not None:

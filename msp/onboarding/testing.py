@@ -67,7 +67,9 @@ def _by_reading(connection: Connection, manifest: Manifest) -> dict[str, Tested]
 def _first_page(client: Any, manifest: Manifest, feed: Feed, permission: str) -> Tested:
     assert feed.fetch is not None
     try:
-        next(iter(feed.fetch(client, {})), None)
+        page = next(iter(feed.fetch(client, {})), None)
+        if page is not None and page.refused is not None:
+            raise page.refused
     except PermissionMissing:
         return Tested(permission, "missing", problems.grant_of(manifest, permission))
     except HoldfastError as error:

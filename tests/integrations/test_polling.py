@@ -83,3 +83,18 @@ def test_a_throttled_feed_never_asks_before_its_time(state, vendor) -> None:
     vendor.fault("throttle", retry_after=900)
     assert _poll(state) >= 900
     assert "wait 900 s" in _read(state).error
+
+
+def test_what_one_user_refuses_is_told_once_the_others_are_read(tenant, state, vendor) -> None:
+    users = vendor.records("users").values()
+    refused = next(one for one in users if one["userPrincipalName"].startswith("anna.berg@"))
+    vendor.fault("refuse", path=f"/users/{refused['id']}/", status=403)
+    with scope.tenant(tenant.id):
+        rules = FeedState.objects.get(feed="auth_methods")
+    # It comes again at its usual time: all others were read.
+    interval = SUBJECT.manifest.feed("auth_methods").interval_seconds
+    assert _poll(rules) >= interval * 0.9
+    told = _read(rules)
+    assert told.records > 0
+    assert (told.cursor, told.problem) == ({}, "permission")
+    assert told.caught_up_at is None

@@ -1,7 +1,8 @@
 """How each feed is read: some hosts at a time, in the order of their names.
 
 The token is the last host's name, so that a host more or less never moves a page. A host that
-doesn't answer is told as such; only where none can be asked does a feed fail.
+doesn't answer is told as such; one that refuses us, and a page of which none answers, are told when
+the sweep is through.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from integrations.connectors.ansible_hosts.client import AnsibleHostsClient
 from integrations.connectors.ansible_hosts.inventory import Host
 from integrations.connectors.ansible_hosts.normalise.updates import rows_of
 from integrations.connectors.ansible_hosts.runner import Outcome
-from integrations.errors import Unavailable
+from integrations.errors import Unavailable, VendorError
 from integrations.sweeps import Slice, listed
 from integrations.values import Fields
 from tenants.records import SourceRecord
@@ -25,8 +26,7 @@ def _next(client: AnsibleHostsClient, token: str) -> tuple[tuple[Host, ...], str
 def _hosts(client: AnsibleHostsClient, token: str) -> Slice:
     now, following = _next(client, token)
     told = client.ask("look.yml", now, detail=True)
-    _refuse_what_needs_a_person(told)
-    return Slice(tuple(_record(_host(told, host)) for host in now), following)
+    return Slice(tuple(_record(_host(told, host)) for host in now), following, _refused(told))
 
 
 def _host(told: Outcome, host: Host) -> dict[str, Any]:
@@ -39,22 +39,19 @@ def _host(told: Outcome, host: Host) -> dict[str, Any]:
 def _updates(client: AnsibleHostsClient, token: str) -> Slice:
     now, following = _next(client, token)
     told = client.ask("look.yml", now, updates=True)
-    _refuse_what_needs_a_person(told)
     found = [
         _record({"host": host.name, **row})
         for host in now
         for row in rows_of(Fields(told.reports.get(host.name, {})))
     ]
-    return Slice(tuple(found), following)
+    return Slice(tuple(found), following, _refused(told))
 
 
-def _refuse_what_needs_a_person(told: Outcome) -> None:
-    """A host may be off; a key that is refused must show at the connection."""
-    for error in told.failures.values():
-        if not isinstance(error, Unavailable):
-            raise error
-    if told.failures and not told.reports:
-        raise next(iter(told.failures.values()))
+def _refused(told: Outcome) -> VendorError | None:
+    """What needs a person: a host may be off, but a key that is refused must show."""
+    failures = told.failures.values()
+    lasting = next((error for error in failures if not isinstance(error, Unavailable)), None)
+    return lasting or (None if told.reports else next(iter(failures), None))
 
 
 def _record(body: dict[str, Any]) -> SourceRecord:

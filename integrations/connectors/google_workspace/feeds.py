@@ -19,6 +19,7 @@ from integrations.connectors.google_workspace.normalise.activity import split
 from integrations.connectors.google_workspace.roles import held_roles
 from integrations.contract import Json, Page
 from integrations.errors import NotFound
+from integrations.refusals import Refused
 from integrations.sweeps import Fetch, Slice, listed, swept
 from integrations.values import Fields
 from tenants.records import SourceRecord
@@ -68,15 +69,20 @@ def _user_page(
 def _of_each_user(
     make: Callable[[WorkspaceClient, JsonObject], list[SourceRecord]], size: int
 ) -> Fetch:
-    """A feed that is asked user by user. One who went meanwhile, or has none, is left out."""
+    """A feed that is asked user by user. One who went meanwhile, or has none, is left out.
+
+    What Google refuses for one user doesn't stop the others.
+    """
 
     def read(client: WorkspaceClient, token: str) -> Slice:
         answer = _user_page(client, token, size)
         records: list[SourceRecord] = []
+        refused = Refused()
         for user in objects(answer, "users"):
             if user.get("id"):
-                records += make(client, user)
-        return Slice(tuple(records), str(answer.get("nextPageToken") or ""))
+                with refused.kept():
+                    records += make(client, user)
+        return Slice(tuple(records), str(answer.get("nextPageToken") or ""), refused.first)
 
     return listed(read)
 

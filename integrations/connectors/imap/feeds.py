@@ -8,22 +8,15 @@ Source: RFC 3501 section 2.3.1.1.
 
 import datetime as dt
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from integrations.connectors.imap.client import MailClient
 from integrations.connectors.imap.line import Folder, Line, Message
 from integrations.connectors.imap.permissions import READ
 from integrations.contract import Json, Page
-from integrations.errors import (
-    NotFound,
-    PermissionMissing,
-    Rejected,
-    Unauthorised,
-    Unavailable,
-    VendorError,
-)
+from integrations.errors import NotFound
+from integrations.refusals import Refused
 from integrations.sweeps import Fetch
 from tenants.records import SourceRecord
 
@@ -31,43 +24,14 @@ _FIRST_DAYS = 7
 # RFC 3501 has English months, whatever the system's language.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MAILBOXES_AT_ONCE = 20
-# What is so for one mailbox and need not be so for the next.
-_REFUSALS = (Unauthorised, PermissionMissing, NotFound, Rejected)
 # Nothing arrives there that was not in another folder before, or was written by the user.
 _PASSED_OVER = frozenset({"\\drafts", "\\trash", "\\all", "\\flagged"})
-
-
-class _Refused:
-    """What one mailbox refused, so that the others don't wait for it: it is told at the end.
-
-    A server that is away for two mailboxes in a row is away for all; some drop the connection
-    where a mailbox doesn't exist.
-    """
-
-    def __init__(self) -> None:
-        self.first: VendorError | None = None
-        self._was_away = False
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep what one mailbox refuses."""
-        try:
-            yield
-        except _REFUSALS as error:
-            self.first = self.first or error
-        except Unavailable as error:
-            if self._was_away:
-                raise
-            self._was_away = True
-            self.first = self.first or error
-            return
-        self._was_away = False
 
 
 def _mailboxes(client: MailClient, cursor: Json) -> Iterator[Page]:
     """Read each mailbox's folders."""
     start = int(cursor.get("next") or 0)
-    refused = _Refused()
+    refused = Refused(cursor)
     while True:
         records = []
         for mailbox in client.mailboxes[start : start + _MAILBOXES_AT_ONCE]:
@@ -76,10 +40,9 @@ def _mailboxes(client: MailClient, cursor: Json) -> Iterator[Page]:
         start += _MAILBOXES_AT_ONCE
         if start >= len(client.mailboxes):
             break
-        yield Page(tuple(records), {"next": start}, is_last=False)
-    yield Page(tuple(records), {}, is_last=refused.first is None)
-    if refused.first is not None:
-        raise refused.first
+        cursor = {"next": start, **refused.as_cursor()}
+        yield Page(tuple(records), cursor, is_last=False, refused=refused.first)
+    yield Page(tuple(records), {}, is_last=True, refused=refused.first)
 
 
 def _mailbox(client: MailClient, mailbox: str) -> SourceRecord:
@@ -99,13 +62,13 @@ def _messages(client: MailClient, cursor: Json) -> Iterator[Page]:
     """Read the messages that have come since, at most a page at a time."""
     seen = {place: list(told) for place, told in (cursor.get("seen") or {}).items()}
     at = str(cursor.get("at") or "")
-    refused = _Refused()
+    refused = Refused(cursor)
     for mailbox in _from(client.mailboxes, at):
         with refused.kept():
-            yield from _of_mailbox(client, mailbox, at, seen)
-    yield Page((), {"seen": seen}, is_last=refused.first is None)
-    if refused.first is not None:
-        raise refused.first
+            for page in _of_mailbox(client, mailbox, at, seen):
+                cursor = {**page.cursor, **refused.as_cursor()}
+                yield replace(page, cursor=cursor, refused=refused.first)
+    yield Page((), {"seen": seen}, is_last=True, refused=refused.first)
 
 
 def _from(mailboxes: tuple[str, ...], at: str) -> tuple[str, ...]:

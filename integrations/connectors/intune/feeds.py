@@ -11,6 +11,7 @@ from typing import Any
 from integrations.connectors.intune.client import MANAGED_DEVICES, READ_DEVICES, IntuneClient
 from integrations.errors import NotFound
 from integrations.microsoft.odata import address, literal
+from integrations.refusals import Refused
 from integrations.sweeps import Fetch, Slice, listed, swept
 from integrations.values import Fields
 from tenants.records import SourceRecord
@@ -66,8 +67,11 @@ def _compliance(client: IntuneClient, token: str) -> Slice:
         devices = address(MANAGED_DEVICES, select=",".join(_OF_COMPLIANCE), top=_PAGE_WITH_STATES)
         return Slice(page.records, page.following or devices)
     bodies, following, _ = client.page(link, READ_DEVICES)
-    records = [_record(_with_states(client, body), MANAGED_DEVICES) for body in bodies]
-    return Slice(tuple(records), following)
+    records, refused = [], Refused()
+    for body in bodies:
+        with refused.kept():
+            records.append(_record(_with_states(client, body), MANAGED_DEVICES))
+    return Slice(tuple(records), following, refused.first)
 
 
 def _with_states(client: IntuneClient, device: dict[str, Any]) -> dict[str, Any]:

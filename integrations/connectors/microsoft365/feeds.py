@@ -7,13 +7,15 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from integrations import sweeps
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.contract import Json, Page
 from integrations.errors import NotFound, Rejected
+from integrations.refusals import Refused
+from integrations.sweeps import Fetch, Slice
 from integrations.values import Fields, instant
 from tenants.records import SourceRecord
 
-Fetch = Callable[[Any, Json], Iterator[Page]]
 _IDS_KEPT = 5_000
 
 
@@ -212,29 +214,28 @@ def of_each_user(
     """A feed that is asked user by user, `top` users on a page, by $batch.
 
     Users without a mailbox answer 404 and are left out, so are guests, whose mailbox and methods
-    are at home. `more` asks further for each user; then a page has to be short.
+    are at home. What is refused for one user doesn't stop the others. `more` asks further for each
+    user; then a page has to be short.
     """
     users = address("/users", select="id,userPrincipalName,mail,userType", top=top)
 
-    def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
-        path = str(cursor.get("link") or users)
-        while path:
-            found, link, _ = client.page(path, "User.Read.All")
-            members = {
-                str(u["id"]): u
-                for u in found
-                if u.get("id") and str(u.get("userType")).lower() != "guest"
-            }
-            paths = {uid: address(template, uid) for uid in members}
-            answers = client.batch(paths, permission) if paths else {}
-            records: list[SourceRecord] = []
-            for uid, answer in answers.items():
-                if answer.status in {404, 410}:
-                    continue
+    def read(client: GraphClient, token: str) -> Slice:
+        found, link, _ = client.page(token or users, "User.Read.All")
+        members = {
+            str(u["id"]): u
+            for u in found
+            if u.get("id") and str(u.get("userType")).lower() != "guest"
+        }
+        paths = {uid: address(template, uid) for uid in members}
+        answers = client.batch(paths, permission) if paths else {}
+        records: list[SourceRecord] = []
+        refused = Refused()
+        for uid, answer in answers.items():
+            if answer.status in {404, 410}:
+                continue
+            with refused.kept():
                 client.raise_for(answer, paths[uid], permission)
-                records += make(members[uid], answer.body)
-                records += more(client, members[uid])
-            yield Page(tuple(records), {"link": link} if link else {}, is_last=not link)
-            path = link
+                records += make(members[uid], answer.body) + more(client, members[uid])
+        return Slice(tuple(records), link, refused.first)
 
-    return fetch
+    return sweeps.listed(read)

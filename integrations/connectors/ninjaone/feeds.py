@@ -4,6 +4,7 @@ from typing import Any
 
 from integrations.connectors.ninjaone.client import NinjaoneClient, last_id
 from integrations.connectors.ninjaone.normalise.computers import PATCHED
+from integrations.refusals import Refused
 from integrations.sweeps import Slice, listed
 from integrations.values import Fields
 from tenants.records import SourceRecord
@@ -26,14 +27,17 @@ def _patches(client: NinjaoneClient, token: str) -> Slice:
     page = sorted(client.devices(token), key=lambda row: Fields(row).number("id") or 0)
     now = page[:_DEVICES_A_PAGE]
     found: list[dict[str, Any]] = []
+    refused = Refused()
     for row in now:
         device = Fields(row)
         if device.text("nodeClass") in PATCHED:
             own_id = device.text("id")
-            # In a list of one device's updates NinjaOne need not name the device.
-            found += ({**one, "deviceId": device.number("id")}
-                      for one in client.patches(own_id, _INSTALLED_DAYS))  # fmt: skip
-    return Slice(_records("/v2/device/os-patches", tuple(found)), last_id(tuple(now)))
+            with refused.kept():
+                # In a list of one device's updates NinjaOne need not name the device.
+                found += ({**one, "deviceId": device.number("id")}
+                          for one in client.patches(own_id, _INSTALLED_DAYS))  # fmt: skip
+    records = _records("/v2/device/os-patches", tuple(found))
+    return Slice(records, last_id(tuple(now)), refused.first)
 
 
 def _alerts(client: NinjaoneClient, token: str) -> Slice:

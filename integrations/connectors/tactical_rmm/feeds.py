@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from integrations.connectors.tactical_rmm.client import TacticalRmmClient
+from integrations.refusals import Refused
 from integrations.sweeps import Slice, listed
 from integrations.values import Fields
 from tenants.records import SourceRecord
@@ -24,12 +25,12 @@ def _patches(client: TacticalRmmClient, token: str) -> Slice:
     """Some computers after the other; the token is the last one's id."""
     left = [own_id for own_id in client.agent_ids() if own_id > token]
     now, later = left[:_COMPUTERS_A_PAGE], left[_COMPUTERS_A_PAGE:]
-    found = [
-        record
-        for own_id in now
-        for record in _records("/winupdate/", client.patches(own_id), agent_id=own_id)
-    ]
-    return Slice(tuple(found), now[-1] if later else "")
+    found: list[SourceRecord] = []
+    refused = Refused()
+    for own_id in now:
+        with refused.kept():
+            found += _records("/winupdate/", client.patches(own_id), agent_id=own_id)
+    return Slice(tuple(found), now[-1] if later else "", refused.first)
 
 
 def _alerts(client: TacticalRmmClient, token: str) -> Slice:

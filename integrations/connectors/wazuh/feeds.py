@@ -11,6 +11,7 @@ from integrations.connectors.wazuh.client import (
     VULNERABILITIES,
     WazuhClient,
 )
+from integrations.refusals import Refused
 from integrations.sweeps import Slice, listed, swept
 from integrations.values import Fields
 from tenants.records import SourceRecord
@@ -43,16 +44,22 @@ def _inventory(client: WazuhClient, token: str) -> Slice:
     if not agent_id:
         return Slice((), "")
     path = f"/syscollector/{agent_id}/{kind}"
-    found, total = client.items(path, INVENTORY, offset=int(offset), limit=_PAGE)
+    found: list[dict[str, Any]] = []
+    total = 0
+    refused = Refused()
+    with refused.kept():
+        found, total = client.items(path, INVENTORY, offset=int(offset), limit=_PAGE)
     # Updates come without the agent's id.
     records = _records(path, [{"agent_id": agent_id, **one} for one in found])
     following = int(offset) + len(found)
     if found and following < total:
         return Slice(records, f"{agent_id}|{kind}|{following}")
     if kind != _KINDS[-1]:
-        return Slice(records, f"{agent_id}|{_KINDS[_KINDS.index(kind) + 1]}|0")
-    after = _next_agent(client, agent_id)
-    return Slice(records, f"{after}|{_KINDS[0]}|0" if after else "")
+        token = f"{agent_id}|{_KINDS[_KINDS.index(kind) + 1]}|0"
+    else:
+        after = _next_agent(client, agent_id)
+        token = f"{after}|{_KINDS[0]}|0" if after else ""
+    return Slice(records, token, refused.first)
 
 
 def _next_agent(client: WazuhClient, agent_id: str) -> str:

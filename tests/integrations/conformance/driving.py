@@ -23,7 +23,10 @@ def key_of(item: Normalised) -> tuple:
 def sweep(
     manifest: Manifest, client: Client, name: str, cursor: Json | None = None
 ) -> tuple[list[Normalised], Json]:
-    """Read a feed until it has no more; cursors go through JSON, as they are stored."""
+    """Read a feed until it has no more; cursors go through JSON, as they are stored.
+
+    What it tells at the end to have been refused for one object is raised.
+    """
     feed = manifest.feed(name)
     assert feed.fetch is not None
     found: list[Normalised] = []
@@ -31,6 +34,8 @@ def sweep(
     for page in feed.fetch(client, state):
         found += [feed.normalise(record) for record in page.records]
         state, is_last = json.loads(json.dumps(dict(page.cursor))), page.is_last
+        if is_last and page.refused is not None:
+            raise page.refused
     assert is_last, "the feed ended without saying so"
     return found, state
 

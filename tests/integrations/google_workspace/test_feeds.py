@@ -6,6 +6,7 @@ import json
 
 from integrations.connectors.google_workspace.feeds import APPLICATIONS
 from integrations.connectors.google_workspace.manifest import MANIFEST
+from integrations.errors import PermissionMissing
 from tests.integrations.conformance.driving import sweep
 from tests.integrations.google_workspace.subject import user
 
@@ -93,3 +94,21 @@ def test_an_alert_names_whom_it_is_about_and_the_technique(client) -> None:
     phishing = next(one for one in found if one.title == "User reported phishing")
     assert phishing.actor == "billing@contosso.example"
     assert any(entity.startswith("message:m") for entity in phishing.entities)
+
+
+def test_who_is_refused_does_not_stop_those_behind(vendor, client) -> None:
+    refused = user(vendor)["id"]
+    for name, path in (
+        ("tokens", f"/users/{refused}/tokens"),
+        ("mail_settings", "priya.shah[^/]*/settings|/users/me/settings"),
+    ):
+        others = {one.parent or one.external_id for one in items(client, name).values()}
+        count = 1 if name == "mail_settings" else None
+        vendor.fault("refuse", path=path, status=403, times=count)
+        *_, last = pages = list(MANIFEST.feed(name).fetch(client, {}))
+        normalise = MANIFEST.feed(name).normalise
+        found = [normalise(record) for page in pages for record in page.records]
+        assert len(others - {one.parent or one.external_id for one in found}) == 1
+        assert last.is_last
+        assert isinstance(last.refused, PermissionMissing)
+        vendor.clear_faults()

@@ -9,6 +9,7 @@ from integrations.connectors.microsoft365.manifest import MANIFEST
 from integrations.errors import PermissionMissing, Throttled
 from tenants.records import DirectoryItem, Event, Finding, Normalised
 from tests.contracts.published import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
+from tests.integrations.conformance import driving
 from tests.integrations.microsoft365.conftest import Vendor
 from tests.integrations.simulators.fixtures import running_simulator
 
@@ -17,15 +18,8 @@ FROM_FILES_ONLY = {"unified_audit", "message_trace", "azure_activity"}
 
 
 def sweep(client: Any, name: str, cursor: dict | None = None) -> tuple[list[Normalised], dict]:
-    """Read a feed until it has no more; cursors go through JSON, as they are stored."""
-    feed = MANIFEST.feed(name)
-    assert feed.fetch is not None
-    found, state, is_last = [], dict(cursor or {}), False
-    for page in feed.fetch(client, state):
-        found += [feed.normalise(record) for record in page.records]
-        state, is_last = json.loads(json.dumps(dict(page.cursor))), page.is_last
-    assert is_last
-    return found, state
+    """Read a feed until it has no more."""
+    return driving.sweep(MANIFEST, client, name, cursor)
 
 
 def test_every_feed_of_the_issue_is_there() -> None:
@@ -217,6 +211,36 @@ def test_every_request_conforms_to_the_vendors_contract(tmp_path) -> None:
         client.close()
     assert len(recorded.read_text().splitlines()) > 50
     assert_conforms(recorded)
+
+
+@pytest.mark.parametrize("name", ["auth_methods", "inbox_rules", "mailbox_settings"])
+def test_who_is_refused_does_not_stop_those_behind(vendor, client, name) -> None:
+    refused = vendor.user("anna.berg")["id"]
+    others = {item.parent or item.external_id for item in sweep(client, name)[0]} - {refused}
+    assert others
+    vendor.control.fault("refuse", path=f"/users/{refused}/", status=403)
+    pages = list(MANIFEST.feed(name).fetch(client, {}))
+    records = [MANIFEST.feed(name).normalise(record) for page in pages for record in page.records]
+    assert {item.parent or item.external_id for item in records} == others
+    assert pages[-1].is_last
+    assert isinstance(pages[-1].refused, PermissionMissing)
+
+
+def test_a_refusal_is_told_although_the_sweep_took_several_turns(vendor, client) -> None:
+    refused = vendor.user("anna.berg")["id"]
+    vendor.control.fault("refuse", path=f"/users/{refused}/", status=403)
+    feed = MANIFEST.feed("mailbox_settings")
+    cursor: dict[str, Any] = {}
+    turns = 0
+    while True:
+        page = next(feed.fetch(client, cursor))
+        turns += 1
+        cursor = json.loads(json.dumps(dict(page.cursor)))
+        if page.is_last:
+            break
+    assert turns > 2
+    assert isinstance(page.refused, PermissionMissing)
+    assert cursor == {}
 
 
 def test_delegates_come_with_the_mailbox_settings(vendor, client) -> None:

@@ -1,0 +1,55 @@
+"""What a vendor refuses for one object of a feed, so that those behind it don't wait for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from integrations.contract import Json
+from integrations.errors import (
+    NotFound,
+    PermissionMissing,
+    Rejected,
+    Unauthorised,
+    Unavailable,
+    VendorError,
+)
+
+# What is so for one object and need not be so for the next.
+_OF_ONE = (Unauthorised, PermissionMissing, NotFound, Rejected)
+_KINDS = {kind.__name__: kind for kind in (*_OF_ONE, Unavailable)}
+_CURSOR = "refused"
+
+
+class Refused:
+    """The first refusal of a sweep, told when the sweep is through.
+
+    A vendor that is away for two objects in a row is away for all; some drop the connection for
+    an object that doesn't exist. What the cursor tells of earlier turns of the sweep is kept.
+    """
+
+    def __init__(self, cursor: Json | None = None) -> None:
+        told = (cursor or {}).get(_CURSOR)
+        self.first: VendorError | None = None
+        if isinstance(told, list) and len(told) == 2 and told[0] in _KINDS:
+            self.first = _KINDS[told[0]](str(told[1]))
+        self._was_away = False
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep what one object's reading raises, unless it is so for all."""
+        try:
+            yield
+        except _OF_ONE as error:
+            self.first = self.first or error
+        except Unavailable as error:
+            if self._was_away:
+                raise
+            self._was_away = True
+            self.first = self.first or error
+            return
+        self._was_away = False
+
+    def as_cursor(self) -> dict[str, list[str]]:
+        """Return what the cursor has to keep in the middle of a sweep."""
+        if self.first is None:
+            return {}
+        return {_CURSOR: [type(self.first).__name__, str(self.first)]}
