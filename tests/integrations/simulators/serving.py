@@ -23,7 +23,7 @@ class Control:
 
     def __init__(self, base_url: str) -> None:
         # Loopback without TLS: reading the authorities would cost more than all its requests.
-        self._http = httpx.Client(base_url=f"{base_url}/_simulator", timeout=30, verify=False)  # noqa: S501
+        self._http = httpx.Client(base_url=f"{base_url}/_simulator", timeout=30, verify=False)
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         answer = self._http.request(method, path, json=body, params=options)
