@@ -135,19 +135,18 @@ def _queries(do: Callable[[], object]) -> int:
     return len(queries)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "/admin/playbooks/",
-        "/admin/playbooks/?client=client-0",
-        f"/admin/playbooks/{CONTAIN}/",
-        f"/admin/playbooks/{CONTAIN}/client-0/",
-        f"/admin/playbooks/{CONTAIN}/client-0/spread/",
-        "/admin/routines/?client=client-0",
-        "/admin/rules/",
-    ],
+BUSY_PAGES = (
+    "/admin/playbooks/",
+    "/admin/playbooks/?client=client-0",
+    f"/admin/playbooks/{CONTAIN}/",
+    f"/admin/playbooks/{CONTAIN}/client-0/",
+    f"/admin/playbooks/{CONTAIN}/client-0/spread/",
+    "/admin/routines/?client=client-0",
+    "/admin/rules/",
 )
-def test_as_much_is_asked_for_many_clients_and_playbooks_as_for_few(browser, address: str) -> None:
+
+
+def test_as_much_is_asked_for_many_clients_and_playbooks_as_for_few(browser) -> None:
     web = browser(Role.ADMIN)
     asked = []
     for number in range(8):
@@ -159,10 +158,11 @@ def test_as_much_is_asked_for_many_clients_and_playbooks_as_for_few(browser, add
         _set(tenant, "shadow")
         _practice(tenant, agreed=2, overridden=1)
         if number in (0, 7):
-            _get(web, address)  # what is kept in memory is there now
-            asked.append(_queries(lambda: _get(web, address)))
+            for address in BUSY_PAGES:
+                _get(web, address)  # what is kept in memory is there now
+            asked.append({path: _queries(lambda: _get(web, path)) for path in BUSY_PAGES})  # noqa: B023
     assert asked[0] == asked[1]
-    assert asked[1] < 30
+    assert max(asked[1].values()) < 30
 
 
 def test_a_clients_page_shows_the_runs_and_what_practice_said_of_each(browser, tenant) -> None:
