@@ -7,12 +7,10 @@ can't bypass row-level security. Tests that start processes use `committed_datab
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
@@ -20,40 +18,17 @@ from msp.appliance import postgres
 from msp.apps import send_hint
 from tenants import scope, work
 from tenants.models import Tenant
-
-TEST_DATABASE = "holdfast_test"
+from tests import database
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker) -> Iterator[None]:
     """Make a fresh test database as the owner, migrated, and point both aliases at it."""
-    name = f"{TEST_DATABASE}_{os.getpid()}"
+    name = f"{database.TEST_DATABASE}_{os.getpid()}"
     with postgres.embedded().running() as cluster, django_db_blocker.unblock():
-        for leftover in _left_by_killed_runs(cluster):
-            cluster.drop_database(leftover)
-        cluster.prepare_database(name)
-        for alias in ("default", "owner"):
-            connections[alias].close()
-            if alias == "default":
-                connections[alias].close_pool()
-            settings.DATABASES[alias]["NAME"] = name
-            connections[alias].settings_dict["NAME"] = name
-        call_command("migrate", database="owner", verbosity=0)
+        database.make(cluster, name)
         yield
-        connections["default"].close_pool()
-        for connection in connections.all():
-            connection.close()
-        cluster.drop_database(name)
-
-
-def _left_by_killed_runs(cluster: postgres.Cluster) -> list[str]:
-    """Return the test databases whose test process is gone."""
-    with psycopg.connect(cluster.owner_url()) as connection:
-        found = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{TEST_DATABASE}_%"]
-        ).fetchall()
-    names = [str(row[0]) for row in found]
-    return [name for name in names if not Path(f"/proc/{name.rsplit('_', 1)[1]}").exists()]
+        database.drop(cluster, name)
 
 
 @pytest.fixture(autouse=True)
@@ -67,13 +42,13 @@ def _no_messages() -> Iterator[None]:
 @pytest.fixture
 def owner_connection(django_db_setup) -> Iterator[psycopg.Connection]:
     """A connection as the owner role: for tampering, and for what the application may not do."""
-    database = settings.DATABASES["owner"]
+    own = settings.DATABASES["owner"]
     with psycopg.connect(
-        dbname=database["NAME"],
-        user=database["USER"],
-        password=database["PASSWORD"],
-        host=database["HOST"],
-        port=database["PORT"] or None,
+        dbname=own["NAME"],
+        user=own["USER"],
+        password=own["PASSWORD"],
+        host=own["HOST"],
+        port=own["PORT"] or None,
         autocommit=True,
     ) as connection:
         yield connection
