@@ -21,8 +21,7 @@ NAME = "acme_edr"
 def copied(target: Path) -> Path:
     """The source tree without its history and state."""
     for part in PARTS:
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / part, target / part, ignore=ignore)
+        shutil.copytree(ROOT / part, target / part)
     for name in FILES:
         shutil.copy(ROOT / name, target / name)
     return target
