@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from integrations.errors import UnknownFeed, VendorError
 from integrations.transport import Limits
-from tenants.records import Normalised, SourceRecord, Unreadable
+from tenants.records import DirectoryKind, Normalised, SourceRecord, Unreadable
 
 Json = Mapping[str, Any]
 Normalise = Callable[[SourceRecord], Normalised]
@@ -31,6 +31,23 @@ class Page:
     cursor: Json
     is_last: bool
     refused: VendorError | None = None
+    reading: "Reading | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a page is of a reading that lists all there is, so that what is gone is noticed.
+
+    `begins` with the first page; `ends` with the last, unless something of it could not be read:
+    what hasn't come since it began is gone at the vendor. `part` names which list it is, where a
+    feed reads several in turn. `unasked` are the vendor's ids of what was there but could not be
+    asked: what is known of it, and below it, stays.
+    """
+
+    begins: bool = False
+    ends: bool = False
+    part: str = ""
+    unasked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +90,8 @@ class Feed:
     `is_pushed`: it is sent to us, signed (`integrations.inbound`). `read` takes the records out of
     a file or a delivery; None where they are JSON. `configured` makes the normaliser of a
     connection's settings, where what a record means depends on them. `watch` is how the vendor
-    says that there is something new; the feed is read at its own times all the same.
+    says that there is something new; the feed is read at its own times all the same. `lists` are
+    the kinds of directory items that it brings all of: what is deleted at the vendor is marked.
     """
 
     name: str
@@ -87,6 +105,7 @@ class Feed:
     read: ReadContent | None = None
     configured: Callable[[Mapping[str, str]], Normalise] | None = None
     watch: Watch | None = None
+    lists: tuple[DirectoryKind, ...] = ()
 
     def normaliser(self, settings: Mapping[str, str]) -> Normalise:
         """Return what reads the records of a connection with these settings.

@@ -72,6 +72,12 @@ class FeedState(TenantModel):
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="feeds")
     feed = models.CharField(max_length=64)
     cursor = models.JSONField(default=dict)
+    reading = models.PositiveBigIntegerField(
+        default=0, help_text="how often it was begun to read all that there is"
+    )
+    reading_is_whole = models.BooleanField(
+        default=True, help_text="whether each record of the present reading could be understood"
+    )
     records = models.PositiveBigIntegerField(default=0)
     last_success_at = models.DateTimeField(null=True, blank=True)
     caught_up_at = models.DateTimeField(

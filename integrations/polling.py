@@ -10,6 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
+from django.db import models
 from django.utils import timezone
 
 from integrations import connections, notices, registry, tallies
@@ -23,7 +24,7 @@ from integrations.errors import (
 )
 from integrations.models import Connection, FeedState
 from integrations.problems import problem_of
-from tenants import intake, scope, work
+from tenants import intake, listings, scope, work
 from tenants.errors import HoldfastError
 
 # A feed with a long backlog, or of a vendor that answers slowly, gives way to others after so
@@ -129,17 +130,36 @@ def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
 
 def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page, normalise: Normalise) -> None:
     with scope.tenant(tenant_id):
+        listing = _listing(job, page)
         outcome = intake.take(
             connector=job.connector,
             feed=job.feed.name,
             records=page.records,
             normalise=normalise,
+            listing=listing,
         )
         state = FeedState.objects.select_for_update().get(id=job.state_id)
         state.cursor = dict(page.cursor)
         state.records += outcome.records
-        state.save(update_fields=["cursor", "records"])
+        state.reading_is_whole &= not outcome.unread
+        state.save(update_fields=["cursor", "records", "reading_is_whole"])
+        if listing is not None and page.reading is not None:
+            listings.keep(listing, page.reading.unasked)
+            if page.reading.ends and state.reading_is_whole:
+                listings.close(listing)
         tallies.note(state.id, outcome.records, job.zone)
+
+
+def _listing(job: _Poll, page: Page) -> listings.Listing | None:
+    """Which reading of which list the page is of; None where the feed lists nothing."""
+    if page.reading is None or not job.feed.lists:
+        return None
+    rows = FeedState.objects.filter(id=job.state_id)
+    if page.reading.begins:
+        rows.update(reading=models.F("reading") + 1, reading_is_whole=True)
+    number = rows.values_list("reading", flat=True).get()
+    source = uuid.uuid5(job.state_id, page.reading.part) if page.reading.part else job.state_id
+    return listings.Listing(job.connector, source, number, frozenset(job.feed.lists))
 
 
 def _failed(tenant_id: uuid.UUID, job: _Poll, delay: float, error: HoldfastError) -> None:

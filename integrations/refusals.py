@@ -24,6 +24,7 @@ class Refused:
 
     A vendor that is away for two objects in a row is away for all; some drop the connection for
     an object that doesn't exist. What the cursor tells of earlier turns of the sweep is kept.
+    `unasked` are the vendor's ids of the objects that were refused in this turn.
     """
 
     def __init__(self, cursor: Json | None = None) -> None:
@@ -31,22 +32,27 @@ class Refused:
         self.first: VendorError | None = None
         if isinstance(told, list) and len(told) == 2 and told[0] in _KINDS:
             self.first = _KINDS[told[0]](str(told[1]))
+        self.unasked: list[str] = []
         self._was_away = False
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep what one object's reading raises, unless it is so for all."""
+    def kept(self, own_id: str) -> Iterator[None]:
+        """Keep what the reading of one object raises, unless it is so for all."""
         try:
             yield
         except _OF_ONE as error:
-            self.first = self.first or error
+            self._note(own_id, error)
         except Unavailable as error:
             if self._was_away:
                 raise
             self._was_away = True
-            self.first = self.first or error
+            self._note(own_id, error)
             return
         self._was_away = False
+
+    def _note(self, own_id: str, error: VendorError) -> None:
+        self.unasked.append(own_id)
+        self.first = self.first or error
 
     def as_cursor(self) -> dict[str, list[str]]:
         """Return what the cursor has to keep in the middle of a sweep."""

@@ -50,7 +50,7 @@ def known_hashes(provider: str, items: Iterable[DirectoryItem]) -> dict[tuple[st
         wanted.setdefault(item.kind, set()).add(item.external_id)
     known: dict[tuple[str, str], str] = {}
     for kind, ids in wanted.items():
-        rows = _rows(kind, provider).filter(external_id__in=ids)
+        rows = rows_of(kind, provider).filter(external_id__in=ids)
         for external_id, content_hash in rows.values_list("external_id", "content_hash"):
             known[kind, external_id] = content_hash
     return known
@@ -96,7 +96,8 @@ def signed_in(provider: str, seen: Mapping[str, dt.datetime]) -> None:
         )
 
 
-def _rows(kind: str, provider: str) -> models.QuerySet:
+def rows_of(kind: str, provider: str) -> models.QuerySet:
+    """Return the rows of a kind that a provider told of."""
     model = _TYPED.get(kind)
     if model is not None:
         return model._default_manager.filter(provider=provider)
@@ -119,7 +120,7 @@ def _stored(model: type[models.Model], rows: Iterable[Any], fields: Sequence[str
 
 def _known(kind: str, provider: str, items: _Told) -> dict[str, Any]:
     ids = [item.external_id for item, _ in items]
-    return {row.external_id: row for row in _rows(kind, provider).filter(external_id__in=ids)}
+    return {row.external_id: row for row in rows_of(kind, provider).filter(external_id__in=ids)}
 
 
 def _mark(row: Any, item: DirectoryItem, content_hash: str) -> None:

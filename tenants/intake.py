@@ -16,10 +16,11 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from tenants import directory, scope, work
+from tenants import directory, listings, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError, Quarantine
 from tenants.identifiers import address
+from tenants.listings import Listing
 from tenants.models import Event, Finding, RawRecord, new_id
 from tenants.records import DirectoryItem, Normalised, SourceRecord, Unreadable
 from tenants.records import Event as NormalisedEvent
@@ -38,7 +39,10 @@ _AUTHENTICATION = 3002
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the records; `records` is the sum of the five counts behind it."""
+    """What became of the records; `records` is the sum of the five counts behind it.
+
+    `unread` counts those that could not be read, in quarantine already or not.
+    """
 
     records: int = 0
     events: int = 0
@@ -46,11 +50,14 @@ class Outcome:
     directory: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    unread: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Outcome") -> None:
         """Count in what became of more records."""
-        for name in ("records", "events", "findings", "directory", "duplicates", "quarantined"):
+        for name in (
+            "records", "events", "findings", "directory", "duplicates", "quarantined", "unread",
+        ):  # fmt: skip
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.reasons += other.reasons
 
@@ -73,29 +80,38 @@ class _Item:
     normalised: Normalised | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    connector: str
+    listing: Listing | None
+
+
 def take(
     *,
     connector: str,
     feed: str,
     records: Iterable[SourceRecord | Unreadable],
     normalise: Callable[[SourceRecord], Normalised],
+    listing: Listing | None = None,
 ) -> Outcome:
     """Take `records` into the scope's tenant; return what became of each.
 
     Work for triage is scheduled in the same transaction when a finding is new or changed.
+    `listing` is the reading of a list that they are of; it notes which of it are there.
     """
     scope.require_tenant_id()
     _one_at_a_time(connector)
     outcome = Outcome()
+    source = _Source(connector, listing)
     batch: list[_Item] = []
     size = 0
     for record in records:
         batch.append(_read(connector, feed, record, normalise))
         size += len(batch[-1].raw.body)
         if len(batch) >= _BATCH or size >= _BATCH_BYTES:
-            _keep(connector, batch, outcome)
+            _keep(source, batch, outcome)
             batch, size = [], 0
-    _keep(connector, batch, outcome)
+    _keep(source, batch, outcome)
     if outcome.findings:
         work.schedule("triage", scope.require_tenant_id())
     return outcome
@@ -182,24 +198,24 @@ def _quarantined(raw: RawRecord, error: Quarantine) -> _Item:
     return _Item(raw, None)
 
 
-def _keep(connector: str, batch: Sequence[_Item], outcome: Outcome) -> None:
+def _keep(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> None:
     """Store a batch; where one of its records can't be stored, all but that one."""
     if not batch:
         return
     try:
         with transaction.atomic():
             kept = Outcome(records=len(batch))
-            _keep_each_kind(connector, batch, kept)
+            _keep_each_kind(source, batch, kept)
     except (OperationalError, InterfaceError, HoldfastError):
         raise
     except Exception as error:
         if len(batch) > 1:
             for item in batch:
-                _keep(connector, [item], outcome)
+                _keep(source, [item], outcome)
         elif batch[0].normalised is None:
             raise
         else:
-            _keep(connector, [_quarantined(batch[0].raw, _unstorable(error))], outcome)
+            _keep(source, [_quarantined(batch[0].raw, _unstorable(error))], outcome)
         return
     outcome.add(kept)
 
@@ -213,17 +229,18 @@ def _unstorable(error: Exception) -> Quarantine:
     )
 
 
-def _keep_each_kind(connector: str, batch: Sequence[_Item], outcome: Outcome) -> None:
+def _keep_each_kind(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> None:
     by_type: dict[type, list[_Item]] = {}
     for item in batch:
         by_type.setdefault(type(item.normalised), []).append(item)
     _keep_quarantined(by_type.get(type(None), []), outcome)
-    _keep_events(connector, by_type.get(NormalisedEvent, []), outcome)
-    _keep_findings(connector, by_type.get(NormalisedFinding, []), outcome)
-    _keep_directory(connector, by_type.get(DirectoryItem, []), outcome)
+    _keep_events(source.connector, by_type.get(NormalisedEvent, []), outcome)
+    _keep_findings(source.connector, by_type.get(NormalisedFinding, []), outcome)
+    _keep_directory(source, by_type.get(DirectoryItem, []), outcome)
 
 
 def _keep_quarantined(items: Sequence[_Item], outcome: Outcome) -> None:
+    outcome.unread += len(items)
     hashes = [item.raw.content_hash for item in items]
     known = set(
         RawRecord.objects.filter(
@@ -396,7 +413,8 @@ def _update_finding(finding: Finding, told: NormalisedFinding, raw: RawRecord) -
     finding.ocsf = storable(jsonable(told.ocsf))
 
 
-def _keep_directory(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
+def _keep_directory(source: _Source, items: Sequence[_Item], outcome: Outcome) -> None:
+    connector = source.connector
     keyed = [
         (item, _storable_item(item.normalised))
         for item in items
@@ -422,6 +440,8 @@ def _keep_directory(connector: str, items: Sequence[_Item], outcome: Outcome) ->
     RawRecord.objects.bulk_create(raws)
     directory.apply(connector, news)
     outcome.directory += len(news)
+    if source.listing is not None:
+        listings.note(source.listing, [told for _, told in keyed])
 
 
 def _storable_item(told: DirectoryItem) -> DirectoryItem:

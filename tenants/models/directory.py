@@ -24,7 +24,20 @@ class Person(TenantModel):
         return self.display_name
 
 
-class Account(TenantModel):
+class Listed(TenantModel):
+    """What a provider lists: which list told of it last, so that what is gone is noticed."""
+
+    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
+    listed_by = models.UUIDField(null=True, editable=False, help_text="which list told of it last")
+    listed_in = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="in which reading of that list"
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Account(Listed):
     """One identity at one provider."""
 
     class Kind(models.TextChoices):
@@ -82,7 +95,6 @@ class Account(TenantModel):
     content_hash = models.CharField(max_length=64, blank=True)
     first_seen_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
-    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["username"]
@@ -122,7 +134,7 @@ class Contact(TenantModel):
         return self.name
 
 
-class Device(TenantModel):
+class Device(Listed):
     """A computer or phone."""
 
     owner = models.ForeignKey(
@@ -143,7 +155,6 @@ class Device(TenantModel):
     attributes = models.JSONField(default=dict, blank=True)
     content_hash = models.CharField(max_length=64, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
-    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["hostname"]
@@ -158,7 +169,7 @@ class Device(TenantModel):
         return self.hostname or self.external_id
 
 
-class Mailbox(TenantModel):
+class Mailbox(Listed):
     """A mailbox of one account."""
 
     account = models.OneToOneField(
@@ -171,7 +182,6 @@ class Mailbox(TenantModel):
     attributes = models.JSONField(default=dict, blank=True)
     content_hash = models.CharField(max_length=64, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
-    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["address"]
@@ -186,7 +196,7 @@ class Mailbox(TenantModel):
         return self.address
 
 
-class DirectoryObject(TenantModel):
+class DirectoryObject(Listed):
     """Anything else a provider's directory holds: roles, methods, inbox rules, grants, groups.
 
     `attributes` is the normalised content, `parent` the external id of the account or object that
@@ -202,7 +212,6 @@ class DirectoryObject(TenantModel):
     content_hash = models.CharField(max_length=64, blank=True)
     first_seen_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
-    deleted_upstream_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["kind", "name"]

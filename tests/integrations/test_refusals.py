@@ -65,16 +65,16 @@ def test_a_host_that_refuses_or_is_off_stops_none_behind_it(error) -> None:
 
 def test_a_vendor_that_is_away_for_two_in_a_row_is_away_for_all() -> None:
     refused = Refused()
-    with refused.kept():
+    with refused.kept("one"):
         raise Unavailable("away")
-    with pytest.raises(Unavailable), refused.kept():
+    with pytest.raises(Unavailable), refused.kept("one"):
         raise Unavailable("still away")
 
 
 def test_the_first_refusal_is_kept_through_the_cursor() -> None:
     refused = Refused()
     for error in (Rejected("first"), PermissionMissing("second")):
-        with refused.kept():
+        with refused.kept("one"):
             raise error
     again = Refused(refused.as_cursor())
     assert isinstance(again.first, Rejected)

@@ -15,17 +15,20 @@ FEEDS: tuple[Feed, ...] = (
     Feed(
         name="users", title="Accounts, who of them is privileged, and the password policy",
         permissions=(READ, READ_DELETED), normalise=normalise.user,
-        fetch=feeds.changes(feeds.IS_USER, feeds.USER), documentation=f"{_SCHEMA}/c-user",
+        fetch=feeds.changes(feeds.IS_USER, feeds.USER), lists=("account",),
+        documentation=f"{_SCHEMA}/c-user",
     ),
     Feed(
         name="groups", title="Groups and their members",
         permissions=(READ, READ_DELETED), normalise=normalise.group,
-        fetch=feeds.changes(feeds.IS_GROUP, feeds.GROUP), documentation=f"{_SCHEMA}/c-group",
+        fetch=feeds.changes(feeds.IS_GROUP, feeds.GROUP), lists=("group",),
+        documentation=f"{_SCHEMA}/c-group",
     ),
     Feed(
         name="computers", title="Computers of the domain",
         permissions=(READ, READ_DELETED), normalise=normalise.computer,
-        fetch=feeds.changes(feeds.IS_COMPUTER, feeds.COMPUTER), interval_seconds=900,
+        fetch=feeds.changes(feeds.IS_COMPUTER, feeds.COMPUTER), lists=("device",),
+        interval_seconds=900,
         documentation=f"{_SCHEMA}/c-computer",
     ),
 )  # fmt: skip

@@ -44,7 +44,7 @@ def _updates(client: AnsibleHostsClient, token: str) -> Slice:
         for host in now
         for row in rows_of(Fields(told.reports.get(host.name, {})))
     ]
-    return Slice(tuple(found), following, _refused(told))
+    return Slice(tuple(found), following, _refused(told), tuple(told.failures))
 
 
 def _refused(told: Outcome) -> VendorError | None:

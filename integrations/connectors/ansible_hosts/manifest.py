@@ -60,12 +60,13 @@ MANIFEST = Manifest(
         Feed(
             name="hosts", title="Hosts, their services and firewall", permissions=(SSH,),
             normalise=normaliser("hosts"), fetch=feeds.hosts, interval_seconds=3600,
+            lists=("device",),
             documentation=_CONNECTION,
         ),
         Feed(
             name="updates", title="Updates that are missing or were installed",
             permissions=(SSH,), normalise=normaliser("updates"), fetch=feeds.updates,
-            interval_seconds=6 * 3600, documentation=_CONNECTION,
+            interval_seconds=6 * 3600, lists=("patch",), documentation=_CONNECTION,
         ),
     ),
     actions=ACTIONS,

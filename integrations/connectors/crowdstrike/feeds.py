@@ -123,6 +123,7 @@ def _updated(record: SourceRecord) -> dt.datetime | None:
 
 
 _OVERLAP = dt.timedelta(minutes=10)
-hosts = swept(_hosts, _updated, first_days=None, overlap=_OVERLAP)
+# Falcon no longer lists a host that was removed, and doesn't tell of it.
+hosts = swept(_hosts, _updated, first_days=None, overlap=_OVERLAP, whole_every=dt.timedelta(days=1))
 alerts = swept(_alerts, _updated, first_days=30, overlap=_OVERLAP)
 vulnerabilities = swept(_vulnerabilities, _updated, first_days=None, overlap=_OVERLAP)

@@ -39,7 +39,7 @@ PERMISSIONS = tuple(
 FEEDS = (
     Feed(
         name="hosts", title="Hosts and their containment", permissions=(feeds.HOSTS,),
-        normalise=normaliser("hosts"), fetch=feeds.hosts, interval_seconds=900,
+        normalise=normaliser("hosts"), fetch=feeds.hosts, interval_seconds=900, lists=("device",),
         documentation=f"{_API}/Hosts.html",
     ),
     Feed(

@@ -70,6 +70,7 @@ MANIFEST = Manifest(
         Feed(
             name="machines", title="Computers", permissions=(READ_MACHINES,),
             normalise=normalise.machine, fetch=feeds.machines, interval_seconds=3_600,
+            lists=("device",),
             documentation=f"{_API}/get-machines",
         ),
         Feed(
@@ -86,6 +87,7 @@ MANIFEST = Manifest(
         Feed(
             name="software", title="Installed programs", permissions=(feeds.SOFTWARE,),
             normalise=normalise.software, fetch=feeds.software, interval_seconds=86_400,
+            lists=("software",),
             documentation=f"{_API}/get-assessment-software-inventory",
         ),
     ),

@@ -40,7 +40,7 @@ MANIFEST = Manifest(
     feeds=(
         Feed(
             name="domains", title="Domains and their mail protection", permissions=(),
-            normalise=normalise, fetch=feeds.domains, interval_seconds=21_600,
+            normalise=normalise, fetch=feeds.domains, interval_seconds=21_600, lists=("domain",),
             documentation=_DMARC,
         ),
     ),

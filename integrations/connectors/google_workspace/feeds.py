@@ -4,8 +4,7 @@ Every feed may give a record twice; duplicates are removed at intake.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from integrations.connectors.google_workspace import audit, scopes
 from integrations.connectors.google_workspace.client import (
@@ -17,10 +16,9 @@ from integrations.connectors.google_workspace.client import (
 )
 from integrations.connectors.google_workspace.normalise.activity import split
 from integrations.connectors.google_workspace.roles import held_roles
-from integrations.contract import Json, Page
 from integrations.errors import NotFound
 from integrations.refusals import Refused
-from integrations.sweeps import Fetch, Slice, listed, swept
+from integrations.sweeps import Fetch, Slice, in_turn, listed, swept
 from integrations.values import Fields
 from tenants.records import SourceRecord
 
@@ -67,22 +65,27 @@ def _user_page(
 
 
 def _of_each_user(
-    make: Callable[[WorkspaceClient, JsonObject], list[SourceRecord]], size: int
+    make: Callable[[WorkspaceClient, JsonObject], list[SourceRecord] | None], size: int
 ) -> Fetch:
     """A feed that is asked user by user. One who went meanwhile, or has none, is left out.
 
-    What Google refuses for one user doesn't stop the others.
+    What Google refuses for one user doesn't stop the others. `make` returns None where a user
+    can't be asked just now.
     """
 
     def read(client: WorkspaceClient, token: str) -> Slice:
         answer = _user_page(client, token, size)
         records: list[SourceRecord] = []
-        refused = Refused()
+        refused, following = Refused(), str(answer.get("nextPageToken") or "")
         for user in objects(answer, "users"):
-            if user.get("id"):
-                with refused.kept():
-                    records += make(client, user)
-        return Slice(tuple(records), str(answer.get("nextPageToken") or ""), refused.first)
+            own_id = str(user.get("id") or "")
+            if not own_id:
+                continue
+            with refused.kept(own_id):
+                made = make(client, user)
+                records += made or []
+                refused.unasked += [own_id] if made is None else []
+        return Slice(tuple(records), following, refused.first, tuple(refused.unasked))
 
     return listed(read)
 
@@ -100,12 +103,14 @@ def _tokens_of(client: WorkspaceClient, user: JsonObject) -> list[SourceRecord]:
 tokens = _of_each_user(_tokens_of, _USERS_WITH_TOKENS)
 
 
-def _mail_of(client: WorkspaceClient, user: JsonObject) -> list[SourceRecord]:
+def _mail_of(client: WorkspaceClient, user: JsonObject) -> list[SourceRecord] | None:
     """The filters, the settings, and the mailbox that they show to exist."""
     user_id, mail = str(user["id"]), str(user.get("primaryEmail") or "")
-    # Google doesn't reliably open the mailbox of a suspended user: what is known is left as it is.
-    if user.get("isMailboxSetup") is False or not mail or user.get("suspended"):
+    if user.get("isMailboxSetup") is False or not mail:
         return []
+    if user.get("suspended"):
+        # Google doesn't reliably open such a mailbox: what is known is left as it is.
+        return None
     settings = client.gmail.users().settings()
     scope = scopes.MAIL_SETTINGS
     try:
@@ -168,22 +173,4 @@ def _activities_of(application: str) -> Fetch:
     return swept(read, time_of, first_days=14, overlap=_LATE)
 
 
-def _in_turn(fetches: Mapping[str, Fetch]) -> Fetch:
-    """Several sweeps as one feed, one after the other; each keeps its own cursor."""
-    names = list(fetches)
-
-    def fetch(client: Any, cursor: Json) -> Iterator[Page]:
-        cursors = dict(cursor.get("of") or {})
-        first = str(cursor.get("now") or "")
-        for name in names[names.index(first) if first in names else 0 :]:
-            for page in fetches[name](client, cursors.get(name) or {}):
-                cursors[name] = dict(page.cursor)
-                after = names[names.index(name) + 1 :]
-                now = name if not page.is_last else after[0] if after else ""
-                state = {"of": dict(cursors), **({"now": now} if now else {})}
-                yield Page(page.records, state, is_last=not now)
-
-    return fetch
-
-
-activities = _in_turn({name: _activities_of(name) for name in APPLICATIONS})
+activities = in_turn({name: _activities_of(name) for name in APPLICATIONS})

@@ -35,12 +35,14 @@ MANIFEST = Manifest(
             name="users", title="Users with 2-step state and administrator roles",
             permissions=(scopes.USERS_READ, scopes.ROLES_READ),
             normalise=normaliser("users"), fetch=feeds.users, interval_seconds=900,
+            lists=("account",),
             documentation=f"{_ADMIN}/directory/reference/rest/v1/users/list",
         ),
         Feed(
             name="tokens", title="Apps that users allowed access",
             permissions=(scopes.SECURITY, scopes.USERS_READ),
             normalise=normaliser("tokens"), fetch=feeds.tokens, interval_seconds=3600,
+            lists=("oauth_grant",),
             documentation=f"{_ADMIN}/directory/reference/rest/v1/tokens/list",
         ),
         Feed(
@@ -59,7 +61,7 @@ MANIFEST = Manifest(
             name="mail_settings", title="Gmail filters, forwarding and delegates",
             permissions=(scopes.MAIL_SETTINGS, scopes.USERS_READ),
             normalise=normaliser("mail_settings"), fetch=feeds.mail_settings,
-            interval_seconds=3600,
+            interval_seconds=3600, lists=("inbox_rule", "mailbox_settings", "mailbox"),
             documentation="https://developers.google.com/workspace/gmail/api/reference/rest/v1/"
                           "users.settings",
         ),

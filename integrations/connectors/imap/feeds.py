@@ -17,7 +17,7 @@ from integrations.connectors.imap.permissions import READ
 from integrations.contract import Json, Page
 from integrations.errors import NotFound
 from integrations.refusals import Refused
-from integrations.sweeps import Fetch
+from integrations.sweeps import Fetch, Slice, listed
 from tenants.records import SourceRecord
 
 _FIRST_DAYS = 7
@@ -28,21 +28,16 @@ _MAILBOXES_AT_ONCE = 20
 _PASSED_OVER = frozenset({"\\drafts", "\\trash", "\\all", "\\flagged"})
 
 
-def _mailboxes(client: MailClient, cursor: Json) -> Iterator[Page]:
+def _mailboxes(client: MailClient, token: str) -> Slice:
     """Read each mailbox's folders."""
-    start = int(cursor.get("next") or 0)
-    refused = Refused(cursor)
-    while True:
-        records = []
-        for mailbox in client.mailboxes[start : start + _MAILBOXES_AT_ONCE]:
-            with refused.kept():
-                records.append(_mailbox(client, mailbox))
-        start += _MAILBOXES_AT_ONCE
-        if start >= len(client.mailboxes):
-            break
-        cursor = {"next": start, **refused.as_cursor()}
-        yield Page(tuple(records), cursor, is_last=False, refused=refused.first)
-    yield Page(tuple(records), {}, is_last=True, refused=refused.first)
+    start = int(token or 0)
+    end = start + _MAILBOXES_AT_ONCE
+    records, refused = [], Refused()
+    for mailbox in client.mailboxes[start:end]:
+        with refused.kept(mailbox):
+            records.append(_mailbox(client, mailbox))
+    following = str(end) if end < len(client.mailboxes) else ""
+    return Slice(tuple(records), following, refused.first, tuple(refused.unasked))
 
 
 def _mailbox(client: MailClient, mailbox: str) -> SourceRecord:
@@ -64,7 +59,7 @@ def _messages(client: MailClient, cursor: Json) -> Iterator[Page]:
     at = str(cursor.get("at") or "")
     refused = Refused(cursor)
     for mailbox in _from(client.mailboxes, at):
-        with refused.kept():
+        with refused.kept(mailbox):
             for page in _of_mailbox(client, mailbox, at, seen):
                 cursor = {**page.cursor, **refused.as_cursor()}
                 yield replace(page, cursor=cursor, refused=refused.first)
@@ -149,5 +144,5 @@ def _record(mailbox: str, folder: Folder, part: _Part, message: Message) -> Sour
     return SourceRecord(body)
 
 
-mailboxes: Fetch = _mailboxes
+mailboxes: Fetch = listed(_mailboxes)
 messages: Fetch = _messages

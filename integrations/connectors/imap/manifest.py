@@ -13,6 +13,7 @@ FEEDS: tuple[Feed, ...] = (
     Feed(
         name="mailboxes", title="Mailboxes and their folders", permissions=(READ,),
         normalise=normalise.mailbox, fetch=feeds.mailboxes, interval_seconds=3600,
+        lists=("mailbox",),
         documentation="https://www.rfc-editor.org/rfc/rfc3501.html#section-6.3.8",
     ),
     Feed(

@@ -69,7 +69,7 @@ def _compliance(client: IntuneClient, token: str) -> Slice:
     bodies, following, _ = client.page(link, READ_DEVICES)
     records, refused = [], Refused()
     for body in bodies:
-        with refused.kept():
+        with refused.kept(str(body.get("id"))):
             records.append(_record(_with_states(client, body), MANAGED_DEVICES))
     return Slice(tuple(records), following, refused.first)
 

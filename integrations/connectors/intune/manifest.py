@@ -12,6 +12,7 @@ from integrations.connectors.intune.normalise import normaliser
 from integrations.contract import Feed, Manifest, Permission, RateLimit, SetUpStep
 from integrations.envelopes import Exploder
 from integrations.microsoft import registration
+from tenants.records import DirectoryKind
 
 _LEARN = "https://learn.microsoft.com"
 _API = f"{_LEARN}/graph/api"
@@ -33,8 +34,9 @@ def _permission(name: str) -> Permission:
 
 
 def _feed(
-    name: str, title: str, *permissions: str, fetch: feeds.Fetch, every: int, page: str
-) -> Feed:
+    name: str, title: str, *permissions: str, fetch: feeds.Fetch, every: int, page: str,
+    lists: tuple[DirectoryKind, ...] = (),
+) -> Feed:  # fmt: skip
     return Feed(
         name=name,
         title=title,
@@ -43,6 +45,7 @@ def _feed(
         fetch=fetch,
         interval_seconds=every,
         documentation=f"{_API}/{page}",
+        lists=lists,
     )
 
 
@@ -75,12 +78,12 @@ MANIFEST = Manifest(
     ),
     feeds=(
         _feed("devices", "Managed devices", READ_DEVICES, fetch=feeds.devices, every=3_600,
-              page="intune-devices-manageddevice-list"),
+              page="intune-devices-manageddevice-list", lists=("device",)),
         _feed("compliance", "Policies, and which devices keep to them", READ_DEVICES,
               feeds.READ_CONFIGURATION, fetch=feeds.compliance, every=21_600,
-              page="intune-deviceconfig-devicecompliancepolicystate-list"),
+              page="intune-deviceconfig-devicecompliancepolicystate-list", lists=("policy",)),
         _feed("apps", "Programs found on devices", READ_DEVICES, fetch=feeds.apps, every=86_400,
-              page="intune-devices-detectedapp-list"),
+              page="intune-devices-detectedapp-list", lists=("software",)),
         _feed("audit", "Changes made in Intune", feeds.READ_APPS, fetch=feeds.audit, every=600,
               page="intune-auditing-auditevent-list"),
     ),

@@ -16,7 +16,7 @@ from integrations.sweeps import Fetch, Slice
 from integrations.values import Fields, instant
 from tenants.records import SourceRecord
 
-_IDS_KEPT = 5_000
+_BY_LICENCE = ("/policies/", "/identity/")
 
 
 def _now() -> dt.datetime:
@@ -138,69 +138,33 @@ def risky_users(client: GraphClient, cursor: Json) -> Iterator[Page]:
         yield Page(tuple(both), page.cursor, page.is_last)
 
 
-def listed(*paths: str, permission: str, gone: dict[str, str] | None = None) -> Fetch:
-    """A feed that is read whole each time, one collection after the other.
+def listed(*paths: str, permission: str) -> Fetch:
+    """A feed that is read whole each time, one collection after the other."""
 
-    Objects that were there the time before and are no longer are given as removed (with the
-    fields in `gone`, by path, that tell their kind).
-    """
+    def of(path: str) -> Fetch:
+        bare = path.split("?", 1)[0]
 
-    def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
-        step, link = int(cursor.get("step") or 0), str(cursor.get("link") or "")
-        known = {k: list(v) for k, v in (cursor.get("ids") or {}).items()}
-        seen = list(cursor.get("seen") or [])
-        is_again = False
-        while step < len(paths):
-            path = paths[step]
-            bare = path.split("?", 1)[0]
+        def read(client: GraphClient, token: str) -> Slice:
             try:
-                bodies, link = _read_list(client, link or path, permission)
+                bodies, link = _read_list(client, token or path, permission)
             except (NotFound, Rejected):
-                if not link or is_again:
+                if token or not path.startswith(_BY_LICENCE):
                     raise
-                # The link has expired: the sweep begins anew, and nothing counts as removed.
-                link, seen, is_again = "", [], True
-                continue
-            seen += [str(b["id"]) for b in bodies if b.get("id")]
-            records = [record(b, bare) for b in bodies]
-            if not link:
-                records += _removed(known.get(bare, []), seen, bare, gone or {})
-                known[bare] = seen if len(seen) <= _IDS_KEPT else []
-                step, seen = step + 1, []
-            is_last = step >= len(paths)
-            following: dict[str, Any] = {"ids": known}
-            if not is_last:
-                following |= {"step": step, "link": link, "seen": seen}
-            yield Page(tuple(records), following, is_last=is_last)
+                # A policy that this tenant's licence doesn't have is refused; the others go on.
+                return Slice((), "", is_whole=False)
+            return Slice(tuple(record(body, bare) for body in bodies), link)
 
-    return fetch
+        return sweeps.listed(read)
 
-
-_BY_LICENCE = ("/policies/", "/identity/")
+    return sweeps.in_turn({path: of(path) for path in paths})
 
 
 def _read_list(client: GraphClient, path: str, permission: str) -> tuple[list[dict[str, Any]], str]:
-    """A page of a collection, or the one object that is there; nothing where it isn't there."""
-    try:
-        body = client.get(path, permission)
-    except (NotFound, Rejected):
-        if not path.startswith(_BY_LICENCE):
-            raise
-        # A policy that this tenant's licence doesn't have is refused; the others go on.
-        return [], ""
+    """A page of a collection, or the one object that is there."""
+    body = client.get(path, permission)
     if isinstance(body, dict) and isinstance(body.get("value"), list):
         return [b for b in body["value"] if isinstance(b, dict)], client.link(body)
     return ([body] if isinstance(body, dict) else []), ""
-
-
-def _removed(
-    before: list[str], now: list[str], path: str, gone: dict[str, str]
-) -> list[SourceRecord]:
-    missing = sorted(set(before) - set(now))
-    more = dict.fromkeys(gone.get(path, "").split(), "")
-    return [
-        record({"id": item, "@removed": {"reason": "missing"}, **more}, path) for item in missing
-    ]
 
 
 def of_each_user(
@@ -208,14 +172,16 @@ def of_each_user(
     template: str,
     permission: str,
     *,
-    more: Callable[[GraphClient, dict[str, Any]], list[SourceRecord]] = lambda client, user: [],
+    more: Callable[
+        [GraphClient, dict[str, Any]], list[SourceRecord] | None
+    ] = lambda client, user: [],
     top: int = 100,
 ) -> Fetch:
     """A feed that is asked user by user, `top` users on a page, by $batch.
 
     Users without a mailbox answer 404 and are left out, so are guests, whose mailbox and methods
     are at home. What is refused for one user doesn't stop the others. `more` asks further for each
-    user; then a page has to be short.
+    user, None where that can't be asked; then a page has to be short.
     """
     users = address("/users", select="id,userPrincipalName,mail,userType", top=top)
 
@@ -233,9 +199,12 @@ def of_each_user(
         for uid, answer in answers.items():
             if answer.status in {404, 410}:
                 continue
-            with refused.kept():
+            with refused.kept(uid):
                 client.raise_for(answer, paths[uid], permission)
-                records += make(members[uid], answer.body) + more(client, members[uid])
-        return Slice(tuple(records), link, refused.first)
+                records += make(members[uid], answer.body)
+                found_more = more(client, members[uid])
+                records += found_more or []
+                refused.unasked += [uid] if found_more is None else []
+        return Slice(tuple(records), link, refused.first, tuple(refused.unasked))
 
     return sweeps.listed(read)

@@ -20,7 +20,7 @@ from integrations.connectors.microsoft365.standing import standing
 from integrations.contract import Feed, Manifest, Watch
 from integrations.errors import NotFound, PermissionMissing, Rejected
 from integrations.microsoft import registration
-from tenants.records import SourceRecord
+from tenants.records import DirectoryKind, SourceRecord
 
 _API = "https://learn.microsoft.com/graph/api"
 _HOUR = dt.timedelta(hours=1)
@@ -42,6 +42,7 @@ def _feed(
     every: int = 300,
     page: str,
     watch: Watch | None = None,
+    lists: tuple[DirectoryKind, ...] = (),
 ) -> Feed:
     return Feed(
         name=name,
@@ -52,6 +53,7 @@ def _feed(
         interval_seconds=every,
         documentation=page,
         watch=watch,
+        lists=lists,
     )
 
 
@@ -77,12 +79,12 @@ def _settings(user: dict[str, Any], body: Any) -> list[SourceRecord]:
     ]
 
 
-def _delegates(client: GraphClient, user: dict[str, Any]) -> list[SourceRecord]:
-    """Who else can open the mailbox; nothing where Exchange may not be asked."""
+def _delegates(client: GraphClient, user: dict[str, Any]) -> list[SourceRecord] | None:
+    """Who else can open the mailbox; None where Exchange may not be asked."""
     try:
         found = delegates_of(client, str(user["id"]))
     except (NotFound, PermissionMissing, Rejected):
-        return []
+        return None
     told = [{"kind": d.kind, "who": d.who, "rights": list(d.rights)} for d in found]
     path, owner = f"users/{user['id']}/mailboxSettings", str(user["id"])
     mail = str(user.get("mail") or user.get("userPrincipalName") or "")
@@ -141,34 +143,34 @@ FEEDS: tuple[Feed, ...] = (
         "users", "Users with roles and kind of mailbox", "User.Read.All",
         "RoleManagement.Read.Directory", "GroupMember.Read.All", "MailboxSettings.Read",
         fetch=user_feed.fetch, page=f"{_API}/user-delta",
-        watch=notices.watch("users", "User.Read.All"),
+        watch=notices.watch("users", "User.Read.All"), lists=("account",),
     ),
     _feed(
         "roles", "Directory roles and their assignments", "RoleManagement.Read.Directory",
         fetch=feeds.listed(
             "/directoryRoles", "/roleManagement/directory/roleAssignments?$expand=roleDefinition",
             permission="RoleManagement.Read.Directory",
-            gone={"/roleManagement/directory/roleAssignments": "principalId roleDefinitionId"},
         ),
-        every=1800, page=f"{_API}/rbacapplication-list-roleassignments",
+        lists=("role", "role_assignment"), every=1800,
+        page=f"{_API}/rbacapplication-list-roleassignments",
     ),
     _feed(
         "groups", "Groups", "GroupMember.Read.All",
         fetch=feeds.listed("/groups?$top=200", permission="GroupMember.Read.All"),
-        every=3600, page=f"{_API}/group-list",
+        lists=("group",), every=3600, page=f"{_API}/group-list",
     ),
     _feed(
         "auth_methods", "Registered sign-in methods", "UserAuthenticationMethod.Read.All",
         "User.Read.All",
         fetch=feeds.of_each_user(_methods, "/users/{}/authentication/methods",
                                  "UserAuthenticationMethod.Read.All"),
-        every=3600, page=f"{_API}/authentication-list-methods",
+        lists=("auth_method",), every=3600, page=f"{_API}/authentication-list-methods",
     ),
     _feed(
         "inbox_rules", "Inbox rules", "MailboxSettings.Read", "User.Read.All",
         fetch=feeds.of_each_user(_rules, "/users/{}/mailFolders/inbox/messageRules",
                                  "MailboxSettings.Read"),
-        every=3600, page=f"{_API}/mailfolder-list-messagerules",
+        lists=("inbox_rule",), every=3600, page=f"{_API}/mailfolder-list-messagerules",
     ),
     _feed(
         "mailbox_settings", "Mailbox settings and delegates", "MailboxSettings.Read",
@@ -176,24 +178,25 @@ FEEDS: tuple[Feed, ...] = (
         # Exchange is asked for each mailbox by itself.
         fetch=feeds.of_each_user(_settings, "/users/{}/mailboxSettings", "MailboxSettings.Read",
                                  more=_delegates, top=5),
-        every=21600, page=f"{_API}/user-get-mailboxsettings",
+        lists=("mailbox_settings", "mailbox", "mailbox_delegates"), every=21600,
+        page=f"{_API}/user-get-mailboxsettings",
     ),
     _feed(
         "oauth_grants", "Permissions granted to applications",
         "DelegatedPermissionGrant.Read.All",
         fetch=feeds.listed("/oauth2PermissionGrants",
                            permission="DelegatedPermissionGrant.Read.All"),
-        every=3600, page=f"{_API}/oauth2permissiongrant-list",
+        lists=("oauth_grant",), every=3600, page=f"{_API}/oauth2permissiongrant-list",
     ),
     _feed(
         "service_principals", "Applications in the tenant", "Application.Read.All",
         fetch=feeds.listed("/servicePrincipals?$top=100", permission="Application.Read.All"),
-        every=21600, page=f"{_API}/serviceprincipal-list",
+        lists=("service_principal",), every=21600, page=f"{_API}/serviceprincipal-list",
     ),
     _feed(
         "policies", "Conditional Access and other policies", "Policy.Read.All",
         fetch=feeds.listed(*_POLICIES, permission="Policy.Read.All"),
-        every=3600, page=f"{_API}/conditionalaccessroot-list-policies",
+        lists=("policy",), every=3600, page=f"{_API}/conditionalaccessroot-list-policies",
     ),
     _feed(
         "message_trace", "Message trace", "Exchange.ManageAsApp",

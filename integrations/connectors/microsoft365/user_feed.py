@@ -10,7 +10,7 @@ from typing import Any
 from integrations.connectors.microsoft365 import roles
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.feeds import record
-from integrations.contract import Json, Page
+from integrations.contract import Json, Page, Reading
 from integrations.errors import NotFound, Rejected
 from tenants.records import SourceRecord
 
@@ -31,7 +31,8 @@ def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
     """Give every user the first time, then those that changed, or whose roles changed.
 
     The cursor holds the delta link and the roles that were known, because delta doesn't tell of
-    roles. A link that Microsoft no longer knows starts from the beginning.
+    roles. A link that Microsoft no longer knows starts from the beginning: who doesn't come then is
+    deleted.
     """
     told_roles = _told(client)
     link = str(cursor.get("link") or "")
@@ -39,13 +40,14 @@ def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
     is_first = not cursor.get("roles_known")
     start = address("/users/delta", select=",".join(_PROPERTIES))
     told: set[str] = set()
+    is_whole = not link or bool(cursor.get("whole"))
     while True:
         try:
             bodies, following, delta = client.page(link or start, _USERS)
         except (NotFound, Rejected):
             if not link:
                 raise
-            link = ""
+            link, is_whole = "", True
             continue
         told |= {str(b.get("id")) for b in bodies}
         if not following and not is_first:
@@ -54,10 +56,12 @@ def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
         state: dict[str, Any] = {"link": following or delta}
         if following:
             # Roles count as known only when the sweep is through.
-            state |= {"roles": known, "roles_known": not is_first}
+            state |= {"roles": known, "roles_known": not is_first, "whole": is_whole}
         else:
             state |= {"roles": _names(told_roles), "roles_known": True}
-        yield Page(_records(client, bodies, told_roles), state, is_last=not following)
+        reading = Reading(begins=not link, ends=is_whole and not following)
+        records = _records(client, bodies, told_roles)
+        yield Page(records, state, is_last=not following, reading=reading)
         if not following:
             return
         link = following

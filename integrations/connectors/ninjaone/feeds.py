@@ -32,12 +32,12 @@ def _patches(client: NinjaoneClient, token: str) -> Slice:
         device = Fields(row)
         if device.text("nodeClass") in PATCHED:
             own_id = device.text("id")
-            with refused.kept():
+            with refused.kept(own_id):
                 # In a list of one device's updates NinjaOne need not name the device.
                 found += ({**one, "deviceId": device.number("id")}
                           for one in client.patches(own_id, _INSTALLED_DAYS))  # fmt: skip
     records = _records("/v2/device/os-patches", tuple(found))
-    return Slice(records, last_id(tuple(now)), refused.first)
+    return Slice(records, last_id(tuple(now)), refused.first, tuple(refused.unasked))
 
 
 def _alerts(client: NinjaoneClient, token: str) -> Slice:

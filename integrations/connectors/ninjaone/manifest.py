@@ -32,11 +32,12 @@ PERMISSIONS = tuple(
 FEEDS = (
     Feed(
         name="devices", title="Devices", permissions=_READ, normalise=normaliser("devices"),
-        fetch=feeds.devices, interval_seconds=900, documentation=_API,
+        fetch=feeds.devices, interval_seconds=900, documentation=_API, lists=("device",),
     ),
     Feed(
         name="patches", title="Updates that are missing or were installed", permissions=_READ,
         normalise=normaliser("patches"), fetch=feeds.patches, interval_seconds=6 * 3600,
+        lists=("patch",),
         documentation=_API,
     ),
     Feed(

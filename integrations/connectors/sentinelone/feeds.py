@@ -70,6 +70,8 @@ def _created(record: SourceRecord) -> dt.datetime | None:
     return Fields(record.body).time("createdAt")
 
 
-agents = swept(_agents, _updated, first_days=None, overlap=_OVERLAP)
+agents = swept(
+    _agents, _updated, first_days=None, overlap=_OVERLAP, whole_every=dt.timedelta(days=1)
+)
 threats = swept(_threats, _updated, first_days=30, overlap=_OVERLAP)
 activities = swept(_activities, _created, first_days=7, overlap=_OVERLAP)

@@ -42,7 +42,7 @@ FEEDS = (
     ),
     Feed(
         name="agents", title="Endpoints and their network", permissions=(VIEW_ENDPOINTS,),
-        normalise=normaliser("agents"), fetch=feeds.agents, interval_seconds=900,
+        normalise=normaliser("agents"), fetch=feeds.agents, interval_seconds=900, lists=("device",),
         documentation=_API,
     ),
     Feed(

@@ -28,9 +28,9 @@ def _patches(client: TacticalRmmClient, token: str) -> Slice:
     found: list[SourceRecord] = []
     refused = Refused()
     for own_id in now:
-        with refused.kept():
+        with refused.kept(own_id):
             found += _records("/winupdate/", client.patches(own_id), agent_id=own_id)
-    return Slice(tuple(found), now[-1] if later else "", refused.first)
+    return Slice(tuple(found), now[-1] if later else "", refused.first, tuple(refused.unasked))
 
 
 def _alerts(client: TacticalRmmClient, token: str) -> Slice:

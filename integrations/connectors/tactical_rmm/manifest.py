@@ -39,11 +39,12 @@ PERMISSIONS = tuple(
 FEEDS = (
     Feed(
         name="devices", title="Computers", permissions=_OWN, normalise=normaliser("devices"),
-        fetch=feeds.devices, interval_seconds=900, documentation=_API,
+        fetch=feeds.devices, interval_seconds=900, documentation=_API, lists=("device",),
     ),
     Feed(
         name="patches", title="Updates of Windows", permissions=(AGENTS, UPDATES),
         normalise=normaliser("patches"), fetch=feeds.patches, interval_seconds=6 * 3600,
+        lists=("patch",),
         documentation=_API,
     ),
     Feed(

@@ -47,7 +47,7 @@ def _inventory(client: WazuhClient, token: str) -> Slice:
     found: list[dict[str, Any]] = []
     total = 0
     refused = Refused()
-    with refused.kept():
+    with refused.kept(agent_id):
         found, total = client.items(path, INVENTORY, offset=int(offset), limit=_PAGE)
     # Updates come without the agent's id.
     records = _records(path, [{"agent_id": agent_id, **one} for one in found])
@@ -59,7 +59,7 @@ def _inventory(client: WazuhClient, token: str) -> Slice:
     else:
         after = _next_agent(client, agent_id)
         token = f"{after}|{_KINDS[0]}|0" if after else ""
-    return Slice(records, token, refused.first)
+    return Slice(records, token, refused.first, tuple(refused.unasked))
 
 
 def _next_agent(client: WazuhClient, agent_id: str) -> str:

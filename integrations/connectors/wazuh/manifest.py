@@ -53,7 +53,7 @@ PERMISSIONS = (
 FEEDS = (
     Feed(
         name="agents", title="Computers", permissions=(AGENTS,), normalise=normalise,
-        fetch=feeds.agents, interval_seconds=900, documentation=_API,
+        fetch=feeds.agents, interval_seconds=900, documentation=_API, lists=("device",),
     ),
     Feed(
         name="alerts", title="Alerts of rules", permissions=(READ_ALERTS, AGENTS),
@@ -70,7 +70,7 @@ FEEDS = (
     Feed(
         name="inventory", title="Programs and updates on computers",
         permissions=(feeds.INVENTORY, AGENTS), normalise=normalise, fetch=feeds.inventory,
-        interval_seconds=86_400,
+        interval_seconds=86_400, lists=("software",),
         documentation=f"{_DOCS}/capabilities/system-inventory/index.html",
     ),
 )  # fmt: skip

@@ -147,6 +147,14 @@ class ClinicDomain:
             unicodePwd=f'"{password}"'.encode("utf-16-le"), **more,
         )  # fmt: skip
 
+    def add_computer(self, name: str) -> None:
+        """Join a computer to the domain."""
+        self.add(
+            f"CN={name},{STAFF}", "computer", sAMAccountName=f"{name}$",
+            dNSHostName=f"{name}.ad.clinic.example", operatingSystem="Windows 11 Pro",
+            userAccountControl="4096",
+        )  # fmt: skip
+
     def change(self, name: str, attribute: str, *values: Any, how: str = "MODIFY_REPLACE") -> None:
         """Change one attribute."""
         self._send(self._ldap.modify, name, {attribute: [(how, list(values))]})
@@ -215,11 +223,7 @@ class ClinicDomain:
             self.add_user(f"CN={common},{STAFF}", f"colleague{number}", title="Nurse")
         self.add_user(f"CN=Holdfast,{STAFF}", "holdfast", SERVICE_PASSWORD)
         for number in range(6):
-            self.add(
-                f"CN=PC{number},{STAFF}", "computer", sAMAccountName=f"PC{number}$",
-                dNSHostName=f"PC{number}.ad.clinic.example", operatingSystem="Windows 11 Pro",
-                userAccountControl="4096",
-            )  # fmt: skip
+            self.add_computer(f"PC{number}")
         # Amara rules the domain through two groups in each other.
         self.add(f"CN=Helpers,{GROUPS}", "group", sAMAccountName="Helpers")
         self.add(f"CN=Ward,{GROUPS}", "group", sAMAccountName="Ward")

@@ -18,6 +18,7 @@ from tests.integrations.active_directory.domain import (
     RECEPTION,
     SERVICE,
     SERVICE_PASSWORD,
+    STAFF,
     ClinicDomain,
     clinic_domain,
 )
@@ -128,12 +129,25 @@ _NO_IDS = "An exported list with names only, and no objectGUID."
 _MASKED = "An example whose objectGUID was replaced by the word id."
 
 
+def _set_up_anew(vendor: RealDomain) -> None:
+    """A computer leaves the domain; another of its name joins."""
+    vendor.domain.delete(f"CN=PC5,{STAFF}")
+    vendor.domain.add_computer("PC5")
+
+
 class ActiveDirectorySubject(Subject):
     """The clinic's domain on small pages."""
 
     manifest = MANIFEST
     feed = "users"
     pages = r"\?sub\?.*uSNChanged<="
+    deletions = {
+        "users": lambda vendor: vendor.domain.delete(PRIYA),
+        "groups": lambda vendor: vendor.domain.delete(RECEPTION),
+        "computers": _set_up_anew,
+    }
+    # Password policies are told with the users, whenever these are read.
+    told_in_passing = {"users": ("policy",)}
     endpoints = ("server",)
     real_server = "Samba Active Directory domain controller"
     left_out = {

@@ -110,6 +110,8 @@ class AnsibleHostsSubject(Subject):
     left_out = {
         "throttling": _NO_HTTP,
         "token_expiry": "A key is entered by a person and doesn't expire.",
+        "deletion": "A run of Ansible takes seconds; hosts that go are tried in "
+        "tests/integrations/test_listings.py.",
         "refusals": f"{_NO_HTTP} Keys that are refused are tried in test_client.py.",
         "server_errors": _NO_HTTP,
         "redirects": _NO_HTTP,

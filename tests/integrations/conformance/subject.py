@@ -24,7 +24,7 @@ from tests.integrations.simulators.serving import Served
 Topic = Literal[
     "paging", "throttling", "token_expiry", "refusals", "server_errors", "timeouts", "slow_bodies",
     "broken_answers", "duplicates", "out_of_order", "crash", "late_effects", "actions",
-    "permissions", "secrets", "addresses", "redirects", "contract", "health",
+    "permissions", "secrets", "addresses", "redirects", "contract", "health", "deletion",
 ]  # fmt: skip
 TOPICS: tuple[str, ...] = get_args(Topic)
 QUICK = Limits(connect=5, read=5, total=20, repeats=3, patience=3)
@@ -123,6 +123,16 @@ class Simulated(Vendor):
         return set(self.served.credentials)
 
 
+def deleting(*collections: str) -> Callable[[Simulated], None]:
+    """Delete the oldest record of each collection of a simulator, as if somebody else had."""
+
+    def delete(vendor: Simulated) -> None:
+        for collection in collections:
+            vendor.act("remove", collection=collection, id=next(iter(vendor.records(collection))))
+
+    return delete
+
+
 @dataclass(frozen=True)
 class ActionCase:
     """One changing action, tried on one target.
@@ -167,8 +177,10 @@ class Subject(ABC):
     `pages` is a regular expression for the paths of the requests for its pages. `endpoints` are
     the settings that hold an address. `left_out` says for each topic that has no meaning for
     this vendor why. `contract` is what the vendor publishes, against which all recorded exchanges
-    are checked (`tests.contracts.published`). `records` are taken in whole. `real_server` names
-    the vendor's real software, where the tests run against that.
+    are checked (`tests.contracts.published`). `deletions` delete, for each feed that lists things
+    of the directory, one of them at the vendor; `told_in_passing` are kinds of which a feed tells
+    without listing all. `records` are taken in whole. `real_server` names the vendor's real
+    software, where the tests run against that.
     """
 
     manifest: Manifest
@@ -178,6 +190,8 @@ class Subject(ABC):
     endpoints: Sequence[str] = ("endpoint",)
     left_out: Mapping[str, str] = {}
     contract: Published | None = None
+    deletions: Mapping[str, Callable[[Any], None]] = {}
+    told_in_passing: Mapping[str, Sequence[str]] = {}
     records: Sequence[Recorded] = ()
     real_server: str = ""
 

@@ -13,7 +13,13 @@ from integrations.errors import (
     Unauthorised,
     VendorError,
 )
-from tests.integrations.conformance.driving import intend, intention, observed, writes_of
+from tests.integrations.conformance.driving import (
+    intend,
+    intention,
+    observed,
+    sweep,
+    writes_of,
+)
 from tests.integrations.conformance.subject import PASSWORD, QUICK
 
 TOPIC = "actions"
@@ -108,7 +114,7 @@ def test_a_feed_works_with_exactly_its_permissions(subject, vendor, feed_name) -
     vendor.grant([])
     nothing = vendor.connect()
     with pytest.raises((PermissionMissing, Unauthorised)) as caught:
-        list(feed.fetch(nothing, {}))
+        sweep(subject.manifest, nothing, feed_name)
     assert any(name in str(caught.value) for name in feed.permissions)
     nothing.close()
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tenants.records import DirectoryItem
 from tests.integrations.conformance.driving import key_of, read_once, sweep
 
 TOPIC = "paging"
@@ -12,6 +13,9 @@ TOPIC = "paging"
 def test_each_feed_is_read_whole_and_again_without_loss(subject, client, feed_name) -> None:
     first, cursor = sweep(subject.manifest, client, feed_name)
     assert first
+    brought = {item.kind for item in first if isinstance(item, DirectoryItem)}
+    told_in_passing = set(subject.told_in_passing.get(feed_name, ()))
+    assert brought - told_in_passing <= set(subject.manifest.feed(feed_name).lists)
     again, _ = sweep(subject.manifest, client, feed_name, cursor)
     assert {key_of(item) for item in again} <= {key_of(item) for item in first}
 

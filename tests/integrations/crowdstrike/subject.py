@@ -12,7 +12,13 @@ from integrations.contract import Target
 from integrations.simulators.base.simulator import Options
 from integrations.simulators.crowdstrike.simulator import Crowdstrike
 from tests.contracts.published import CROWDSTRIKE
-from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.conformance.subject import (
+    ActionCase,
+    Recorded,
+    Simulated,
+    Subject,
+    deleting,
+)
 from tests.integrations.simulators.serving import serving
 
 HASH = "ab" * 32
@@ -76,6 +82,7 @@ class CrowdstrikeSubject(Subject):
     manifest = MANIFEST
     feed = "alerts"
     pages = "^/alerts/queries/alerts"
+    deletions = {"hosts": deleting("hosts")}
     contract = CROWDSTRIKE
     records = RECORDS
     actions = (

@@ -10,7 +10,13 @@ from typing import Any
 from integrations.connectors.defender_endpoint.manifest import MANIFEST
 from integrations.contract import Json, Target
 from tests.contracts.published import DEFENDER_ENDPOINT
-from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.conformance.subject import (
+    ActionCase,
+    Recorded,
+    Simulated,
+    Subject,
+    deleting,
+)
 from tests.integrations.simulators.fixtures import running_simulator
 
 ENDPOINTS = ("login_endpoint", "api_endpoint")
@@ -99,6 +105,7 @@ class DefenderEndpointSubject(Subject):
     manifest = MANIFEST
     feed = "alerts"
     pages = "^/api/alerts$"
+    deletions = {"machines": deleting("machines"), "software": deleting("software")}
     endpoints = ENDPOINTS
     records = RECORDS
     contract = DEFENDER_ENDPOINT

@@ -13,7 +13,13 @@ from integrations.contract import Json, Target
 from integrations.simulators.base.simulator import Options
 from integrations.simulators.google_workspace.simulator import GoogleWorkspace
 from tests.contracts.published import GOOGLE
-from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.conformance.subject import (
+    ActionCase,
+    Recorded,
+    Simulated,
+    Subject,
+    deleting,
+)
 from tests.integrations.simulators.serving import Served, serving
 
 
@@ -170,6 +176,11 @@ class GoogleWorkspaceSubject(Subject):
     manifest = MANIFEST
     feed = "alerts"
     pages = "^/v1beta1/alerts$"
+    deletions = {
+        "tokens": deleting("tokens:100000000002559400954"),
+        "mail_settings": deleting("filters:100000000002559400954"),
+        "users": lambda vendor: vendor.act("remove", collection="users", id=user(vendor)["id"]),
+    }
     endpoints = tuple(ENDPOINTS)
     contract = GOOGLE
     records = RECORDS

@@ -13,6 +13,7 @@ from integrations.connectors.imap.manifest import MANIFEST
 from integrations.contract import Json, Target
 from tests.integrations.conformance.subject import ActionCase, Subject, Vendor
 from tests.integrations.imap.mail import (
+    BEN,
     INVOICE,
     PRIYA,
     SERVICE,
@@ -88,12 +89,23 @@ def _folders(vendor: RealMail, target: Target) -> dict[str, list[str]]:
 _MOVE = {"method": "UID MOVE"}
 
 
+def _another_mailbox(vendor: RealMail) -> None:
+    """A mailbox is no longer among the connection's settings; another is."""
+    vendor.settings = {**vendor.settings, "mailboxes": BEN}
+
+
+def _another_mailbox(vendor: RealMail) -> None:
+    """A mailbox is no longer among the connection's settings; another is."""
+    vendor.settings = {**vendor.settings, "mailboxes": BEN}
+
+
 class ImapSubject(Subject):
     """Priya's mailbox, on small pages."""
 
     manifest = MANIFEST
     feed = "messages"
     pages = "AUTHENTICATION-RESULTS"
+    deletions = {"mailboxes": _another_mailbox}
     endpoints = ("server",)
     real_server = "Dovecot"
     left_out = {

@@ -10,7 +10,13 @@ from typing import Any
 from integrations.connectors.intune.manifest import MANIFEST
 from integrations.contract import Target
 from tests.contracts.published import INTUNE
-from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.conformance.subject import (
+    ActionCase,
+    Recorded,
+    Simulated,
+    Subject,
+    deleting,
+)
 from tests.integrations.simulators.fixtures import running_simulator
 
 ENDPOINTS = ("login_endpoint", "graph_endpoint")
@@ -72,6 +78,11 @@ class IntuneSubject(Subject):
     manifest = MANIFEST
     feed = "devices"
     pages = "^/v1.0/deviceManagement/managedDevices$"
+    deletions = {
+        "devices": deleting("managedDevices"),
+        "compliance": deleting("compliancePolicies"),
+        "apps": deleting("detectedApps"),
+    }
     endpoints = ENDPOINTS
     contract = INTUNE
     records = RECORDS

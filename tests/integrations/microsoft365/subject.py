@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from integrations.connectors.microsoft365.manifest import MANIFEST
 from tests.contracts.published import GRAPH
-from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.conformance.subject import (
+    ActionCase,
+    Recorded,
+    Simulated,
+    Subject,
+    deleting,
+)
 from tests.integrations.microsoft365 import targets
 from tests.integrations.simulators.fixtures import running_simulator
 
@@ -70,12 +76,35 @@ RECORDS = (
 )  # fmt: skip
 
 
+def _below(prefix: str) -> Callable[[Simulated], None]:
+    """Delete one of what the user with the most of it has."""
+
+    def delete(vendor: Simulated) -> None:
+        users = vendor.records("users")
+        of_user = {f"{prefix}:{user}": len(vendor.records(f"{prefix}:{user}")) for user in users}
+        deleting(max(of_user, key=lambda name: of_user[name]))(vendor)
+
+    return delete
+
+
 class Microsoft365Subject(Subject):
     """The clinic whose mailbox was taken over, on small pages."""
 
     manifest = MANIFEST
     feed = "sign_ins"
     pages = "^/v1.0/auditLogs/signIns"
+    deletions = {
+        "roles": deleting("roleAssignments"),
+        "groups": deleting("groups"),
+        "oauth_grants": deleting("oauth2PermissionGrants"),
+        "service_principals": deleting("servicePrincipals"),
+        "policies": deleting("conditionalAccessPolicies"),
+        "auth_methods": _below("methods"),
+        "inbox_rules": _below("rules"),
+        "mailbox_settings": deleting("mailboxes"),
+        "users": deleting("users"),
+    }
+    told_in_passing = {"risky_users": ("account",)}
     endpoints = ENDPOINTS
     contract = GRAPH
     records = RECORDS

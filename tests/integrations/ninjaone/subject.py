@@ -13,7 +13,7 @@ from integrations.simulators.base.simulator import Options
 from integrations.simulators.ninjaone.seeds import ORGANISATION, SCRIPT
 from integrations.simulators.ninjaone.simulator import Ninjaone
 from tests.contracts.published import NINJAONE
-from tests.integrations.conformance.subject import ActionCase, Simulated, Subject
+from tests.integrations.conformance.subject import ActionCase, Simulated, Subject, deleting
 from tests.integrations.simulators.serving import serving
 
 
@@ -34,6 +34,7 @@ class NinjaoneSubject(Subject):
     manifest = MANIFEST
     feed = "devices"
     pages = "^/v2/devices-detailed$"
+    deletions = {"patches": deleting("patches"), "devices": deleting("devices")}
     contract = NINJAONE
     actions = (
         ActionCase(

@@ -13,7 +13,13 @@ from integrations.simulators.base.simulator import Options
 from integrations.simulators.sentinelone.seeds import SITE
 from integrations.simulators.sentinelone.simulator import Sentinelone
 from tests.contracts.published import SENTINELONE
-from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.conformance.subject import (
+    ActionCase,
+    Recorded,
+    Simulated,
+    Subject,
+    deleting,
+)
 from tests.integrations.simulators.serving import serving
 
 
@@ -62,6 +68,7 @@ class SentineloneSubject(Subject):
     manifest = MANIFEST
     feed = "threats"
     pages = "^/web/api/v2.1/threats$"
+    deletions = {"agents": deleting("agents")}
     contract = SENTINELONE
     records = (Recorded("activities", "sentinelone/activities-threats"),)
     actions = (

@@ -13,7 +13,7 @@ from integrations.simulators.base.simulator import Options
 from integrations.simulators.tactical_rmm.seeds import CLIENT, SCRIPT
 from integrations.simulators.tactical_rmm.simulator import TacticalRmm
 from tests.contracts.published import TACTICAL_RMM
-from tests.integrations.conformance.subject import ActionCase, Simulated, Subject
+from tests.integrations.conformance.subject import ActionCase, Simulated, Subject, deleting
 from tests.integrations.simulators.serving import serving
 
 
@@ -53,6 +53,7 @@ class TacticalRmmSubject(Subject):
     manifest = MANIFEST
     feed = "devices"
     pages = "^/agents/$"
+    deletions = {"patches": deleting("updates"), "devices": deleting("agents")}
     contract = TACTICAL_RMM
     actions = (
         ActionCase(

@@ -13,7 +13,13 @@ from integrations.simulators.base.simulator import Options
 from integrations.simulators.wazuh.seeds import EMPTY_GROUP, GROUP, INDEXER_USER, LAPTOPS, USER
 from integrations.simulators.wazuh.simulator import Wazuh
 from tests.contracts.published import WAZUH
-from tests.integrations.conformance.subject import ActionCase, Recorded, Simulated, Subject
+from tests.integrations.conformance.subject import (
+    ActionCase,
+    Recorded,
+    Simulated,
+    Subject,
+    deleting,
+)
 from tests.integrations.simulators.serving import serving
 
 ATTACKER = "203.0.113.66"
@@ -68,6 +74,7 @@ class WazuhSubject(Subject):
     manifest = MANIFEST
     feed = "alerts"
     pages = r"^/wazuh-alerts-\*/_search$"
+    deletions = {"inventory": deleting("packages", "hotfixes"), "agents": deleting("agents")}
     endpoints = ("endpoint", "indexer")
     contract = WAZUH
     records = (
