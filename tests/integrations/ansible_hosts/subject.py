@@ -25,7 +25,7 @@ class RealHosts(Vendor):
         self.network = network
         lines = [f"{h.name} {h.address} ring:pilot" for h in network.hosts.values()]
         self.settings = {
-            "hosts": "\n".join(lines), "known_hosts": network.known_hosts, "at_once": "2",
+            "hosts": "\n".join(lines), "known_hosts": network.known_hosts, "at_once": "1",
         }  # fmt: skip
         self.secrets = {"private_key": network.private_key}
         self._before = {host.name: host.sign_ins for host in network.hosts.values()}

@@ -27,13 +27,12 @@ STATE = [
     "2026-11-19 06:25:01 upgrade curl:amd64 7.88.1-1 7.88.1-2",
 ]  # fmt: skip
 REPORT = {
-    "host": "web-1", "is_reachable": True, "ring": "pilot", "state": STATE,
-    "facts": {
-        "hostname": "web-1", "fqdn": "web-1.example.example", "distribution": "Debian",
-        "distribution_version": "12.11", "kernel": "6.1.0", "addresses": ["127.0.0.1", "192.0.2.4"],
-        "mac_address": "00:00:5e:00:53:04",
-    },
-    "services": [{"name": "nginx.service", "state": "running"}, {"name": "cron", "state": "off"}],
+    "host": "web-1", "is_reachable": True, "ring": "pilot",
+    "state": [
+        *STATE, "hostname web-1", "fqdn web-1.example.example", "system Debian 12.11",
+        "kernel 6.1.0", "address 127.0.0.1", "address 2001:db8::4", "address 192.0.2.4",
+        "mac_address 00:00:5e:00:53:04", "unit nginx.service running", "unit cron.service stopped",
+    ],
 }  # fmt: skip
 
 
@@ -52,7 +51,10 @@ def test_a_host_is_a_directory_item() -> None:
     assert (told["is_isolated"], told["can_isolate"], told["needs_restart"]) == (False, True, True)
     assert told["booted_at"] == dt.datetime.fromtimestamp(1795647531, dt.UTC)
     assert (told["local_ip"], told["ring"]) == ("192.0.2.4", "pilot")
-    assert (told["services_running"], told["firewall"]) == (["nginx.service"], ["inet filter"])
+    assert (told["services_running"], told["services"]) == (["nginx.service"], 2)
+    assert told["firewall"] == ["inet filter"]
+    assert (told["kernel"], told["dns_name"]) == ("6.1.0", "web-1.example.example")
+    assert told["mac_address"] == "00:00:5e:00:53:04"
 
 
 def test_a_host_that_does_not_answer_is_told_as_such() -> None:

@@ -13,19 +13,22 @@ def state_of(report: Fields) -> dict[str, str]:
     return {name: value.strip() for name, _, value in pairs}
 
 
-def _system(facts: Fields) -> str:
-    return f"{facts.text('distribution')} {facts.text('distribution_version')}".strip()
+def _all(report: Fields, name: str) -> list[str]:
+    """What a host tells several times, such as its addresses."""
+    lines = (line.partition(" ") for line in report.texts("state"))
+    return [rest.strip() for first, _, rest in lines if first == name]
 
 
 def computer(name: str, ring: str, report: Fields) -> Computer:
     """A host as actions and questions see it."""
+    state = state_of(report)
     return Computer(
         external_id=name,
-        name=report.nested("facts").text("hostname") or name,
-        operating_system=_system(report.nested("facts")),
+        name=state.get("hostname") or name,
+        operating_system=state.get("system", ""),
         is_server=True,
         is_online=True,
-        needs_restart=state_of(report).get("needs_restart") == "yes",
+        needs_restart=state.get("needs_restart") == "yes",
         ring=ring,
     )
 
@@ -41,16 +44,15 @@ def host(fields: Fields) -> DirectoryItem:
                 "ring": fields.text("ring"), "last_error": fields.text("error"),
             },
         )  # fmt: skip
-    facts, state = fields.nested("facts"), state_of(fields)
-    services = fields.objects("services")
-    running = sorted(one.text("name") for one in services if one.word("state") == "running")
+    state = state_of(fields)
+    services = [unit.rpartition(" ") for unit in _all(fields, "unit")]
     booted = instant(state["booted_at"]) if state.get("booted_at", "").isdecimal() else None
     return DirectoryItem(
         kind="device",
         external_id=name,
-        name=facts.text("hostname") or name,
+        name=state.get("hostname") or name,
         attributes={
-            "operating_system": _system(facts),
+            "operating_system": state.get("system", ""),
             "is_server": True,
             "is_managed": True,
             "is_online": True,
@@ -58,21 +60,18 @@ def host(fields: Fields) -> DirectoryItem:
             "can_isolate": state.get("can_isolate") == "yes",
             "needs_restart": state.get("needs_restart") == "yes",
             "booted_at": booted,
-            "kernel": facts.text("kernel"),
-            "dns_name": facts.text("fqdn"),
-            "local_ip": _first(facts),
-            "mac_address": facts.text("mac_address"),
+            "kernel": state.get("kernel", ""),
+            "dns_name": state.get("fqdn", ""),
+            "local_ip": _first(_all(fields, "address")),
+            "mac_address": state.get("mac_address", ""),
             "ring": fields.text("ring"),
-            "services_running": running,
+            "services_running": sorted(name for name, _, how in services if how == "running"),
             "services": len(services),
-            "firewall": sorted(
-                line.removeprefix("firewall ")
-                for line in fields.texts("state") if line.startswith("firewall ")
-            ),
+            "firewall": sorted(_all(fields, "firewall")),
         },
     )  # fmt: skip
 
 
-def _first(facts: Fields) -> str:
-    found = [address(text) for name in ("addresses", "addresses6") for text in facts.texts(name)]
+def _first(addresses: list[str]) -> str:
+    found = [address(text) for text in sorted(addresses, key=lambda text: ":" in text)]
     return next((one for one in found if one and not one.startswith(_LINK_LOCAL)), "")
