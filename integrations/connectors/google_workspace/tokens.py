@@ -10,9 +10,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
+from google.auth import crypt
 from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.oauth2 import service_account
 
@@ -62,6 +64,12 @@ class _Wire:
         return _Response(self._transport.send(call, accept=_REFUSALS))
 
 
+@lru_cache(maxsize=64)
+def _signer(private_key: str, key_id: str) -> Any:
+    # To check that the numbers of a key are primes takes longer than to read a feed.
+    return crypt.RSASigner.from_string(private_key, key_id)
+
+
 class Tokens:
     """The tokens of one service account. Safe to use from several threads.
 
@@ -76,9 +84,10 @@ class Tokens:
         self._client_id = str(told.get("client_id") or "")
         self._wire = _Wire(transport)
         try:
+            signer = _signer(told["private_key"], str(told.get("private_key_id") or ""))
             # Typed nowhere by google-auth.
-            self._account: Any = service_account.Credentials.from_service_account_info(
-                {**told, "token_uri": endpoint}
+            self._account: Any = service_account.Credentials(
+                signer, service_account_email=told["client_email"], token_uri=endpoint
             )
         except (GoogleAuthError, ValueError, TypeError):
             raise ConnectionMisconfigured(
