@@ -200,12 +200,13 @@ def test_the_kill_switch_counts_for_a_second_try_too(clinic) -> None:
     _stop_actions(clinic, True)
     drain()
     _stop_actions(clinic, False)
-    # The first call never reaches the vendor, and nobody knows.
-    clinic.simulator.control.fault("drop_before_effect", method="PATCH", times=1)
+    # No call reaches the vendor, and nobody knows.
+    clinic.simulator.control.fault("drop_before_effect", method="PATCH")
     make_due("run")
     drain()
     assert ("user.disable", clinic.account().external_id) not in clinic.effects()
     _stop_actions(clinic, True)
+    clinic.simulator.control.clear_faults()
     before = clinic.effects()
     for _ in range(3):
         make_due("run")
