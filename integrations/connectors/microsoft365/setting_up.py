@@ -49,8 +49,8 @@ PERMISSIONS: tuple[Permission, ...] = (
     ),
     Permission(
         "Microsoft.Insights/eventtypes/values/Read",
-        "In the Azure portal, export the activity "
-        "log of the subscription to a file, which takes the role Monitoring Reader.",
+        "In the Azure portal, export the subscription's activity log to a file, which takes the "
+        "role Monitoring Reader.",
         f"{_LEARN}/azure/azure-monitor/roles-permissions-security",
     ),
 )
