@@ -182,7 +182,7 @@ def attacked_client(
 
 def connect(told: Mapping[str, Any], simulator: Simulator) -> None:
     """Connect the scope's client to an organisation, as the simulator told of it."""
-    endpoints = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
+    endpoints = ("login_endpoint", "graph_endpoint", "exchange_endpoint", "activity_endpoint")
     app = told["apps"][0]
     connections.create(
         connector="microsoft365",

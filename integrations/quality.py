@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from integrations import catalog, registry
-from integrations.contract import Manifest
+from integrations.contract import Feed, Manifest
 
 Level = Literal["none", "bronze", "silver", "gold", "platinum"]
 LEVELS: Final[tuple[Level, ...]] = ("none", "bronze", "silver", "gold", "platinum")
@@ -98,6 +98,13 @@ def proofs(connector_id: str) -> Proofs:
     )
 
 
+def comes(feed: Feed) -> Literal["read", "sent", "read or sent", "from files only"]:
+    """Return how a feed's records come to us."""
+    if feed.fetch is None:
+        return "sent" if feed.is_pushed else "from files only"
+    return "read or sent" if feed.is_pushed else "read"
+
+
 def checklist(manifest: Manifest, proved: Proofs) -> dict[str, bool]:
     """Return which criteria hold."""
     return {one.name: one.holds(manifest, proved) for one in CHECKLIST}
@@ -143,6 +150,7 @@ def _row(manifest: Manifest) -> dict[str, Any]:
                 "title": feed.title,
                 "permissions": list(feed.permissions),
                 "polled": feed.fetch is not None,
+                "comes": comes(feed),
                 "interval_seconds": feed.interval_seconds if feed.fetch is not None else None,
             }
             for feed in manifest.feeds

@@ -51,6 +51,7 @@ def _connect(told: dict, simulator: str) -> Tenant:
         "login_endpoint": simulator,
         "graph_endpoint": simulator,
         "exchange_endpoint": simulator,
+        "activity_endpoint": simulator,
     }
     with scope.tenant(tenant.id):
         if created:

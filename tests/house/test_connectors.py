@@ -71,6 +71,17 @@ def test_the_console_shows_the_matrix(client, settings) -> None:
             assert escape(permission["grant"]) in shown
 
 
+def test_a_feed_that_is_never_read_live_says_so() -> None:
+    from_files = [
+        (row["id"], feed["name"])
+        for row in quality.matrix()
+        for feed in row["feeds"]
+        if feed["comes"] == "from files only"
+    ]
+    assert from_files == [("microsoft365", "azure_activity")]
+    assert "`azure_activity` (from files only)" in table(quality.matrix())
+
+
 def test_the_readme_shows_the_matrix() -> None:
     readme = (ROOT / "README.md").read_text()
     found = re.search(r"<!-- connectors -->\n(.*?)\n<!-- /connectors -->", readme, re.DOTALL)

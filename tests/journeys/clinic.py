@@ -53,6 +53,7 @@ def connect(tenant: Tenant, simulator: RunningSimulator) -> Clinic:
                 "login_endpoint": simulator.base_url,
                 "graph_endpoint": simulator.base_url,
                 "exchange_endpoint": simulator.base_url,
+                "activity_endpoint": simulator.base_url,
             },
             secrets={"client_secret": app["secret"]},
             actor="test",

@@ -42,6 +42,13 @@ _REFUSED = (
     "host identification has changed",
     "too many authentication",
 )
+# What ssh says where no connection came about; anything else may have cut off what had begun.
+_NO_CONNECTION = (
+    "connect to host", "could not resolve hostname", "kex_exchange_identification",
+    "during banner exchange", "no route to host",
+)  # fmt: skip
+# What Ansible says where what ran on the host ended without its result.
+_CUT_OFF = ("module failure", "deserialization failed", "connection to", "broken pipe")
 _NO_SUDO = ("missing sudo password", "sudo: a password is required", "incorrect sudo password")
 
 
@@ -193,8 +200,9 @@ def _outcome(said: str, names: Mapping[str, str], is_read: bool) -> Outcome:
     failures: dict[str, VendorError] = {}
     for number, kind, told in _FATAL.findall(said):
         if number in names and names[number] not in reports:
-            has_begun = done.get(number, 0) > 0 and not is_read
-            failures[names[number]] = _failure(names[number], kind, _message(told), has_begun)
+            failures[names[number]] = _failure(
+                names[number], kind, _message(told), bool(done.get(number)), is_read
+            )
     for name in names.values():
         if name not in reports and name not in failures:
             words = " ".join(said.split())[-200:]
@@ -219,20 +227,21 @@ def _message(told: str) -> str:
     return " ".join(" ".join(parts).split())
 
 
-def _failure(name: str, kind: str, message: str, has_begun: bool) -> VendorError:
+def _failure(name: str, kind: str, message: str, has_begun: bool, is_read: bool) -> VendorError:
     lower = message.lower()
     if any(words in lower for words in _NO_SUDO):
         return PermissionMissing(
             f"{name}: sudo asks for a password. It needs root: let the user sudo without one."
         )
-    if kind == "FAILED":
+    if kind == "FAILED" and (is_read or not any(words in lower for words in _CUT_OFF)):
         return Rejected(f"{name}: {message[:300]}")
     if any(words in lower for words in _REFUSED):
         return Unauthorised(
             f"{name}: the host refused the sign-in, or its key isn't the one that is known "
             "(it needs the right ssh). Check user, private_key and known_hosts."
         )
-    if has_begun:
+    was_never_there = any(words in lower for words in _NO_CONNECTION)
+    if not is_read and (has_begun or not was_never_there):
         return OutcomeUnknown(
             f"{name}: the connection was lost after something had begun. Read back before "
             "anything else."

@@ -24,6 +24,7 @@ __all__ = ["GraphClient", "address", "canary", "connect"]
 
 GRAPH = "https://graph.microsoft.com"
 EXCHANGE = "https://outlook.office365.com"
+ACTIVITY = "https://manage.office.com"
 _SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
 _BATCH = 20
 _BATCH_ROUNDS = 4
@@ -38,6 +39,7 @@ class GraphClient(ODataClient):
         *,
         graph: str,
         exchange: str,
+        activity: str,
         transport: Transport,
         emergency_accounts: frozenset[str] = frozenset(),
     ) -> None:
@@ -45,11 +47,14 @@ class GraphClient(ODataClient):
         # User names, in lower case, that a technician told; empty where the names say so.
         self.emergency_accounts = emergency_accounts
         self._tokens = app.tokens(transport)
-        self._scopes = scope(graph, GRAPH), scope(exchange, EXCHANGE)
+        self._scopes = scope(graph, GRAPH), scope(exchange, EXCHANGE), scope(activity, ACTIVITY)
         super().__init__(session(f"{graph}/v1.0", self._tokens, self._scopes[0], transport))
         # For what Microsoft documents, but has not taken into v1.0.
         self.beta = ODataClient(session(f"{graph}/beta", self._tokens, self._scopes[0], transport))
         self._exchange = session(exchange, self._tokens, self._scopes[1], transport)
+        # The unified audit log, in the Office 365 Management Activity API.
+        of_tenant = f"{activity}/api/v1.0/{quote(self.tenant_id, safe='')}/activity/feed"
+        self.activity = session(of_tenant, self._tokens, self._scopes[2], transport)
         self.client_id, self.secret_hint = app.client_id, app.client_secret[:3]
         self._organisation: JsonObject | None = None
 
@@ -117,14 +122,16 @@ class GraphClient(ODataClient):
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
     def granted(self) -> frozenset[str]:
-        """Return the application permissions of Graph and Exchange Online, as granted now."""
-        graph, exchange = self._scopes
+        """Return the application permissions of Graph and Office 365, as granted now."""
+        graph, *others = self._scopes
         granted = self._tokens.roles(graph)
-        try:
-            return granted | self._tokens.roles(exchange)
-        except Unauthorised:
-            # Graph takes the same credentials: this client has no Exchange Online.
-            return granted
+        for scope_of_other in others:
+            try:
+                granted |= self._tokens.roles(scope_of_other)
+            except Unauthorised:
+                # Graph takes the same credentials: this client has no such service.
+                continue
+        return granted
 
     def organisation(self) -> JsonObject:
         """Return the tenant itself, with its verified domains. Read once for a client."""
@@ -184,6 +191,7 @@ def connect(
         registration(settings, secrets, title="Microsoft 365", private=private),
         graph=endpoint(settings, "graph_endpoint", GRAPH, private=private),
         exchange=endpoint(settings, "exchange_endpoint", EXCHANGE, private=private),
+        activity=endpoint(settings, "activity_endpoint", ACTIVITY, private=private),
         transport=Transport(allow_private=private, limits=limits),
         emergency_accounts=frozenset(
             name.strip().lower()

@@ -8,7 +8,13 @@ Source: https://learn.microsoft.com/graph/permissions-reference.
 import datetime as dt
 from typing import Any
 
-from integrations.connectors.microsoft365 import feeds, notices, user_feed
+from integrations.connectors.microsoft365 import (
+    activity_feed,
+    feeds,
+    notices,
+    trace_feed,
+    user_feed,
+)
 from integrations.connectors.microsoft365.actions import ACTIONS
 from integrations.connectors.microsoft365.actions.delegates import delegates_of
 from integrations.connectors.microsoft365.client import GraphClient, canary, connect
@@ -135,7 +141,7 @@ FEEDS: tuple[Feed, ...] = (
         page=f"{_API}/directoryaudit-list",
     ),
     _feed(
-        "unified_audit", "Unified audit log", "ActivityFeed.Read",
+        "unified_audit", "Unified audit log", activity_feed.PERMISSION, fetch=activity_feed.fetch,
         page="https://learn.microsoft.com/office/office-365-management-api/"
              "office-365-management-activity-api-reference",
     ),
@@ -199,7 +205,8 @@ FEEDS: tuple[Feed, ...] = (
         lists=("policy",), every=3600, page=f"{_API}/conditionalaccessroot-list-policies",
     ),
     _feed(
-        "message_trace", "Message trace", "Exchange.ManageAsApp",
+        "message_trace", "Message trace", "Exchange.ManageAsApp", fetch=trace_feed.fetch,
+        every=900,
         page="https://learn.microsoft.com/powershell/module/exchange/get-messagetracev2",
     ),
     _feed(
@@ -217,6 +224,8 @@ MANIFEST = Manifest(
         **registration.SETTINGS,
         "graph_endpoint": "Optional: Graph, default https://graph.microsoft.com.",
         "exchange_endpoint": "Optional: Exchange admin API, default https://outlook.office365.com.",
+        "activity_endpoint": "Optional: Office 365 Management Activity API, default "
+        "https://manage.office.com.",
     },
     secrets=registration.SECRETS,
     permissions=PERMISSIONS,

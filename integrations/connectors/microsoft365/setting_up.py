@@ -49,8 +49,8 @@ PERMISSIONS: tuple[Permission, ...] = (
     ),
     Permission(
         "Microsoft.Insights/eventtypes/values/Read",
-        "In the Azure portal, give the app the role Monitoring Reader on the subscription, or "
-        "export the activity log to a file.",
+        "In the Azure portal, export the subscription's activity log to a file, which takes the "
+        "role Monitoring Reader.",
         f"{_LEARN}/azure/azure-monitor/roles-permissions-security",
     ),
 )
@@ -60,6 +60,14 @@ RATE_LIMITS: tuple[RateLimit, ...] = (
     RateLimit(
         "app and tenant, sign-ins and audit", 5, 10,
         f"{_LEARN}/graph/throttling-limits#identity-and-access-reports-service-limits",
+    ),
+    RateLimit(
+        "tenant, unified audit log", 2_000, 60,
+        f"{_LEARN}/office/office-365-management-api/office-365-management-activity-api-reference",
+    ),
+    RateLimit(
+        "tenant, message trace", 100, 300,
+        f"{_LEARN}/powershell/module/exchange/get-messagetracev2",
     ),
     RateLimit(
         "app and mailbox, Outlook", 10_000, 600,
@@ -85,6 +93,11 @@ SET_UP: tuple[SetUpStep, ...] = (
     SetUpStep(
         "Create a client secret and note its Value; it is shown once.",
         f"{_LEARN}/entra/identity-platform/how-to-add-credentials",
+    ),
+    SetUpStep(
+        "For the unified audit log, see that auditing is on in the client's Microsoft Purview; "
+        "Holdfast subscribes to it, and the first records may take 12 hours.",
+        f"{_LEARN}/purview/audit-log-enable-disable",
     ),
     SetUpStep(
         "For forwarding and message trace, give the app an Exchange Online role.",

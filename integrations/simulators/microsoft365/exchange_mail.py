@@ -86,17 +86,29 @@ def _between(parameters: Record) -> tuple[datetime, datetime]:
 
 
 def _trace(request: Request, parameters: Record) -> list[Record]:
-    only(parameters, {"StartDate", "EndDate", "SenderAddress", "RecipientAddress", "MessageId"})
+    only(
+        parameters,
+        {"StartDate", "EndDate", "SenderAddress", "RecipientAddress", "MessageId",
+         "StartingRecipientAddress"},
+    )  # fmt: skip
     start, end = _between(parameters)
     if (end - start).days > 10:
         raise ExchangeError(400, "InvalidRequest", "At most 10 days can be asked for at once.")
     sender = str(parameters.get("SenderAddress") or "").casefold()
-    return [
-        one
+    behind = -end.timestamp(), str(parameters.get("StartingRecipientAddress") or "").casefold()
+    found = {
+        _order(one): one
         for one in request.tenant.all("messageTraces")
-        if start <= timestamp(one["Received"]) <= end
-        and sender in ("", one["SenderAddress"].casefold())
-    ][: int(parameters.get("ResultSize") or 1000)]
+        if start <= timestamp(one["Received"]) and sender in ("", one["SenderAddress"].casefold())
+    }
+    rows = [found[key] for key in sorted(found) if key[:2] >= behind]
+    return rows[: int(parameters.get("ResultSize") or 1000)]
+
+
+def _order(trace: Record) -> tuple[float, str, str]:
+    """The newest first; of the same second, by recipient."""
+    received = timestamp(trace["Received"]).timestamp()
+    return -received, trace["RecipientAddress"].casefold(), str(trace["MessageTraceId"])
 
 
 def _audit_log(request: Request, parameters: Record) -> list[Record]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from integrations.simulators.base.store import App, Record, Store, stable_id
 
-from . import tenant_wide
+from . import ordinary, tenant_wide
 from .entra import initial_domain
 from .graph import instant
 from .people import (
@@ -32,6 +32,7 @@ BASELINE_DAYS = 30
 APP_NAME = "Holdfast"
 # What the product's connector may need, all application permissions.
 DEFAULT_PERMISSIONS = [
+    "ActivityFeed.Read",
     "AuditLog.Read.All",
     "Application.Read.All",
     "DelegatedPermissionGrant.ReadWrite.All",
@@ -101,6 +102,7 @@ def organisation(
     _others(org)
     tenant_wide.finish(org.tenant)
     _baseline(org, random.Random(f"{domain}/{seed}"))  # noqa: S311
+    ordinary.fill(org.tenant, now)
     return org
 
 

@@ -13,6 +13,7 @@ from integrations.simulators.base.simulator import Options, Simulator
 from integrations.simulators.base.store import App, Record
 
 from . import (
+    activity,
     beta,
     directory,
     exchange,
@@ -51,6 +52,7 @@ GRAPH = "https://graph.microsoft.com"
 EXCHANGE = "https://outlook.office365.com"
 LOGIN = "https://login.microsoftonline.com"
 DEFENDER = "https://api.securitycenter.microsoft.com"
+ACTIVITY = "https://manage.office.com"
 _VERSION = "/v1.0"
 PARTS = (
     users,
@@ -66,9 +68,13 @@ PARTS = (
     intune,
 )
 # Each service by the beginning of its paths: a token is for one of them only.
-_SERVICES = {f"{_VERSION}/": GRAPH, "/beta/": GRAPH, "/adminapi/": EXCHANGE, "/api/": DEFENDER}
+_SERVICES = {
+    f"{_VERSION}/": GRAPH, "/beta/": GRAPH, "/adminapi/": EXCHANGE, "/api/v1.0/": ACTIVITY,
+    "/api/": DEFENDER,
+}  # fmt: skip
 ROUTER = Router([one for part in PARTS for one in part.ROUTES])
 DEFENDER_ROUTER = base.Router(defender.ROUTES)
+ACTIVITY_ROUTER = base.Router(activity.ROUTES)
 
 
 def _service(path: str) -> str:
@@ -108,6 +114,8 @@ class Microsoft365(Simulator):
             caller = self._caller(exchange, GRAPH)
             path = exchange.path.removeprefix("/beta")
             return beta.ROUTER.answer(self._request(exchange, caller, path))
+        if exchange.path.startswith("/api/v1.0/"):
+            return self._activity(exchange)
         if exchange.path.startswith("/api/"):
             return self._defender(exchange)
         if exchange.path.startswith("/adminapi/beta/"):
@@ -253,9 +261,30 @@ class Microsoft365(Simulator):
         try:
             super().suffer(exchange)
         except GraphError as refused:
-            if _service(exchange.path) == DEFENDER:
+            service = _service(exchange.path)
+            if service == DEFENDER:
                 raise from_refusal(refused) from refused
+            if service == ACTIVITY:
+                raise activity.from_refusal(refused) from refused
             raise
+
+    def _activity(self, exchange: Exchange) -> Answer:
+        try:
+            caller = self._caller(exchange, ACTIVITY)
+            request = self._request(exchange, caller, exchange.path)
+        except GraphError as refused:
+            raise activity.from_refusal(refused) from refused
+        request.base = exchange.base
+        found, request.params, is_known = ACTIVITY_ROUTER.match(request.method, request.path)
+        if found is None:
+            code = "AF50005" if is_known else "AF50007"
+            raise activity.ActivityError(405 if is_known else 404, code, "No such operation.")
+        if self.store.find(request.params["tenant"]) is not caller.tenant:
+            raise activity.ActivityError(403, "AF20010", "The token is of another tenant.")
+        if not found.permissions & caller.roles:
+            raise activity.ActivityError(403, "AF10001", "The permission is missing.")
+        request.start_writing()
+        return found.handler(request)
 
     def _defender(self, exchange: Exchange) -> Answer:
         try:

@@ -23,6 +23,7 @@ LOGIN_HOST = "https://login.microsoftonline.com"
 AUDIENCES = {
     "https://graph.microsoft.com/.default": "https://graph.microsoft.com",
     "https://outlook.office365.com/.default": "https://outlook.office365.com",
+    "https://manage.office.com/.default": "https://manage.office.com",
     "https://api.securitycenter.microsoft.com/.default": "https://api.securitycenter.microsoft.com",
 }
 

@@ -29,15 +29,21 @@ class Command(BaseCommand):
         else:
             for row in rows:
                 self.stdout.write(f"{row['id']}: {row['title']} ({row['level']})")
-                self.stdout.write("  feeds: " + ", ".join(f["name"] for f in row["feeds"]))
+                self.stdout.write("  feeds: " + ", ".join(_told(f) for f in row["feeds"]))
                 self.stdout.write("  actions: " + ", ".join(a["name"] for a in row["actions"]))
+
+
+def _told(feed: Mapping[str, Any], quote: str = "") -> str:
+    """A feed's name; one that is never read live says so."""
+    name = f"{quote}{feed['name']}{quote}"
+    return f"{name} ({feed['comes']})" if feed["comes"] == "from files only" else name
 
 
 def table(rows: tuple[Mapping[str, Any], ...]) -> str:
     """Return the README's table of connectors."""
     lines = ["| connector | feeds | actions | level |", "|---|---|---|---|"]
     for row in rows:
-        feeds = ", ".join(f"`{feed['name']}`" for feed in row["feeds"])
+        feeds = ", ".join(_told(feed, "`") for feed in row["feeds"])
         changing = [f"`{a['name']}`" for a in row["actions"] if not a["read_only"]]
         actions = ", ".join(changing) or "none"
         lines.append(f"| {row['title']} | {feeds} | {actions} | {row['level']} |")

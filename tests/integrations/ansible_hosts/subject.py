@@ -99,6 +99,8 @@ def _service(vendor: RealHosts, target: Target) -> dict[str, Any]:
 
 _NO_HTTP = "SSH has no such answer: a host answers, refuses the key, or doesn't answer."
 
+_HOSTS = "tests/integrations/ansible_hosts/test_hosts.py"
+
 
 class AnsibleHostsSubject(Subject):
     """Three real hosts, asked one at a time."""
@@ -112,15 +114,15 @@ class AnsibleHostsSubject(Subject):
         "token_expiry": "A key is entered by a person and doesn't expire.",
         "deletion": "A run of Ansible takes seconds; hosts that go are tried in "
         "tests/integrations/test_listings.py.",
-        "refusals": f"{_NO_HTTP} Keys that are refused are tried in test_client.py.",
+        "refusals": f"{_NO_HTTP} Keys that are refused are tried in {_HOSTS}.",
         "server_errors": _NO_HTTP,
         "redirects": _NO_HTTP,
         "timeouts": "A run of Ansible takes longer than the suite's limits; hosts that say nothing "
-        "are tried in test_client.py.",
+        f"are tried in {_HOSTS}.",
         "slow_bodies": "A run of Ansible takes longer than the suite's limits; hosts that say "
-        "nothing are tried in test_client.py.",
+        f"nothing are tried in {_HOSTS}.",
         "broken_answers": "SSH itself checks that what comes is whole; connections that are cut "
-        "are tried in test_client.py.",
+        "are tried in tests/integrations/ansible_hosts/test_runner.py.",
         "duplicates": "The pages are Holdfast's own: hosts by name.",
         "out_of_order": "The pages are Holdfast's own: hosts by name.",
         "late_effects": "A host shows at once what was done on it: nothing stands between.",

@@ -23,7 +23,7 @@ from integrations.errors import (
     Unavailable,
 )
 from tests.integrations.ansible_hosts.subject import host_target
-from tests.integrations.conformance.driving import intention
+from tests.integrations.conformance.driving import intention, sweep
 from tests.integrations.conformance.subject import QUICK
 from tests.servers.ssh_hosts import PACKAGE, PORT, stopped
 
@@ -192,7 +192,7 @@ def test_a_host_that_says_nothing_is_given_up_and_nothing_goes_on_running(vendor
 def test_a_key_that_is_refused_and_a_host_that_is_another_need_a_person(vendor, client) -> None:
     vendor.grant([])
     with pytest.raises(Unauthorised, match="ssh"):
-        list(feeds.hosts(client, {}))
+        sweep(MANIFEST, client, "hosts")
     vendor.grant(["ssh"])
     other = vendor.network.known_hosts.splitlines()
     keys = [line.split(" ", 1)[1] for line in other]

@@ -1,16 +1,33 @@
 """A subject is whole: it leaves nothing out without a reason, and tries every action."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from integrations import catalog
 from integrations.errors import VendorError
 from tests.integrations.conformance.subject import TOPICS
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 def test_what_is_left_out_is_a_topic_and_has_a_reason(subject) -> None:
     assert subject.left_out.keys() <= set(TOPICS)
     for topic, reason in subject.left_out.items():
         assert reason.strip().endswith("."), f"{topic}: the reason is no sentence: {reason!r}"
+
+
+def test_a_reason_names_only_files_that_are_there(subject) -> None:
+    reasons = [
+        *subject.left_out.values(),
+        *(case.no_reversal for case in subject.actions),
+        *(case.outside_contract for case in subject.actions),
+        *(why for one in subject.records for _, why in one.quarantined.values()),
+    ]
+    for reason in reasons:
+        for name in re.findall(r"[\w./-]+\.(?:py|md|yaml|yml|json)\b", reason):
+            assert (ROOT / name).is_file(), f"{reason!r} names {name}: write it from the root."
 
 
 def test_what_can_not_be_tried_is_left_out(subject) -> None:

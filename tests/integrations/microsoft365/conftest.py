@@ -39,6 +39,7 @@ class Vendor:
             "login_endpoint": base,
             "graph_endpoint": base,
             "exchange_endpoint": base,
+            "activity_endpoint": base,
         }
 
     @property

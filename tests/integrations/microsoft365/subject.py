@@ -18,7 +18,7 @@ from tests.integrations.conformance.subject import (
 from tests.integrations.microsoft365 import targets
 from tests.integrations.simulators.fixtures import running_simulator
 
-ENDPOINTS = ("login_endpoint", "graph_endpoint", "exchange_endpoint")
+ENDPOINTS = ("login_endpoint", "graph_endpoint", "exchange_endpoint", "activity_endpoint")
 
 
 _PATCH_USER = {"method": "PATCH", "path": "^/v1.0/users/[^/]+$"}

@@ -14,7 +14,7 @@ from tests.integrations.microsoft365.conftest import Vendor
 from tests.integrations.simulators.fixtures import running_simulator
 
 FETCHED = [feed.name for feed in MANIFEST.feeds if feed.fetch is not None]
-FROM_FILES_ONLY = {"unified_audit", "message_trace", "azure_activity"}
+FROM_FILES_ONLY = {"azure_activity"}
 
 
 def sweep(client: Any, name: str, cursor: dict | None = None) -> tuple[list[Normalised], dict]:

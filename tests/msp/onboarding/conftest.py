@@ -33,6 +33,7 @@ class Microsoft:
             "login_endpoint": base,
             "graph_endpoint": base,
             "exchange_endpoint": base,
+            "activity_endpoint": base,
         }
 
 
@@ -56,6 +57,7 @@ def entra(microsoft: Microsoft, settings) -> Microsoft:
         "login_endpoint": base,
         "graph_endpoint": base,
         "exchange_endpoint": base,
+        "activity_endpoint": base,
     }
     return microsoft
 
