@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
-from psycopg import sql
 
 from msp.appliance import postgres
 from msp.apps import send_hint
@@ -61,19 +60,7 @@ def committed_database(django_db_setup, django_db_blocker) -> Iterator[None]:
         yield
         connections["default"].close()
         connections["default"].close_pool()
-        _empty_all_tables()
-
-
-def _empty_all_tables() -> None:
-    with connections["owner"].cursor() as cursor:
-        cursor.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-            " AND tablename NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
-        )
-        tables = [row[0] for row in cursor.fetchall()]
-        names = sql.SQL(", ").join(sql.Identifier(table) for table in tables)
-        cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(names).as_string(None))
-    connections["owner"].close()
+        database.empty(settings.DATABASES["owner"]["NAME"])
 
 
 def new_tenant(slug: str, **fields: object) -> Tenant:

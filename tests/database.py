@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
+from msp.appliance import postgres
 from msp.appliance.postgres import Cluster
 from tenants import rls
 
@@ -89,6 +90,22 @@ def _left_by_killed_runs(owner: psycopg.Connection) -> list[str]:
     """Return the test databases whose test process is gone."""
     names = _names(owner, f"{TEST_DATABASE}_")
     return [name for name in names if not Path(f"/proc/{name.rsplit('_', 1)[1]}").exists()]
+
+
+def empty(name: str) -> None:
+    """Delete every row but those of the migrations.
+
+    As the superuser and without triggers: to truncate all tables takes a second, and to delete
+    rows is what the ledger forbids.
+    """
+    with postgres.embedded()._connect(name) as connection:
+        found = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            " AND tablename NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
+        ).fetchall()
+        connection.execute("SET session_replication_role = replica")
+        for (table,) in found:
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(str(table))))
 
 
 def drop(cluster: Cluster, name: str) -> None:
