@@ -117,24 +117,25 @@ class Processes:
             for process in (self._running[name] for name in names)
         )
 
-    def kill(self, name: str) -> None:
-        """Kill -9 a process with all that it started."""
+    def kill(self, name: str) -> int:
+        """Kill -9 a process with all that it started; return its group."""
         process = self._running[name]
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        return process.pid
 
     def start_again(self, name: str) -> None:
         """Start it as it was started before."""
         self.start(name, *self._arguments[name])
 
-    def revive(self) -> list[str]:
-        """Start again what ended by itself; return the names."""
+    def revive(self) -> list[int]:
+        """Start again what ended by itself; return the groups that ended."""
         ended = [name for name, process in self._running.items() if process.poll() is not None]
+        groups = [self.kill(name) for name in ended]
         for name in ended:
-            self.kill(name)
             self.start_again(name)
-        return ended
+        return groups
 
     def close(self) -> None:
         """End everything."""
