@@ -1,8 +1,9 @@
 """Faults and kill -9 under load: does every run end, with each effect had exactly once?
 
 Attacked clients are connected to a faulty simulator; real workers and a scheduler do the rest.
-Meanwhile workers, scheduler and database are killed, and a worker dies once right before and once
-right after the commit of each transition of each kind of step (`kill_points`). With the embedded
+In many runs some have attacked computers as well, at a second vendor. Meanwhile workers, scheduler
+and database are killed, and a worker dies once right before and once right after the commit of each
+transition of each kind of step that is carried out here (`kill_points`). With the embedded
 broker the queue lies in the database, so killing the server kills both. The seed draws the faults'
 victims and the schedule of kills; what is hit at that moment is the operating system's choice.
 """
@@ -20,7 +21,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from bench import kill_points, verdict
+from bench import kill_points, take_overs, verdict
+from bench.computers import COMPUTER, attack_computers
 from bench.installation import (
     KILL_POINTS,
     ROOT,
@@ -30,7 +32,8 @@ from bench.installation import (
     kill_database,
     lease_seconds,
 )
-from bench.take_overs import TakeOver, TakeOvers, too_late
+from bench.take_overs import TakeOvers
+from integrations import catalog
 from playbooks import approvals, rollback
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Run, Step
@@ -46,23 +49,23 @@ _MEAN_SECONDS_BETWEEN_KILLS = 8.0
 # One in so many finished plans is undone as well.
 _UNDO_EVERY = 3
 _HAVE_EVERY_KIND = 60
-_POINTS_A_KIND = len(kill_points.STATUSES) * len(kill_points.MOMENTS)
+# So many more clients are attacked where a point has not been come to by then.
+_MOST_CLIENTS_MORE = 10
 _AT_A_POINT = "worker at a transition"
 _STAGES = ["triage", "investigate", "respond", "run", "close"]
+_FALCON = ("endpoint.", "indicator.")
+_OF_FALCON = "/devices/entities|/iocs/|/ods/"
 # What investigations and steps ask. A feed that fails is read again a minute later: other tests
 # show that, and here it would only make the storm slow.
-_PATHS = "/users/|InvokeCommand|/auditLogs"
-_FAULTS = tuple(
-    {"path": _PATHS, **fault}
-    for fault in (
-        {"kind": "throttle", "rate": 0.02, "retry_after": 1},
-        {"kind": "server_error", "rate": 0.02, "status": 503},
-        {"kind": "drop_after_effect", "rate": 0.02},
-        {"kind": "drop_before_effect", "rate": 0.01},
-        {"kind": "broken_json", "rate": 0.01, "method": "GET"},
-        {"kind": "slow", "rate": 0.1, "seconds": 0.2},
-        {"kind": "stale_reads", "rate": 0.05, "seconds": 0.5},
-    )
+_OF_MICROSOFT = "/users/|InvokeCommand|/auditLogs"
+_FAULTS: tuple[dict[str, object], ...] = (
+    {"kind": "throttle", "rate": 0.02, "retry_after": 1},
+    {"kind": "server_error", "rate": 0.02, "status": 503},
+    {"kind": "drop_after_effect", "rate": 0.02},
+    {"kind": "drop_before_effect", "rate": 0.01},
+    {"kind": "broken_json", "rate": 0.01, "method": "GET"},
+    {"kind": "slow", "rate": 0.1, "seconds": 0.2},
+    {"kind": "stale_reads", "rate": 0.05, "seconds": 0.5},
 )
 _OVER = (Case.Status.CLOSED, Case.Status.NEEDS_TECHNICIAN)
 
@@ -75,12 +78,14 @@ class Storm:
     seed: int
     patience: float
     simulator: Simulator
+    falcon: Simulator | None
     processes: Processes
     kills: Counter[str] = field(default_factory=Counter)
     take_overs: TakeOvers = field(default_factory=TakeOvers)
     ended_alone: int = 0
-    _points: int = 0
+    armed: set[str] = field(default_factory=set)
     _clients: int = 0
+    _clients_more: int = 0
     _attacks: int = 0
     _undone: set[uuid.UUID] = field(default_factory=set)
     _progress: tuple[object, float] = (None, 0.0)
@@ -88,8 +93,8 @@ class Storm:
     def __post_init__(self) -> None:
         self._draw = random.Random(self.seed)  # noqa: S311
         self._next_kill = time.monotonic() + self._pause()
-        kill_points.arm(KILL_POINTS, verdict.EFFECTS)
-        self._points = len(kill_points.left(KILL_POINTS))
+        self.armed = _points(with_falcon=self.falcon is not None)
+        kill_points.arm(KILL_POINTS, self.armed)
         self._workers = self.processes.workers(_WORKERS, _THREADS, "bench.worker")
         self.processes.start("scheduler", "manage.py", "scheduler")
 
@@ -118,29 +123,46 @@ class Storm:
         # An attack gives two runs, unless a fault hides the evidence.
         is_needed = 2 * self._attacks < self.runs or (at_work <= 0 and made < self.runs)
         if is_needed and at_work < _AT_ONCE:
-            self._clients += 1
-            attacks = max(1, min(_ATTACKS_AT_A_CLIENT, (self.runs - 2 * self._attacks + 1) // 2))
-            attacked_client(
-                self.simulator, self._clients, attacks, deletes_rules=self._clients % 2 == 1
-            )
-            self._attacks += attacks
-            self.simulator.post("/faults", kind="expired_tokens")
-        return made >= self.runs
+            left = (self.runs - 2 * self._attacks + 1) // 2
+            self._attack(max(1, min(_ATTACKS_AT_A_CLIENT, left)))
+        is_enough = made >= self.runs
+        may_more = is_enough and at_work <= 0 and self._clients_more < _MOST_CLIENTS_MORE
+        if may_more and _not_met(self.runs):
+            self._clients_more += 1
+            self._attack(_ATTACKS_AT_A_CLIENT)
+            return False
+        return is_enough
+
+    def _attack(self, attacks: int) -> None:
+        """Connect another client, on whom there are so many attacks; with computers, if needed."""
+        self._clients += 1
+        tenant = attacked_client(
+            self.simulator, self._clients, attacks, deletes_rules=self._clients % 2 == 1
+        )
+        self._attacks += attacks
+        self.simulator.post("/faults", kind="expired_tokens")
+        if self.falcon and any(map(_is_of_falcon, kill_points.left(KILL_POINTS))):
+            self._attacks += attack_computers(self.falcon, tenant, self._clients + 1)
+            self.falcon.post("/faults", kind="expired_tokens")
 
     def _play_the_technician(self) -> None:
         """Approve what waits for it, and have some of the finished plans undone."""
         with scope.reading(scope.ALL):
             asked = list(Approval.objects.filter(decision="pending").select_related("plan"))
             done = Plan.objects.filter(status=Plan.Status.DONE, document__reverses__isnull=True)
-            undoable = list(done.exclude(id__in=self._undone).values_list("id", "tenant_id"))
+            undoable = list(
+                done.exclude(id__in=self._undone).values_list(
+                    "id", "tenant_id", "playbook__playbook_id"
+                )
+            )
         for approval in asked:
             with scope.tenant(approval.tenant_id):
                 approvals.decide(
                     approval.id, approve=True, actor="technician:ali", sha256=approval.plan.sha256
                 )
-        for plan_id, tenant_id in undoable:
+        for plan_id, tenant_id, playbook_id in undoable:
             self._undone.add(plan_id)
-            if len(self._undone) % _UNDO_EVERY == 0:
+            if playbook_id == COMPUTER or len(self._undone) % _UNDO_EVERY == 0:
                 # A plan may hold nothing that can be undone.
                 with suppress(PlaybookError), scope.tenant(tenant_id):
                     rollback.request(plan_id, actor="technician:kim")
@@ -197,7 +219,7 @@ class Storm:
         """Start again who died at a point, or by itself."""
         ended = self.processes.revive()
         if ended:
-            met = self._points - len(kill_points.left(KILL_POINTS))
+            met = len(self.armed) - len(kill_points.left(KILL_POINTS))
             died = min(len(ended), met - self.kills[_AT_A_POINT])
             self.kills[_AT_A_POINT] += died
             self.ended_alone += len(ended) - died
@@ -211,16 +233,21 @@ def main(arguments: list[str]) -> int:
     processes = Processes(settings.VAR_DIR / "log")
     began = time.monotonic()
     try:
-        simulator = Simulator(processes)
-        for fault in _FAULTS:
-            simulator.post("/faults", **fault)
-        storm = Storm(given.runs, given.seed, given.patience, simulator, processes)
+        simulator = _faulty(Simulator(processes), _OF_MICROSOFT)
+        falcon = None
+        if given.two_vendors or given.runs >= _HAVE_EVERY_KIND:
+            falcon = _faulty(Simulator(processes, "crowdstrike", "demo"), _OF_FALCON)
+        storm = Storm(given.runs, given.seed, given.patience, simulator, falcon, processes)
         stuck = storm.rage()
         seconds = time.monotonic() - began
-        wrong = ([stuck] if stuck else []) + verdict.problems(simulator.effects())
+        effects = simulator.effects() + (falcon.effects() if falcon else [])
+        wrong = ([stuck] if stuck else []) + verdict.problems(effects)
     finally:
         processes.close()
-    wrong += _late(storm.take_overs.seen, given.runs) + _not_met(given.runs)
+    limit = lease_seconds() + _TAKE_OVER_SLACK_SECONDS
+    are_many = given.runs >= _HAVE_EVERY_KIND
+    wrong += take_overs.problems(storm.take_overs.seen, limit, are_many=are_many)
+    wrong += _not_met(given.runs)
     _report(storm, seconds)
     commit = _commit()
     print(f"seed {given.seed}, commit {commit}")
@@ -236,21 +263,34 @@ def _given(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
+    parser.add_argument("--two-vendors", action="store_true", help="also in fewer than 60 runs")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds without progress")
     return parser.parse_args(arguments)
 
 
-def _late(seen: list[TakeOver], runs: int) -> list[str]:
-    """Return what was taken over too late; many runs have some with nothing else killed."""
-    found = too_late(seen, lease_seconds() + _TAKE_OVER_SLACK_SECONDS)
-    if runs >= _HAVE_EVERY_KIND and not any(one.is_alone for one in seen):
-        found.append("no take-over was measured from the worker's death alone")
-    return found
+def _faulty(simulator: Simulator, paths: str) -> Simulator:
+    for fault in _FAULTS:
+        simulator.post("/faults", path=paths, **fault)
+    return simulator
+
+
+def _is_of_falcon(name: str) -> bool:
+    return name.startswith(_FALCON)
+
+
+def _points(*, with_falcon: bool) -> set[str]:
+    """Return the points of a storm; few runs, with one vendor, keep to those that all come to."""
+    if not with_falcon:
+        actions = [action for action in verdict.EFFECTS if not _is_of_falcon(action)]
+        return kill_points.names(actions)
+    every = (*kill_points.STATUSES, *kill_points.RARE)
+    return kill_points.names(verdict.EFFECTS, every)
 
 
 def _not_met(runs: int) -> list[str]:
     """Return the points that nobody came to; a few runs may not have every kind of step."""
-    left = kill_points.left(KILL_POINTS)
+    must = kill_points.names(verdict.EFFECTS)
+    left = [name for name in kill_points.left(KILL_POINTS) if name in must]
     return [f"nobody was killed at: {', '.join(left)}"] if left and runs >= _HAVE_EVERY_KIND else []
 
 
@@ -260,21 +300,22 @@ def _report(storm: Storm, seconds: float) -> None:
         steps = Counter(Step.objects.values_list("status", flat=True))
         calls = Counter(Step.objects.values_list("calls", flat=True))
         cases = Counter(Case.objects.values_list("status", flat=True))
+        failed = Step.objects.filter(status__in=(Step.Status.FAILED, Step.Status.UNKNOWN))
+        why = Counter(
+            f"{action}: {error}" for action, error in failed.values_list("action", "error")
+        )
     total = sum(runs.values())
     print(f"runs         {total}: {_counts(runs)}")
     print(f"steps        {sum(steps.values())}: {_counts(steps)}")
+    for reason, count in why.most_common():
+        print(f"             {count} {reason}")
     print(f"calls a step {_counts(calls)}")
     print(f"cases        {sum(cases.values())}: {_counts(cases)}")
     print(
         f"kill -9      {sum(storm.kills.values())}: {_counts(storm.kills)}; the database is "
         "the broker too"
     )
-    left = kill_points.left(KILL_POINTS)
-    print(
-        f"transitions  a worker died at {len(verdict.EFFECTS) * _POINTS_A_KIND - len(left)} points "
-        f"of {len(verdict.EFFECTS)} kinds of steps, {len(left)} points were not come to; "
-        f"{storm.ended_alone} processes ended by themselves"
-    )
+    _report_points(storm)
     seen = storm.take_overs.seen
     alone = [one.since_death for one in seen if one.is_alone]
     disturbed = [one.since_last_kill for one in seen if one.since_last_kill is not None]
@@ -284,6 +325,27 @@ def _report(storm: Storm, seconds: float) -> None:
     )
     print(f"             from the last of more kills meanwhile: {_spread(disturbed)}")
     print(f"time         {seconds:.0f} s, {total / seconds:.2f} runs/s")
+
+
+def _report_points(storm: Storm) -> None:
+    """Say which kinds of steps and which of their transitions were hit, and which were not."""
+    left = kill_points.left(KILL_POINTS)
+    all_of, not_met = map(kill_points.by_transition, (storm.armed, left))
+    kinds = {name.split()[0] for name in storm.armed}
+    acting = {action.name for action in catalog.ACTIONS if not action.is_read_only}
+    print(
+        f"transitions  a worker died at {len(storm.armed) - len(left)} points of "
+        f"{len({name.split()[0] for name in storm.armed - set(left)})} kinds of steps; "
+        f"{storm.ended_alone} processes ended by themselves"
+    )
+    told = (f"{status} {n - not_met[status]} of {n}" for status, n in sorted(all_of.items()))
+    print(f"             {', '.join(told)}")
+    must = kill_points.names(kinds)
+    print(f"             not come to: {', '.join(n for n in left if n in must) or 'none'}")
+    print(
+        f"kinds        {len(kinds & acting)} of the catalog's {len(acting)} actions are carried "
+        f"out here; not {', '.join(sorted(acting - kinds))}"
+    )
 
 
 def _spread(seconds: list[float]) -> str:

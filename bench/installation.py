@@ -33,22 +33,24 @@ _START_SECONDS = 30.0
 
 
 class Simulator:
-    """A simulated Microsoft 365 in a process of its own."""
+    """A simulated vendor in a process of its own."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(
+        self, processes: Processes, vendor: str = "microsoft365", seed: str = "empty"
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
         processes.start(
-            "simulator",
-            "-m", "integrations.simulators.microsoft365", "--port", str(port), "--seed", "empty",
+            vendor,
+            "-m", f"integrations.simulators.{vendor}", "--port", str(port), "--seed", seed,
         )  # fmt: skip
         self._http = httpx.Client(base_url=f"{self.address}/_simulator", timeout=60)
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"The simulator did not start: {processes.logs}/simulator.log")
+                raise TimeoutError(f"The simulator did not start: {processes.logs}/{vendor}.log")
             time.sleep(0.05)
 
     def _answers(self) -> bool:
@@ -61,10 +63,15 @@ class Simulator:
         """Ask the control endpoint; httpx.HTTPStatusError where it refuses."""
         return self._http.post(path, json=body).raise_for_status().json()
 
-    def members(self, domain: str) -> list[str]:
-        """The ids of an organisation's ordinary members."""
-        given = {"tenant": domain, "collection": "users"}
+    def records(self, organisation: str, collection: str) -> dict[str, dict[str, Any]]:
+        """What an organisation has of a kind, by id."""
+        given = {"tenant": organisation, "collection": collection}
         told = self._http.get("/state", params=given).raise_for_status().json()
+        return dict(told)
+
+    def members(self, domain: str) -> list[str]:
+        """The ids of a Microsoft organisation's ordinary members."""
+        told = self.records(domain, "users")
         names = {f"{name[0]} {name[1]}" for name in NAMES}
         return [key for key, user in told.items() if user["displayName"] in names]
 

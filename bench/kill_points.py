@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
@@ -19,21 +20,39 @@ from django.db.models.signals import post_save
 
 from playbooks.models import Step
 
+# Through these every step goes that is carried out; so each of their points has to be come to.
 STATUSES = (Step.Status.INTENDED, Step.Status.CALLED, Step.Status.VERIFIED)
+# To these it takes a fault, or somebody who has it undone: a point is met where it happens.
+# A step that is pending again was postponed: the vendor asked to wait. What waits for people is
+# freed by who approves it, whom nobody kills here.
+RARE = (
+    Step.Status.PENDING, Step.Status.FAILED, Step.Status.UNKNOWN, Step.Status.SKIPPED,
+    Step.Status.ROLLED_BACK,
+)  # fmt: skip
 MOMENTS = ("before", "after")
 _PERMIT = "permit"
 
 
-def arm(folder: Path, actions: Iterable[str]) -> None:
-    """Make one point before and one after each persisted transition of each kind of step."""
+def names(actions: Iterable[str], statuses: Iterable[str] = STATUSES) -> set[str]:
+    """Return the points before and after the transitions of these kinds of steps."""
+    return {" ".join(point) for point in product(actions, statuses, MOMENTS)}
+
+
+def arm(folder: Path, points: Iterable[str]) -> None:
+    """Make points."""
     folder.mkdir(parents=True)
-    for action, status, moment in product(actions, STATUSES, MOMENTS):
-        (folder / f"{action} {status} {moment}").touch()
+    for name in points:
+        (folder / name).touch()
 
 
 def left(folder: Path) -> list[str]:
     """Return the points that no worker has come to yet."""
     return sorted(path.name for path in folder.iterdir() if path.name != _PERMIT)
+
+
+def by_transition(points: Iterable[str]) -> Counter[str]:
+    """Return how many points are of each transition."""
+    return Counter(name.split()[1] for name in points)
 
 
 def permit(folder: Path) -> None:

@@ -31,12 +31,16 @@ class TakeOver:
         return self.since_last_kill is None
 
 
-def too_late(take_overs: Iterable[TakeOver], limit: float) -> list[str]:
-    """Return which take-overs took longer than `limit` seconds, in words.
+def problems(seen: Iterable[TakeOver], limit: float, *, are_many: bool) -> list[str]:
+    """Return what does not hold of take-overs, in words: those that took more than `limit` seconds.
 
     That is from the worker's death; where more was killed meanwhile, from the last of those kills.
+    Where there should be many, some have to have been measured with nothing else killed.
     """
+    take_overs = list(seen)
     found = []
+    if are_many and not any(one.is_alone for one in take_overs):
+        found.append("no take-over was measured from the worker's death alone")
     for one in take_overs:
         if one.since_last_kill is None:
             took, since = one.since_death, "the worker's death"

@@ -25,17 +25,24 @@ EFFECTS = {
     "mailbox.restore_inbox_rule": "rule.add",
     "mailbox.remove_forwarding": "mailbox.set_forwarding",
     "mailbox.restore_forwarding": "mailbox.set_forwarding",
+    "endpoint.isolate": "host.contain",
+    "endpoint.release": "host.lift_containment",
+    "endpoint.scan": "host.scan",
+    "indicator.block": "indicator.create",
+    "indicator.unblock": "indicator.delete",
 }
+# The others are at the case's account, whatever of it they change.
+_AT_THEIR_TARGET = ("device", "indicator")
 _DONE = (Step.Status.VERIFIED, Step.Status.ROLLED_BACK)
 _OPEN = (Step.Status.FAILED, Step.Status.UNKNOWN)
 
 
 @dataclass(frozen=True)
 class Told:
-    """One step as the rows tell it."""
+    """One step as the rows tell it; `at`: whose change it is in the vendor's log."""
 
     tenant: str
-    account: str
+    at: str
     key: str
     action: str
     status: str
@@ -47,10 +54,10 @@ def problems(effects: Iterable[tuple[str, str]]) -> list[str]:
     """Return what does not hold, in words; `effects` are those of the simulator's log."""
     with scope.reading(scope.ALL):
         steps = [
-            Told(*row)
-            for row in Step.objects.values_list(
-                "tenant__slug", "run__plan__case__account__external_id", "key", "action",
-                "status", "error", "calls",
+            Told(tenant, target if kind in _AT_THEIR_TARGET else account, *row)
+            for tenant, account, kind, target, *row in Step.objects.values_list(
+                "tenant__slug", "run__plan__case__account__external_id", "target_kind",
+                "target_external_id", "key", "action", "status", "error", "calls",
             )
         ]  # fmt: skip
         runs = list(Run.objects.values_list("tenant__slug", "status", "note", "finished_at"))
@@ -86,14 +93,14 @@ def wrong_effects(steps: Iterable[Told], effects: Iterable[tuple[str, str]]) -> 
     must: Counter[tuple[str, str]] = Counter()
     may: Counter[tuple[str, str]] = Counter()
     for step in steps:
-        pair = (EFFECTS.get(step.action, step.action), step.account)
+        pair = (EFFECTS.get(step.action, step.action), step.at)
         must[pair] += step.status in _DONE
         # A call whose step failed may have worked: nobody says that it did.
         may[pair] += step.status in _DONE or (step.status in _OPEN and step.calls > 0)
     return [
-        f"{kind} of {account}: {seen[kind, account]} effects for {must[kind, account]} steps"
-        for kind, account in sorted(must.keys() | seen.keys())
-        if not must[kind, account] <= seen[kind, account] <= may[kind, account]
+        f"{kind} of {at}: {seen[kind, at]} effects for {must[kind, at]} steps"
+        for kind, at in sorted(must.keys() | seen.keys())
+        if not must[kind, at] <= seen[kind, at] <= may[kind, at]
     ]
 
 

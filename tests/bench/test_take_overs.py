@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.take_overs import TakeOver, TakeOvers, too_late
+from bench.take_overs import TakeOver, TakeOvers, problems
 from tenants import scope, work
 from tenants.models import Tenant, Work
 from tenants.models.base import new_id
@@ -89,7 +89,13 @@ def test_what_takes_too_long_is_told() -> None:
         TakeOver(60.0, 12.0),
         TakeOver(60.0, 13.0),
     ]
-    assert too_late(seen, 12.0) == [
+    assert problems(seen, 12.0, are_many=True) == [
         "a take-over took 12.1 s from the worker's death (at most 12)",
         "a take-over took 13.0 s from the last of more kills (at most 12)",
     ]
+
+
+def test_many_runs_in_which_none_was_measured_alone_do_not_hold() -> None:
+    assert problems([TakeOver(1.0, 0.5)], 12.0, are_many=False) == []
+    [told] = problems([TakeOver(1.0, 0.5)], 12.0, are_many=True)
+    assert "no take-over was measured" in told
