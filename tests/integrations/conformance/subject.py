@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 from integrations.contract import Client, Json, Manifest, Target
 from integrations.transport import Limits
+from tenants.records import SourceRecord
 from tests.contracts.published import Published
 from tests.integrations.simulators.serving import Served
 
@@ -180,7 +181,8 @@ class Subject(ABC):
     are checked (`tests.contracts.published`). `deletions` delete, for each feed that lists things
     of the directory, one of them at the vendor; `told_in_passing` are kinds of which a feed tells
     without listing all. `records` are taken in whole. `real_server` names the vendor's real
-    software, where the tests run against that.
+    software, where the tests run against that. `sent` are records as a source sends them, by feed,
+    where nothing is read from it.
     """
 
     manifest: Manifest
@@ -194,6 +196,7 @@ class Subject(ABC):
     told_in_passing: Mapping[str, Sequence[str]] = {}
     records: Sequence[Recorded] = ()
     real_server: str = ""
+    sent: Mapping[str, Sequence[SourceRecord]] = {}
 
     @abstractmethod
     def running(self, folder: Path) -> AbstractContextManager[Vendor]:

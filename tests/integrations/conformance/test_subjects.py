@@ -7,6 +7,7 @@ import pytest
 
 from integrations import catalog
 from integrations.errors import VendorError
+from tests.integrations.conformance.driving import key_of
 from tests.integrations.conformance.subject import TOPICS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,6 +53,14 @@ def test_actions_and_questions_are_those_of_the_catalog(subject) -> None:
     ):
         for one in implemented:
             assert catalog.get(one.name).is_read_only is read_only, one.name
+
+
+def test_there_are_records_to_measure_intake_with(subject) -> None:
+    assert subject.polled or subject.sent
+    for name, records in subject.sent.items():
+        feed = subject.manifest.feed(name)
+        made = [feed.normalise(record) for record in records]
+        assert len({key_of(one) for one in made}) == len(records) > 0
 
 
 def test_the_sample_feed_is_polled(subject) -> None:

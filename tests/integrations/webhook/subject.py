@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from integrations import signing
+from integrations.connectors.webhook import reading
 from integrations.connectors.webhook.manifest import MANIFEST
 from integrations.contract import Json
+from tenants.records import SourceRecord
 from tests.integrations.conformance.subject import TOPICS, Subject, Vendor
 from tests.integrations.webhook.door import Door
 
@@ -20,6 +23,28 @@ _SENT = (
 )
 _NO_ACTION = "A source can't be asked to do anything."
 _TRIED = {"health", "addresses"}
+_CEF = (
+    "CEF:0|Acme|Wall|1.0|100|Connection refused|5|src=10.0.0.{n} dst=198.51.100.7 act=blocked "
+    "rt=176406{n:07d}"
+)
+
+
+def _sign_in(number: int) -> SourceRecord:
+    return SourceRecord(
+        {
+            "class_uid": 3002, "category_uid": 3, "activity_id": 1, "type_uid": 300201,
+            "severity_id": 1, "time": 1_764_064_800_000 + number, "status_id": 1,
+            "metadata": {"version": "1.8.0", "product": {"name": "Door"}},
+            "user": {"name": f"person{number % 20}@clinic.example"},
+            "src_endpoint": {"ip": "203.0.113.9"},
+        }
+    )  # fmt: skip
+
+
+def _lines() -> list[SourceRecord]:
+    content = "\n".join(_CEF.format(n=number) for number in range(200)).encode()
+    read = reading.lines(content, dt.datetime(2026, 1, 3, tzinfo=dt.UTC))
+    return [one for one in read if isinstance(one, SourceRecord)]
 
 
 class Sender(Vendor):
@@ -61,6 +86,7 @@ class WebhookSubject(Subject):
     manifest = MANIFEST
     endpoints = ("door",)
     real_server = "Holdfast's own door under uvicorn, and log lines as Debian's logger writes them"
+    sent = {"ocsf": [_sign_in(number) for number in range(200)], "cef": _lines()}
     left_out = {
         **{topic: _SENT for topic in TOPICS if topic not in _TRIED},
         "actions": _NO_ACTION,
