@@ -8,7 +8,16 @@ from django.utils import timezone
 
 from integrations import connections
 from integrations.models import Connection
-from playbooks import activation, approvals, availability, planner, rules, standing, unread
+from playbooks import (
+    activation,
+    approvals,
+    availability,
+    case_devices,
+    planner,
+    rules,
+    standing,
+    unread,
+)
 from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Plan, Run, Step, Tier
@@ -34,12 +43,12 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if not _is_due(case):
             return
         facts = case_facts.of_case(case)
-        left: list[str] = []
+        left = case_devices.doubts(case) if case.verdict == Verdict.TRUE_POSITIVE else []
         try:
             responses = activation.responses_for(case.verdict_detail["playbook"], facts)
             planned = [_plan(case, playbook_id, facts, left) for playbook_id in responses]
         except (PlaybookError, ConditionError) as error:
-            left, planned = [f"The response could not be planned: {error}"], []
+            left, planned = [*left, f"The response could not be planned: {error}"], []
         case.verdict_detail = {**case.verdict_detail, "not_planned": left}
         case.save(update_fields=["verdict_detail"])
         _go_on(case, [plan for plan in planned if plan is not None])
@@ -110,7 +119,9 @@ def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) 
         return None
     needs = availability.of_plan(document, case.account.provider if case.account else "")
     if needs:
-        left.append(f"{held.playbook.title} {needs}. Do it by hand, or connect it.")
+        about = case_devices.about(case)
+        doubt = f" {about.doubt}" if about is not None and about.doubt else ""
+        left.append(f"{held.playbook.title} {needs}. Do it by hand, or connect it.{doubt}")
         ledger.append(
             "plan.not_available", actor="engine", case_id=case.id, subject=held.playbook.title,
             body={"playbook": document["playbook"], "needs": needs},

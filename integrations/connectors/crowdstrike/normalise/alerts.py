@@ -14,6 +14,7 @@ from integrations.values import (
     Fields,
     address,
     content_uid,
+    device_entity,
     entities,
     entity,
     severity,
@@ -180,7 +181,8 @@ def _finding(told: _Told) -> Finding:
         actor=account or told.user,
         target=told.host or device_id or told.file_name,
         entities=entities(
-            entity("device", told.host), entity("device", device_id), entity("account", account),
+            entity("device", told.host), device_entity("crowdstrike", device_id),
+            entity("account", account),
             *(entity("ip", ip) for ip in told.ips), entity("file", hashed),
         ),
         link=told.link if told.link.startswith("https://") else "",
