@@ -151,7 +151,8 @@ def streamed(fields: Fields, outer: Fields) -> Finding:
             link=fields.text("FalconHostLink"),
             tenant=fields.text("CustomerIdString", "cid") or outer.text("cid"),
             first=fields.time("ProcessStartTime", "StartTime"),
-            updated=None,
+            # The stream tells how an alert was at first; what the API says of it is never older.
+            updated=fields.time("UTCTimestamp") or outer.time("eventCreationTime"),
         )
     )  # fmt: skip
 

@@ -37,7 +37,9 @@ def alert(fields: Fields) -> Finding | Event:
                 fields, ocsf.DETECTION_FINDING, 1, "Create",
                 finding_info=ocsf.filled(
                     uid=uid, title=title, desc=fields.text("message"),
-                    created_time=ocsf.epoch_ms(time), types=[fields.text("sourceType")],
+                    created_time=ocsf.epoch_ms(time),
+                    modified_time=ocsf.epoch_ms(fields.time("updateTime")),
+                    types=[fields.text("sourceType")],
                 ),
             ),
         )  # fmt: skip
