@@ -103,7 +103,25 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _account(account: Account, evidence: Mapping[str, Any]) -> dict[str, Any]:
     privileged, roles = _privilege(account, evidence)
-    return {**directory_facts.account(account), "is_privileged": privileged, "roles": roles}
+    return {
+        **directory_facts.account(account),
+        "is_privileged": privileged,
+        "roles": roles,
+        "source_of_authority": _authority(account, evidence),
+    }
+
+
+def _authority(account: Account, evidence: Mapping[str, Any]) -> str:
+    """Return what governs the account: as the directory knows, else as its vendor said just now."""
+    if account.source_of_authority != Account.Authority.UNKNOWN:
+        return account.source_of_authority
+    told = [
+        answer["account"].get("source_of_authority")
+        for answer in evidence.values()
+        if "account" in answer
+    ]
+    known = [one for one in told if one in Account.Authority.values]
+    return str(known[0]) if known else account.source_of_authority
 
 
 def _privilege(account: Account, evidence: Mapping[str, Any]) -> tuple[bool, list[str]]:
