@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0008_turns'),
+        ('tenants', '0009_listings'),
     ]
 
     operations = [
