@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from django.conf import settings as installation
 from django.utils import timezone
 
-from integrations import registry, signing
+from integrations import organisations, registry, signing
 from integrations.contract import Client, Feed, Manifest
 from integrations.errors import ConnectionMisconfigured
-from integrations.models import Connection, FeedState
+from integrations.models import Connection, FeedState, Subscription
 from integrations.problems import FOR_A_PERSON, problem_of
-from tenants import ledger, scope, vault, work
+from tenants import directory, ledger, scope, vault, work
 from tenants.errors import HoldfastError, VaultError
 
 # Small: they keep a token each, and share their sockets.
@@ -42,12 +42,14 @@ def create(
 ) -> Connection:
     """Connect the scope's tenant to a vendor, and start to poll the feeds that can be polled.
 
-    Where a feed is pushed and no signing key is given, one is made.
+    Where a feed is pushed and no signing key is given, one is made. OrganisationTaken where another
+    client is connected to the same.
     """
     manifest = registry.connector(connector)
     _check(manifest.settings, settings, "setting")
     _check(manifest.secrets, secrets, "secret")
     _check_feed(manifest, settings)
+    organisations.check_free(manifest, settings)
     pushed = manifest.pushed_feed(settings)
     if pushed is not None:
         pushed.normaliser(settings)
@@ -90,10 +92,13 @@ def change(
     secrets: Mapping[str, str],
     expires_at: dt.datetime | None,
     actor: str,
+    replaces: bool = False,
 ) -> Connection:
     """Correct a connection's settings and give it new secrets; a secret left out stays.
 
-    It is then checked and read at once. ConnectionMisconfigured says what can't work.
+    It is then checked and read at once. Another organisation is refused unless the connection
+    `replaces` its own: then all is read anew, and what was read is marked as deleted.
+    ConnectionMisconfigured says what can't work.
     """
     row = Connection.objects.select_related("secret").select_for_update(of=("self",))
     connection = row.get(id=connection_id)
@@ -104,6 +109,10 @@ def change(
     merged = {**_opened(connection), **given}
     _check(manifest.secrets, merged, "secret")
     try_settings(manifest, settings, merged)
+    is_another = organisations.is_another(manifest, connection.settings, settings)
+    if is_another and not replaces:
+        raise organisations.refuse_another(manifest)
+    organisations.check_free(manifest, settings)
     changed = sorted(n for n in manifest.settings if settings.get(n) != connection.settings.get(n))
     connection.settings = dict(settings)
     connection.secret = vault.put(secret_name(connection.connector, connection.name), merged)
@@ -115,6 +124,8 @@ def change(
         subject=f"{connection.connector} {connection.name}",
         body={"settings": changed, "secrets": sorted(given)},
     )
+    if is_another:
+        _begin_anew(connection, actor=actor)
     _go_on(connection)
     return connection
 
@@ -186,6 +197,20 @@ def _opened(connection: Connection) -> dict[str, str]:
         return vault.open_secret(connection.secret) if connection.secret else {}
     except VaultError:
         return {}
+
+
+def _begin_anew(connection: Connection, *, actor: str) -> None:
+    """Read another organisation from its beginning; what was read of the one before is gone."""
+    # First, so that a page of the one before is either stored by now or never.
+    Subscription.objects.filter(feed__connection=connection).delete()
+    connection.feeds.update(cursor={}, caught_up_at=None, last_record_at=None)
+    gone = directory.mark_all_deleted(connection.connector)
+    ledger.append(
+        "connection.organisation_replaced",
+        actor=actor,
+        subject=f"{connection.connector} {connection.name}",
+        body={"marked_deleted": gone, "feeds_read_anew": connection.feeds.count()},
+    )
 
 
 def _go_on(connection: Connection) -> None:

@@ -4,7 +4,7 @@ A connector is one folder under `integrations/connectors/` and one line in `regi
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -272,6 +272,22 @@ class SetUpStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Organisation:
+    """Which settings say whose organisation is read: two clients never have it in common.
+
+    It is the same where all of `at` are equal and, of `part`, something is: `split` takes that
+    apart where it names several. Without an optional `part` everything is read that is there.
+    `port` is the usual one of addresses, which may be left out. Empty for a connector that reads
+    nothing by itself, and is only sent something.
+    """
+
+    at: tuple[str, ...] = ()
+    part: str = ""
+    split: Callable[[str], Iterable[str]] | None = None
+    port: int = 443
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A connector: who it speaks to, what it brings and what it can do.
 
@@ -281,7 +297,7 @@ class Manifest:
     takes the records out of the envelopes that the vendor puts them in. `permissions` explains
     each permission that a feed or an action names; `set_up` is in the order in which it is done.
     `standing(client)` asks the vendor what the credentials may do and when they run out; None
-    where it can't tell.
+    where it can't tell. `organisation` names the settings that say which client is read.
     """
 
     id: str
@@ -300,6 +316,7 @@ class Manifest:
     canary: Callable[[Any], str]
     explode: Callable[[Any], list[SourceRecord]]
     standing: Callable[[Any], Standing] | None = None
+    organisation: Organisation = Organisation()
 
     def feed(self, name: str) -> Feed:
         """Return the feed of that name; UnknownFeed lists those there are."""

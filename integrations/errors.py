@@ -58,6 +58,14 @@ class ConnectionMisconfigured(HoldfastError):
     """A connection's settings can't work."""
 
 
+class OrganisationTaken(ConnectionMisconfigured):
+    """Another client is connected to the organisation, or reads it; the message says what to do."""
+
+
+class OrganisationChanged(ConnectionMisconfigured):
+    """The settings name another organisation than before, and nobody said that they should."""
+
+
 class NoticeRefused(HoldfastError):
     """A notice, or a trial of the address for notices, is nothing that was asked for."""
 

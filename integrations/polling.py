@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from django.db import models
 from django.utils import timezone
 
-from integrations import connections, notices, registry, tallies
+from integrations import connections, notices, organisations, registry, tallies
 from integrations.contract import Feed, Normalise, Page
 from integrations.errors import (
     ConnectionMisconfigured,
+    OrganisationChanged,
     PermissionMissing,
     Throttled,
     Unauthorised,
@@ -67,6 +68,10 @@ def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
         _failed(tenant_id, job, _RETRY_SECONDS * (5 if needs_person else 1), error)
         if isinstance(error, Unauthorised):
             _mark_broken(tenant_id, job, error)
+    except OrganisationChanged:
+        # Nothing is kept of what was read; it begins anew with the settings that hold now.
+        with scope.tenant(tenant_id):
+            _again(job, 0)
     except ConnectionMisconfigured as error:
         _mark_broken(tenant_id, job, error)
         _failed(tenant_id, job, _RETRY_SECONDS * 5, error)
@@ -130,6 +135,7 @@ def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
 
 def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page, normalise: Normalise) -> None:
     with scope.tenant(tenant_id):
+        _check_organisation(job)
         listing = _listing(job, page)
         outcome = intake.take(
             connector=job.connector,
@@ -148,6 +154,17 @@ def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page, normalise: Normalise) ->
             if page.reading.ends and state.reading_is_whole:
                 listings.close(listing)
         tallies.note(state.id, outcome.records, job.zone)
+
+
+def _check_organisation(job: _Poll) -> None:
+    """Keep nothing that was read of an organisation which the connection has no more.
+
+    The feed stays locked until the page is kept: only then it can be given another organisation.
+    """
+    rows = FeedState.objects.select_related("connection").select_for_update(of=("self",))
+    now = rows.get(id=job.state_id).connection.settings
+    if organisations.is_another(registry.connector(job.connector), job.settings, now):
+        raise OrganisationChanged("The connection was given another organisation meanwhile.")
 
 
 def _listing(job: _Poll, page: Page) -> listings.Listing | None:

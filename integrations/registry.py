@@ -69,6 +69,13 @@ def gatherer(connector_id: str, name: str) -> Gatherer:
     raise UnknownAction(f"{connector_id} can't answer {name}.")
 
 
+def offers(connector_id: str, name: str) -> bool:
+    """Whether there is such a connector and it implements the action, changing or read-only."""
+    return connector_id in CONNECTORS and (
+        can_do(connector_id, name) or can_answer(connector_id, name)
+    )
+
+
 def can_answer(connector_id: str, name: str) -> bool:
     """Whether the connector implements a read-only action."""
     return any(one.name == name for one in connector(connector_id).gatherers)

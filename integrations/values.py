@@ -327,6 +327,14 @@ def entity(kind: str, value: str) -> str:
     return f"{kind}:{cleaned}" if cleaned else ""
 
 
+def device_entity(connector: str, value: str) -> str:
+    """A device by its id, as an entity: an id means something only at the connector that gave it.
+
+    ``entra`` stands for the device ids of Entra ID, which several of Microsoft's products tell.
+    """
+    return entity("device_id", f"{connector}:{value.strip()}") if value.strip() else ""
+
+
 def entities(*found: str) -> tuple[str, ...]:
     """Entities, each once, without empty ones, in order."""
     return tuple(dict.fromkeys(item for item in found if item))

@@ -81,7 +81,7 @@ def missing(wanted: Iterable[Wanted], connected: Collection[str]) -> str:
 
 def _missing(action: str, provider: str, connected: Collection[str]) -> str:
     """Return what an action lacks; it ends with `_CAN_DO` where the action is to be named."""
-    able = [connector for connector in registry.CONNECTORS if _can(connector, action)]
+    able = [connector for connector in registry.CONNECTORS if registry.offers(connector, action)]
     if provider and provider not in able:
         name = registry.CONNECTORS[provider].title if provider in registry.CONNECTORS else provider
         return f"a connector for {name}{_CAN_DO}"
@@ -92,12 +92,6 @@ def _missing(action: str, provider: str, connected: Collection[str]) -> str:
         return ""
     titles = " or ".join(registry.CONNECTORS[connector].title for connector in suitable)
     return f"a connection to {titles}"
-
-
-def _can(connector: str, action: str) -> bool:
-    if catalog.get(action).is_read_only:
-        return registry.can_answer(connector, action)
-    return registry.can_do(connector, action)
 
 
 def _fixed_provider(step: PlaybookStep) -> str:

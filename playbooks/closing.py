@@ -5,8 +5,7 @@ import uuid
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks import facts as case_facts
-from playbooks import settling, stuck, unread
+from playbooks import case_devices, settling, stuck, unread
 from playbooks.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.response import OPEN_PLANS, left_for_technician, needs_technician
@@ -132,9 +131,10 @@ def _other_accounts(case: Case) -> list[str]:
 
 
 def _other_devices(case: Case) -> list[str]:
-    looked_into = case_facts.device_of(case)
-    named = case_facts.devices_named(case)
-    return sorted(str(device) for device in named if device != looked_into)
+    """Return the devices besides the one looked into; one known to several connectors is one."""
+    named = case_devices.of_case(case)
+    looked_into = next((device for device in named if device.rows), None)
+    return sorted(str(device) for device in named if device is not looked_into)
 
 
 def _governed_elsewhere(steps: list[Step]) -> str:

@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from integrations import catalog
 from integrations.errors import UnknownAction
+from integrations.models import Connection, FeedState
 from playbooks import mailboxes
 from tenants.models import Account, Device, Evidence
 
@@ -77,6 +78,28 @@ def on_premises_twin(row: Account) -> Account | None:
             deleted_upstream_at=None,
         )
         .select_related("person")
+        .first()
+    )
+
+
+def unread_for_twin(row: Account, authority: str) -> FeedState | None:
+    """Return the feed of Active Directory that has still to be read to know an account's twin.
+
+    None where there is no such account to expect, or none to be read: the account is known to be
+    the cloud's own, its twin is known, or the server can't be read now.
+    """
+    is_clouds_own = authority == Account.Authority.CLOUD
+    if row.provider == ACTIVE_DIRECTORY or is_clouds_own or on_premises_twin(row) is not None:
+        return None
+    return (
+        FeedState.objects.filter(
+            connection__connector=ACTIVE_DIRECTORY,
+            connection__state=Connection.State.ACTIVE,
+            feed="users",
+            error="",
+        )
+        .filter(Q(caught_up_at=None) | Q(caught_up_at__lt=row.first_seen_at))
+        .select_related("connection")
         .first()
     )
 

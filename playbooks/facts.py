@@ -5,13 +5,13 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from playbooks import directory_facts
+from playbooks import availability, case_devices, directory_facts
+from playbooks.case_devices import CaseDevice
 from playbooks.playbook import NO_VERDICT
 from tenants.canonical import jsonable
-from tenants.models import Account, Case, Device, Evidence, Finding, Severity, Tenant
+from tenants.models import Account, Case, Evidence, Finding, Severity, Tenant
 
 
 def of_case(case: Case) -> dict[str, Any]:
@@ -42,9 +42,9 @@ def of_case(case: Case) -> dict[str, Any]:
         facts["verdict"] = NO_VERDICT
     if messages:
         facts["message"] = {"external_id": messages[0], "name": messages[0]}
-    device = device_of(case)
+    device = case_devices.about(case)
     if device is not None:
-        facts["device"] = directory_facts.device(device)
+        facts["device"] = _device(device)
     if case.verdict:
         facts["verdict"] = {
             "value": case.verdict,
@@ -103,7 +103,25 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _account(account: Account, evidence: Mapping[str, Any]) -> dict[str, Any]:
     privileged, roles = _privilege(account, evidence)
-    return {**directory_facts.account(account), "is_privileged": privileged, "roles": roles}
+    return {
+        **directory_facts.account(account),
+        "is_privileged": privileged,
+        "roles": roles,
+        "source_of_authority": _authority(account, evidence),
+    }
+
+
+def _authority(account: Account, evidence: Mapping[str, Any]) -> str:
+    """Return what governs the account: as the directory knows, else as its vendor said just now."""
+    if account.source_of_authority != Account.Authority.UNKNOWN:
+        return account.source_of_authority
+    told = [
+        answer["account"].get("source_of_authority")
+        for answer in evidence.values()
+        if "account" in answer
+    ]
+    known = [one for one in told if one in Account.Authority.values]
+    return str(known[0]) if known else account.source_of_authority
 
 
 def _privilege(account: Account, evidence: Mapping[str, Any]) -> tuple[bool, list[str]]:
@@ -130,18 +148,23 @@ def _mailbox(account: Account) -> dict[str, Any]:
     }
 
 
-def device_of(case: Case) -> Device | None:
-    """Return the device that a case is about."""
-    named = devices_named(case)
-    return named.select_related("owner").order_by("-is_server", "external_id").first()
-
-
-def devices_named(case: Case) -> QuerySet[Device]:
-    """Return the devices that the case's alerts name."""
-    names = [e.removeprefix("device:") for e in case.entities if e.startswith("device:")]
-    return Device.objects.filter(
-        Q(external_id__in=names) | Q(hostname__in=names), deleted_upstream_at=None
-    )
+def _device(device: CaseDevice) -> dict[str, Any]:
+    """Return the case's device, with `elsewhere`: as other connectors know it that can be used."""
+    connected = availability.connections_of_scope()
+    is_server = any(row.is_server for row in device.rows)
+    own, *others = device.rows
+    owner = next((row.owner.display_name for row in device.rows if row.owner), "")
+    whole = {"is_server": is_server, "owner": owner}
+    elsewhere = {
+        row.provider: {
+            **directory_facts.device(row), **whole, "in_reach": case_devices.is_in_reach(row)
+        }
+        for row in others
+        if row.provider in connected
+    }  # fmt: skip
+    return {
+        **directory_facts.device(own), **whole, **({"elsewhere": elsewhere} if elsewhere else {})
+    }  # fmt: skip
 
 
 def _local_now(time_zone: str) -> dt.datetime:

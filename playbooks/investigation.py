@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from playbooks import activation, response, stuck, triage, unread, verdicts
+from playbooks import activation, case_devices, response, stuck, triage, unread, verdicts
 from playbooks import facts as case_facts
 from playbooks.gathering import gather
 from playbooks.language import Playbook
@@ -76,9 +76,8 @@ def _directory_lags(case: Case) -> bool:
 def _nobody_looks(case: Case) -> None:
     case.acknowledged_at = case.acknowledged_at or timezone.now()
     case.save(update_fields=["acknowledged_at"])
-    response.needs_technician(
-        case, "No investigation playbook knows this kind of alert: look into it by hand."
-    )
+    nobody = "No investigation playbook knows this kind of alert: look into it by hand."
+    response.needs_technician(case, " ".join(case_devices.doubts(case)) or nobody)
 
 
 def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from integrations import catalog
+from integrations import catalog, registry
 from playbooks import cel_cost, given
 from playbooks.conditions import fill
 from playbooks.engagement import Engagement, judge, strictest
@@ -58,6 +58,7 @@ def _plan(
         skipped.extend({"step": step.id, **why} for why in why_not)
     if problems:
         raise PlaybookError(problems)
+    drafts = _without_impossible(drafts, skipped)
     steps = _with_canaries(_judged(drafts, facts, rules), rules)
     allowed = [step["tier"] for step in steps if step["tier"] != "forbidden"]
     return {
@@ -151,6 +152,28 @@ def _least(step: PlaybookStep, at_least: str) -> _Least:
 
 def _stricter(one: _Least, other: _Least) -> _Least:
     return one if strictest(one.tier, other.tier) == one.tier else other
+
+
+def _without_impossible(
+    drafts: list[dict[str, Any]], skipped: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Leave out what the target's connector can never do, where the playbook goes on without it.
+
+    Not every product can fetch a package of evidence, and that must not keep it from isolating.
+    Where nothing would be left, all of it stays, and what is needed can be told.
+    """
+    beyond = [d for d in drafts if d["on_failure"] == "continue" and _is_beyond(d)]
+    if all(_is_beyond(draft) for draft in drafts):
+        return drafts
+    for draft in beyond:
+        title = registry.CONNECTORS[draft["target"]["provider"]].title
+        skipped.append({"step": draft["step"], "why": f"{title} can't do it"})
+    return [draft for draft in drafts if draft not in beyond]
+
+
+def _is_beyond(draft: Mapping[str, Any]) -> bool:
+    provider = draft["target"]["provider"]
+    return provider in registry.CONNECTORS and not registry.offers(provider, draft["action"])
 
 
 def _short(external_id: str) -> str:

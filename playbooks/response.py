@@ -1,5 +1,6 @@
 """From a verdict to plans: which responses follow, at which tiers, and who is asked."""
 
+import datetime as dt
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +9,17 @@ from django.utils import timezone
 
 from integrations import connections
 from integrations.models import Connection
-from playbooks import activation, approvals, availability, planner, rules, standing, unread
+from playbooks import (
+    activation,
+    approvals,
+    availability,
+    case_devices,
+    directory_facts,
+    planner,
+    rules,
+    standing,
+    unread,
+)
 from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Plan, Run, Step, Tier
@@ -17,6 +28,9 @@ from tenants import ledger, scope, work
 from tenants.models import Case, PlaybookMode, Verdict
 
 OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
+# A new client's alerts may come before its server's directory has been read.
+_DIRECTORY_SECONDS = 5.0
+_DIRECTORY_PATIENCE = dt.timedelta(minutes=5)
 NEEDS = {
     Verdict.SUSPICIOUS: "Suspicious, but not proven: decide whether it was the user.",
     Verdict.INSUFFICIENT_DATA: "The evidence was not enough to decide: see what was missing.",
@@ -34,18 +48,39 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if not _is_due(case):
             return
         facts = case_facts.of_case(case)
-        left: list[str] = []
+        if _directory_lags(case, facts):
+            work.schedule("respond", case.id, delay=_DIRECTORY_SECONDS)
+            return
+        left = case_devices.doubts(case) if case.verdict == Verdict.TRUE_POSITIVE else []
         try:
             responses = activation.responses_for(case.verdict_detail["playbook"], facts)
             planned = [_plan(case, playbook_id, facts, left) for playbook_id in responses]
         except (PlaybookError, ConditionError) as error:
-            left, planned = [f"The response could not be planned: {error}"], []
+            left, planned = [*left, f"The response could not be planned: {error}"], []
         case.verdict_detail = {**case.verdict_detail, "not_planned": left}
         case.save(update_fields=["verdict_detail"])
         _go_on(case, [plan for plan in planned if plan is not None])
         if case.status == Case.Status.NEEDS_TECHNICIAN and unread.news(case):
             # It joined while the case was looked into, and nothing else would look at it now.
             work.schedule("investigate", case.id)
+
+
+def _directory_lags(case: Case, facts: Mapping[str, Any]) -> bool:
+    """Whether the account may stand in Active Directory, which has not been read since it came.
+
+    Blocked in the cloud only, it would be let in again. So the server is read now, and waited for:
+    not for long, since the cloud is open meanwhile.
+    """
+    waited = timezone.now() - (case.decided_at or case.opened_at)
+    if case.account is None or waited > _DIRECTORY_PATIENCE:
+        return False
+    authority = str(facts["account"]["source_of_authority"])
+    unread_feed = directory_facts.unread_for_twin(case.account, authority)
+    if unread_feed is None:
+        return False
+    connection = unread_feed.connection
+    work.schedule("poll", unread_feed.id, lane=connection.connector, holder=connection.id)
+    return True
 
 
 def _is_due(case: Case) -> bool:
@@ -110,7 +145,9 @@ def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) 
         return None
     needs = availability.of_plan(document, case.account.provider if case.account else "")
     if needs:
-        left.append(f"{held.playbook.title} {needs}. Do it by hand, or connect it.")
+        about = case_devices.about(case)
+        doubt = f" {about.doubt}" if about is not None and about.doubt else ""
+        left.append(f"{held.playbook.title} {needs}. Do it by hand, or connect it.{doubt}")
         ledger.append(
             "plan.not_available", actor="engine", case_id=case.id, subject=held.playbook.title,
             body={"playbook": document["playbook"], "needs": needs},

@@ -8,7 +8,7 @@ doesn't know may be a server. A copy of a message is as the owner of its mailbox
 from collections.abc import Mapping
 from typing import Any
 
-from integrations import catalog
+from integrations import catalog, registry
 from playbooks.conditions import fill
 from playbooks.errors import ConditionError
 from playbooks.language import PlaybookStep
@@ -36,6 +36,7 @@ def target_of(step: PlaybookStep, facts: Facts) -> dict[str, Any]:
         told = facts.get(step.target)
         if not isinstance(told, Mapping) or not told.get("external_id"):
             raise ConditionError(f"the facts lack {step.target!r} with an external_id.")
+        told = _where_it_can_be_done(step.uses, told)
         name = told.get("username") or told.get("name") or told["external_id"]
         told = {**told, "name": name}
     else:
@@ -52,6 +53,20 @@ def target_of(step: PlaybookStep, facts: Facts) -> dict[str, Any]:
         "provider": str(told.get("provider") or _provider(kind, facts)),
         **_traits(kind, told, facts),
     }
+
+
+def _where_it_can_be_done(action: str, told: Facts) -> Facts:
+    """Return a device as the connector knows it that can do or tell this, its own before others."""
+    known = [
+        told,
+        *sorted(_elsewhere(told), key=lambda one: (not one["in_reach"], one["provider"])),
+    ]
+    return next((one for one in known if registry.offers(one.get("provider", ""), action)), told)
+
+
+def _elsewhere(told: Facts) -> list[Facts]:
+    """Return a device as other connectors know it."""
+    return list(told.get("elsewhere", {}).values())
 
 
 def with_traits(target: Facts, facts: Facts) -> dict[str, Any]:
@@ -99,11 +114,12 @@ def _traits(kind: str, told: Facts, facts: Facts) -> Traits:
 
 
 def _is_own(kind: str, told: Facts, facts: Facts) -> bool:
-    """Whether a target is the case's own account, mailbox, device or message."""
+    """Whether a target is the case's own account, mailbox, device or message, at any connector."""
     return any(
-        facts[name].get("external_id") == told["external_id"] and _is_of(told, facts[name])
+        own.get("external_id") == told["external_id"] and _is_of(told, own)
         for name in (("message",) if kind == "message" else _OWN)
         if name in facts
+        for own in (facts[name], *_elsewhere(facts[name]))
     )
 
 

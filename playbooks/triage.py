@@ -19,7 +19,9 @@ from playbooks.case_numbers import next_number
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, Finding, Verdict
 
-JOINING_KINDS = ("account:", "account_id:", "device:", "message:", "mailbox:", "incident:")
+JOINING_KINDS = (
+    "account:", "account_id:", "device:", "device_id:", "message:", "mailbox:", "incident:",
+)  # fmt: skip
 WINDOW = dt.timedelta(hours=24)
 # What the vendor itself has settled needs no case; the finding stays and is counted.
 SETTLED = ("resolved", "remediated", "dismissed", "confirmedsafe")

@@ -75,6 +75,23 @@ def apply(provider: str, told: Sequence[tuple[DirectoryItem, str]]) -> None:
         _apply_objects(provider, kind, items)
 
 
+def mark_all_deleted(provider: str) -> int:
+    """Mark all that a provider told of as deleted there, since it was another organisation's.
+
+    Return how much there was. What the provider tells of again is there again.
+    """
+    people.lock()
+    now = timezone.now()
+    there = {"provider": provider, "deleted_upstream_at": None}
+    accounts = list(Account.objects.filter(**there).values_list("id", flat=True))
+    gone = 0
+    for model in (Account, Device, Mailbox, DirectoryObject):
+        model._default_manager.filter(provider=provider).update(content_hash="", updated_at=now)
+        gone += model._default_manager.filter(**there).update(deleted_upstream_at=now)
+    people.weigh(accounts)
+    return gone
+
+
 def signed_in(provider: str, seen: Mapping[str, dt.datetime]) -> None:
     """Note the last successful sign-in of accounts, by address, where it is news."""
     if not seen:

@@ -341,12 +341,16 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
     for uid, item in zip(uids, items, strict=True):
         assert isinstance(item.normalised, NormalisedFinding)
         finding = known.get(uid)
-        is_known = finding is not None and finding.content_hash == item.raw.content_hash
-        if uid in replayed or is_known:
+        if uid in replayed or _is_known(finding, item.raw):
             outcome.duplicates += 1
             continue
         item.raw.outcome = RawRecord.Outcome.FINDING
         item.raw.save(force_insert=True)
+        if finding is not None and _is_older(item.normalised, finding):
+            _note_version(finding, item.raw)
+            finding.save(update_fields=["hash_by_feed"])
+            outcome.duplicates += 1
+            continue
         if finding is None:
             finding = Finding(
                 tenant_id=item.raw.tenant_id,
@@ -359,6 +363,33 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
         _update_finding(finding, item.normalised, item.raw)
         finding.save()
         outcome.findings += 1
+
+
+def _is_known(finding: Finding | None, raw: RawRecord) -> bool:
+    """Whether a finding stands as this record tells, or its feed has told nothing else since.
+
+    Two feeds may tell of one alert in their own words, and each of them repeats its own.
+    """
+    if finding is None:
+        return False
+    return raw.content_hash in (finding.content_hash, finding.hash_by_feed.get(raw.feed))
+
+
+def _note_version(finding: Finding, raw: RawRecord) -> None:
+    finding.hash_by_feed = {**finding.hash_by_feed, raw.feed: raw.content_hash}
+
+
+def _is_older(told: NormalisedFinding, known: Finding) -> bool:
+    """Whether the vendor says that it changed this before what is known of it."""
+    before, now = _modified(known.ocsf), _modified(told.ocsf)
+    return before is not None and now is not None and now < before
+
+
+def _modified(document: Mapping[str, Any]) -> int | None:
+    """Return when a finding was last modified at its vendor, in OCSF's milliseconds."""
+    told = document.get("finding_info")
+    found = told.get("modified_time") if isinstance(told, Mapping) else None
+    return found if isinstance(found, int) else None
 
 
 def _replayed(
@@ -392,6 +423,7 @@ def _replayed(
 def _update_finding(finding: Finding, told: NormalisedFinding, raw: RawRecord) -> None:
     finding.raw = raw
     finding.content_hash = raw.content_hash
+    _note_version(finding, raw)
     finding.times_seen += 1
     finding.updated_at = timezone.now()
     finding.class_uid = told.class_uid

@@ -15,8 +15,8 @@ class Event:
     """A telemetry record, such as a sign-in.
 
     `uid` is the vendor's id (or a hash of the content, where it has none); `entities` are
-    ``kind:value`` strings in lower case (``account:…``, ``ip:…``, ``device:…``, ``message:…``)
-    by which events and findings find each other.
+    ``kind:value`` strings in lower case (``account:…``, ``ip:…``, ``message:…``,
+    ``device:HOSTNAME``, ``device_id:CONNECTOR:ID``) by which events and findings find each other.
     """
 
     uid: str

@@ -7,7 +7,7 @@ https://learn.microsoft.com/defender-endpoint/api/alerts.
 
 from dataclasses import dataclass, field
 
-from integrations.values import Fields, address, entity
+from integrations.values import Fields, address, device_entity, entity
 
 # Accounts of the operating system itself; no case is ever about them.
 _SYSTEM_SIDS = frozenset({"s-1-5-18", "s-1-5-19", "s-1-5-20", "s-1-0-0"})
@@ -69,8 +69,11 @@ class Involved:
         name = of.text("deviceDnsName", "hostName", "DeviceName", "fqdn", "netBiosName")
         if name:
             _once(self.devices, name)
-        ids = (of.text("azureAdDeviceId"), of.text("mdeDeviceId", "DeviceId"))
-        self.add(entity("device", name), *(entity("device", found) for found in ids))
+        self.add(
+            entity("device", name),
+            device_entity("entra", of.text("azureAdDeviceId")),
+            device_entity("defender_endpoint", of.text("mdeDeviceId", "DeviceId")),
+        )
         for user in of.objects("loggedOnUsers"):
             self.account(user)
 

@@ -373,8 +373,9 @@ def change_connection(
     settings: Mapping[str, str],
     secrets: Mapping[str, str],
     expires_at: dt.datetime | None,
+    replaces: bool,
 ) -> None:
-    """Correct a connection; ConnectionMisconfigured says what can't work."""
+    """Correct a connection, or replace it; ConnectionMisconfigured says what can't work."""
     with writing(actor, connection.tenant_id):
         connections.change(
             connection.id,
@@ -382,6 +383,7 @@ def change_connection(
             secrets=secrets,
             expires_at=expires_at,
             actor=actor_of(actor),
+            replaces=replaces,
         )
 
 

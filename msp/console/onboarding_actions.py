@@ -38,8 +38,9 @@ def connect_client(
     settings: Mapping[str, str],
     secrets: Mapping[str, str],
     expires_at: dt.datetime | None,
+    replaces: bool,
 ) -> str:
-    """Connect a client, or correct its connection; return what was done, in a word."""
+    """Connect a client, or correct or replace its connection; say in a word what was done."""
     with writing(actor, tenant.id):
         _, what = actions.connect(
             actions.current(tenant, actor_of(actor)),
@@ -48,6 +49,7 @@ def connect_client(
             secrets=secrets,
             expires_at=expires_at,
             actor=actor_of(actor),
+            replaces=replaces,
         )
     return what
 

@@ -163,6 +163,7 @@ _LEDGER = {
     "consent.refused": Word("No consent", "warn"),
     "connection.created": Word("Connected", "info"),
     "connection.changed": Word("Connection changed", "info"),
+    "connection.organisation_replaced": Word("Connected to another organisation", "warn"),
     "connection.paused": Word("Connection paused", "warn"),
     "connection.resumed": Word("Connection goes on", "info"),
     "connection.broken": Word("Connection does not work", "bad"),

@@ -30,8 +30,6 @@ from tenants.storable import storable
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _LONGEST_NAME = 200
-# What names the client at the vendor: two clients never share it.
-_OWN = ("tenant_id", "admin", "site_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +100,20 @@ def connect(
     secrets: Mapping[str, str],
     actor: str,
     expires_at: dt.datetime | None = None,
+    replaces: bool = False,
 ) -> tuple[Connection, str]:
     """Connect the scope's tenant, or correct its connection; return what was done, in a word.
 
-    What the MSP has for all its clients is filled in. The connection is tested and read at once,
-    by the workers. OnboardingError says for each field what to do.
+    A client has one connection of a kind: another organisation is refused unless it `replaces` the
+    one that is connected, and so is one that another client is connected to. What the MSP has for
+    all its clients is filled in. The connection is tested and read at once, by the workers.
+    OnboardingError says for each field what to do.
     """
     manifest = _manifest(connector)
     given, hidden = _filled(manifest, settings, secrets)
     row = Connection.objects.filter(connector=connector).select_related("secret").first()
     kept = _kept(row)
     _complete(manifest, given, {**kept, **hidden})
-    _not_anothers(onboarding, manifest, given)
     if connector not in onboarding.connectors:
         choose(onboarding, [*onboarding.connectors, connector])
     is_same = row is not None and dict(row.settings) == given and {**kept, **hidden} == kept
@@ -121,7 +121,7 @@ def connect(
         return row, "unchanged"
     try:
         if row is not None:
-            return _corrected(row, given, hidden, expires_at, actor), "corrected"
+            return _corrected(row, given, hidden, expires_at, actor, replaces), "corrected"
         connections.try_settings(manifest, given, hidden)
         row = connections.create(
             connector=connector, name=manifest.title, settings=given, secrets=hidden, actor=actor
@@ -305,35 +305,22 @@ def _complete(manifest: Manifest, settings: Mapping[str, str], secrets: Mapping[
         raise OnboardingError(found)
 
 
-def _not_anothers(onboarding: Onboarding, manifest: Manifest, settings: Mapping[str, str]) -> None:
-    """Refuse to connect a client to what another client is connected to."""
-    own = {name: settings[name] for name in _OWN if settings.get(name)}
-    if not own:
-        return
-    with scope.reading(scope.ALL):
-        others = Connection.in_scope().filter(connector=manifest.id)
-        others = others.exclude(tenant_id=onboarding.tenant_id)
-        for other in others.values_list("settings", flat=True):
-            same = [n for n, value in own.items() if _folded(other.get(n)) == _folded(value)]
-            if same:
-                words = "Another client is connected to this already: check whose it is."
-                raise _wrong(f"{manifest.id}.{same[0]}", words)
-
-
-def _folded(value: object) -> str:
-    return str(value or "").strip().casefold()
-
-
 def _corrected(
     row: Connection,
     settings: Mapping[str, str],
     secrets: Mapping[str, str],
     expires_at: dt.datetime | None,
     actor: str,
+    replaces: bool = False,
 ) -> Connection:
     keeps = row.expires_at if row.expiry_by_hand else None
     return connections.change(
-        row.id, settings=settings, secrets=secrets, expires_at=expires_at or keeps, actor=actor
+        row.id,
+        settings=settings,
+        secrets=secrets,
+        expires_at=expires_at or keeps,
+        actor=actor,
+        replaces=replaces,
     )
 
 

@@ -114,6 +114,9 @@ class Finding(TenantModel):
     link = models.CharField(max_length=2000, blank=True)
     ocsf = models.JSONField()
     content_hash = models.CharField(max_length=64)
+    hash_by_feed = models.JSONField(
+        default=dict, blank=True, help_text="the last that each feed told: several may tell of it"
+    )
     times_seen = models.PositiveIntegerField(default=1)
     received_at = models.DateTimeField()
     updated_at = models.DateTimeField()

@@ -168,7 +168,12 @@ def _source(tenant: Tenant, connector: str) -> Connection:
     """A connection of the first pushed feed, with whatever settings and secrets are needed."""
     manifest = registry.connector(connector)
     feed = next(feed.name for feed in manifest.feeds if feed.is_pushed)
-    known = {"endpoint": "https://8.8.8.8", "feed": feed, "username": "reader"}
+    known = {
+        "endpoint": "https://8.8.8.8",
+        "feed": feed,
+        "username": "reader",
+        "group": tenant.slug,
+    }
     told = {**dict.fromkeys(manifest.settings, ""), **known}
     settings = {name: told[name] for name in manifest.settings if told[name]}
     secrets = {name: "x" for name in manifest.secrets if name != signing.KEY}

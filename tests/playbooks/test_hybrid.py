@@ -2,19 +2,28 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from integrations import connections
 from integrations.errors import OutcomeUnknown, Unauthorised, Unavailable
-from integrations.models import Connection
+from integrations.models import Connection, FeedState
 from playbooks import approvals
 from playbooks.engagement import TIERS
 from playbooks.models import Approval, Plan, Step
 from playbooks.response import respond
-from tenants import scope
-from tenants.models import Account, Case, LedgerEntry, PlaybookMode, Tenant
+from tenants import evidence, scope
+from tenants.models import (
+    Account,
+    Case,
+    Evidence,
+    LedgerEntry,
+    PlaybookMode,
+    Tenant,
+    Work,
+)
 from tests.pipeline import drain, make_due
 from tests.playbooks.cases import give_evidence, make_account, make_case
 from tests.playbooks.vendor import Vendor, connect, vendors
@@ -267,3 +276,71 @@ def test_where_nothing_is_connected_nothing_is_planned(client, both) -> None:
     drain()
     assert planned(client) == []
     assert "needs: a connection to" in the_case(client).needs
+
+
+def server_read(client: Tenant, **told: Any) -> None:
+    """Let the server's users have been read so far."""
+    with scope.tenant(client.id):
+        server = Connection.objects.get(connector="active_directory")
+        FeedState.objects.update_or_create(connection=server, feed="users", defaults=told)
+
+
+@pytest.mark.parametrize("authority", ["active_directory", "unknown"])
+def test_an_alert_before_the_first_reading_of_the_server_waits_for_it(client, authority) -> None:
+    server_read(client, caught_up_at=None)
+    case = attacked(client, authority=authority, has_twin=False)
+    assert planned(client) == []
+    with scope.tenant(client.id):
+        feed = FeedState.objects.get()
+        assert Work.objects.filter(kind="poll", subject=feed.id, lane="active_directory").exists()
+        assert Work.objects.filter(kind="respond", subject=case.id).exists()
+        Account.objects.create(
+            provider="active_directory", external_id=SID, username="ACME\\priya.shah",
+            on_premises_sid=SID, is_enabled=True, source_of_authority="active_directory",
+        )  # fmt: skip
+        Account.objects.filter(provider="microsoft365").update(
+            source_of_authority="active_directory"
+        )
+    respond(client.id, case.id)
+    assert planned(client)[0] == "contain-hybrid-account"
+
+
+def test_what_the_vendor_says_now_counts_where_the_directory_does_not_know(client) -> None:
+    server_read(client, caught_up_at=timezone.now() + dt.timedelta(hours=1))
+    with scope.tenant(client.id):
+        Account.objects.create(
+            provider="active_directory", external_id=SID, username="ACME\\priya.shah",
+            on_premises_sid=SID, source_of_authority="active_directory",
+        )  # fmt: skip
+        case = make_case(make_account(source_of_authority="unknown", on_premises_sid=SID))
+        give_evidence(case)
+        told = Evidence.objects.get(gatherer="identity.get_account").answer
+        told["facts"]["account"]["source_of_authority"] = "active_directory"
+        evidence.record(
+            case, gatherer="identity.get_account", question="account", asked_of="test",
+            asked_at=timezone.now(), answer=told, is_available=True, summary="",
+        )  # fmt: skip
+    respond(client.id, case.id)
+    assert planned(client)[0] == "contain-hybrid-account"
+
+
+@pytest.mark.parametrize(
+    ("read", "authority"),
+    [
+        ({"caught_up_at": None, "error": "The server does not answer."}, "active_directory"),
+        ({"caught_up_at": None}, "cloud"),
+    ],
+)
+def test_the_cloud_is_not_kept_open_for_a_server_that_can_not_tell(client, read, authority) -> None:
+    server_read(client, **read)
+    attacked(client, authority=authority, has_twin=False)
+    assert planned(client)[0] == "contain-cloud-account"
+
+
+def test_the_cloud_is_not_kept_open_for_long(client) -> None:
+    server_read(client, caught_up_at=None)
+    case = attacked(client, authority="active_directory", has_twin=False)
+    with scope.tenant(client.id):
+        Case.objects.update(decided_at=timezone.now() - dt.timedelta(minutes=6))
+    respond(client.id, case.id)
+    assert planned(client)[0] == "contain-cloud-account"

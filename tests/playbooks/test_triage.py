@@ -92,7 +92,15 @@ def test_the_activity_counts_and_not_when_the_alert_was_made(in_tenant) -> None:
 
 @pytest.mark.parametrize(
     "entity",
-    ["account:x@y.example", "account_id:7", "device:pc", "message:m", "mailbox:b", "incident:5"],
+    [
+        "account:x@y.example",
+        "account_id:7",
+        "device:pc",
+        "device_id:wazuh:1",
+        "message:m",
+        "mailbox:b",
+        "incident:5",
+    ],
 )
 def test_what_joins(in_tenant, entity) -> None:
     _arrive(_alert("a", 0, entity, "ip:192.0.2.1"))

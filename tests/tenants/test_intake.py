@@ -1,6 +1,7 @@
 """Nothing that comes in is lost: it is stored once, or kept in quarantine with a reason."""
 
 import datetime as dt
+import itertools
 import json
 import threading
 import uuid
@@ -169,6 +170,43 @@ def test_an_old_version_that_never_came_before_is_kept(in_tenant) -> None:
     late = [_account("u", is_enabled=True), _account("u", is_enabled=False)]
     assert _counts(_take(*late)) == {"directory": 2}
     assert RawRecord.objects.count() == 3
+
+
+def _modified(uid: str, title: str, at: int) -> dict[str, Any]:
+    return _alert(uid, title=title, finding_info={"modified_time": at})
+
+
+def _told_by(feed: str, *bodies: dict[str, Any]) -> dict[str, int]:
+    records = [SourceRecord(body) for body in bodies]
+    return _counts(
+        intake.take(connector=CONNECTOR, feed=feed, records=records, normalise=_normalise)
+    )
+
+
+def test_two_feeds_that_repeat_their_own_words_leave_an_alert_as_it_is(in_tenant) -> None:
+    assert _told_by("alerts", _alert("a", title="Whole")) == {"findings": 1}
+    assert _told_by("stream", _alert("a", title="Short")) == {"findings": 1}
+    for _ in range(2):
+        assert _told_by("alerts", _alert("a", title="Whole")) == {"duplicates": 1}
+        assert _told_by("stream", _alert("a", title="Short")) == {"duplicates": 1}
+    finding = Finding.objects.get()
+    assert (finding.title, finding.times_seen, RawRecord.objects.count()) == ("Short", 2, 2)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([("alerts", 1), ("alerts", 3),
+                                                               ("stream", 2)])))  # fmt: skip
+def test_what_changed_last_at_its_vendor_stands_in_whatever_order_it_came(in_tenant, order) -> None:
+    for feed, at in [*order, *order]:
+        _told_by(feed, _modified("a", f"{feed} {at}", at))
+    assert Finding.objects.get().title == "alerts 3"
+    # Nothing that came is lost.
+    assert len({bytes(raw.body) for raw in RawRecord.objects.all()}) == 3
+
+
+def test_an_alert_that_changes_back_is_updated_each_time(in_tenant) -> None:
+    for status in ("new", "closed", "new"):
+        assert _told_by("alerts", _alert("a", title=status)) == {"findings": 1}
+    assert Finding.objects.get().title == "new"
 
 
 def test_without_a_tenant_nothing_is_taken(db) -> None:

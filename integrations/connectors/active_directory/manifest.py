@@ -6,7 +6,7 @@ from integrations.connectors.active_directory.client import canary, connect
 from integrations.connectors.active_directory.gatherers import GATHERERS
 from integrations.connectors.active_directory.permissions import READ, READ_DELETED
 from integrations.connectors.active_directory.setting_up import PERMISSIONS, SET_UP
-from integrations.contract import Feed, Manifest
+from integrations.contract import Feed, Manifest, Organisation
 from integrations.envelopes import Exploder
 
 _SCHEMA = "https://learn.microsoft.com/windows/win32/adschema"
@@ -59,5 +59,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("server",), port=636),
     explode=Exploder(lists=()),
 )

@@ -62,6 +62,12 @@ def _host(line: str) -> Host:
     return Host(words[0], match["six"] or match["other"], port, ring_of(words[2:]))
 
 
+def addresses_of(setting: str) -> list[str]:
+    """The addresses of a setting's hosts, as they stand there; nothing of a line without one."""
+    lines = (line.split() for line in re.split(r"[;\n]", setting))
+    return [words[1] for words in lines if len(words) > 1]
+
+
 def kept_addresses(setting: str) -> list[str]:
     """Addresses and networks that keep access to an isolated host; ConnectionMisconfigured."""
     found = []

@@ -4,8 +4,9 @@ from integrations.connectors.ansible_hosts import feeds
 from integrations.connectors.ansible_hosts.actions import ACTIONS
 from integrations.connectors.ansible_hosts.client import SSH, canary, connect
 from integrations.connectors.ansible_hosts.gatherers import GATHERERS
+from integrations.connectors.ansible_hosts.inventory import addresses_of
 from integrations.connectors.ansible_hosts.normalise.dispatch import normaliser
-from integrations.contract import Feed, Manifest, Permission, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, Permission, SetUpStep
 from integrations.envelopes import Exploder
 
 _CONNECTION = "https://docs.ansible.com/ansible/latest/inventory_guide/connection_details.html"
@@ -73,5 +74,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(part="hosts", split=addresses_of, port=22),
     explode=Exploder(lists=()),
 )  # fmt: skip

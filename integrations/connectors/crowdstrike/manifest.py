@@ -8,7 +8,7 @@ from integrations.connectors.crowdstrike.actions import ACTIONS
 from integrations.connectors.crowdstrike.client import canary, connect
 from integrations.connectors.crowdstrike.gatherers import GATHERERS
 from integrations.connectors.crowdstrike.normalise.dispatch import normaliser
-from integrations.contract import Feed, Manifest, Permission, RateLimit, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 from integrations.envelopes import Exploder
 
 _API = "https://www.falconpy.io/Service-Collections"
@@ -98,5 +98,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("client_id",)),
     explode=Exploder(lists=("resources",), beside=("meta", "errors")),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from integrations.connectors.defender_endpoint import feeds, normalise
 from integrations.connectors.defender_endpoint.actions import ACTIONS
 from integrations.connectors.defender_endpoint.client import PUBLIC, READ_MACHINES, canary, connect
 from integrations.connectors.defender_endpoint.gatherers import GATHERERS
-from integrations.contract import Feed, Manifest, Permission, RateLimit, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 from integrations.envelopes import Exploder
 from integrations.microsoft import registration
 
@@ -95,5 +95,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("tenant_id",)),
     explode=Exploder(lists=("value", "records", "results")),
 )  # fmt: skip

@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping
 
 from integrations import ocsf
 from integrations.microsoft.involved import Involved
-from integrations.values import Fields, entities, entity, opened, severity, techniques
+from integrations.values import (
+    Fields,
+    device_entity,
+    entities,
+    entity,
+    opened,
+    severity,
+    techniques,
+)
 from tenants.errors import Quarantine
 from tenants.records import DirectoryItem, Finding, Normalised, SourceRecord
 
@@ -272,7 +280,8 @@ def _vulnerability(told: Fields) -> Finding:
         vendor_status="resolved" if is_fixed else told.text("status") or "New",
         target=host or device_id,
         entities=entities(
-            entity("device", host), entity("device", device_id), entity("vulnerability", cve)
+            entity("device", host), device_entity("defender_endpoint", device_id),
+            entity("vulnerability", cve),
         ),
         ocsf=ocsf.event(
             ocsf.VULNERABILITY_FINDING, *((3, "Close") if is_fixed else (1, "Create")), time,

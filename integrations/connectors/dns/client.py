@@ -185,10 +185,14 @@ def connect(
     )
 
 
+def domains_of(setting: str) -> list[str]:
+    """The names that a setting holds, as they stand there."""
+    return [name for name in re.split(r"[\s,;]+", setting) if name]
+
+
 def _names(text: str, setting: str) -> tuple[str, ...]:
     """Names in the letters that DNS uses, each once, in order."""
-    found = [_ascii(name, setting) for name in re.split(r"[\s,;]+", text) if name]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(_ascii(name, setting) for name in domains_of(text)))
 
 
 def _ascii(name: str, setting: str) -> str:

@@ -1,9 +1,9 @@
 """DNS: what protects the client's domains, and what of them leads nowhere. Only public records."""
 
 from integrations.connectors.dns import feeds
-from integrations.connectors.dns.client import canary, connect
+from integrations.connectors.dns.client import canary, connect, domains_of
 from integrations.connectors.dns.normalise.domains import normalise
-from integrations.contract import Feed, Manifest, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, SetUpStep
 from integrations.envelopes import Exploder
 
 _DNS = "https://www.rfc-editor.org/rfc/rfc1035"
@@ -48,5 +48,6 @@ MANIFEST = Manifest(
     gatherers=(),
     connect=connect,
     canary=canary,
+    organisation=Organisation(part="domains", split=domains_of),
     explode=Exploder(lists=("domains",)),
 )  # fmt: skip

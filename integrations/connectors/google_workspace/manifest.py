@@ -8,7 +8,7 @@ from integrations.connectors.google_workspace.normalise.dispatch import normalis
 from integrations.connectors.google_workspace.recognise import explode
 from integrations.connectors.google_workspace.setting_up import PERMISSIONS, RATE_LIMITS, SET_UP
 from integrations.connectors.google_workspace.standing import standing
-from integrations.contract import Feed, Manifest
+from integrations.contract import Feed, Manifest, Organisation
 
 _ADMIN = "https://developers.google.com/workspace/admin"
 
@@ -70,6 +70,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(part="admin", split=lambda admin: [admin.rpartition("@")[2]]),
     explode=explode,
     standing=standing,
 )  # fmt: skip

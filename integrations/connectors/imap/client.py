@@ -187,8 +187,13 @@ def connect(
     )  # fmt: skip
 
 
+def mailboxes_of(setting: str) -> tuple[str, ...]:
+    """The mailboxes that a setting names, each once, in order."""
+    return tuple(dict.fromkeys(one for one in setting.replace(",", " ").split() if one))
+
+
 def _mailboxes(told: str) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(one for one in told.replace(",", " ").split() if one))
+    found = mailboxes_of(told)
     if not found or len(found) > _MOST_MAILBOXES or any(set("\0/") & set(one) for one in found):
         raise ConnectionMisconfigured(
             f"Enter the addresses of 1 to {_MOST_MAILBOXES} mailboxes, with commas between them; "

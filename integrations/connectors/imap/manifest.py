@@ -2,11 +2,11 @@
 
 from integrations.connectors.imap import feeds, normalise
 from integrations.connectors.imap.actions import ACTIONS
-from integrations.connectors.imap.client import canary, connect
+from integrations.connectors.imap.client import canary, connect, mailboxes_of
 from integrations.connectors.imap.gatherers import GATHERERS
 from integrations.connectors.imap.permissions import READ
 from integrations.connectors.imap.setting_up import PERMISSIONS, SET_UP
-from integrations.contract import Feed, Manifest
+from integrations.contract import Feed, Manifest, Organisation
 from integrations.envelopes import Exploder
 
 FEEDS: tuple[Feed, ...] = (
@@ -49,5 +49,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("server",), part="mailboxes", split=mailboxes_of, port=993),
     explode=Exploder(lists=()),
 )

@@ -9,7 +9,7 @@ from integrations.connectors.intune.actions import ACTIONS
 from integrations.connectors.intune.client import GRAPH, READ_DEVICES, canary, connect
 from integrations.connectors.intune.gatherers import GATHERERS
 from integrations.connectors.intune.normalise import normaliser
-from integrations.contract import Feed, Manifest, Permission, RateLimit, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 from integrations.envelopes import Exploder
 from integrations.microsoft import registration
 from tenants.records import DirectoryKind
@@ -91,5 +91,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("tenant_id",)),
     explode=Exploder(lists=("value", "records", "results")),
 )  # fmt: skip

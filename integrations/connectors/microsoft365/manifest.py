@@ -23,7 +23,7 @@ from integrations.connectors.microsoft365.normalise.dispatch import normaliser
 from integrations.connectors.microsoft365.recognise import explode
 from integrations.connectors.microsoft365.setting_up import PERMISSIONS, RATE_LIMITS, SET_UP
 from integrations.connectors.microsoft365.standing import standing
-from integrations.contract import Feed, Manifest, Watch
+from integrations.contract import Feed, Manifest, Organisation, Watch
 from integrations.errors import NotFound, PermissionMissing, Rejected
 from integrations.microsoft import registration
 from tenants.records import DirectoryKind, SourceRecord
@@ -236,6 +236,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("tenant_id",)),
     explode=explode,
     standing=standing,
 )

@@ -12,6 +12,7 @@ from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.feeds import record
 from integrations.contract import Json, Page, Reading
 from integrations.errors import NotFound, Rejected
+from tenants.canonical import sha256_of
 from tenants.records import SourceRecord
 
 _USERS = "User.Read.All"
@@ -21,8 +22,11 @@ _PROPERTIES = (
     "externalUserState", "createdDateTime", "lastPasswordChangeDateTime",
     "signInSessionsValidFromDateTime", "assignedLicenses", "onPremisesSyncEnabled",
     "onPremisesSecurityIdentifier", "onPremisesSamAccountName", "onPremisesDomainName",
-    "onPremisesDistinguishedName", "onPremisesLastSyncDateTime",
+    "onPremisesDistinguishedName", "onPremisesLastSyncDateTime", "onPremisesImmutableId",
+    "proxyAddresses",
 )  # fmt: skip
+# Of which properties a delta link tells.
+_ASKED = sha256_of(list(_PROPERTIES))[:16]
 
 Roles = dict[str, list[dict[str, str]]]
 
@@ -31,11 +35,11 @@ def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
     """Give every user the first time, then those that changed, or whose roles changed.
 
     The cursor holds the delta link and the roles that were known, because delta doesn't tell of
-    roles. A link that Microsoft no longer knows starts from the beginning: who doesn't come then is
-    deleted.
+    roles. A link that Microsoft no longer knows, or that was got for other properties and goes on
+    to tell only those, starts from the beginning: who doesn't come then is deleted.
     """
     told_roles = _told(client)
-    link = str(cursor.get("link") or "")
+    link = str(cursor.get("link") or "") if cursor.get("asked") == _ASKED else ""
     known: dict[str, list[str]] = dict(cursor.get("roles") or {})
     is_first = not cursor.get("roles_known")
     start = address("/users/delta", select=",".join(_PROPERTIES))
@@ -53,7 +57,7 @@ def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
         if not following and not is_first:
             changed = _changed(known, told_roles) - told
             bodies += _read(client, sorted(changed))
-        state: dict[str, Any] = {"link": following or delta}
+        state: dict[str, Any] = {"link": following or delta, "asked": _ASKED}
         if following:
             # Roles count as known only when the sweep is through.
             state |= {"roles": known, "roles_known": not is_first, "whole": is_whole}

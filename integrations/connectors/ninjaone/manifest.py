@@ -8,7 +8,7 @@ from integrations.connectors.ninjaone.client import (
     connect,
 )
 from integrations.connectors.ninjaone.normalise.dispatch import normaliser
-from integrations.contract import Feed, Manifest, Permission, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, Permission, SetUpStep
 from integrations.envelopes import Exploder
 from integrations.managed.actions import InstallUpdates, Restart, RunScript
 from integrations.managed.questions import GetDevice, ListMissing, ListPendingUpdates
@@ -88,5 +88,6 @@ MANIFEST = Manifest(
     gatherers=(GetDevice(_READ), ListMissing(_READ), ListPendingUpdates(_READ)),
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("endpoint",), part="organization_id"),
     explode=Exploder(lists=("results",), beside=("cursor",)),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from integrations.connectors.sentinelone.client import (
 )
 from integrations.connectors.sentinelone.gatherers import GATHERERS
 from integrations.connectors.sentinelone.normalise.dispatch import normaliser
-from integrations.contract import Feed, Manifest, Permission, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, Permission, SetUpStep
 from integrations.envelopes import Exploder
 
 _API = "https://usea1-partners.sentinelone.net/api-doc/overview"
@@ -86,5 +86,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("endpoint",), part="site_id"),
     explode=Exploder(lists=("data",), beside=("pagination", "errors")),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from integrations.connectors.tactical_rmm.client import (
     connect,
 )
 from integrations.connectors.tactical_rmm.normalise.dispatch import normaliser
-from integrations.contract import Feed, Manifest, Permission, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, Permission, SetUpStep
 from integrations.envelopes import Exploder
 from integrations.managed.questions import GetDevice, ListMissing, ListPendingUpdates
 
@@ -95,5 +95,6 @@ MANIFEST = Manifest(
     ),
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("endpoint",), part="client_id"),
     explode=Exploder(lists=("alerts",), beside=("alerts_count",)),
 )  # fmt: skip

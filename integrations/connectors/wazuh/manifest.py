@@ -18,7 +18,7 @@ from integrations.connectors.wazuh.client import (
 from integrations.connectors.wazuh.gatherers import GATHERERS
 from integrations.connectors.wazuh.normalise.dispatch import configured, normalise
 from integrations.connectors.wazuh.recognise import explode
-from integrations.contract import Feed, Manifest, Permission, RateLimit, SetUpStep
+from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 
 _DOCS: Final = "https://documentation.wazuh.com/current/user-manual"
 _RBAC: Final = f"{_DOCS}/api/rbac/reference.html"
@@ -131,5 +131,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    organisation=Organisation(at=("endpoint",), part="group"),
     explode=explode,
 )  # fmt: skip

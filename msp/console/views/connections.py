@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations import checking, health_report, registry
+from integrations import checking, health_report, organisations, registry
 from integrations.contract import Manifest
 from integrations.health import Status
 from integrations.models import Connection, HealthAlarm
@@ -135,16 +135,20 @@ def change(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     settings = posted(request, "setting", tuple(manifest.settings))
     try:
         expires_at = day_of(request.POST.get("expires_on", ""))
+        is_another = organisations.is_another(manifest, row.settings, settings)
         actions.change_connection(
             row,
             actor=technician_of(request),
             settings=settings,
             secrets=posted(request, "secret", tuple(manifest.secrets)),
             expires_at=expires_at,
+            replaces=request.POST.get("replaces") == "yes",
         )
     except HoldfastError as error:
         return _form(request, row, manifest, settings, str(error))
-    messages.success(request, "Kept. It is being checked now.")
+    replaced = " All of the other organisation is marked as deleted; this one is read anew."
+    words = f"Kept. It is being checked now.{replaced if is_another else ''}"
+    messages.success(request, words)
     return redirect("console:connection_health", row.id)
 
 

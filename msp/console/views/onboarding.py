@@ -129,6 +129,7 @@ def connect(request: HttpRequest, slug: str, connector: str) -> HttpResponse:
             settings=settings,
             secrets=posted(request, "secret", tuple(manifest.secrets)),
             expires_at=day_of(request.POST.get("expires_on", "")),
+            replaces=request.POST.get("replaces") == "yes",
         )
     except OnboardingError as error:
         return _connect(request, tenant, manifest, settings, error.problems)

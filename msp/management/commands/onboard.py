@@ -48,6 +48,9 @@ class Command(BaseCommand):
         connect.add_argument(
             "--secrets", metavar="FILE", help="JSON with the secrets; - for standard input"
         )
+        connect.add_argument(
+            "--replace", action="store_true", help="the client's organisation is another one now"
+        )
         ask = commands.add_parser("consent", help="make the address for consent at Microsoft")
         ask.add_argument("slug", metavar="SLUG")
         ask.add_argument("expected", metavar="TENANT", help="tenant ID at Microsoft, or a domain")
@@ -82,8 +85,9 @@ class Command(BaseCommand):
         with scope.tenant(tenant.id):
             row = actions.current(tenant, actor)
             _, what = actions.connect(
-                row, options["connector"], settings=settings, secrets=secrets, actor=actor
-            )
+                row, options["connector"], settings=settings, secrets=secrets, actor=actor,
+                replaces=options["replace"],
+            )  # fmt: skip
         self._say(options, f"{options['connector']} of {tenant.name}: {what}.", row)
 
     def _consent(self, options: dict[str, Any], actor: str) -> None:

@@ -85,7 +85,8 @@ def test_an_alert_is_a_finding_about_its_host_and_user() -> None:
     assert found.techniques == ("T1003", "T1003.001")
     assert (found.actor, found.target) == ("EXAMPLE\\user1", "PC-001")
     assert set(found.entities) == {
-        "device:pc-001", f"device:{HOST['device_id']}", "account:example\\user1", "ip:10.20.0.11",
+        "device:pc-001", f"device_id:crowdstrike:{HOST['device_id']}",
+        "account:example\\user1", "ip:10.20.0.11",
         "ip:198.51.100.7", f"file:{ALERT['sha256']}",
     }  # fmt: skip
     process = found.ocsf["evidences"][0]["process"]
@@ -185,7 +186,11 @@ def test_a_program_that_a_sensor_saw() -> None:
     process = found.ocsf["process"]
     assert (process["pid"], process["uid"]) == (31, "99")
     assert [h["value"] for h in process["file"]["hashes"]] == ["cd" * 32]
-    assert set(found.entities) == {"device:a1", "ip:198.51.100.7", f"file:{'cd' * 32}"}
+    assert set(found.entities) == {
+        "device_id:crowdstrike:a1",
+        "ip:198.51.100.7",
+        f"file:{'cd' * 32}",
+    }
     # The replicator's files have the same fields without the inner event.
     flat = {**PROGRAM["event"], **{k: v for k, v in PROGRAM.items() if k != "event"}}
     assert read("event_stream", flat).ocsf["process"] == process
@@ -215,7 +220,7 @@ def test_an_event_of_a_kind_not_known_is_kept_whole() -> None:
     assert (found.class_uid, found.activity) == (ocsf.BASE_EVENT, "FirewallMatchEvent")
     assert found.uid == "c/1/1795000000000"
     assert found.ocsf["unmapped"]["RuleName"] == "r"
-    assert set(found.entities) == {"device:pc-1", "device:d1"}
+    assert set(found.entities) == {"device:pc-1", "device_id:crowdstrike:d1"}
 
 
 def test_a_record_given_to_another_feed_is_read_as_what_it_is() -> None:

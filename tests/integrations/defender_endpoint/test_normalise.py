@@ -62,7 +62,8 @@ def test_an_alert_is_a_finding_about_its_computer_and_user() -> None:
     assert (found.actor, found.target) == ("Ann@example.example", "PC-7.example.example")
     assert found.techniques == ("T1064", "T1218.011")
     assert found.entities == (
-        "device:pc-7.example.example", "device:111e6dd8c833c8a052ea231ec1b19adaf497b625",
+        "device:pc-7.example.example",
+        "device_id:defender_endpoint:111e6dd8c833c8a052ea231ec1b19adaf497b625",
         "account:ann@example.example", "account_id:11118379-2a59-1111-ac3c-a51eb4a3c627",
         "file:" + "a4" * 32, "ip:198.51.100.4", "url:http://evil.example/a", "incident:1126093",
     )  # fmt: skip
@@ -112,7 +113,8 @@ def test_a_known_hole_is_a_vulnerability_finding() -> None:
     assert found.title == "CVE-2026-30002 in chrome 129.0"
     assert found.uid == "m1-_-CVE-2026-30002-_-google-_-chrome-_-129.0"
     assert found.entities == (
-        "device:pc-7.example.example", "device:m1", "vulnerability:cve-2026-30002",
+        "device:pc-7.example.example",
+        "device_id:defender_endpoint:m1", "vulnerability:cve-2026-30002",
     )  # fmt: skip
     (told,) = found.ocsf["vulnerabilities"]
     assert told["cve"]["uid"] == "CVE-2026-30002"

@@ -65,7 +65,7 @@ def test_a_device_that_fails_a_rule_is_a_finding_with_what_it_fails() -> None:
     assert found.title == "PC-7 does not keep to the rules"
     assert found.description == "It fails: Windows: BitLocker; Antivirus"
     assert found.entities == (
-        "device:pc-7", "device:d-1", "account:ann@example.example", "account_id:u-1",
+        "device:pc-7", "device_id:intune:d-1", "account:ann@example.example", "account_id:u-1",
     )  # fmt: skip
     assert found.ocsf["compliance"]["status_id"] == 3
     assert found.ocsf["compliance"]["requirements"] == ["Windows: BitLocker", "Antivirus"]
@@ -114,7 +114,7 @@ def test_an_audit_entry_tells_who_did_what_to_which_device() -> None:
     assert found.is_success
     assert found.entities == (
         "account:sam@example.example", "account_id:u-9", "app:app-1", "ip:198.51.100.8",
-        "device:d-1",
+        "device_id:intune:d-1",
     )  # fmt: skip
     (change,) = found.ocsf["unmapped"]["modified_properties"]
     assert change == {"name": "State", "old": "managed", "new": "wipePending"}
@@ -161,7 +161,7 @@ def test_recorded_notices_are_read_as_they_stand() -> None:
     assert failing.title == "TestDevice does not keep to the rules"
     assert failing.time == dt.datetime(2025, 4, 2, 5, 57, 59, 409700, dt.UTC)
     assert failing.actor == "testuser@test.com"
-    assert f"device:{device}" in failing.entities
+    assert f"device_id:intune:{device}" in failing.entities
     assert failing.ocsf["compliance"]["requirements"] == [
         "DefaultDeviceCompliancePolicy.RequireRemainContact"
     ]

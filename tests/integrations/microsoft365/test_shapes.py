@@ -303,6 +303,16 @@ def test_a_user_is_only_told_what_the_record_tells() -> None:
     assert read("users", {"id": "u1", "@removed": {"reason": "deleted"}}).is_deleted
 
 
+def test_a_user_tells_what_it_is_synchronised_with_and_its_other_addresses() -> None:
+    told = read("users", {
+        "id": "u1", "userPrincipalName": "eve@contoso.example",
+        "onPremisesImmutableId": "MzMzMzMzMzMzMzMzMzMzMw==",
+        "proxyAddresses": ["SMTP:Eve@contoso.example", "smtp:e.v@old.example", "X500:/o=Contoso"],
+    }).attributes  # fmt: skip
+    assert told["immutable_id"] == "MzMzMzMzMzMzMzMzMzMzMw=="
+    assert told["aliases"] == ["e.v@old.example", "eve@contoso.example"]
+
+
 def test_a_rule_of_exchanges_powershell() -> None:
     item = read("inbox_rules", {
         "RuleIdentity": 123, "MailboxOwnerId": "eve", "Name": ".", "Enabled": True, "Priority": 1,

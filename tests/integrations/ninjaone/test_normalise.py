@@ -71,7 +71,7 @@ def test_what_the_antivirus_found_is_a_finding() -> None:
     assert isinstance(found, Finding)
     assert (found.uid, found.severity_id, found.target) == (THREAT["uid"], 5, "PC-008")
     assert found.title == "Threat quarantined: update.exe"
-    assert set(found.entities) == {"device:pc-008", "device:108"}
+    assert set(found.entities) == {"device:pc-008", "device_id:ninjaone:108"}
 
 
 def test_a_full_disk_is_an_event() -> None:

@@ -61,7 +61,8 @@ def test_a_threat_is_a_finding_about_its_computer_and_user() -> None:
     assert (found.category, found.techniques) == ("Malware", ("T1003.001",))
     assert (found.actor, found.target) == ("EXAMPLE\\user3", "PC-003")
     assert set(found.entities) == {
-        "device:pc-003", f"device:{AGENT['id']}", "account:example\\user3", "ip:10.30.0.13",
+        "device:pc-003", f"device_id:sentinelone:{AGENT['id']}",
+        "account:example\\user3", "ip:10.30.0.13",
         "ip:198.51.100.7", f"file:{THREAT['threatInfo']['sha256']}",
     }  # fmt: skip
     (evidence,) = found.ocsf["evidences"]
@@ -118,7 +119,7 @@ def test_an_alert_of_an_own_rule_is_a_finding() -> None:
     found = read("activities", ALERT)
     assert isinstance(found, Finding)
     assert (found.uid, found.title, found.severity_id) == ("157", "Rule r", 5)
-    assert set(found.entities) == {"device:77", "ip:1.2.3.4"}
+    assert set(found.entities) == {"device_id:sentinelone:77", "ip:1.2.3.4"}
     assert found.first_activity_at.isoformat() == "2022-12-07T17:35:48+00:00"
 
 
@@ -138,7 +139,11 @@ def test_activities_are_events(kind, class_uid, activity, success) -> None:
     assert isinstance(found, Event)
     assert (found.class_uid, found.ocsf["activity_name"]) == (class_uid, activity)
     assert found.is_success is success
-    assert set(found.entities) == {"device:pc-1", "device:a", "account:ann@example.example"}
+    assert set(found.entities) == {
+        "device:pc-1",
+        "device_id:sentinelone:a",
+        "account:ann@example.example",
+    }
 
 
 def test_a_record_is_read_as_what_it_is_and_what_is_none_is_refused() -> None:

@@ -75,7 +75,7 @@ def test_an_alert_is_an_event_and_so_is_its_end() -> None:
     assert (found.class_uid, found.activity, found.severity_id) == (
         ocsf.BASE_EVENT, "Check failed", 3,
     )  # fmt: skip
-    assert set(found.entities) == {"device:ws-003", f"device:{AGENT['agent_id']}"}
+    assert set(found.entities) == {"device:ws-003", f"device_id:tactical_rmm:{AGENT['agent_id']}"}
     over = read("alerts", ALERT | {"resolved": True, "resolved_on": "2026-11-20T06:00:00Z"})
     assert (over.uid, over.activity, over.severity_id) == (
         found.uid, "Check failed, resolved", 1,

@@ -45,7 +45,7 @@ def test_an_alert_is_a_finding_about_its_computer() -> None:
     assert (found.techniques, found.target) == (("T1003.001",), "PC-001")
     assert found.uid == f"wazuh-manager {DUMP['id']}"
     assert set(found.entities) == {
-        "account:pc-001\\ann", "ip:198.51.100.0", "device:pc-001", "device:001",
+        "account:pc-001\\ann", "ip:198.51.100.0", "device:pc-001", "device_id:wazuh:001",
     }  # fmt: skip
     assert found.ocsf["finding_info"]["analytic"]["uid"] == "92900"
 
@@ -108,7 +108,7 @@ def test_a_hole_is_an_event_and_opens_no_case() -> None:
     found = read("vulnerabilities", HOLE)
     assert isinstance(found, Event)
     assert (found.class_uid, found.severity_id) == (ocsf.VULNERABILITY_FINDING, 5)
-    assert set(found.entities) == {"device:pc-003", "device:003", "cve:cve-2025-10000"}
+    assert set(found.entities) == {"device:pc-003", "device_id:wazuh:003", "cve:cve-2025-10000"}
     (hole,) = found.ocsf["vulnerabilities"]
     assert hole["cve"]["cvss"][0]["base_score"] == 9.8
     assert hole["affected_packages"][0]["fixed_in_version"] == "1.1"

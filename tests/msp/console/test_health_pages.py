@@ -83,10 +83,13 @@ def test_new_credentials_are_kept_in_the_vault_and_nowhere_else(browser, rows: R
         "setting-tenant_id": "northwind.example", "setting-client_id": "abc",
         "secret-client_secret": SECRET, "expires_on": "2027-03-01",
     }  # fmt: skip
-    answer = browser(Role.ADMIN, "ada").post(
-        f"/admin/health/{rows.connection.id}/change/", form, follow=True
-    )
-    assert SECRET not in answer.content.decode()
+    client, address = browser(Role.ADMIN, "ada"), f"/admin/health/{rows.connection.id}/change/"
+    page = client.post(address, form).content.decode()
+    assert "This names another organisation at Microsoft (tenant_id)" in page
+    assert _connection(rows).settings == rows.connection.settings
+    answer = client.post(address, {**form, "replaces": "yes"}, follow=True).content.decode()
+    assert "All of the other organisation is marked as deleted" in answer
+    assert SECRET not in page + answer
     row = _connection(rows)
     assert row.settings == {"tenant_id": "northwind.example", "client_id": "abc"}
     assert f"{row.expires_at:%Y-%m-%d}" == "2027-03-01"

@@ -14,6 +14,7 @@ from integrations.values import (
     Fields,
     address,
     content_uid,
+    device_entity,
     entities,
     entity,
     severity,
@@ -150,7 +151,8 @@ def streamed(fields: Fields, outer: Fields) -> Finding:
             link=fields.text("FalconHostLink"),
             tenant=fields.text("CustomerIdString", "cid") or outer.text("cid"),
             first=fields.time("ProcessStartTime", "StartTime"),
-            updated=None,
+            # The stream tells how an alert was at first; what the API says of it is never older.
+            updated=fields.time("UTCTimestamp") or outer.time("eventCreationTime"),
         )
     )  # fmt: skip
 
@@ -180,7 +182,8 @@ def _finding(told: _Told) -> Finding:
         actor=account or told.user,
         target=told.host or device_id or told.file_name,
         entities=entities(
-            entity("device", told.host), entity("device", device_id), entity("account", account),
+            entity("device", told.host), device_entity("crowdstrike", device_id),
+            entity("account", account),
             *(entity("ip", ip) for ip in told.ips), entity("file", hashed),
         ),
         link=told.link if told.link.startswith("https://") else "",

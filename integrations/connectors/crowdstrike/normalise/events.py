@@ -7,7 +7,7 @@ https://www.falconpy.io/Service-Collections/Event-Streams.html
 
 from integrations import ocsf
 from integrations.connectors.crowdstrike.normalise import alerts, audit, sensor
-from integrations.values import Fields, address, content_uid, entities, entity
+from integrations.values import Fields, address, content_uid, device_entity, entities, entity
 from tenants.records import Event, Normalised
 
 _AUDITS = frozenset({"authactivityauditevent", "useractivityauditevent"})
@@ -70,7 +70,7 @@ def _remote_session(told: Fields, kind: str, beside: Fields) -> Event:
         actor=user,
         target=host or device,
         entities=entities(
-            entity("device", host), entity("device", device), entity("account", user)
+            entity("device", host), device_entity("crowdstrike", device), entity("account", user)
         ),
         ocsf=ocsf.event(
             ocsf.API_ACTIVITY, 1 if is_start else 4, "Create" if is_start else "Delete", time,
@@ -105,7 +105,7 @@ def _other(told: Fields, kind: str, metadata: Fields, beside: Fields) -> Event:
         target=host or device,
         source_ip=ip,
         entities=entities(
-            entity("device", host), entity("device", device),
+            entity("device", host), device_entity("crowdstrike", device),
             entity("account", user if "@" in user else ""), entity("ip", ip),
         ),
         ocsf=ocsf.event(

@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations import ocsf
 from integrations.endpoints import account_name, base_name, digest, file
-from integrations.values import Fields, address, content_uid, entities, entity
+from integrations.values import Fields, address, content_uid, device_entity, entities, entity
 from tenants.records import Event
 
 _PLATFORMS = {"win": "Windows", "mac": "macOS", "lin": "Linux"}
@@ -123,8 +123,8 @@ def _event(
         target=target or host or device,
         source_ip=external,
         entities=entities(
-            entity("device", host), entity("device", device), entity("account", account),
-            entity("ip", external), *more,
+            entity("device", host), device_entity("crowdstrike", device),
+            entity("account", account), entity("ip", external), *more,
         ),
         ocsf=ocsf.event(
             class_uid, activity_id, activity, time,

@@ -9,7 +9,7 @@ import re
 
 from integrations import ocsf
 from integrations.connectors.crowdstrike.normalise.hosts import operating_system
-from integrations.values import Fields, address, entities, entity, severity
+from integrations.values import Fields, address, device_entity, entities, entity, severity
 from tenants.records import Event
 
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
@@ -34,7 +34,7 @@ def vulnerability(fields: Fields) -> Event:
         severity_id=severity_id,
         target=hostname or device,
         entities=entities(
-            entity("device", hostname), entity("device", device), entity("cve", name)
+            entity("device", hostname), device_entity("crowdstrike", device), entity("cve", name)
         ),
         ocsf=ocsf.event(
             ocsf.VULNERABILITY_FINDING, activity_id, activity, time,

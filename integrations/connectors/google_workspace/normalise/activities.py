@@ -3,7 +3,7 @@
 from integrations import ocsf
 from integrations.connectors.google_workspace.normalise.activity import Activity, read
 from integrations.connectors.google_workspace.normalise.event_classes import Class, class_of
-from integrations.values import Fields, address, entities, entity
+from integrations.values import Fields, address, device_entity, entities, entity
 from tenants.records import Event
 
 # The parameter that names what was acted on, by application; the first that tells.
@@ -117,7 +117,7 @@ def _entities(told: Activity) -> tuple[str, ...]:
         entity("account", told.affected),
         entity("ip", told.ip),
         entity("app", parameters.text("client_id")),
-        entity("device", parameters.text("DEVICE_ID")),
+        device_entity("google_workspace", parameters.text("DEVICE_ID")),
         entity("file", parameters.text("doc_id")),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from integrations import ocsf
-from integrations.values import Fields, address, entities, entity, severity
+from integrations.values import Fields, address, device_entity, entities, entity, severity
 from tenants.errors import Quarantine
 from tenants.records import Finding
 
@@ -93,7 +93,7 @@ def _entities(data: Mapping[str, Any], accounts: list[str]) -> tuple[str, ...]:
         *(entity("account", one) for one in accounts),
         *(entity("ip", address(one)) for one in _told(data, ("ipAddress",))),
         *(entity("message", one) for one in _told(data, ("messageId",))),
-        *(entity("device", one) for one in _told(data, ("deviceId",))),
+        *(device_entity("google_workspace", one) for one in _told(data, ("deviceId",))),
         *(entity("sender", one) for one in _told(data, ("fromHeader",))),
     )
 

@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/azure-monitor/reference/tables/intuneoperation
 
 from integrations import ocsf
 from integrations.connectors.intune.normalise.devices import PRODUCT
-from integrations.values import Fields, address, content_uid, entities, entity
+from integrations.values import Fields, address, content_uid, device_entity, entities, entity
 from tenants.errors import Quarantine
 from tenants.records import Event
 
@@ -45,7 +45,7 @@ def audit_event(told: Fields) -> Event:
         entities=entities(
             entity("account", user), entity("account_id", actor.text("userId")),
             entity("app", actor.text("applicationId")), entity("ip", ip),
-            *(entity("device", r.text("resourceId")) for r in changed if _is_device(r)),
+            *(device_entity("intune", r.text("resourceId")) for r in changed if _is_device(r)),
         ),
         ocsf=ocsf.event(
             ocsf.API_ACTIVITY, number, _NAMES.get(number, activity), time,
@@ -108,7 +108,11 @@ def enrolment(told: Fields) -> Event:
         is_success=is_success,
         actor=user_id,
         target=device_id,
-        entities=entities(entity("account_id", user_id), entity("device", device_id)),
+        entities=entities(
+            entity("account_id", user_id),
+            device_entity("intune", told.text("IntuneDeviceId")),
+            device_entity("entra", told.text("AADDeviceId")),
+        ),
         ocsf=ocsf.event(
             ocsf.API_ACTIVITY, 1, "Create", time,
             severity_id=1,

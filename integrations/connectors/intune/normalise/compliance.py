@@ -10,7 +10,7 @@ import datetime as dt
 
 from integrations import ocsf
 from integrations.connectors.intune.normalise.devices import PRODUCT
-from integrations.values import Fields, entities, entity
+from integrations.values import Fields, device_entity, entities, entity
 from tenants.errors import Quarantine
 from tenants.records import DirectoryItem, Finding
 
@@ -161,7 +161,7 @@ def _finding(
         actor=user,
         target=device,
         entities=entities(
-            entity("device", device), entity("device", device_id), entity("account", user),
+            entity("device", device), device_entity("intune", device_id), entity("account", user),
             entity("account_id", user_id),
         ),
         ocsf=ocsf.event(

@@ -29,6 +29,7 @@ _OTHERS = {
     "onPremisesSamAccountName": "on_premises_sam_account_name",
     "onPremisesDomainName": "on_premises_domain",
     "onPremisesDistinguishedName": "on_premises_distinguished_name",
+    "onPremisesImmutableId": "immutable_id",
 }
 _TIMES = {
     "createdDateTime": "created_at",
@@ -62,6 +63,8 @@ def user(record: Fields, named: str = "") -> DirectoryItem:
     for theirs, ours in (_TEXTS | _OTHERS).items():
         if theirs in record:
             attributes[ours] = record.text(theirs)
+    if "proxyAddresses" in record:
+        attributes["aliases"] = _aliases(record)
     for theirs, ours in _TIMES.items():
         if record.time(theirs) is not None:
             attributes[ours] = record.time(theirs)
@@ -73,6 +76,12 @@ def user(record: Fields, named: str = "") -> DirectoryItem:
         attributes=attributes,
         is_deleted=record.time("deletedDateTime") is not None,
     )
+
+
+def _aliases(record: Fields) -> list[str]:
+    """Addresses at which mail reaches the user: ``smtp:`` of proxyAddresses, the main one too."""
+    found = (one.partition(":") for one in record.texts("proxyAddresses"))
+    return sorted({address.lower() for kind, _, address in found if kind.lower() == "smtp"})
 
 
 def _states(record: Fields) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from integrations import ocsf
 from integrations.connectors.ninjaone.normalise.computers import name_of
-from integrations.values import Fields, entities, entity
+from integrations.values import Fields, device_entity, entities, entity
 from tenants.records import Event, Finding
 
 _SEVERITIES = {"": 0, "none": 1, "minor": 2, "moderate": 3, "major": 4, "critical": 5}
@@ -26,7 +26,7 @@ def alert(fields: Fields) -> Finding | Event:
     number = _SEVERITIES.get(fields.word("severity"), ocsf.OTHER)
     device = fields.text("deviceId")
     host = name_of(fields.nested("device"))
-    found = entities(entity("device", host), entity("device", device))
+    found = entities(entity("device", host), device_entity("ninjaone", device))
     if is_threat(fields):
         return Finding(
             uid=uid, class_uid=ocsf.DETECTION_FINDING, title=title[:500], time=time,
@@ -37,7 +37,9 @@ def alert(fields: Fields) -> Finding | Event:
                 fields, ocsf.DETECTION_FINDING, 1, "Create",
                 finding_info=ocsf.filled(
                     uid=uid, title=title, desc=fields.text("message"),
-                    created_time=ocsf.epoch_ms(time), types=[fields.text("sourceType")],
+                    created_time=ocsf.epoch_ms(time),
+                    modified_time=ocsf.epoch_ms(fields.time("updateTime")),
+                    types=[fields.text("sourceType")],
                 ),
             ),
         )  # fmt: skip

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from integrations import ocsf
-from integrations.values import Fields, address, entities, entity, severity
+from integrations.values import Fields, address, device_entity, entities, entity, severity
 from tenants.records import Event, Finding
 
 # An alert of a custom detection rule (STAR), which no other feed brings.
@@ -45,7 +45,7 @@ def _event(fields: Fields, data: Fields, uid: str, time: dt.datetime, kind: int 
         target=host or agent_id or (user if about_user else ""),
         source_ip=ip,
         entities=entities(
-            entity("device", host), entity("device", agent_id),
+            entity("device", host), device_entity("sentinelone", agent_id),
             entity("account", user if "@" in user else ""), entity("ip", ip),
             entity("threat", fields.text("threatId")),
         ),
@@ -90,7 +90,7 @@ def _alert(fields: Fields, data: Fields, time: dt.datetime) -> Finding:
         last_activity_at=detected,
         target=host or agent_id,
         entities=entities(
-            entity("device", host), entity("device", agent_id), entity("ip", ip),
+            entity("device", host), device_entity("sentinelone", agent_id), entity("ip", ip),
             entity("ip", remote), entity("domain", data.text("dnsRequest")),
             entity("file", fields.text("secondaryDescription")),
         ),

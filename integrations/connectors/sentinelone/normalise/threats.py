@@ -4,7 +4,7 @@ import datetime as dt
 
 from integrations import ocsf
 from integrations.endpoints import account_name, attacks, digest, file
-from integrations.values import Fields, address, entities, entity, techniques
+from integrations.values import Fields, address, device_entity, entities, entity, techniques
 from tenants.records import Finding
 
 # SentinelOne grades how sure it is, not how bad it would be.
@@ -88,7 +88,8 @@ def threat(fields: Fields) -> Finding:
         actor=account or info.text("processUser"),
         target=host or agent_id,
         entities=entities(
-            entity("device", host), entity("device", agent_id), entity("account", account),
+            entity("device", host), device_entity("sentinelone", agent_id),
+            entity("account", account),
             *(entity("ip", ip) for ip in ips), entity("file", digest(*hashes)),
         ),
         ocsf=_document(fields, uid, time, attack, file(

@@ -4,7 +4,7 @@ As findings of the case room, each would open a case.
 """
 
 from integrations import ocsf
-from integrations.values import Fields, entities, entity
+from integrations.values import Fields, device_entity, entities, entity
 from tenants.records import Event
 
 _SEVERITIES = {"": 0, "info": 1, "warning": 3, "error": 4}
@@ -30,7 +30,7 @@ def alert(fields: Fields) -> Event:
         time=time,
         severity_id=1 if is_over else number,
         target=host or agent_id,
-        entities=entities(entity("device", host), entity("device", agent_id)),
+        entities=entities(entity("device", host), device_entity("tactical_rmm", agent_id)),
         ocsf=ocsf.event(
             ocsf.BASE_EVENT, ocsf.OTHER, "Alert", time,
             severity_id=1 if is_over else number,

@@ -16,6 +16,7 @@ from integrations.values import (
     address,
     content_uid,
     country,
+    device_entity,
     entities,
     entity,
     instant,
@@ -93,7 +94,7 @@ def _entities(fields: Fields) -> tuple[str, ...]:
     return entities(
         entity("account", actor), entity("account", owner), entity("ip", ip),
         entity("ip", address(data.text("dstip", "dest_ip"))),
-        entity("device", agent.text("name")), entity("device", agent.text("id")),
+        entity("device", agent.text("name")), device_entity("wazuh", agent.text("id")),
         *(entity("file", digest(one)) for one in hashes),
     )  # fmt: skip
 

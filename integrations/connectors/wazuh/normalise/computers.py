@@ -3,7 +3,7 @@
 import re
 
 from integrations import ocsf
-from integrations.values import Fields, address, content_uid, entities, entity
+from integrations.values import Fields, address, content_uid, device_entity, entities, entity
 from tenants.records import DirectoryItem, Event
 
 # https://documentation.wazuh.com/current/user-manual/agent/agent-management/agent-connection.html
@@ -87,7 +87,7 @@ def observed(fields: Fields, agent_id: str, kind: str) -> Event:
         activity=f"{kind} {what}".strip(),
         time=time,
         target=agent_id,
-        entities=entities(entity("device", agent_id), entity("ip", ip)),
+        entities=entities(device_entity("wazuh", agent_id), entity("ip", ip)),
         ocsf=ocsf.event(
             ocsf.DEVICE_INVENTORY, 2, "Collect", time,
             severity_id=1,

@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Final
 
 from integrations import ocsf
-from integrations.values import Fields, entities, entity, severity
+from integrations.values import Fields, device_entity, entities, entity, severity
 from tenants.records import Event
 
 _NO_SEVERITY: Final = frozenset({"", "-", "untriaged", "none"})
@@ -88,7 +88,7 @@ def _event(
         severity_id=told.severity_id,
         target=host or device,
         entities=entities(
-            entity("device", host), entity("device", device), entity("cve", told.cve)
+            entity("device", host), device_entity("wazuh", device), entity("cve", told.cve)
         ),
         ocsf=ocsf.event(
             ocsf.VULNERABILITY_FINDING, number, name, time,

@@ -1,0 +1,128 @@
+"""Whose a connection is: two clients are never connected to the same organisation at a vendor.
+
+What identifies an organisation stands in its connector's manifest. Whether it is another client's
+is looked up over all clients; who that is, is never told.
+"""
+
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import connection as database
+
+from integrations.contract import Manifest
+from integrations.errors import OrganisationChanged, OrganisationTaken
+from integrations.models import Connection
+from tenants import scope
+
+_SECURE = 443
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a connection reads: `parts` of what is at `place`; everything there where it has none.
+
+    Without a place nothing is claimed, since the connection reads nothing by itself.
+    """
+
+    place: tuple[str, ...]
+    parts: frozenset[str]
+
+    def meets(self, other: "Claim") -> bool:
+        """Whether both read something of the same organisation."""
+        if not self.place or self.place != other.place:
+            return False
+        return not self.parts or not other.parts or bool(self.parts & other.parts)
+
+    def is_another_than(self, other: "Claim") -> bool:
+        """Whether this is another organisation, not more or less of the same one."""
+        if not self.place and not other.place:
+            return False
+        return not self.meets(other) or bool(self.parts) != bool(other.parts)
+
+
+def claim(manifest: Manifest, settings: Mapping[str, str]) -> Claim:
+    """Return what a connection with these settings reads. Pure."""
+    told = manifest.organisation
+    place = tuple(_folded(settings.get(n, ""), told.port) for n in told.at)
+    split = told.split or (lambda text: [text])
+    named = settings.get(told.part, "").strip() if told.part else ""
+    parts = frozenset(_folded(one, told.port) for one in split(named)) if named else frozenset()
+    return Claim(place or ((told.part,) if told.part else ()), parts)
+
+
+def check_free(manifest: Manifest, settings: Mapping[str, str]) -> None:
+    """Refuse to connect the scope's tenant to what another client is connected to.
+
+    Held until the transaction ends, so that two clients can't be connected at once.
+    """
+    wanted = claim(manifest, settings)
+    if not wanted.place:
+        return
+    own = scope.require_tenant_id()
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 11))", [f"connect {manifest.id}"]
+        )
+    with scope.reading(scope.ALL):
+        others = Connection.in_scope().filter(connector=manifest.id).exclude(tenant_id=own)
+        claims = [claim(manifest, told) for told in others.values_list("settings", flat=True)]
+    for other in claims:
+        if wanted.meets(other):
+            raise OrganisationTaken(_why_not(manifest, wanted, other))
+
+
+def is_another(manifest: Manifest, before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Whether the settings name another organisation than before."""
+    return claim(manifest, after).is_another_than(claim(manifest, before))
+
+
+def refuse_another(manifest: Manifest) -> OrganisationChanged:
+    """Return what to say where a connection would be given another organisation unasked."""
+    named = " and ".join(_names(manifest))
+    return OrganisationChanged(
+        f"This names another organisation at {manifest.vendor} ({named}) than the client is "
+        "connected to. A client has one connection of a kind: correct what was entered, or say "
+        "that it replaces the organisation. Everything is then read anew, and what was read of the "
+        "other one is marked as deleted."
+    )
+
+
+def _why_not(manifest: Manifest, wanted: Claim, other: Claim) -> str:
+    part = manifest.organisation.part
+    if not wanted.parts and part:
+        return (
+            f"Another client is connected to this already: without {part} everything there would "
+            f"be read, theirs too. Enter {part}."
+        )
+    if not other.parts and part:
+        return (
+            f"Another client is connected to this already, and its connection has no {part}, so "
+            f"it reads everything there, also what is meant here. Enter {part} in that one first."
+        )
+    return (
+        f"Another client is connected to this already ({' and '.join(_names(manifest))}): check "
+        "whose it is."
+    )
+
+
+def _names(manifest: Manifest) -> list[str]:
+    told = manifest.organisation
+    return [*told.at, *([told.part] if told.part else [])]
+
+
+def _folded(value: str, port: int) -> str:
+    """Return a setting so that what means the same is equal."""
+    text = value.strip().casefold().rstrip("/.")
+    if "://" not in text:
+        return text.removesuffix(f":{port}")
+    parts = urllib.parse.urlsplit(text)
+    usual = port if port else _SECURE
+    return f"{parts.hostname or ''}:{_port(parts) or usual}{parts.path}"
+
+
+def _port(parts: urllib.parse.SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:
+        return None

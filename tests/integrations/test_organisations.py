@@ -1,0 +1,198 @@
+"""Two clients never read the same organisation, and a connection never changes it unasked."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from integrations import connections, organisations, polling, registry
+from integrations.contract import Page
+from integrations.errors import OrganisationChanged, OrganisationTaken
+from integrations.models import Connection, FeedState
+from tenants import intake, scope, work
+from tenants.models import Account, Device, LedgerEntry, Tenant, Work
+from tenants.records import DirectoryItem, SourceRecord
+
+Settings = Mapping[str, str]
+_ENTRA = (
+    {"tenant_id": "AAAA-1", "client_id": "app-1"},
+    {"tenant_id": "aaaa-1 ", "client_id": "app-2"},
+    {"tenant_id": "bbbb-2", "client_id": "app-1"},
+)
+# For each connector one organisation, the same in other words, and another one.
+ORGANISATIONS: dict[str, tuple[Settings, Settings, Settings]] = {
+    "microsoft365": _ENTRA,
+    "intune": _ENTRA,
+    "defender_endpoint": _ENTRA,
+    "google_workspace": (
+        {"admin": "ann@acme.example"}, {"admin": "Bob@ACME.example"}, {"admin": "ann@b.example"},
+    ),
+    "crowdstrike": (
+        {"client_id": "a" * 32},
+        {"client_id": "A" * 32, "endpoint": "https://api.eu-1.crowdstrike.com"},
+        {"client_id": "b" * 32},
+    ),
+    "sentinelone": (
+        {"endpoint": "https://x.sentinelone.net", "site_id": "7"},
+        {"endpoint": "https://X.sentinelone.net:443/", "site_id": "7"},
+        {"endpoint": "https://x.sentinelone.net", "site_id": "8"},
+    ),
+    "wazuh": (
+        {"endpoint": "https://w.example:55000", "username": "a", "group": "acme"},
+        {"endpoint": "https://w.example:55000/", "username": "b", "group": "Acme"},
+        {"endpoint": "https://w.example:55000", "username": "a", "group": "bolt"},
+    ),
+    "ninjaone": (
+        {"endpoint": "https://eu.ninjarmm.com", "organization_id": "3", "client_id": "one"},
+        {"endpoint": "https://eu.ninjarmm.com/", "organization_id": "3", "client_id": "two"},
+        {"endpoint": "https://eu.ninjarmm.com", "organization_id": "4", "client_id": "one"},
+    ),
+    "tactical_rmm": (
+        {"endpoint": "https://api.example.com", "client_id": "3"},
+        {"endpoint": "https://api.example.com/", "client_id": "3"},
+        {"endpoint": "https://api.example.com", "client_id": "4"},
+    ),
+    "active_directory": (
+        {"server": "dc1.acme.example", "username": "a@acme.example"},
+        {"server": "DC1.acme.example:636", "username": "b@acme.example"},
+        {"server": "dc1.bolt.example", "username": "a@acme.example"},
+    ),
+    "ansible_hosts": (
+        {"hosts": "web-1 192.0.2.10\nweb-2 192.0.2.11", "known_hosts": "k"},
+        {"hosts": "front 192.0.2.11:22 ring:pilot", "known_hosts": "k"},
+        {"hosts": "web-1 192.0.2.12", "known_hosts": "k"},
+    ),
+    "imap": (
+        {"server": "mail.example", "mailboxes": "ann@acme.example, bob@acme.example"},
+        {"server": "mail.example:993", "mailboxes": "BOB@acme.example"},
+        {"server": "mail.example", "mailboxes": "bob@bolt.example"},
+    ),
+    "dns": (
+        {"domains": "acme.example, acme.test"}, {"domains": "ACME.test."},
+        {"domains": "bolt.example"},
+    ),
+}  # fmt: skip
+
+
+def connect(connector: str, settings: Settings) -> Connection:
+    """Connect the scope's tenant; nothing is asked of the vendor."""
+    manifest = registry.connector(connector)
+    secrets = {n: "secret" for n, text in manifest.secrets.items() if text[:8] != "Optional"}
+    return connections.create(
+        connector=connector, name=manifest.title, settings=settings, secrets=secrets, actor="test"
+    )
+
+
+def change(row: Connection, settings: Settings, **more: Any) -> Connection:
+    return connections.change(
+        row.id, settings=settings, secrets={}, expires_at=None, actor="test", **more
+    )
+
+
+def test_every_connector_that_reads_something_says_whose_it_is() -> None:
+    silent = {
+        name for name, one in registry.CONNECTORS.items()
+        if all(feed.is_pushed for feed in one.feeds)
+    }  # fmt: skip
+    assert silent == {"webhook"}
+    assert set(ORGANISATIONS) == set(registry.CONNECTORS) - silent
+
+
+@pytest.mark.parametrize("connector", ORGANISATIONS)
+def test_two_clients_never_have_one_organisation(connector, tenant, other_tenant) -> None:
+    own, same, another = ORGANISATIONS[connector]
+    with scope.tenant(tenant.id):
+        row = connect(connector, own)
+    with scope.tenant(other_tenant.id):
+        with pytest.raises(OrganisationTaken) as refused:
+            connect(connector, same)
+        assert connect(connector, another).settings == another
+    assert tenant.name not in str(refused.value)
+    assert tenant.slug not in str(refused.value)
+    # Nor by a change, whoever says that it is meant so.
+    with scope.tenant(tenant.id), pytest.raises(OrganisationTaken):
+        organisations.check_free(registry.connector(connector), another)
+    assert not organisations.is_another(registry.connector(connector), row.settings, same)
+    assert organisations.is_another(registry.connector(connector), row.settings, another)
+
+
+@pytest.mark.parametrize(("connector", "part"), [("wazuh", "group"), ("sentinelone", "site_id")])
+@pytest.mark.parametrize("whole_first", [True, False])
+def test_nobody_reads_a_whole_console_beside_another_client(
+    connector, part, whole_first, tenant, other_tenant
+) -> None:
+    narrow = ORGANISATIONS[connector][0]
+    whole = {name: value for name, value in narrow.items() if name != part}
+    first, second = (whole, narrow) if whole_first else (narrow, whole)
+    with scope.tenant(tenant.id):
+        connect(connector, first)
+    with scope.tenant(other_tenant.id), pytest.raises(OrganisationTaken, match=f"Enter {part}"):
+        connect(connector, second)
+
+
+def told(*items: DirectoryItem) -> None:
+    named = {item.external_id: item for item in items}
+    intake.take(
+        connector="crowdstrike",
+        feed="hosts",
+        records=[SourceRecord({"id": one}) for one in named],
+        normalise=lambda record: named[record.body["id"]],
+    )
+
+
+def test_another_organisation_is_refused_unless_it_replaces_the_one_before(in_tenant) -> None:
+    own, _, another = ORGANISATIONS["crowdstrike"]
+    row = connect("crowdstrike", own)
+    FeedState.objects.update(cursor={"since": "2026-11-20T00:00:00+00:00"})
+    ann = DirectoryItem("account", "ann", "ann@acme.example", attributes={"email": "a@b.example"})
+    told(ann, DirectoryItem("device", "d1", "PC-1"))
+    with pytest.raises(OrganisationChanged, match="one connection of a kind"):
+        change(row, another)
+    assert not FeedState.objects.filter(cursor={}).exists()
+    change(row, another, replaces=True)
+    assert not FeedState.objects.exclude(cursor={}).exists()
+    assert not Account.objects.filter(deleted_upstream_at=None).exists()
+    entry = LedgerEntry.objects.get(kind="connection.organisation_replaced")
+    assert entry.body == {"marked_deleted": 2, "feeds_read_anew": FeedState.objects.count()}
+    # What is told again, word for word, is there again.
+    told(ann)
+    assert Account.objects.get().deleted_upstream_at is None
+    assert Device.objects.get().deleted_upstream_at is not None
+
+
+def test_a_correction_within_an_organisation_reads_on(in_tenant) -> None:
+    own, same, _ = ORGANISATIONS["crowdstrike"]
+    row = connect("crowdstrike", own)
+    FeedState.objects.update(cursor={"since": "x"})
+    change(row, {"client_id": same["client_id"]})
+    assert not FeedState.objects.filter(cursor={}).exists()
+
+
+def test_a_page_of_the_organisation_before_is_not_kept(tenant: Tenant, monkeypatch) -> None:
+    own, _, another = ORGANISATIONS["crowdstrike"]
+    manifest = registry.connector("crowdstrike")
+    hosts = manifest.feed("hosts")
+
+    def fetch(client: Any, cursor: Mapping[str, Any]) -> Iterator[Page]:
+        if not cursor:
+            with scope.tenant(tenant.id):
+                change(Connection.objects.get(), another, replaces=True)
+        yield Page((SourceRecord({"device_id": "d1", "hostname": "PC-1"}),), {"since": "x"}, True)
+
+    told_of = dataclasses.replace(manifest, feeds=(dataclasses.replace(hosts, fetch=fetch),))
+    monkeypatch.setattr(registry, "CONNECTORS", MappingProxyType({"crowdstrike": told_of}))
+    with scope.tenant(tenant.id):
+        connect("crowdstrike", own)
+        state = FeedState.objects.get()
+    held = work.claim(Work.objects.get(subject=state.id).id)
+    assert held is not None
+    polling.poll(tenant.id, state.id)
+    work.complete(held)
+    with scope.tenant(tenant.id):
+        assert FeedState.objects.get().cursor == {}
+        assert not Device.objects.exists()
+    due = Work.objects.get(subject=state.id).due_at
+    assert due <= dt.datetime.now(dt.UTC)
