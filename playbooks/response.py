@@ -277,9 +277,5 @@ def set_status(case: Case) -> None:
         if plan.approvals.filter(decision="pending").exists()
     ]
     case.status = Case.Status.AWAITING_APPROVAL if waiting else Case.Status.RESPONDING
-    case.needs = (
-        f"Approve or reject {len(waiting)} plan{'s' if len(waiting) > 1 else ''}."
-        if waiting
-        else ""
-    )
+    case.needs = approvals.to_decide(len(waiting)) if waiting else ""
     case.save(update_fields=["status", "needs"])
