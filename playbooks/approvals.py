@@ -15,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 
 from playbooks import agreement
-from playbooks.approval_policy import DEFAULTS, ApprovalPolicy
+from playbooks.approval_policy import DEFAULTS, LONGEST_PLAN, ApprovalPolicy
 from playbooks.errors import ApprovalError
 from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import Approval, Plan, Step, Tier
@@ -29,8 +29,8 @@ from tenants.models import Case, PlaybookMode
 _TOO_LATE = "Nobody approved it in time."
 _WAITING = Step.Status.AWAITING_APPROVAL
 _DECIDE = re.compile(r" ?Approve or reject (\d+ plans?|the undoing)\.")
-# A plan is too old to be carried out after three days: an answer after this helps nobody.
-_LONGEST_WAIT = dt.timedelta(hours=71)
+# An answer after this helps nobody: what it allows has to begin as well.
+_LONGEST_WAIT = LONGEST_PLAN - dt.timedelta(hours=1)
 
 
 def policy(tier: str) -> ApprovalPolicy:
