@@ -21,6 +21,7 @@ from playbooks import (
     comparing,
     investigation,
     reminders,
+    replanning,
     response,
     routines,
     runner,
@@ -50,6 +51,8 @@ STAGES: Mapping[str, work.Handler] = {
     "routine": routines.carry_out,
     # The verdict's responses become plans, each step with its tier; people are asked.
     "respond": response.respond,
+    # What waits for somebody is planned again where what it was made on has changed.
+    "replan": replanning.look,
     # A plan is carried out: intended, called, verified by reading back.
     "run": runner.advance,
     # Whoever has not answered is reminded, and then the next contact is asked.
@@ -134,6 +137,12 @@ def routine(work_id: str) -> None:
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="replan", **_OPTIONS)
+def replan(work_id: str) -> None:
+    """Plan again what waits for somebody."""
+    _perform(work_id)
+
+
 @dramatiq.actor(actor_name="run", **_OPTIONS)
 def run(work_id: str) -> None:
     """Carry out a plan."""
@@ -194,6 +203,7 @@ _ACTORS = {
         investigate,
         routine,
         respond,
+        replan,
         run,
         remind,
         notify,

@@ -1,13 +1,15 @@
 """How long each tier has for its answer, who is reminded when, and what silence means."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
 ON_TIMEOUT = ("end", "technician", "reversible_part")
-# A plan is too old to be carried out after three days.
-_MOST_HOURS = 72
+# Nothing of a plan that is older begins: what was right then may be wrong now.
+LONGEST_PLAN = dt.timedelta(days=3)
+_MOST_HOURS = LONGEST_PLAN // dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)

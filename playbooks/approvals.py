@@ -7,6 +7,7 @@ done. Never silence.
 """
 
 import datetime as dt
+import re
 import uuid
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 
 from playbooks import agreement
-from playbooks.approval_policy import DEFAULTS, ApprovalPolicy
+from playbooks.approval_policy import DEFAULTS, LONGEST_PLAN, ApprovalPolicy
 from playbooks.errors import ApprovalError
 from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import Approval, Plan, Step, Tier
@@ -27,8 +28,9 @@ from tenants.models import Case, PlaybookMode
 
 _TOO_LATE = "Nobody approved it in time."
 _WAITING = Step.Status.AWAITING_APPROVAL
-# A plan is too old to be carried out after three days: an answer after this helps nobody.
-_LONGEST_WAIT = dt.timedelta(hours=71)
+_DECIDE = re.compile(r" ?Approve or reject (\d+ plans?|the undoing)\.")
+# An answer after this helps nobody: what it allows has to begin as well.
+_LONGEST_WAIT = LONGEST_PLAN - dt.timedelta(hours=1)
 
 
 def policy(tier: str) -> ApprovalPolicy:
@@ -327,6 +329,26 @@ def _to_change(plan: Plan, status: str, **wanted: Any) -> list[Step]:
     return list(steps.select_for_update(of=("self",)).order_by("position"))
 
 
+def _nobody_is_asked(case_id: uuid.UUID) -> None:
+    """Take back that somebody has to decide; what else a technician has to do stays."""
+    case = Case.objects.select_for_update().get(id=case_id)
+    if case.status == Case.Status.AWAITING_APPROVAL:
+        case.status, case.needs = Case.Status.RESPONDING, ""
+    elif case.status == Case.Status.NEEDS_TECHNICIAN:
+        case.needs = besides_deciding(case)
+    case.save(update_fields=["status", "needs"])
+
+
+def besides_deciding(case: Case) -> str:
+    """Return what a technician has to do for a case, besides deciding on its plans."""
+    return _DECIDE.sub("", case.needs).strip()
+
+
+def to_decide(plans: int) -> str:
+    """Say on a case that so many plans of it wait for somebody."""
+    return f"Approve or reject {plans} plan{'s' if plans > 1 else ''}."
+
+
 def _resume(plan: Plan) -> None:
     """Let the run look again, now that something was decided."""
     if not plan.approvals.filter(decision=Approval.Decision.PENDING).exists():
@@ -337,7 +359,5 @@ def _resume(plan: Plan) -> None:
         plan__case=plan.case, decision=Approval.Decision.PENDING
     ).exists()
     if not waiting:
-        Case.objects.filter(id=plan.case_id, status=Case.Status.AWAITING_APPROVAL).update(
-            status=Case.Status.RESPONDING, needs=""
-        )
+        _nobody_is_asked(plan.case_id)
     work.schedule("run", plan.run.id)

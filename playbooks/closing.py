@@ -12,6 +12,8 @@ from playbooks.response import OPEN_PLANS, left_for_technician, needs_technician
 from tenants import ledger, scope
 from tenants.models import Account, Case, Verdict
 
+_MOST_TOLD = 10
+
 
 def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
     """Close the case if everything planned for it is over and proven. Handler of work `close`."""
@@ -23,13 +25,14 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         _note_containment(case, steps)
         if Plan.objects.filter(case=case, status__in=OPEN_PLANS).exists():
             return
-        unproven = (
-            _unproven(steps)
-            or _containment_undone(case, steps)
-            or left_for_technician(case)
-            or _others_named(case)
-            or _governed_elsewhere(steps)
+        left = (
+            _unproven(steps),
+            _containment_undone(case, steps),
+            left_for_technician(case),
+            _others_named(case),
+            _governed_elsewhere(steps),
         )
+        unproven = " ".join(filter(None, left))
         news = unread.news(case)
         if unproven:
             needs_technician(case, unproven)
@@ -70,27 +73,34 @@ def _note_containment(case: Case, steps: list[Step]) -> None:
 
 
 def _unproven(steps: list[Step]) -> str:
-    """Return what stands between the case and its proof, in one sentence; empty if nothing."""
-    for step in steps:
-        title = catalog.get(step.action).title
-        if step.status == Step.Status.FAILED:
-            return f"“{title}” for {step.target_name} failed: {step.error}"
-        if settling.was_told_done(step):
-            continue
-        if step.status == Step.Status.UNKNOWN:
-            return (
-                f"“{title}” for {step.target_name}: {step.error} Look at the vendor, and say on "
-                "the plan's page whether it was done."
-            )
-        if step.status == Step.Status.FORBIDDEN:
-            return f"“{title}” for {step.target_name} is not done by itself. {_rule(step)}"
-        if step.status == Step.Status.SKIPPED:
-            return f"“{title}” for {step.target_name} was not done. {step.error}"
-        if step.status not in (Step.Status.VERIFIED, Step.Status.ROLLED_BACK):
-            return f"“{title}” for {step.target_name} is not finished."
-        if step.status == Step.Status.VERIFIED and not step.holds:
-            words = step.read_back.get("explanation", "")
-            return f"“{title}” for {step.target_name} no longer holds. {words}".strip()
+    """Return what stands between the case and its proof, step by step; empty if nothing."""
+    found = [words for step in steps if (words := without_proof(step))]
+    told = found[:_MOST_TOLD]
+    if len(found) > _MOST_TOLD:
+        told.append(f"{len(found) - _MOST_TOLD} more are not proven either: see the plans.")
+    return " ".join(told)
+
+
+def without_proof(step: Step) -> str:
+    """Return what one action lacks, in one sentence; empty if nothing."""
+    what = f"“{catalog.get(step.action).title}” for {step.target_name}"
+    if step.status == Step.Status.FAILED:
+        return f"{what} failed: {step.error}"
+    if settling.was_told_done(step):
+        return ""
+    if step.status == Step.Status.UNKNOWN:
+        return (
+            f"{what}: {step.error} Look at the vendor, and say on the plan's page whether it was "
+            "done."
+        )
+    if step.status == Step.Status.FORBIDDEN:
+        return f"{what} is not done by itself. {_rule(step)}"
+    if step.status == Step.Status.SKIPPED:
+        return f"{what} was not done. {step.error}"
+    if step.status not in (Step.Status.VERIFIED, Step.Status.ROLLED_BACK):
+        return f"{what} is not finished."
+    if step.status == Step.Status.VERIFIED and not step.holds:
+        return f"{what} no longer holds: {step.read_back.get('explanation', '')}"
     return ""
 
 
@@ -105,7 +115,9 @@ def _containment_undone(case: Case, steps: list[Step]) -> str:
     ]
     if not undone:
         return ""
-    return f"{undone[0]} was undone: contain it again, or close the case with another verdict."
+    was = "were" if len(undone) > 1 else "was"
+    told = ", ".join(undone)
+    return f"{told} {was} undone: contain it again, or close the case with another verdict."
 
 
 def _rule(step: Step) -> str:

@@ -1,7 +1,5 @@
 """What a playbook gets to see of a case: plain JSON, gathered here and nowhere else."""
 
-import datetime as dt
-import zoneinfo
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +7,7 @@ from django.utils import timezone
 
 from playbooks import availability, case_devices, directory_facts
 from playbooks.case_devices import CaseDevice
+from playbooks.freezes import zone_of
 from playbooks.playbook import NO_VERDICT
 from tenants.canonical import jsonable
 from tenants.models import Account, Case, Evidence, Finding, Severity, Tenant
@@ -18,7 +17,7 @@ def of_case(case: Case) -> dict[str, Any]:
     """Return the facts of `case` as they are known now."""
     answers = _newest_answers(case)
     evidence = {step: _answer(row) for step, row in answers.items()}
-    now = _local_now(case.tenant.time_zone)
+    now = timezone.now().astimezone(zone_of(case.tenant.time_zone))
     facts: dict[str, Any] = {
         "case": _case(case),
         "tenant": _tenant(case.tenant),
@@ -165,11 +164,3 @@ def _device(device: CaseDevice) -> dict[str, Any]:
     return {
         **directory_facts.device(own), **whole, **({"elsewhere": elsewhere} if elsewhere else {})
     }  # fmt: skip
-
-
-def _local_now(time_zone: str) -> dt.datetime:
-    try:
-        zone: dt.tzinfo = zoneinfo.ZoneInfo(time_zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        zone = dt.UTC
-    return timezone.now().astimezone(zone)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from integrations import catalog
 from integrations.models import Connection
 from playbooks import activation, mailboxes, targets
+from playbooks.approval_policy import LONGEST_PLAN
 from playbooks.engagement import TIERS, Engagement, judge
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Step, Tier
@@ -26,8 +27,6 @@ REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
 _HOUR = dt.timedelta(hours=1)
 # The setting that names whose mailboxes a mail server is asked for, and not who asks.
 _SERVED = "mailboxes"
-# Longer than any approval may take; what was right then may be wrong now.
-_LONGEST_PLAN = dt.timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def _out_of_date(step: Step) -> Obstacle | None:
     plan = step.run.plan
     if plan.case.status == Case.Status.CLOSED:
         return Obstacle("The case was closed before this step began.", is_final=True)
-    if timezone.now() - plan.created_at > _LONGEST_PLAN:
+    if timezone.now() - plan.created_at > LONGEST_PLAN:
         return Obstacle(
             "The plan is more than three days old: look at the case again.", is_final=True
         )

@@ -17,6 +17,7 @@ from integrations import catalog
 from playbooks import stuck
 from playbooks.jobs import HeldBack, OutOfReach, Wait
 from playbooks.models import Run, Step
+from playbooks.steps import NEVER, NOT_BEGUN
 from tenants import ledger
 from tenants.models import Case
 
@@ -24,8 +25,6 @@ from tenants.models import Case
 PATIENCE = dt.timedelta(minutes=2)
 # How long a step may be kept from beginning before a technician is told.
 SILENCE = dt.timedelta(minutes=15)
-_NOT_BEGUN = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
-_NEVER = (Step.Status.SKIPPED, Step.Status.FORBIDDEN)
 _CALLED_TO = (
     Case.Status.RESPONDING, Case.Status.AWAITING_APPROVAL, Case.Status.NEEDS_TECHNICIAN,
 )  # fmt: skip
@@ -115,7 +114,7 @@ def _tell(run: Run, steps: Sequence[Step], waits: Mapping[uuid.UUID, Wait]) -> N
 
 def _gone_past(run: Run) -> set[str]:
     """Return the steps that others needed and yet went on without."""
-    begun = set(run.steps.exclude(status__in=(*_NOT_BEGUN, *_NEVER)).values_list("key", flat=True))
+    begun = set(run.steps.exclude(status__in=NOT_BEGUN + NEVER).values_list("key", flat=True))
     told = [one for one in run.plan.document["steps"] if one["id"] in begun]
     return {needed for one in told for needed in one["needs"]}
 

@@ -7,11 +7,21 @@ from typing import Any
 
 from django.utils import timezone
 
-from playbooks import activation, case_devices, response, stuck, triage, unread, verdicts
+from playbooks import (
+    activation,
+    case_devices,
+    replanning,
+    response,
+    stuck,
+    triage,
+    unread,
+    verdicts,
+)
 from playbooks import facts as case_facts
 from playbooks.gathering import gather
 from playbooks.language import Playbook
-from playbooks.response import NEEDS
+from playbooks.models import Plan
+from playbooks.response import NEEDS, OPEN_PLANS
 from playbooks.verdicts import Result
 from playbooks.versions import remember
 from tenants import ledger, scope, work
@@ -53,6 +63,8 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
     with scope.tenant(tenant_id):
         case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
         _decide(case, playbook, read)
+    # What waits for somebody is asked for anew before what follows from the verdict is planned.
+    replanning.look_at_case(tenant_id, case_id)
 
 
 def _choose(case: Case, facts: Mapping[str, Any]) -> Playbook | None:
@@ -142,8 +154,16 @@ def _keep_verdict(case: Case, result: Result, detail: Mapping[str, Any]) -> None
         subject=f"the later look says {result.verdict} ({result.confidence})",
         body=detail,
     )
-    left = stuck.without_call(case.needs) or NEEDS.get(Verdict(case.verdict), "")
     later = NEEDS.get(Verdict(result.verdict), "")
+    if Plan.objects.filter(case=case, status__in=OPEN_PLANS).exists():
+        # People are asked already; what the later look says is said when that is over.
+        if later:
+            told = [*case.verdict_detail.get("left_before", []), f"An alert came later. {later}"]
+            case.verdict_detail = {**case.verdict_detail, "left_before": told}
+            case.save(update_fields=["verdict_detail"])
+        response.set_status(case)
+        return
+    left = stuck.without_call(case.needs) or NEEDS.get(Verdict(case.verdict), "")
     if later and later not in left:
         left = f"{left} An alert came later. {later}".strip()
     if left:

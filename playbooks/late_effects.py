@@ -10,10 +10,9 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.contract import ReadBack
-from playbooks import settling
+from playbooks import closing, settling, stuck
 from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask
 from playbooks.models import Step
-from playbooks.response import needs_technician
 from playbooks.stepping import mark_undone
 from playbooks.steps import change
 from tenants import scope, work
@@ -58,6 +57,7 @@ def _record(job: Job, seen: ReadBack) -> None:
         if step.status not in NOT_SEEN:
             return
         asked, was_settled = settling.asked(step), settling.was_told_done(step)
+        given_up = closing.without_proof(step)
         keep = {"read_back": as_json(seen), "verified_at": timezone.now()}
         body = {"read_back": keep["read_back"], "words": seen.explanation}
         change(step, Step.Status.VERIFIED, keep=keep, body=body, kind="step.verified_late")
@@ -71,8 +71,11 @@ def _record(job: Job, seen: ReadBack) -> None:
         if case.status == Case.Status.CLOSED:
             case.closed_at, case.closed_with_proof = None, False
             case.save(update_fields=["closed_at", "closed_with_proof"])
+        # It was put before a technician as what failed.
+        case.needs = case.needs.replace(given_up, "").strip()
+        case.save(update_fields=["needs"])
         title = catalog.get(step.action).title
-        needs_technician(
+        stuck.also_needs(
             case,
             f"“{title}” for {step.target_name} took effect after all, when it had been given up: "
             "keep it, or undo it.",

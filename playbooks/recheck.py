@@ -14,10 +14,9 @@ from django.utils import timezone
 from integrations import catalog
 from integrations.contract import Client, ReadBack
 from integrations.errors import NotFound
-from playbooks import agreement, late_effects, settling
+from playbooks import agreement, late_effects, settling, stuck
 from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask, load
 from playbooks.models import Step
-from playbooks.response import needs_technician
 from playbooks.stepping import FIRST_RECHECK
 from playbooks.steps import UNDO
 from tenants import ledger, scope, work
@@ -153,7 +152,7 @@ def _say_unseen(step: Step, why: str) -> None:
     elif case.status != Case.Status.NEEDS_TECHNICIAN:
         # Others still work on it, and the step says it.
         return
-    needs_technician(case, f"{case.needs} {_unseen(step)}".strip())
+    stuck.also_needs(case, _unseen(step))
 
 
 def _unseen(step: Step) -> str:
@@ -187,10 +186,8 @@ def _reopen(step: Step, words: str) -> None:
     case.reopened_count += 1
     case.save(update_fields=["contained_at", "reopened_count"])
     _open_again(case)
-    needs_technician(
-        case,
-        f"“{catalog.get(step.action).title}” for {step.target_name} no longer holds: {words}",
-    )
+    lost = f"“{catalog.get(step.action).title}” for {step.target_name} no longer holds: {words}"
+    stuck.also_needs(case, lost)
     if not _undoings(step).exclude(called_at=None).exists():
         # An undoing that failed and yet had its effect says nothing about the playbook.
-        agreement.reopened(step.run.plan, words=case.needs)
+        agreement.reopened(step.run.plan, words=lost)

@@ -10,26 +10,62 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from playbooks import availability, planner, response, rules, settling
 from playbooks import facts as case_facts
-from playbooks.engagement import TIERS
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
-from playbooks.standing import what
-from playbooks.steps import change
+from playbooks.standing import differences, what
+from playbooks.steps import NEVER, NOT_BEGUN, change
 from playbooks.versions import playbook_of
-from tenants import ledger
+from tenants import ledger, scope
 from tenants.models import Case, PlaybookMode
 
-_TO_COME = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
-_NEVER = (Step.Status.FORBIDDEN, Step.Status.SKIPPED)
 _ASKED_AGAIN_IN = (
     Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING,
 )  # fmt: skip
 _NOT_NOW = "On what is known now it would not be planned."
 _REASON = "What the plan was made on has changed: it was planned again."
+
+
+def look(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
+    """Plan again what waits for somebody where what it was made on has changed.
+
+    Handler of work `replan`.
+    """
+    with scope.tenant(tenant_id):
+        waiting = list(_waiting().values_list("id", flat=True))
+    for plan_id in waiting:
+        with scope.tenant(tenant_id):
+            for plan in _waiting().filter(id=plan_id):
+                replace_if_changed(plan)
+
+
+def look_at_case(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
+    """Plan again what of one case waits for somebody where what it was made on has changed."""
+    with scope.tenant(tenant_id):
+        for plan in _waiting().filter(case=case_id):
+            replace_if_changed(plan)
+
+
+def before_deciding(approval_id: uuid.UUID) -> None:
+    """Plan again what somebody is about to decide on, where what it was made on has changed.
+
+    Whoever decides then is told that there is another plan. In a transaction before the decision's
+    own, whose refusal would take it back.
+    """
+    pending = _waiting().filter(
+        approvals__id=approval_id, approvals__decision=Approval.Decision.PENDING
+    )
+    for plan in pending:
+        replace_if_changed(plan)
+
+
+def _waiting() -> QuerySet[Plan]:
+    rows = Plan.objects.filter(status=Plan.Status.AWAITING_APPROVAL)
+    return rows.select_related("case").order_by("created_at")
 
 
 def replace_if_changed(plan: Plan) -> Plan | None:
@@ -44,9 +80,9 @@ def replace_if_changed(plan: Plan) -> Plan | None:
     if plan.status not in response.OPEN_PLANS or "reverses" in plan.document:
         return None
     steps = set(Step.objects.filter(run__plan=plan).values_list("status", flat=True))
-    if not steps & set(_TO_COME):
+    if not steps & set(NOT_BEGUN):
         return None
-    if steps - set(_TO_COME) - set(_NEVER):
+    if steps - set(NOT_BEGUN) - set(NEVER):
         _drop_what_changed(plan)
         return None
     facts = {**case_facts.of_case(plan.case), **_given(plan)}
@@ -73,7 +109,7 @@ def _drop_what_changed(plan: Plan) -> None:
     except (PlaybookError, ConditionError):
         planned = set()
     told = {step["id"]: step for step in plan.document["steps"]}
-    waiting = Step.objects.filter(run__plan=plan, status__in=_TO_COME).exclude(tier=Tier.AUTOMATIC)
+    waiting = Step.objects.filter(run__plan=plan, status__in=NOT_BEGUN).exclude(tier=Tier.AUTOMATIC)
     for step in waiting.select_related("run__plan").select_for_update(of=("self",)):
         if what(told[step.key]) not in planned:
             change(step, Step.Status.SKIPPED, error=_NOT_NOW)
@@ -151,26 +187,8 @@ def _plan_now(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
     return planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), at_least)
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say what `now` would do that `before` did not say, or only under a stricter tier. Pure."""
-    old = {what(step): step for step in before["steps"]}
-    new = {what(step): step for step in now["steps"]}
-    found = [f"no longer: {_words(old[key])}" for key in old if key not in new]
-    found += [f"new: {_words(new[key])}" for key in new if key not in old]
-    found += [
-        f"{_words(new[key])} needs {new[key]['tier']} instead of {old[key]['tier']}"
-        for key in new
-        if key in old and TIERS.index(new[key]["tier"]) > TIERS.index(old[key]["tier"])
-    ]
-    return found
-
-
-def _words(step: Mapping[str, Any]) -> str:
-    return f"{step['title']} ({step['target']['name']})"
-
-
 def _end(plan: Plan, why: str) -> None:
-    waiting = Step.objects.filter(run__plan=plan, status__in=_TO_COME)
+    waiting = Step.objects.filter(run__plan=plan, status__in=NOT_BEGUN)
     for step in waiting.select_related("run__plan"):
         change(step, Step.Status.SKIPPED, error=_REASON)
     now = timezone.now()

@@ -92,7 +92,8 @@ def _is_due(case: Case) -> bool:
 
 def _go_on(case: Case, plans: list[Plan]) -> None:
     """Say on the case what happens next: its plans, closing, or a technician."""
-    adopted = [plan for plan in plans if plan.status != Plan.Status.SHADOW]
+    still_open = Plan.objects.filter(case=case, status__in=OPEN_PLANS)
+    adopted = [plan for plan in plans if plan.status != Plan.Status.SHADOW] or list(still_open)
     left = left_for_technician(case)
     if adopted:
         set_status(case)
@@ -156,7 +157,11 @@ def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) 
     version = remember(held.playbook)
     if held.mode == PlaybookMode.SHADOW:
         return _keep_shadow(case, document, facts, version.sha256, in_force.version)
-    stands = standing.rejected(case, document, version.sha256) or standing.done(case, document)
+    stands = (
+        standing.waiting(case, document, version.sha256)
+        or standing.rejected(case, document, version.sha256)
+        or standing.done(case, document)
+    )
     if stands is not None:
         return stands
     return adopt(case, document, facts, version.sha256, in_force.version, mode=held.mode)
@@ -309,9 +314,5 @@ def set_status(case: Case) -> None:
         if plan.approvals.filter(decision="pending").exists()
     ]
     case.status = Case.Status.AWAITING_APPROVAL if waiting else Case.Status.RESPONDING
-    case.needs = (
-        f"Approve or reject {len(waiting)} plan{'s' if len(waiting) > 1 else ''}."
-        if waiting
-        else ""
-    )
+    case.needs = approvals.to_decide(len(waiting)) if waiting else ""
     case.save(update_fields=["status", "needs"])

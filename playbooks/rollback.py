@@ -12,7 +12,7 @@ from typing import Any
 
 from integrations import catalog, registry
 from integrations.contract import Intention
-from playbooks import agreement, approvals, settling, targets
+from playbooks import agreement, approvals, settling, stuck, targets
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
@@ -20,7 +20,7 @@ from playbooks.jobs import target_of
 from playbooks.models import Plan, Step
 from playbooks.people import ENGINE, named
 from playbooks.planner import FORMAT
-from playbooks.response import OPEN_PLANS, adopt, needs_technician
+from playbooks.response import OPEN_PLANS, adopt
 from playbooks.rules import in_force
 from playbooks.steps import UNDO, change
 from tenants import ledger, work
@@ -113,7 +113,7 @@ def undo_what_came_late(plan: Plan) -> None:
             try:
                 request(plan.id, actor=late[step.key], step_key=step.key)
             except PlaybookError as error:
-                needs_technician(plan.case, str(error))
+                stuck.also_needs(plan.case, str(error))
 
 
 def tier_of_undoing(

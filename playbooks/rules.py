@@ -16,7 +16,7 @@ from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
 from playbooks.models import MspRules, RulesOfEngagement
 from playbooks.people import named
-from tenants import ledger, scope
+from tenants import ledger, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
@@ -114,6 +114,7 @@ def save(document: Mapping[str, Any], *, actor: str, after: int | None = None) -
         author=actor,
     )
     _note("rules.changed", row, actor)
+    work.schedule("replan", row.tenant_id)
     return row
 
 
@@ -135,6 +136,7 @@ def save_msp_wide(document: Mapping[str, Any], *, actor: str, after: int | None 
     for tenant in Tenant.objects.all():
         with scope.tenant(tenant.id):
             _note("rules.msp_changed", row, actor)
+            work.schedule("replan", tenant.id)
     return row
 
 

@@ -1,10 +1,12 @@
-"""What stands of a case's former plans, so that it is neither asked for nor done again."""
+"""What stands of a case's plans, so that it is neither asked for nor done again."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from playbooks import planner, unread
+from playbooks.engagement import TIERS
 from playbooks.models import Plan, Step
+from playbooks.steps import NEVER, NOT_BEGUN
 from tenants.canonical import canonical_json
 from tenants.models import Case
 
@@ -18,6 +20,39 @@ def what(step: Mapping[str, Any]) -> What:
     """Return what a step of a plan does to whom, by which two steps are the same."""
     target = step["target"]["external_id"]
     return step["id"], step["action"], target, canonical_json(step["inputs"])
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what `now` would do that `before` did not say, or only under a stricter tier. Pure."""
+    old = {what(step): step for step in before["steps"]}
+    new = {what(step): step for step in now["steps"]}
+    found = [f"no longer: {_words(old[key])}" for key in old if key not in new]
+    found += [f"new: {_words(new[key])}" for key in new if key not in old]
+    found += [
+        f"{_words(new[key])} needs {new[key]['tier']} instead of {old[key]['tier']}"
+        for key in new
+        if key in old and TIERS.index(new[key]["tier"]) > TIERS.index(old[key]["tier"])
+    ]
+    return found
+
+
+def _words(step: Mapping[str, Any]) -> str:
+    return f"{step['title']} ({step['target']['name']})"
+
+
+def waiting(case: Case, document: Mapping[str, Any], playbook_sha256: str) -> Plan | None:
+    """Return the playbook's plan that waits for somebody and would do the same; it goes on to."""
+    rows = Plan.objects.filter(
+        case=case, playbook_id=playbook_sha256, status=Plan.Status.AWAITING_APPROVAL
+    )
+    alike = [plan for plan in rows if not differences(plan.document, document)]
+    return alike[-1] if alike else None
+
+
+def has_begun_nothing(case: Case) -> bool:
+    """Whether all plans of the case that are open wait for somebody, whole."""
+    of_open = Step.objects.filter(run__plan__case=case, run__finished_at=None)
+    return not of_open.exclude(status__in=NOT_BEGUN + NEVER).exists()
 
 
 def rejected(case: Case, document: Mapping[str, Any], playbook_sha256: str) -> Plan | None:

@@ -17,6 +17,9 @@ FINISHED = (
     Step.Status.FORBIDDEN,
     Step.Status.ROLLED_BACK,
 )
+NOT_BEGUN = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
+# What ended without having begun.
+NEVER = (Step.Status.FORBIDDEN, Step.Status.SKIPPED)
 # How the key of a step begins that undoes another one; a playbook's own ids hold no space.
 UNDO = "undo "
 

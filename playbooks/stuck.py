@@ -60,6 +60,18 @@ def call(case: Case, words: str) -> None:
         needs_technician(case, f"{said} {_CLOSES}" if may_close else said)
 
 
+def also_needs(case: Case, words: str) -> None:
+    """Put a case before a technician for one thing more; what they had to do before stays."""
+    # Others may say something of it at the same time.
+    case.needs = Case.objects.select_for_update().get(id=case.id).needs
+    if words in case.needs:
+        return
+    called, trying, _ = case.needs.rpartition(_TRYING)
+    needs_technician(
+        case, " ".join(filter(None, [f"{called}{trying}", without_call(case.needs), words]))
+    )
+
+
 def closes_by_itself(case: Case) -> bool:
     """Whether the case's technician was called only until Holdfast can go on."""
     return case.needs.endswith(_CLOSES)

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from playbooks import risk, unread
+from playbooks import risk, standing, unread
 from playbooks.case_numbers import next_number
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, Finding, Verdict
@@ -139,6 +139,15 @@ def _assess(case: Case) -> None:
         _reopen(case)
     elif case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN):
         work.schedule("investigate", case.id)
+    elif case.status == Case.Status.AWAITING_APPROVAL:
+        _look_before_they_decide(case)
+
+
+def _look_before_they_decide(case: Case) -> None:
+    """Have what people are asked follow what has just become known, before they answer."""
+    if (news := unread.news(case)) and standing.has_begun_nothing(case):
+        unread.look_again(case, *news.values())
+    work.schedule("replan", case.tenant_id)
 
 
 def _reopen(case: Case) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection, models
 from django.utils import timezone
 
-from tenants import devices, ledger, people, scope
+from tenants import devices, ledger, people, scope, work
 from tenants.canonical import jsonable
 from tenants.identifiers import Identifier, of_users
 from tenants.models import Account, Device, DirectoryObject, Mailbox
@@ -21,6 +21,8 @@ _TYPED: Mapping[str, type[models.Model]] = {
     "mailbox": Mailbox,
 }
 _BATCH = 500
+_BEARING_ON_PLANS = {"account", "device"}
+_SOON = 5.0
 _ALWAYS = ("content_hash", "deleted_upstream_at", "updated_at")
 _Told = Sequence[tuple[DirectoryItem, str]]
 # A technician decides these; a provider's feed never overwrites them.
@@ -67,6 +69,9 @@ def apply(provider: str, told: Sequence[tuple[DirectoryItem, str]]) -> None:
     of_kind: dict[str, list[tuple[DirectoryItem, str]]] = {}
     for item, content_hash in told:
         of_kind.setdefault(item.kind, []).append((item, content_hash))
+    if of_kind.keys() & _BEARING_ON_PLANS:
+        # Later, since much of a directory may come at once.
+        work.schedule("replan", scope.require_tenant_id(), delay=_SOON)
     # Accounts first: devices and mailboxes are theirs.
     _apply_accounts(provider, of_kind.pop("account", []))
     _apply_devices(provider, of_kind.pop("device", []))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db.models import Q
 
-from tenants import ledger, scope
+from tenants import ledger, scope, work
 from tenants.errors import ProtectionError
 from tenants.models import Account, Installation, Tenant
 
@@ -63,6 +63,7 @@ def change(
         subject=row.username,
         body={"provider": row.provider, "before": before, "now": now, "reason": reason},
     )
+    work.schedule("replan", row.tenant_id)
     return row
 
 
@@ -98,6 +99,7 @@ def set_own_identities(names: Sequence[str], *, actor: str) -> list[str]:
                 subject=row.msp_name,
                 body={"before": before, "now": wanted},
             )
+            work.schedule("replan", tenant_id)
     return wanted
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from msp.approval import attempts, plain
 from msp.staff.models import Technician
-from playbooks import client_links
+from playbooks import client_links, replanning
 from playbooks.errors import ApprovalError, LinkError
 from playbooks.models import ClientLink
 from tenants import scope
@@ -33,6 +33,9 @@ def approve(request: HttpRequest, token: str) -> HttpResponse:
     """Show the plan that a link is about, or take the decision on it."""
     try:
         where = client_links.address(token)
+        if request.method == "POST" and not isinstance(request.user, Technician):
+            with scope.tenant(where.tenant_id):
+                replanning.before_deciding(client_links.find(where).approval_id)
         with scope.tenant(where.tenant_id):
             if request.method == "POST":
                 return _decide(request, where)

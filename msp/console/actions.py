@@ -58,6 +58,8 @@ def decide(
 ) -> None:
     """Record the technician's decision on the plan with this hash; ApprovalError if it can't be."""
     with writing(actor, approval.tenant_id):
+        replanning.before_deciding(approval.id)
+    with writing(actor, approval.tenant_id):
         approvals.decide(
             approval.id,
             approve=approve,

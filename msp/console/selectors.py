@@ -13,6 +13,7 @@ from msp.console import words
 from msp.console.words import Word
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
+from playbooks.approvals import besides_deciding
 from playbooks.models import Approval, Tier
 from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
 
@@ -97,7 +98,8 @@ def _queue_row(case: Case, approval: Approval | None) -> QueueRow:
 def _needs(case: Case, approval: Approval | None) -> str:
     if approval is not None:
         asked = f"Approve or reject: {words.ASKED.get(Tier(approval.tier), 'somebody')} is asked."
-        return f"{asked} Nobody could be reached." if approval.send_error else asked
+        unsent = "Nobody could be reached." if approval.send_error else ""
+        return " ".join(filter(None, [asked, unsent, besides_deciding(case)]))
     return case.needs or "Look into it."
 
 

@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from integrations import connections
-from integrations.errors import OutcomeUnknown, Unauthorised, Unavailable
+from integrations.errors import OutcomeUnknown, Rejected, Unauthorised, Unavailable
 from integrations.models import Connection, FeedState
-from playbooks import approvals
+from playbooks import approvals, routines
 from playbooks.engagement import TIERS
 from playbooks.models import Approval, Plan, Step
 from playbooks.response import respond
@@ -128,6 +128,7 @@ def test_blocked_in_the_cloud_only_the_case_says_what_is_left(client) -> None:
 
 
 BLOCK, END_SESSIONS = "identity.disable_sign_in", "identity.revoke_sessions"
+LICENCES = {"licences": [{"external_id": "l-1", "name": "Business Premium"}]}
 
 
 def watch(both: dict[str, Vendor]) -> list[tuple[str, str]]:
@@ -344,3 +345,40 @@ def test_the_cloud_is_not_kept_open_for_long(client) -> None:
         Case.objects.update(decided_at=timezone.now() - dt.timedelta(minutes=6))
     respond(client.id, case.id)
     assert planned(client)[0] == "contain-cloud-account"
+
+
+def test_a_leaver_is_taken_off_in_the_cloud_though_the_server_refuses(client, both) -> None:
+    def refuse(action: str, target: str) -> None:
+        raise Rejected("The directory does not allow it.")
+
+    both["active_directory"].on_call = refuse
+    both["microsoft365"].answers["identity.list_licences"] = LICENCES
+    with scope.tenant(client.id):
+        account = make_account(source_of_authority="active_directory", on_premises_sid=SID)
+        Account.objects.create(
+            provider="active_directory", external_id=SID, username="ACME\\priya.shah",
+            on_premises_sid=SID, is_enabled=True, source_of_authority="active_directory",
+        )  # fmt: skip
+        routines.start("offboard-leaver", actor="operator:ann", account=account)
+    drain()
+    approve_all(client)
+    assert {BLOCK, END_SESSIONS, "identity.remove_licence"} <= set(calls_to_cloud(both))
+    left = the_case(client)
+    assert left.status == "needs_technician"
+    assert "“Disable sign-in” for ACME\\priya.shah failed: The directory does not" in left.needs
+
+
+def test_a_leaver_who_can_still_sign_in_keeps_the_licence(client, both) -> None:
+    """What comes after needs the way in to be shut, and the mailbox to be handed over."""
+
+    def refuse(action: str, target: str) -> None:
+        if action == BLOCK:
+            raise Rejected("The account can't be changed.")
+
+    both["microsoft365"].on_call = refuse
+    both["microsoft365"].answers["identity.list_licences"] = LICENCES
+    with scope.tenant(client.id):
+        routines.start("offboard-leaver", actor="operator:ann", account=make_account())
+    drain()
+    approve_all(client)
+    assert "identity.remove_licence" not in calls_to_cloud(both)

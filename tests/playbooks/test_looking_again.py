@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import activation, closing, investigation, library, response, rollback
+from playbooks import activation, approvals, closing, investigation, library, response, rollback
 from playbooks import recheck as rechecking
-from playbooks.models import Plan, Step
+from playbooks.models import Approval, Plan, Step
 from tenants import scope, work
 from tenants.models import Case, Finding, LedgerEntry, Verdict, Work
 from tests.pipeline import drain
@@ -19,6 +19,7 @@ from tests.playbooks.test_runner import (  # noqa: F401
     case,
     cloud,
     reread,
+    set_rules,
     steps_of,
 )
 from tests.playbooks.test_triage import _alert, _arrive
@@ -234,3 +235,70 @@ def test_a_verdict_is_responded_to_once(case, cloud) -> None:  # noqa: F811
     response.respond(case.tenant_id, case.id)
     drain(["run"])
     assert len(cloud.calls) == calls
+
+
+@pytest.fixture
+def asked_for(case, cloud, monkeypatch) -> Case:  # noqa: F811
+    """A takeover whose plans wait for a technician."""
+    set_rules(case.tenant_id, default="technician")
+    monkeypatch.setattr(activation, "choose_investigation", _choose)
+    _answer(cloud)
+    made = _another_case(case)
+    drain([*STAGES, "replan"])
+    assert reread(made).status == Case.Status.AWAITING_APPROVAL
+    return made
+
+
+def _asked(case: Case) -> list[Approval]:  # noqa: F811
+    with scope.tenant(case.tenant_id):
+        rows = Approval.objects.filter(decision="pending").select_related("plan")
+        return list(rows.order_by("requested_at"))
+
+
+def test_a_worse_alert_is_looked_into_before_people_decide(asked_for, cloud) -> None:  # noqa: F811
+    """What it adds stands in the plan that they are asked for, once."""
+    before = _asked(asked_for)
+    rules = cloud.answers["mailbox.list_inbox_rules"]["rules"]
+    another = {**rules[0], "external_id": "second-rule", "name": ",,"}
+    cloud.answers["mailbox.list_inbox_rules"] = {"rules": [*rules, another]}
+    _late(asked_for, severity=5)
+    assert reread(asked_for).status == Case.Status.INVESTIGATING
+    drain([*STAGES, "replan"])
+    now = _asked(asked_for)
+    assert reread(asked_for).status == Case.Status.AWAITING_APPROVAL
+    assert len(now) == len(before)
+    assert [row.plan.document["playbook"]["id"] for row in now] == [
+        "contain-cloud-account", "undo-mailbox-tampering",
+    ]  # fmt: skip
+    assert now[0].id == before[0].id, "What is still right is not asked for again."
+    targets = [step["target"]["external_id"] for step in now[1].plan.document["steps"]]
+    assert "second-rule" in targets
+
+
+def test_an_alert_that_tells_nothing_new_keeps_nobody_from_deciding(asked_for, cloud) -> None:  # noqa: F811
+    before, read = _asked(asked_for), len(cloud.asked)
+    _late(asked_for)
+    drain([*STAGES, "replan"])
+    assert [row.id for row in _asked(asked_for)] == [row.id for row in before]
+    assert reread(asked_for).status == Case.Status.AWAITING_APPROVAL
+    assert len(cloud.asked) == read
+
+
+def test_a_later_look_that_sees_nothing_keeps_what_people_are_asked(asked_for, cloud) -> None:  # noqa: F811
+    before = _asked(asked_for)
+    cloud.answers["identity.list_sign_ins"] = {
+        **cloud.answers["identity.list_sign_ins"], "suspicious_successes": 0, "sign_ins": [],
+    }  # fmt: skip
+    _late(asked_for, severity=5)
+    drain([*STAGES, "replan"])
+    now = reread(asked_for)
+    assert now.status == Case.Status.AWAITING_APPROVAL
+    assert now.needs == "Approve or reject 2 plans."
+    assert [row.id for row in _asked(asked_for)] == [row.id for row in before]
+    for row in before:
+        with scope.tenant(now.tenant_id):
+            approvals.decide(row.id, approve=True, actor=ANN, sha256=row.plan.sha256)
+    drain(STAGES)
+    now = reread(asked_for)
+    assert now.status == Case.Status.NEEDS_TECHNICIAN
+    assert now.needs.startswith("An alert came later.")

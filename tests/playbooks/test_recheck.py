@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations.errors import NotFound, OutcomeUnknown, PermissionMissing, Unauthorised
 from playbooks import approvals, rollback, rules
-from playbooks.models import Agreement, Plan, Step
+from playbooks.models import Agreement, Approval, Plan, Step
 from playbooks.recheck import recheck
 from tenants import scope
 from tenants.models import Case, LedgerEntry, Tenant, Work
@@ -265,3 +265,31 @@ def test_what_was_deleted_at_the_vendor_is_gone(plan, cloud) -> None:
     step = _recheck(plan)
     assert not step.holds
     assert "no longer holds: There is no such account" in _case(plan).needs
+
+
+def test_two_effects_that_are_gone_are_both_told(plan, cloud) -> None:
+    for key in ("disable", "sessions"):
+        step = steps_of(plan)[key]
+        cloud.done.remove((step.action, step.target_external_id))
+        recheck(plan.tenant_id, step.id)
+    needs = _case(plan).needs
+    assert needs.count("no longer holds") == 2
+    assert "“Disable sign-in”" in needs
+    assert "“Revoke all sign-in sessions”" in needs
+
+
+def test_a_plan_that_waits_is_still_asked_for_when_an_effect_is_gone(plan, cloud) -> None:
+    with scope.tenant(plan.tenant_id):
+        undoing = rollback.request(plan.id, actor=ANN, step_key="disable")
+    sessions = steps_of(plan)["sessions"]
+    cloud.done.remove((sessions.action, sessions.target_external_id))
+    recheck(plan.tenant_id, sessions.id)
+    case = _case(plan)
+    assert "Approve or reject the undoing." in case.needs
+    assert "no longer holds" in case.needs
+    with scope.tenant(plan.tenant_id):
+        approval = Approval.objects.get(plan=undoing)
+        approvals.decide(approval.id, approve=False, actor=BOB, sha256=undoing.sha256)
+    needs = _case(plan).needs
+    assert "Approve or reject" not in needs
+    assert "no longer holds" in needs

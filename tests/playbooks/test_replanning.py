@@ -10,8 +10,9 @@ from django.utils import timezone
 from integrations.models import Connection
 from playbooks import approvals, replanning, response
 from playbooks.models import Approval, Plan, Run
-from tenants import scope, work
+from tenants import directory, protection, scope, work
 from tenants.models import Account, Case, Work
+from tenants.records import DirectoryItem
 from tests.conftest import new_tenant
 from tests.pipeline import drain, make_due
 from tests.playbooks.cases import make_account, make_case, make_plan
@@ -172,3 +173,37 @@ def test_deciding_while_the_plan_is_made_again_is_no_deadlock(monkeypatch) -> No
     for thread in threads:
         thread.join(60)
     assert ["made again" in str(error) for error in errors] == [True], errors
+
+
+def _stricter(tenant_id) -> None:
+    set_rules(tenant_id, default="client")
+
+
+def _disabled_at_the_vendor(tenant_id) -> None:
+    with scope.tenant(tenant_id):
+        row = Account.objects.get(username="priya.shah@acme.example")
+        told = DirectoryItem("account", row.external_id, attributes={"is_enabled": False})
+        directory.apply(row.provider, [(told, "changed")])
+
+
+def _protected(tenant_id) -> None:
+    with scope.tenant(tenant_id):
+        for account in protection.find("priya.shah@acme.example"):
+            protection.change(
+                account, is_break_glass=True, is_excluded=False, actor=ANN, reason="Emergency."
+            )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", [_stricter, _disabled_at_the_vendor, _protected])
+def test_a_plan_that_waits_follows_what_changes_meanwhile(case, cloud, change) -> None:  # noqa: F811
+    set_rules(case.tenant_id, default="technician")
+    first = adopt(case, IF_ENABLED)
+    drain(["run", "replan"])
+    assert reread(first).status == Plan.Status.AWAITING_APPROVAL
+    change(case.tenant_id)
+    make_due("replan")
+    drain(["replan"])
+    assert reread(first).status == Plan.Status.SUPERSEDED
+    with scope.tenant(case.tenant_id):
+        assert Plan.objects.get(replaces=first.id).sha256 != first.sha256

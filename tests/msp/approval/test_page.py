@@ -14,7 +14,7 @@ from msp.staff.models import Role
 from playbooks import client_links
 from playbooks.models import Approval, ClientLink, Plan, Step
 from tenants import scope
-from tenants.models import Case, Contact, LedgerEntry
+from tenants.models import Account, Case, Contact, LedgerEntry, Work
 from tests.msp.approval.conftest import Asked, ask
 
 pytestmark = pytest.mark.django_db
@@ -270,3 +270,17 @@ def test_every_action_is_told_in_the_future() -> None:
         if not action.is_read_only:
             said = plain.sentence(action.name, "Priya")
             assert said.startswith("We will "), f"{action.name}: {said}"
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_what_has_changed_since_the_link_was_sent_is_asked_for_anew(asked, decision) -> None:
+    with scope.tenant(asked.tenant.id):
+        Account.objects.update(is_enabled=False)
+    page = _answer(asked, decision=decision)
+    assert page.status_code == 404
+    assert "changed" in page.content.decode()
+    with scope.tenant(asked.tenant.id):
+        assert Approval.objects.get(id=asked.approval.id).decision == "superseded"
+        fresh = Approval.objects.get(decision="pending")
+        assert fresh.plan.replaces_id == asked.plan.id
+        assert Work.objects.filter(kind="remind", subject=fresh.id).exists()

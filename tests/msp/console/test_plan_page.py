@@ -7,9 +7,9 @@ from integrations.models import Connection
 from msp.staff.models import Role
 from playbooks import approvals, runner
 from playbooks.errors import PlaybookError
-from playbooks.models import Approval, Plan, Run, Step
+from playbooks.models import Agreement, Approval, Plan, Run, Step
 from tenants import scope
-from tenants.models import Case, LedgerEntry, Tenant
+from tenants.models import Account, Case, LedgerEntry, Tenant
 from tests.msp.console.rows import Rows
 from tests.pipeline import drain
 from tests.playbooks.cases import make_account, make_case, make_plan
@@ -292,3 +292,24 @@ def test_saying_it_needs_a_second_factor(browser, unknown, settings) -> None:
     settings.REQUIRE_MFA = True
     answer = browser(Role.TECHNICIAN).post(_address(unknown, "tell/"), {"step": "disable"})
     assert (answer.status_code, "2fa" in answer.url) == (302, True)
+
+
+def test_who_decides_on_what_has_changed_is_shown_the_new_plan(browser, tenant) -> None:
+    plan = _waiting(tenant, "technician")
+    with scope.tenant(tenant.id):
+        Account.objects.update(is_enabled=False)
+        approval = plan.approvals.get()
+    web = browser(Role.APPROVER, "ann")
+    form = {"decision": "approve", "sha256": plan.sha256, "back": "plan"}
+    page = web.post(f"/admin/approvals/{approval.id}/decide/", form, follow=True).content.decode()
+    assert "This plan was made again, because what is known has changed." in page
+    with scope.tenant(tenant.id):
+        fresh = Plan.objects.get(status="awaiting_approval")
+        assert fresh.replaces_id == plan.id
+        assert not Agreement.objects.exists()
+        approval = fresh.approvals.get()
+    form = {"decision": "approve", "sha256": fresh.sha256, "back": "plan"}
+    web.post(f"/admin/approvals/{approval.id}/decide/", form)
+    with scope.tenant(tenant.id):
+        assert Approval.objects.get(id=approval.id).decided_by == ANN
+        assert Agreement.objects.count() == 1
