@@ -75,3 +75,8 @@ def test_a_rule_is_counted_for_the_account_whose_it_is() -> None:
     rule = step("mailbox.disable_inbox_rule")
     assert wrong_effects([rule], [("rule.update", "priya/rule-7")]) == []
     assert wrong_effects([rule], [("rule.update", "priya/rule-7")] * 2) != []
+
+
+def test_what_a_feed_subscribes_to_is_no_effect_of_a_step() -> None:
+    assert wrong_effects([], [("activity.subscribe", "Audit.General")]) == []
+    assert wrong_effects([], [("user.enable", "priya")]) != []
