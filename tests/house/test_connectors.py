@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.utils.html import escape
 
-from integrations import quality
+from integrations import quality, registry
 from msp.management.commands.connectors import table
 from msp.staff import actions
 from msp.staff.models import Role
@@ -17,6 +17,20 @@ from tests.integrations.conformance.prove import path_of, proved
 ROOT = Path(__file__).resolve().parents[2]
 PROVE = "run python -m tests.integrations.conformance.prove"
 ALL = dict.fromkeys((one.name for one in quality.CHECKLIST), True)
+
+# Whose permissions show only when they are refused, and why.
+WITHOUT_STANDING = {
+    "active_directory": "What was delegated stands in the access lists of every place.",
+    "ansible_hosts": "There is one permission: the key opens a host or doesn't.",
+    "crowdstrike": "The contract that is at hand has no call that tells an API client's scopes.",
+    "dns": "Public records need no permission.",
+    "imap": "Rights are each mailbox's own.",
+    "ninjaone": "Not read yet: its token tells a scope.",
+    "sentinelone": "The requests that are at hand have none that tells a token's role.",
+    "tactical_rmm": "The list of addresses has none that tells a key's role.",
+    "wazuh": "Not read yet: a manager tells a user's policies.",
+    "webhook": "There is one permission: the key under which a source signs.",
+}
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.manifest.id)
@@ -69,6 +83,12 @@ def test_the_console_shows_the_matrix(client, settings) -> None:
             assert escape(one["title"]) in shown
         for permission in row["permissions"]:
             assert escape(permission["grant"]) in shown
+
+
+def test_every_connector_tells_its_permissions_or_why_it_can_not() -> None:
+    without = {one.id for one in registry.CONNECTORS.values() if one.standing is None}
+    assert without == WITHOUT_STANDING.keys()
+    assert all(why.endswith(".") for why in WITHOUT_STANDING.values())
 
 
 def test_a_feed_that_is_never_read_live_says_so() -> None:

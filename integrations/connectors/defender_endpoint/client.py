@@ -33,6 +33,10 @@ class DefenderClient(ODataClient):
     def __repr__(self) -> str:
         return f"<DefenderClient {self.tenant_id}>"
 
+    def granted(self) -> frozenset[str]:
+        """Return the application permissions of Defender for Endpoint, as granted now."""
+        return self._tokens.roles(_SCOPE)
+
 
 def connect(
     settings: Mapping[str, str],

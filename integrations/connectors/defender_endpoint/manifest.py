@@ -10,6 +10,7 @@ from integrations.connectors.defender_endpoint.gatherers import GATHERERS
 from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 from integrations.envelopes import Exploder
 from integrations.microsoft import registration
+from integrations.microsoft.standing import of_roles
 
 _API = "https://learn.microsoft.com/defender-endpoint/api"
 _APP = f"{_API}/exposed-apis-create-app-webapp"
@@ -96,5 +97,6 @@ MANIFEST = Manifest(
     connect=connect,
     canary=canary,
     organisation=Organisation(at=("tenant_id",)),
+    standing=lambda client: of_roles(client.granted(), _PERMISSIONS),
     explode=Exploder(lists=("value", "records", "results")),
 )  # fmt: skip

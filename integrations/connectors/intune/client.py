@@ -26,11 +26,15 @@ class IntuneClient(ODataClient):
 
     def __init__(self, app: Registration, *, graph: str, transport: Transport) -> None:
         self.tenant_id = app.tenant_id
-        tokens = app.tokens(transport)
-        super().__init__(session(f"{graph}/v1.0", tokens, scope(graph, GRAPH), transport))
+        self._tokens, self._scope = app.tokens(transport), scope(graph, GRAPH)
+        super().__init__(session(f"{graph}/v1.0", self._tokens, self._scope, transport))
 
     def __repr__(self) -> str:
         return f"<IntuneClient {self.tenant_id}>"
+
+    def granted(self) -> frozenset[str]:
+        """Return the application permissions of Graph, as granted now."""
+        return self._tokens.roles(self._scope)
 
 
 def connect(

@@ -12,6 +12,7 @@ from integrations.connectors.intune.normalise import normaliser
 from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 from integrations.envelopes import Exploder
 from integrations.microsoft import registration
+from integrations.microsoft.standing import of_roles
 from tenants.records import DirectoryKind
 
 _LEARN = "https://learn.microsoft.com"
@@ -92,5 +93,7 @@ MANIFEST = Manifest(
     connect=connect,
     canary=canary,
     organisation=Organisation(at=("tenant_id",)),
+    # The app registration may be that of Microsoft 365, which has other permissions of Graph.
+    standing=lambda client: of_roles(client.granted(), _PERMISSIONS, own="DeviceManagement"),
     explode=Exploder(lists=("value", "records", "results")),
 )  # fmt: skip
