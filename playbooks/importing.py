@@ -155,7 +155,9 @@ def export_activations() -> dict[str, Any]:
     }
 
 
-def apply_activations(document: Mapping[str, Any], *, actor: str) -> list[Activation]:
+def apply_activations(
+    document: Mapping[str, Any], *, actor: str, reason: str = "taken from a document"
+) -> list[Activation]:
     """Let another tenant's activations hold for the scope's tenant.
 
     Each playbook is checked as at an import. PlaybookError where the document is none of ours.
@@ -175,7 +177,6 @@ def apply_activations(document: Mapping[str, Any], *, actor: str) -> list[Activa
     made = []
     for one, name in sources:
         version = keep(check(one["source"], name, kinds))
-        reason = "taken from a document"
         made.append(activation.activate(version, str(one.get("mode")), actor=actor, reason=reason))
     return made
 

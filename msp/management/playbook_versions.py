@@ -51,6 +51,7 @@ def add_commands(add: Adder) -> None:
     applying = add("apply-activations", help="let a client's activations hold for others")
     applying.add_argument("file", type=Path)
     applying.add_argument("slugs", nargs="+", metavar="SLUG")
+    applying.add_argument("--reason", default="", help=_WHY)
     exporting = add("export", help="print a playbook for others")
     playbook_files.add_choice(exporting)
     exporting.add_argument("--format", choices=("cacao", "yaml"), default="cacao")
@@ -112,6 +113,17 @@ def _check_practice(tenant: Tenant, version: PlaybookVersion, mode: str, reason:
     """Refuse to let a playbook go further than practice has shown, unless somebody says why."""
     with scope.tenant(tenant.id):
         held = activation.playbooks().get(version.playbook_id)
+    _check_against(held, tenant, version, mode, reason)
+
+
+def _check_against(
+    held: activation.InForce | None,
+    tenant: Tenant,
+    version: PlaybookVersion,
+    mode: str,
+    reason: str,
+) -> None:
+    with scope.tenant(tenant.id):
         goes_further = held is None or ORDER.index(PlaybookMode(mode)) > ORDER.index(
             PlaybookMode(held.mode)
         )
@@ -150,7 +162,13 @@ def _apply(options: dict[str, Any], out: OutputWrapper) -> None:
     with transaction.atomic():
         for tenant in [tenant_by_slug(slug) for slug in options["slugs"]]:
             with scope.tenant(tenant.id):
-                made = importing.apply_activations(document, actor=_ACTOR)
+                before = activation.playbooks()
+                made = importing.apply_activations(
+                    document, actor=_ACTOR, reason=options["reason"] or "taken from a document"
+                )
+            for row in made:
+                held = before.get(row.playbook_id)
+                _check_against(held, tenant, row.version, row.mode, options["reason"])
             out.write(f"{tenant.slug}: {len(made)} activations hold.")
 
 

@@ -79,6 +79,22 @@ def test_activations_go_to_another_client(tmp_path, tenant, other_tenant) -> Non
     assert CONTAIN in _printed("activations", other_tenant.slug)
 
 
+def test_activations_go_no_further_than_practice_at_the_other_client(
+    tmp_path, tenant, other_tenant
+) -> None:
+    version = library.get(CONTAIN).version
+    _printed("activate", CONTAIN, version, "--tenant", other_tenant.slug, "--mode", "shadow")
+    telling = ("activate", CONTAIN, version, "--tenant", tenant.slug, "--mode", "automatic")
+    _printed(*telling, "--reason", "agreed with the client")
+    path = tmp_path / "activations.json"
+    path.write_text(_printed("activations", tenant.slug, "--json"), encoding="utf-8")
+    with pytest.raises(CommandError, match="automatic needs 10 runs in 90 days; there are 0"):
+        _printed("apply-activations", str(path), other_tenant.slug)
+    assert _held(other_tenant) == (version, "shadow")
+    _printed("apply-activations", str(path), other_tenant.slug, "--reason", "agreed there too")
+    assert _held(other_tenant) == (version, "automatic")
+
+
 def test_what_is_exported_as_cacao_comes_back(tmp_path, db) -> None:
     path = tmp_path / "contain.json"
     path.write_text(_printed("export", CONTAIN, "--format", "cacao"), encoding="utf-8")
