@@ -74,10 +74,6 @@ class Account(Listed):
         blank=True,
         help_text="who decided the kind by hand; then no provider's feed changes it",
     )
-    vip_by_hand = models.BooleanField(
-        null=True,
-        help_text="what a technician decided of its person; empty: as the providers say",
-    )
     is_enabled = models.BooleanField(null=True, help_text="empty: not known")
     is_licensed = models.BooleanField(null=True, help_text="empty: not known")
     roles = models.JSONField(default=list, blank=True, help_text="directory roles held")

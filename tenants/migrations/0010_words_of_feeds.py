@@ -11,11 +11,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
-            model_name='account',
-            name='vip_by_hand',
-            field=models.BooleanField(help_text='what a technician decided of its person; empty: as the providers say', null=True),
-        ),
-        migrations.AddField(
             model_name='finding',
             name='hash_by_feed',
             field=models.JSONField(blank=True, default=dict, help_text='the last that each feed told: several may tell of it'),
