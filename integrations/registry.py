@@ -57,7 +57,7 @@ def action(connector_id: str, name: str) -> Action:
     for implementation in connector(connector_id).actions:
         if implementation.name == name:
             return implementation
-    raise UnknownAction(f"{connector_id} can't do {name}.")
+    raise UnknownAction(f"{connector(connector_id).title} can't do this ({name}).")
 
 
 @cache
@@ -66,7 +66,7 @@ def gatherer(connector_id: str, name: str) -> Gatherer:
     for implementation in connector(connector_id).gatherers:
         if implementation.name == name:
             return implementation
-    raise UnknownAction(f"{connector_id} can't answer {name}.")
+    raise UnknownAction(f"{connector(connector_id).title} can't answer this ({name}).")
 
 
 def offers(connector_id: str, name: str) -> bool:

@@ -122,9 +122,20 @@ def _started(once: str) -> Case | None:
 
 def _check_account(playbook: Playbook, account: Account | None) -> None:
     if playbook.is_about_one_account and account is None:
-        raise PlaybookError([f"{playbook.id} is about one account: say which."])
+        raise PlaybookError([f"{playbook.id} is about one account: say which (--account)."])
     if account is not None and not playbook.is_about_one_account:
         raise PlaybookError([f"{playbook.id} is about the whole client: leave the account out."])
+    if account is not None and account.is_protected and _changes_something(playbook):
+        raise PlaybookError(
+            [
+                f"{account.username} is protected: no action may touch it. If it is the right "
+                "account, end its protection first."
+            ]
+        )
+
+
+def _changes_something(playbook: Playbook) -> bool:
+    return any(not catalog.get(step.uses).is_read_only for step in playbook.steps)
 
 
 def _check_time(at: dt.datetime | None, now: dt.datetime) -> None:

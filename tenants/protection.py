@@ -103,6 +103,25 @@ def set_own_identities(names: Sequence[str], *, actor: str) -> list[str]:
     return wanted
 
 
+def unknown_identities() -> list[str]:
+    """Return which of the MSP's own identities no client's directory knows: perhaps misspelt.
+
+    Runs outside of any tenant's scope.
+    """
+    with scope.reading(scope.ALL):
+        return [name for name in own_identities() if not _is_known(name)]
+
+
+def _is_known(name: str) -> bool:
+    if name.startswith("@"):
+        return Account.objects.filter(
+            Q(username__iendswith=name) | Q(email__iendswith=name)
+        ).exists()
+    return Account.objects.filter(
+        Q(username__iexact=name) | Q(email__iexact=name) | Q(external_id__iexact=name)
+    ).exists()
+
+
 def _check(wanted: Iterable[str]) -> None:
     names = list(wanted)
     if len(names) > _MOST_IDENTITIES:

@@ -14,7 +14,7 @@ def summary(client: str, span: Span, numbers: Numbers, needs: int) -> tuple[str,
     return (
         _looked_at(client, month, so_far, numbers),
         _what_was_real(numbers),
-        _what_needs_you(needs),
+        _what_needs_you(needs, is_open=numbers.contained < numbers.real),
     )
 
 
@@ -57,7 +57,9 @@ def _what_was_real(numbers: Numbers) -> str:
     return f"{was}; {how_many} {has} been contained and checked, and {still_open} still open."
 
 
-def _what_needs_you(needs: int) -> str:
+def _what_needs_you(needs: int, *, is_open: bool) -> str:
+    if not needs and is_open:
+        return "We are dealing with what is still open, and call you if we need you."
     if not needs:
         return "Nothing needs you at the moment."
     return f"{words.sentence(words.count(needs, 'thing needs', 'things need'))} you: see below."

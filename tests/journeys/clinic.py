@@ -36,6 +36,8 @@ class Clinic:
             for line in self.simulator.control.log(effects=True)
             if line["path"] and not line["path"].startswith("/_simulator")
             for effect in line["effects"]
+            # What reading a feed needs is no step's.
+            if effect["kind"] != "activity.subscribe"
         ]
 
 

@@ -143,8 +143,8 @@ def test_a_domain_that_refuses_does_not_keep_the_cloud_open(hybrid) -> None:
     assert steps["disable_in_cloud"].status == "verified"
     assert hybrid.in_cloud()["accountEnabled"] is False
     case = hybrid.clinic.case()
-    # The alerts tell more than was read before: it is planned again, and asked for.
-    assert case.status == Case.Status.AWAITING_APPROVAL
+    assert case.status == Case.Status.NEEDS_TECHNICIAN
+    assert "“Disable sign-in” for CLINIC\\priya.shah failed" in case.needs
     assert not case.closed_with_proof
 
 

@@ -23,7 +23,8 @@ def ago(at: dt.datetime | None) -> str:
         return ""
     seconds = abs(int((timezone.now() - at).total_seconds()))
     for size, unit in _UNITS:
-        if seconds >= size:
+        # Of one day the hours are told: a day less a minute is not "23 h" of two.
+        if seconds >= (2 * size if unit == "d" else size):
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
 

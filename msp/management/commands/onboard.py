@@ -120,6 +120,11 @@ class Command(BaseCommand):
         tenant = tenant_by_slug(options["slug"])
         with scope.tenant(tenant.id):
             rows = list(Connection.objects.order_by("name"))
+        if not rows:
+            raise CommandError(
+                f"Nothing is connected at {tenant.slug} yet: onboard connect comes first.",
+                returncode=2,
+            )
         told = [self._tested(tenant, row) for row in rows]
         if options["json"]:
             self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))

@@ -72,6 +72,12 @@ class Command(BaseCommand):
                 )
         for name in protection.own_identities():
             self.stdout.write(name)
+        unknown = protection.unknown_identities()
+        if unknown:
+            self.stderr.write(
+                f"No client's directory knows {', '.join(unknown)}: right only if there is no such "
+                "account at any client yet."
+            )
 
     def _say(self, account: Account) -> None:
         kinds = [

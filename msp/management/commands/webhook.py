@@ -51,7 +51,13 @@ class Command(BaseCommand):
             source = _source(name)
             if verb == "renew-key":
                 inbound.renew_key(source, actor="command line")
-        self.stdout.write(f"address      {connections.door(source)}")
+        address = connections.door(source)
+        if address.startswith("/"):
+            self.stderr.write(
+                "Whoever sends needs the whole address: set HOLDFAST_PUBLIC_URL to where Holdfast "
+                "is reached, such as https://holdfast.your-msp.example, and show it again."
+            )
+        self.stdout.write(f"address      {address}")
         self.stdout.write(f"signing key  {inbound.key_of(source)}")
 
 

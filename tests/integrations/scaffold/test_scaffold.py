@@ -13,7 +13,7 @@ from integrations import scaffold
 from integrations.errors import ConnectionMisconfigured
 
 ROOT = Path(__file__).resolve().parents[3]
-PARTS = ("bootstrap", "integrations", "msp", "playbooks", "templates", "tenants", "tests")
+PARTS = ("bench", "bootstrap", "integrations", "msp", "playbooks", "templates", "tenants", "tests")
 FILES = ("manage.py", "pyproject.toml", "README.md", "Makefile")
 NAME = "acme_edr"
 
