@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from bench.installation import Simulator
 from integrations import catalog, connections
+from integrations.values import device_entity
 from playbooks import facts as case_facts
 from playbooks import language, planner, response, rules
 from playbooks.case_numbers import next_number
@@ -81,7 +82,7 @@ def _contain(external_id: str, host: dict[str, Any]) -> None:
         number=next_number(), title=f"Ransomware on {device.hostname}",
         status=Case.Status.RESPONDING, verdict="true_positive",
         verdict_detail={"playbook": "investigate-ransomware", "confidence": "high"},
-        entities=[f"device:{external_id}"], opened_at=now, first_activity_at=now,
+        entities=[device_entity("crowdstrike", external_id)], opened_at=now, first_activity_at=now,
         last_activity_at=now,
     )  # fmt: skip
     sha256 = hashlib.sha256(external_id.encode()).hexdigest()
