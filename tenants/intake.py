@@ -16,7 +16,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from tenants import directory, listings, scope, work
+from tenants import directory, finding_versions, listings, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError, Quarantine
 from tenants.identifiers import address
@@ -341,13 +341,13 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
     for uid, item in zip(uids, items, strict=True):
         assert isinstance(item.normalised, NormalisedFinding)
         finding = known.get(uid)
-        if uid in replayed or _is_known(finding, item.raw):
+        if uid in replayed or finding_versions.is_known(finding, item.raw):
             outcome.duplicates += 1
             continue
         item.raw.outcome = RawRecord.Outcome.FINDING
         item.raw.save(force_insert=True)
-        if finding is not None and _is_older(item.normalised, finding):
-            _note_version(finding, item.raw)
+        if finding is not None and finding_versions.is_older(item.normalised, finding):
+            finding_versions.note(finding, item.raw)
             finding.save(update_fields=["hash_by_feed"])
             outcome.duplicates += 1
             continue
@@ -360,36 +360,9 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
                 times_seen=0,
             )
             known[uid] = finding
-        _update_finding(finding, item.normalised, item.raw)
+        finding_versions.update(finding, item.normalised, item.raw)
         finding.save()
         outcome.findings += 1
-
-
-def _is_known(finding: Finding | None, raw: RawRecord) -> bool:
-    """Whether a finding stands as this record tells, or its feed has told nothing else since.
-
-    Two feeds may tell of one alert in their own words, and each of them repeats its own.
-    """
-    if finding is None:
-        return False
-    return raw.content_hash in (finding.content_hash, finding.hash_by_feed.get(raw.feed))
-
-
-def _note_version(finding: Finding, raw: RawRecord) -> None:
-    finding.hash_by_feed = {**finding.hash_by_feed, raw.feed: raw.content_hash}
-
-
-def _is_older(told: NormalisedFinding, known: Finding) -> bool:
-    """Whether the vendor says that it changed this before what is known of it."""
-    before, now = _modified(known.ocsf), _modified(told.ocsf)
-    return before is not None and now is not None and now < before
-
-
-def _modified(document: Mapping[str, Any]) -> int | None:
-    """Return when a finding was last modified at its vendor, in OCSF's milliseconds."""
-    told = document.get("finding_info")
-    found = told.get("modified_time") if isinstance(told, Mapping) else None
-    return found if isinstance(found, int) else None
 
 
 def _replayed(
@@ -418,31 +391,6 @@ def _replayed(
         ).values_list("content_hash", flat=True)
     )
     return {key for key, hashes in several.items() if hashes <= seen}
-
-
-def _update_finding(finding: Finding, told: NormalisedFinding, raw: RawRecord) -> None:
-    finding.raw = raw
-    finding.content_hash = raw.content_hash
-    _note_version(finding, raw)
-    finding.times_seen += 1
-    finding.updated_at = timezone.now()
-    finding.class_uid = told.class_uid
-    finding.title = bounded(told.title, 512)
-    finding.description = storable(told.description)
-    finding.category = bounded(told.category, 128)
-    finding.time = in_utc(told.time)
-    finding.first_activity_at = told.first_activity_at and in_utc(told.first_activity_at)
-    finding.last_activity_at = told.last_activity_at and in_utc(told.last_activity_at)
-    finding.severity_id = told.severity_id
-    finding.confidence = told.confidence
-    finding.vendor_status = bounded(told.vendor_status, 64)
-    finding.vendor_verdict = bounded(told.vendor_verdict, 64)
-    finding.techniques = [bounded(technique, 16) for technique in told.techniques]
-    finding.actor = bounded(told.actor, 320)
-    finding.target = bounded(told.target, 512)
-    finding.entities = [bounded(entity, 400) for entity in told.entities]
-    finding.link = bounded(told.link, 2000)
-    finding.ocsf = storable(jsonable(told.ocsf))
 
 
 def _keep_directory(source: _Source, items: Sequence[_Item], outcome: Outcome) -> None:

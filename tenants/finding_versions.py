@@ -1,0 +1,65 @@
+"""How a finding is known again and brought up to date, when a vendor tells of it once more."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from tenants.canonical import jsonable
+from tenants.models import Finding, RawRecord
+from tenants.records import Finding as NormalisedFinding
+from tenants.storable import bounded, in_utc, storable
+
+
+def is_known(finding: Finding | None, raw: RawRecord) -> bool:
+    """Return whether a finding stands as a record tells, or its feed has told nothing else since.
+
+    Two feeds may tell of one alert in their own words, and each of them repeats its own.
+    """
+    if finding is None:
+        return False
+    return raw.content_hash in (finding.content_hash, finding.hash_by_feed.get(raw.feed))
+
+
+def note(finding: Finding, raw: RawRecord) -> None:
+    """Keep what the record's feed told last; the finding is not saved."""
+    finding.hash_by_feed = {**finding.hash_by_feed, raw.feed: raw.content_hash}
+
+
+def is_older(told: NormalisedFinding, known: Finding) -> bool:
+    """Return whether the vendor says that it changed this before what is known of it."""
+    before, now = _modified(known.ocsf), _modified(told.ocsf)
+    return before is not None and now is not None and now < before
+
+
+def _modified(document: Mapping[str, Any]) -> int | None:
+    """Return when a finding was last modified at its vendor, in OCSF's milliseconds."""
+    told = document.get("finding_info")
+    found = told.get("modified_time") if isinstance(told, Mapping) else None
+    return found if isinstance(found, int) else None
+
+
+def update(finding: Finding, told: NormalisedFinding, raw: RawRecord) -> None:
+    """Let the finding say what the vendor told now; it is not saved."""
+    finding.raw = raw
+    finding.content_hash = raw.content_hash
+    note(finding, raw)
+    finding.times_seen += 1
+    finding.updated_at = timezone.now()
+    finding.class_uid = told.class_uid
+    finding.title = bounded(told.title, 512)
+    finding.description = storable(told.description)
+    finding.category = bounded(told.category, 128)
+    finding.time = in_utc(told.time)
+    finding.first_activity_at = told.first_activity_at and in_utc(told.first_activity_at)
+    finding.last_activity_at = told.last_activity_at and in_utc(told.last_activity_at)
+    finding.severity_id = told.severity_id
+    finding.confidence = told.confidence
+    finding.vendor_status = bounded(told.vendor_status, 64)
+    finding.vendor_verdict = bounded(told.vendor_verdict, 64)
+    finding.techniques = [bounded(technique, 16) for technique in told.techniques]
+    finding.actor = bounded(told.actor, 320)
+    finding.target = bounded(told.target, 512)
+    finding.entities = [bounded(entity, 400) for entity in told.entities]
+    finding.link = bounded(told.link, 2000)
+    finding.ocsf = storable(jsonable(told.ocsf))
