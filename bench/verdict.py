@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from playbooks.models import Run, Step
-from playbooks.steps import FINISHED
+from playbooks.steps import FINISHED, changed_nothing
 from tenants import ledger, scope
 from tenants.models import Tenant
 
@@ -50,16 +50,20 @@ class Told:
     status: str
     error: str
     calls: int
+    changed_nothing: bool = False
 
 
 def problems(effects: Iterable[tuple[str, str]]) -> list[str]:
     """Return what does not hold, in words; `effects` are those of the simulator's log."""
     with scope.reading(scope.ALL):
         steps = [
-            Told(tenant, target if kind in _AT_THEIR_TARGET else account, *row)
-            for tenant, account, kind, target, *row in Step.objects.values_list(
+            Told(
+                tenant, target if kind in _AT_THEIR_TARGET else account, *row,
+                changed_nothing=changed_nothing(row[-1], answer),
+            )
+            for tenant, account, kind, target, answer, *row in Step.objects.values_list(
                 "tenant__slug", "run__plan__case__account__external_id", "target_kind",
-                "target_external_id", "key", "action", "status", "error", "calls",
+                "target_external_id", "answer", "key", "action", "status", "error", "calls",
             )
         ]  # fmt: skip
         runs = list(Run.objects.values_list("tenant__slug", "status", "note", "finished_at"))
@@ -97,6 +101,8 @@ def wrong_effects(steps: Iterable[Told], effects: Iterable[tuple[str, str]]) -> 
     must: Counter[tuple[str, str]] = Counter()
     may: Counter[tuple[str, str]] = Counter()
     for step in steps:
+        if step.changed_nothing:
+            continue
         pair = (EFFECTS.get(step.action, step.action), step.at)
         must[pair] += step.status in _DONE
         # A call whose step failed may have worked: nobody says that it did.

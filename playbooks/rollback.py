@@ -22,7 +22,7 @@ from playbooks.people import ENGINE, named
 from playbooks.planner import FORMAT
 from playbooks.response import OPEN_PLANS, adopt
 from playbooks.rules import in_force
-from playbooks.steps import UNDO, change
+from playbooks.steps import UNDO, change, changed_nothing
 from tenants import ledger, work
 from tenants.canonical import jsonable
 from tenants.models import Case
@@ -250,6 +250,9 @@ def _inputs(plan: Plan, step: Step, told: dict[str, Any]) -> dict[str, Any] | No
     intention = Intention(
         target_of(told["target"]), told["inputs"], step.intended_at, step.snapshot
     )
+    if changed_nothing(step.calls, step.answer):
+        # Its snapshot is from before another had done it: to put that back would be to do so twice.
+        return None
     inputs = registry.action(connector, step.action).reversal_inputs(intention)
     return None if inputs is None else dict(inputs)
 

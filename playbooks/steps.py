@@ -51,3 +51,12 @@ def change(
         subject=f"{step.action} {step.target_name}",
         body={"step": step.key, "run": step.run_id, "error": error, **(body or {})},
     )
+
+
+def changed_nothing(calls: int, answer: Mapping[str, Any]) -> bool:
+    """Return whether a step's only call found what it was to do done already.
+
+    Another plan or a person came before it, after its snapshot. Of several calls an earlier one
+    may have done it, whose answer was lost.
+    """
+    return calls == 1 and (answer.get("was_gone") is True or answer.get("was_there") is True)

@@ -1,5 +1,7 @@
 """The storm's own judgement: an effect had twice, or never, does not go unseen."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.verdict import Told, wrong_effects
@@ -80,3 +82,11 @@ def test_a_rule_is_counted_for_the_account_whose_it_is() -> None:
 def test_what_a_feed_subscribes_to_is_no_effect_of_a_step() -> None:
     assert wrong_effects([], [("activity.subscribe", "Audit.General")]) == []
     assert wrong_effects([], [("user.enable", "priya")]) != []
+
+
+def test_what_a_step_found_done_is_another_steps_effect() -> None:
+    first, second = step("mailbox.delete_inbox_rule"), step("mailbox.delete_inbox_rule")
+    late = replace(second, changed_nothing=True)
+    assert wrong_effects([first, late], [("rule.delete", "priya")]) == []
+    assert wrong_effects([first, second], [("rule.delete", "priya")]) != []
+    assert wrong_effects([late], [("rule.delete", "priya")]) != []

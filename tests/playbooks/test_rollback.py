@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from playbooks import approvals, rollback, rules
 from playbooks.errors import PlaybookError
-from playbooks.models import Approval, Plan, Run
+from playbooks.models import Approval, Plan, Run, Step
 from tenants import evidence, scope
 from tenants.models import Account, Case, Person
 from tests.conftest import new_tenant
@@ -130,6 +130,25 @@ def test_a_step_is_undone_once_however_often_it_is_asked_for(case, cloud) -> Non
     drain(["run", "close"])
     undone = [action for action, _ in cloud.calls if action == "identity.enable_sign_in"]
     assert len(undone) == 1
+
+
+@pytest.mark.parametrize(
+    ("calls", "answer", "undone"),
+    [
+        (1, {"was_gone": True}, ["undo forwarding"]),
+        (1, {"was_there": True}, ["undo forwarding"]),
+        (1, {"was_gone": False}, ["undo forwarding", "undo disable"]),
+        # The first of two calls may have done it, and its answer was lost.
+        (2, {"was_gone": True}, ["undo forwarding", "undo disable"]),
+    ],
+)
+@pytest.mark.django_db
+def test_what_a_step_found_done_is_not_undone(case, cloud, calls, answer, undone) -> None:  # noqa: F811
+    plan = adopt(case, THREE)
+    drain(["run", "close"])
+    with scope.tenant(case.tenant_id):
+        Step.objects.filter(run__plan=plan, key="disable").update(calls=calls, answer=answer)
+    assert [step["id"] for step in _undo(plan).document["steps"]] == undone
 
 
 @pytest.mark.django_db
