@@ -35,7 +35,7 @@ from bench.installation import (
 from bench.take_overs import TakeOvers
 from integrations import catalog
 from playbooks import approvals, rollback
-from playbooks.errors import PlaybookError
+from playbooks.errors import ApprovalError, PlaybookError
 from playbooks.models import Approval, Plan, Run, Step
 from tenants import scope, work
 from tenants.models import Case
@@ -156,7 +156,8 @@ class Storm:
                 )
             )
         for approval in asked:
-            with scope.tenant(approval.tenant_id):
+            # It may have been planned again since: then the new plan is asked for.
+            with suppress(ApprovalError), scope.tenant(approval.tenant_id):
                 approvals.decide(
                     approval.id, approve=True, actor="technician:ali", sha256=approval.plan.sha256
                 )

@@ -8,7 +8,9 @@ from integrations import catalog
 from playbooks import case_devices, settling, stuck, unread
 from playbooks.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
-from playbooks.response import OPEN_PLANS, left_for_technician, needs_technician
+from playbooks.response import left_for_technician, needs_technician
+from playbooks.standing import OPEN_PLANS
+from playbooks.steps import NEVER
 from tenants import ledger, scope
 from tenants.models import Account, Case, Verdict
 
@@ -56,6 +58,7 @@ def _newest_steps(case: Case) -> list[Step]:
     steps = (
         Step.objects.filter(run__plan__case=case)
         .exclude(run__plan__status=Plan.Status.SUPERSEDED)
+        .exclude(status__in=NEVER, run__plan__replaced_by__isnull=False)
         .select_related("run__plan")
         .order_by("run__started_at", "position")
     )

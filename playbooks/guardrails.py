@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection
-from playbooks import activation, mailboxes, targets
+from playbooks import autonomy, mailboxes, targets
 from playbooks.approval_policy import LONGEST_PLAN
 from playbooks.engagement import TIERS, Engagement, judge
 from playbooks.known_facts import KnownFacts
@@ -77,6 +77,7 @@ def last_obstacle(step: Step) -> Obstacle | None:
         or _out_of_date(step)
         or _not_allowed(step, step.tier)
         or _protected(_touched(step))
+        or _busy(step)
         or _over_budget(step, in_force())
     )
 
@@ -169,16 +170,19 @@ def _stricter_now(step: Step, rules: Engagement, known: KnownFacts) -> Obstacle 
 
 
 def _lowered(step: Step) -> Obstacle | None:
-    """Look whether the playbook may still act by itself: it may have been lowered since."""
+    """Look whether the playbook may still act by itself: it may have been lowered since.
+
+    The run is planned again, for a person to approve, when it is looked at next (`replanning`).
+    """
     plan = step.run.plan
     acts_by_itself = plan.mode == PlaybookMode.AUTOMATIC and step.tier == Tier.AUTOMATIC
-    if not acts_by_itself or "reverses" in plan.document:
-        return None
-    mode = activation.mode_in_force(plan.document["playbook"]["id"])
-    if mode == PlaybookMode.AUTOMATIC:
+    if not acts_by_itself or "reverses" in plan.document or autonomy.may_act(plan):
         return None
     return Obstacle(
-        "The playbook may no longer act by itself for this client. Plan it again.", is_final=True
+        "The playbook may no longer act by itself for this client: what has not begun is planned "
+        "again, for a technician to approve.",
+        is_final=False,
+        seconds=1,
     )
 
 
@@ -240,15 +244,40 @@ def _protected(touched: list[Account]) -> Obstacle | None:
     return None
 
 
+def _busy(step: Step) -> Obstacle | None:
+    """Look whether another plan of the case does, or undoes, the same to the target just now.
+
+    A step that was called already, and may have to be once more, waits for nobody.
+    """
+    if step.status != Step.Status.PENDING:
+        return None
+    case_id = step.run.plan.case_id
+    _one_at_a_time(f"target {case_id} {step.target_external_id}", 12)
+    others = Step.objects.filter(
+        run__plan__case=case_id,
+        action__in=(step.action, catalog.get(step.action).reversal),
+        target_external_id=step.target_external_id,
+        status__in=(Step.Status.INTENDED, Step.Status.CALLED),
+    ).exclude(run=step.run_id)
+    if not others.exists():
+        return None
+    return Obstacle(
+        "Another plan of this case is at the same with it: it goes on when that is settled.",
+        is_final=False,
+        seconds=5,
+    )
+
+
+def _one_at_a_time(name: str, kind: int) -> None:
+    """Wait until no other transaction holds `name`: who begins at one moment must see the other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [name, kind])
+
+
 def _over_budget(step: Step, rules: Engagement) -> Obstacle | None:
     action = catalog.get(step.action)
     limit = rules.budget(step.action)
-    with connection.cursor() as cursor:
-        # Steps that begin at the same moment must see each other.
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 5))",
-            [f"budget {step.tenant_id} {step.action}"],
-        )
+    _one_at_a_time(f"budget {step.tenant_id} {step.action}", 5)
     used = (
         Step.objects.filter(action=step.action, intended_at__gte=timezone.now() - _HOUR)
         .exclude(id=step.id)

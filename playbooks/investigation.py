@@ -21,7 +21,8 @@ from playbooks import facts as case_facts
 from playbooks.gathering import gather
 from playbooks.language import Playbook
 from playbooks.models import Plan
-from playbooks.response import NEEDS, OPEN_PLANS
+from playbooks.response import NEEDS
+from playbooks.standing import OPEN_PLANS
 from playbooks.verdicts import Result
 from playbooks.versions import remember
 from tenants import ledger, scope, work

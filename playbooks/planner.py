@@ -1,6 +1,6 @@
 """Facts → plan → hash. A pure function: the same facts give the same plan, byte for byte."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,6 @@ def _plan(
         raise PlaybookError(problems)
     drafts = _without_impossible(drafts, skipped)
     steps = _with_canaries(_judged(drafts, facts, rules), rules)
-    allowed = [step["tier"] for step in steps if step["tier"] != "forbidden"]
     return {
         "format": FORMAT,
         "playbook": {
@@ -72,11 +71,33 @@ def _plan(
         "engagement": {"version": rules.version, "sha256": rules.sha256},
         "case": facts.get("case", {}).get("id", ""),
         "subject": facts.get("account", {}).get("username", ""),
-        "steps": steps,
         "skipped": skipped,
+        **_summed_up(steps),
+    }
+
+
+def _summed_up(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the steps with the strictest tier that one may still have, and how many targets."""
+    allowed = [step["tier"] for step in steps if step["tier"] != "forbidden"]
+    return {
+        "steps": steps,
         "tier": strictest("automatic", *allowed) if allowed or not steps else "forbidden",
         "objects": len({step["target"]["external_id"] for step in steps}),
     }
+
+
+def without(document: Mapping[str, Any], step_ids: Collection[str], why: str) -> dict[str, Any]:
+    """Return a plan without some of its steps, which nothing in it needs then; `why` is told. Pure.
+
+    The tiers of the others stay: that there were more of a kind is what they were judged by.
+    """
+    steps = [
+        {**step, "needs": [one for one in step["needs"] if one not in step_ids]}
+        for step in document["steps"]
+        if step["id"] not in step_ids
+    ]
+    dropped = [{"step": one, "why": why} for one in sorted(step_ids)]
+    return {**document, "skipped": [*document["skipped"], *dropped], **_summed_up(steps)}
 
 
 def left_by_hand(document: Mapping[str, Any]) -> list[str]:

@@ -11,13 +11,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from playbooks import availability, planner, response, rules, settling
+from playbooks import (
+    autonomy,
+    availability,
+    giving_way,
+    planner,
+    response,
+    rules,
+    sequence,
+    settling,
+)
 from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
-from playbooks.standing import differences, what
+from playbooks.standing import OPEN_PLANS, differences, what
 from playbooks.steps import NEVER, NOT_BEGUN, change
 from playbooks.versions import playbook_of
 from tenants import ledger, scope
@@ -26,8 +34,13 @@ from tenants.models import Case, PlaybookMode
 _ASKED_AGAIN_IN = (
     Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING,
 )  # fmt: skip
+_UNDER_WAY = (Step.Status.INTENDED, Step.Status.CALLED)
 _NOT_NOW = "On what is known now it would not be planned."
-_REASON = "What the plan was made on has changed: it was planned again."
+_LOWERED = (
+    "The playbook may no longer act by itself for this client: what had not begun was planned "
+    "again, for a technician to approve."
+)
+_DEALT_WITH = "the plan before this one has dealt with it"
 
 
 def look(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
@@ -71,31 +84,83 @@ def _waiting() -> QuerySet[Plan]:
 def replace_if_changed(plan: Plan) -> Plan | None:
     """Return the plan that takes the place of `plan` where what it was made on has changed.
 
-    None where it still holds, where a step has begun (what people have to approve of the others is
-    then dropped where it would not be planned now), and for the undoing of a plan, which follows
-    from what was done. Runs inside the tenant's scope.
+    None where it still holds, and for the undoing of a plan, which follows from what was done.
+    Where a step has begun, what people have to approve of the others is only dropped where it would
+    not be planned now; and where the playbook was lowered, another plan takes the place of the
+    rest. Runs inside the tenant's scope.
     """
     # Locked before its approvals and steps, as whoever decides on it does.
     plan.status = Plan.objects.select_for_update().get(id=plan.id).status
-    if plan.status not in response.OPEN_PLANS or "reverses" in plan.document:
+    if plan.status not in OPEN_PLANS or "reverses" in plan.document:
         return None
     steps = set(Step.objects.filter(run__plan=plan).values_list("status", flat=True))
     if not steps & set(NOT_BEGUN):
         return None
+    mode = _mode_now(plan)
     if steps - set(NOT_BEGUN) - set(NEVER):
-        _drop_what_changed(plan)
+        return _replace_begun(plan, mode)
+    facts = {**case_facts.of_case(plan.case), **_given(plan)}
+    try:
+        document = _plan_now(plan, facts, mode)
+    except (PlaybookError, ConditionError) as error:
+        _no_longer_fits(plan, error)
+        return plan
+    found = differences(plan.document, document)
+    if not found:
+        return None
+    reason = giving_way.REASON if mode == plan.mode else _LOWERED
+    return _adopt(plan, document, facts, mode, reason, "; ".join(found))
+
+
+def _mode_now(plan: Plan) -> str:
+    """Return how far a plan may go by now: its playbook may have been lowered since it was made."""
+    if plan.mode == PlaybookMode.AUTOMATIC and not autonomy.may_act(plan):
+        return PlaybookMode.APPROVE
+    return plan.mode
+
+
+def _replace_begun(plan: Plan, mode: str) -> Plan | None:
+    """Keep what has not begun of a plan that has to what is known now.
+
+    Returns the plan that takes the place of the rest, where that may no longer go on by itself.
+    """
+    is_automatic = Step.objects.filter(
+        run__plan=plan, status=Step.Status.PENDING, tier=Tier.AUTOMATIC
+    ).exists()
+    if mode != plan.mode and is_automatic:
+        return _plan_rest(plan, mode)
+    _drop_what_changed(plan)
+    return None
+
+
+def _plan_rest(plan: Plan, mode: str) -> Plan | None:
+    """Plan again what has not begun of a plan, as soon as what has begun is settled.
+
+    Until then the guardrails hold it: what comes of the one decides on the other.
+    """
+    rows = Step.objects.filter(run__plan=plan).select_related("run__plan")
+    steps = list(rows.select_for_update(of=("self",)).order_by("position"))
+    if any(step.status in _UNDER_WAY for step in steps):
+        return None
+    told = {step["id"]: step for step in plan.document["steps"]}
+    sequence.skip_hopeless(steps, told)
+    if not any(step.status in NOT_BEGUN for step in steps):
         return None
     facts = {**case_facts.of_case(plan.case), **_given(plan)}
     try:
-        document = _plan_now(plan, facts)
+        document = _plan_now(plan, facts, mode)
     except (PlaybookError, ConditionError) as error:
-        _end(plan, f"It can't be planned any more: {error}")
-        response.needs_technician(plan.case, f"The plan no longer fits what is known: {error}")
+        _no_longer_fits(plan, error)
         return plan
-    if not differences(plan.document, document):
-        return None
-    _end(plan, "; ".join(differences(plan.document, document)))
-    return _adopt(plan, document, facts)
+    over = {what(told[step.key]) for step in steps if step.status not in NOT_BEGUN}
+    not_again = {step["id"] for step in document["steps"] if what(step) in over}
+    rest = planner.without(document, not_again, _DEALT_WITH)
+    return _adopt(plan, rest, facts, mode, _LOWERED, "its playbook was lowered")
+
+
+def _no_longer_fits(plan: Plan, error: Exception) -> None:
+    giving_way.give_way(plan, why=f"It can't be planned any more: {error}")
+    response.needs_technician(plan.case, f"The plan no longer fits what is known: {error}")
 
 
 def _drop_what_changed(plan: Plan) -> None:
@@ -105,7 +170,7 @@ def _drop_what_changed(plan: Plan) -> None:
     """
     facts = {**case_facts.of_case(plan.case), **_given(plan)}
     try:
-        planned = {what(step) for step in _plan_now(plan, facts)["steps"]}
+        planned = {what(step) for step in _plan_now(plan, facts, plan.mode)["steps"]}
     except (PlaybookError, ConditionError):
         planned = set()
     told = {step["id"]: step for step in plan.document["steps"]}
@@ -129,7 +194,9 @@ def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
         raise PlaybookError(["This plan can't be asked for again: open the case and look."])
     facts = {**case_facts.of_case(case), **_given(plan)}
     try:
-        document = planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), "technician")
+        document = _of_rest(
+            plan, planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), "technician")
+        )
     except ConditionError as error:
         raise PlaybookError([f"It can't be planned any more: {error}"]) from None
     if not document["steps"]:
@@ -180,35 +247,26 @@ def _given(plan: Plan) -> dict[str, Any]:
     return {"inputs": plan.facts["inputs"]} if "inputs" in plan.facts else {}
 
 
-def _plan_now(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _plan_now(plan: Plan, facts: Mapping[str, Any], mode: str) -> dict[str, Any]:
     case = plan.case
     is_routine = case.kind == Case.Kind.ROUTINE
-    at_least = response.least_tier(plan.mode, case.verdict, is_routine=is_routine)
-    return planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), at_least)
-
-
-def _end(plan: Plan, why: str) -> None:
-    waiting = Step.objects.filter(run__plan=plan, status__in=NOT_BEGUN)
-    for step in waiting.select_related("run__plan"):
-        change(step, Step.Status.SKIPPED, error=_REASON)
-    now = timezone.now()
-    Approval.objects.filter(plan=plan, decision=Approval.Decision.PENDING).update(
-        decision=Approval.Decision.SUPERSEDED, decided_at=now, comment=_REASON
+    at_least = response.least_tier(mode, case.verdict, is_routine=is_routine)
+    return _of_rest(
+        plan, planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), at_least)
     )
-    plan.status = Plan.Status.SUPERSEDED
-    plan.finished_at = now
-    plan.save(update_fields=["status", "finished_at"])
-    plan.run.status = plan.run.Status.DONE
-    plan.run.finished_at = now
-    plan.run.note = _REASON
-    plan.run.save(update_fields=["status", "finished_at", "note"])
-    ledger.append(
-        "plan.superseded", actor="engine", case_id=plan.case_id,
-        subject=f"plan {plan.sha256[:12]}", body={"plan": plan.sha256, "why": why},
-    )  # fmt: skip
 
 
-def _adopt(plan: Plan, document: dict[str, Any], facts: dict[str, Any]) -> Plan:
+def _of_rest(plan: Plan, document: dict[str, Any]) -> dict[str, Any]:
+    """Return `document` without what a plan leaves out, where it was made for the rest of one."""
+    left_out = {one["step"] for one in plan.document["skipped"] if one["why"] == _DEALT_WITH}
+    planned = {step["id"] for step in document["steps"]}
+    return planner.without(document, left_out & planned, _DEALT_WITH)
+
+
+def _adopt(
+    plan: Plan, document: dict[str, Any], facts: dict[str, Any], mode: str, reason: str, why: str
+) -> Plan:
+    giving_way.give_way(plan, why=why, reason=reason)
     if not document["steps"]:
         response.needs_technician(plan.case, "Nothing of the plan is needed any more: look at it.")
         return plan
@@ -219,7 +277,7 @@ def _adopt(plan: Plan, document: dict[str, Any], facts: dict[str, Any]) -> Plan:
         plan.playbook_id,
         document["engagement"]["version"],
         plan.requested_by,
-        mode=plan.mode,
+        mode=mode,
         replaces=plan,
     )
     response.set_status(plan.case)

@@ -15,6 +15,7 @@ from playbooks import (
     availability,
     case_devices,
     directory_facts,
+    giving_way,
     planner,
     rules,
     standing,
@@ -23,11 +24,11 @@ from playbooks import (
 from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Plan, Run, Step, Tier
+from playbooks.standing import OPEN_PLANS
 from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Case, PlaybookMode, Verdict
 
-OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
 # A new client's alerts may come before its server's directory has been read.
 _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=5)
@@ -40,6 +41,7 @@ NEEDS = {
 def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
     """Plan what follows from a case's verdict. Handler of work `respond`."""
     with scope.tenant(tenant_id):
+        giving_way.lock_open(case_id)
         case = (
             Case.objects.select_for_update(of=("self",))
             .select_related("account__person", "tenant")
@@ -233,17 +235,20 @@ def adopt(
 ) -> Plan:
     """Make a plan a row with its run and steps, ask for its approvals, and start what may start.
 
-    `mode` is how far its playbook may go, `replaces` the plan that it is made instead of. While
-    the same plan for the same case is open, it is not made twice.
+    `mode` is how far its playbook may go, `replaces` the plan that it is made instead of; older
+    open plans of the playbook give way. While the same plan for the same case is open, it is not
+    made twice.
     """
     sha256 = planner.plan_sha256(document)
     existing = Plan.objects.filter(case=case, sha256=sha256).first()
-    if existing is not None and existing.status in OPEN_PLANS:
+    is_open = existing is not None and existing.status in OPEN_PLANS
+    if existing is not None and is_open and not existing.replaced_by.exists():
         return existing
     if existing is not None:
         # However it ended, it is needed again: another try, asked for anew.
         document = _another_try(case, document, playbook_sha256)
         sha256 = planner.plan_sha256(document)
+    given_way = [] if "reverses" in document else _given_way(case, playbook_sha256, sha256)
     plan = Plan.objects.create(
         tenant_id=scope.require_tenant_id(),
         case=case,
@@ -255,7 +260,7 @@ def adopt(
         tier=document["tier"],
         requested_by=requested_by,
         mode=mode,
-        replaces=replaces,
+        replaces=replaces or next(iter(given_way), None),
     )
     ledger.append(
         "plan.proposed", actor=requested_by, case_id=case.id, subject=f"plan {sha256[:12]}",
@@ -268,6 +273,14 @@ def adopt(
     plan.save(update_fields=["status"])
     work.schedule("run", run.id)
     return plan
+
+
+def _given_way(case: Case, playbook_sha256: str, by: str) -> list[Plan]:
+    """Let the older open plans of a playbook give way; return those that had to, newest first."""
+    older = reversed(giving_way.older(case, playbook_sha256))
+    return [
+        plan for plan in older if giving_way.give_way(plan, why=f"plan {by[:12]} takes its place")
+    ]
 
 
 def _make_steps(run: Run, document: dict[str, Any]) -> None:

@@ -20,8 +20,9 @@ from playbooks.jobs import target_of
 from playbooks.models import Plan, Step
 from playbooks.people import ENGINE, named
 from playbooks.planner import FORMAT
-from playbooks.response import OPEN_PLANS, adopt
+from playbooks.response import adopt
 from playbooks.rules import in_force
+from playbooks.standing import OPEN_PLANS
 from playbooks.steps import UNDO, change, changed_nothing
 from tenants import ledger, work
 from tenants.canonical import jsonable

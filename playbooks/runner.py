@@ -15,23 +15,22 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.contract import Client
-from playbooks import approvals, held, replanning, rollback, stepping, stuck
+from playbooks import approvals, held, replanning, rollback, sequence, stepping, stuck
 from playbooks.errors import PlaybookError
 from playbooks.jobs import Failed, Job, Question, Wait, open_client, understood
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Run, Step
 from playbooks.people import ENGINE
+from playbooks.sequence import FAILURES
 from playbooks.stepping import Talk
-from playbooks.steps import FINISHED, change
+from playbooks.steps import FINISHED
 from tenants import ledger, scope, work
 from tenants.models import Case
 
 _AT_ONCE = 4
 # Longer than a vendor's action may take to show, and than most of its outages.
 _LONGEST_UNSETTLED = dt.timedelta(hours=6)
-_MAY_GO_ON = (Step.Status.PENDING, Step.Status.INTENDED, Step.Status.CALLED)
 _DONE = (Step.Status.VERIFIED, Step.Status.ROLLED_BACK)
-_FAILURES = (Step.Status.FAILED, Step.Status.UNKNOWN)
 
 
 def advance(tenant_id: uuid.UUID, run_id: uuid.UUID) -> None:
@@ -102,11 +101,11 @@ class _Steps:
     def _judged(self) -> list[Job]:
         rows = Step.objects.filter(run=self._run_id).defer("snapshot", "answer", "read_back")
         steps = list(rows.order_by("position"))
-        _skip_hopeless(steps, self._told)
+        sequence.skip_hopeless(steps, self._told)
         passed_over = self._waits.keys() | {step_id for step_id, _, _ in self._talks.values()}
         jobs: list[Job] = []
         silent = held.silent_connections(steps, self._waits)
-        for step in _that_may_go_on(steps, self._told, silent):
+        for step in sequence.that_may_go_on(steps, self._told, silent):
             if step.id in passed_over or len(self._talks) + len(jobs) >= _AT_ONCE:
                 continue
             try:
@@ -156,62 +155,6 @@ class _Steps:
                 question = talk.throw(error)
 
 
-def _that_may_go_on(
-    steps: list[Step], told: Mapping[str, Any], silent: frozenset[uuid.UUID]
-) -> list[Step]:
-    """Return the steps whose turn has come: not finished, and all that they need is.
-
-    `silent` are the connections that keep no step at another one waiting any longer.
-    """
-    by_key = {step.key: step for step in steps}
-
-    def keeps_waiting(step: Step, needed: Step) -> bool:
-        if needed.status in FINISHED:
-            return False
-        may_be_passed = (
-            needed.status in _MAY_GO_ON
-            and needed.connection_id in silent
-            and needed.connection_id != step.connection_id
-        )
-        return not may_be_passed or _must_be_done(told[needed.key])
-
-    return [
-        step
-        for step in steps
-        if step.status in _MAY_GO_ON
-        and not any(keeps_waiting(step, by_key[key]) for key in told[step.key]["needs"])
-    ]
-
-
-def _skip_hopeless(steps: list[Step], told: Mapping[str, Any]) -> None:
-    """Skip what can't come any more: after a failure that stops, or needing what was not done."""
-    by_key = {step.key: step for step in steps}
-    stopped = [s for s in steps if s.status in _FAILURES and _stops(told[s.key])]
-    for step in steps:
-        if step.status not in (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL):
-            continue
-        not_done = [
-            by_key[key]
-            for key in told[step.key]["needs"]
-            if by_key[key].status in FINISHED
-            and by_key[key].status != Step.Status.VERIFIED
-            and _must_be_done(told[key])
-        ]
-        reason = stopped or not_done
-        if reason:
-            change(step, Step.Status.SKIPPED, error=f"{reason[0].key} was not done before it.")
-
-
-def _stops(told: Mapping[str, Any]) -> bool:
-    """Whether what comes after a step must not be done when the step itself was not."""
-    return told["on_failure"] != "continue"
-
-
-def _must_be_done(told: Mapping[str, Any]) -> bool:
-    """Whether what needs a step may not be done without it."""
-    return _stops(told) or bool(told.get("is_canary"))
-
-
 def _settle_run(tenant_id: uuid.UUID, run_id: uuid.UUID, waits: Mapping[uuid.UUID, Wait]) -> None:
     """Say where the run stands, and look at it again when something may have changed."""
     with scope.tenant(tenant_id):
@@ -251,7 +194,7 @@ def _finish(run: Run, statuses: set[str]) -> None:
     if run.finished_at is not None:
         return
     approvals.withdraw(run.plan, "The plan has ended.")
-    failed = bool(statuses & set(_FAILURES))
+    failed = bool(statuses & set(FAILURES))
     run.finished_at = timezone.now()
     run.save(update_fields=["finished_at"])
     undone = Run.Status.ROLLED_BACK if stepping.is_undone(run) else Run.Status.DONE
@@ -291,7 +234,7 @@ def _is_overdue(row: Approval) -> bool:
 def _roll_back_if_told(run: Run) -> None:
     """Plan the undoing of what was done, where a step that failed says so."""
     told = {step["id"]: step for step in run.plan.document["steps"]}
-    failed = run.steps.filter(status__in=_FAILURES)
+    failed = run.steps.filter(status__in=FAILURES)
     if not any(told[step.key]["on_failure"] == "roll_back" for step in failed):
         return
     try:

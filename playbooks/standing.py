@@ -10,6 +10,7 @@ from playbooks.steps import NEVER, NOT_BEGUN
 from tenants.canonical import canonical_json
 from tenants.models import Case
 
+OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
 # What tells a plan from another try of the same.
 _OF_ONE_TRY = ("attempt", "asks_again", "carries_out")
 

@@ -31,7 +31,7 @@ from playbooks import (
     spreading,
 )
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
-from playbooks.response import OPEN_PLANS
+from playbooks.standing import OPEN_PLANS
 from tenants import contacts, ledger, match_decisions, protection, scope
 from tenants.models import (
     Account,

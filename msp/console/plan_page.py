@@ -13,7 +13,7 @@ from msp.console.plan_views import PlanView
 from msp.console.words import Word
 from playbooks import rollback, settling
 from playbooks.models import Plan, Step, Tier
-from playbooks.response import OPEN_PLANS
+from playbooks.standing import OPEN_PLANS
 from playbooks.steps import FINISHED
 
 _LONGEST_VALUE = 200
@@ -69,6 +69,11 @@ class PlanPage:
     view: PlanView
     can_be_undone: bool
     can_be_stopped: bool
+
+    @property
+    def gave_way(self) -> bool:
+        """Return whether another plan took its place by itself, and nobody had to ask."""
+        return self.replaced_by is not None and "asks_again" not in self.replaced_by.document
 
     @property
     def done(self) -> int:

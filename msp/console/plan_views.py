@@ -12,7 +12,7 @@ from playbooks import approvals, replanning, rollback
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.people import named
-from playbooks.response import OPEN_PLANS
+from playbooks.standing import OPEN_PLANS
 from tenants.models import Case, PlaybookMode
 
 

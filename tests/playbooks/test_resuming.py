@@ -338,7 +338,7 @@ def test_a_playbook_lowered_meanwhile_does_not_act_by_itself(case, cloud) -> Non
     make_due("run")
     drain(["run", "close"])
     assert cloud.calls == []
-    assert "no longer act by itself" in reread(case).needs
+    assert "Approve or reject" in reread(case).needs
 
 
 def _raising(error: Exception) -> Callable[[str, str], None]:
