@@ -87,9 +87,9 @@ class Asker:
         host, address = pair
         sudo = "sudo -n " if self._sign.become else ""
         return [
-            program, *options(host, place), *patience(self.limits.connect), "-o", "LogLevel=ERROR",
-            "-T", "-i", str(place / "key"), "-l", self._sign.user, "-p", str(host.port),
-            "--", address, f"exec {sudo}sh -c {shlex.quote(script)}",
+            program, *options(host, place), *patience(self.limits.connect), "-T",
+            "-i", str(place / "key"), "-l", self._sign.user, "-p", str(host.port), "--", address,
+            f"exec {sudo}sh -c {shlex.quote(script)}",
         ]  # fmt: skip
 
     def _told(

@@ -39,8 +39,8 @@ PROGRAM = "ansible-playbook"
 _REPORT = re.compile(r'^ok: \[(\S+)\] => \{\s+"msg": "holdfast:([A-Za-z0-9+/=]*)"', re.MULTILINE)
 _FATAL = re.compile(r"^fatal: \[(\S+)\]: (UNREACHABLE|FAILED)! => (\{.*)$", re.MULTILINE)
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+) ", re.MULTILINE)
-# What Ansible says where what ran on the host ended without its result.
-_CUT_OFF = ("module failure", "deserialization failed", "connection to", "broken pipe")
+# As a shell tells that what it ran was killed, rather than ended by itself.
+_KILLED = 128
 # How Ansible knows the host, whatever people call it.
 _HOST = "host"
 
@@ -129,38 +129,43 @@ def _report(name: str, said: str) -> Mapping[str, Any]:
     done = {number: int(count) for number, count in _RECAP.findall(said)}
     for number, kind, told in _FATAL.findall(said):
         if number == _HOST:
-            is_away, has_begun = kind == "UNREACHABLE", bool(done.get(number))
-            raise _failure(name, _message(told), is_away=is_away, has_begun=has_begun)
+            raise _failure(name, kind, told, has_begun=bool(done.get(number)))
     raise _unknown(f"{name}: Ansible says nothing of it: {' '.join(said.split())[-200:]}")
 
 
-def _failure(name: str, message: str, *, is_away: bool, has_begun: bool) -> VendorError:
-    lower = message.lower()
+def _failure(name: str, kind: str, told: str, *, has_begun: bool) -> VendorError:
+    found = _parsed(told)
+    message, code = _message(found) or told, found.get("rc")
     refused = refusal(name, message)
-    if refused and (is_away or isinstance(refused, PermissionMissing)):
-        return refused
-    if not is_away and not any(words in lower for words in _CUT_OFF):
+    if kind == "FAILED":
+        if isinstance(refused, PermissionMissing):
+            return refused
+        if isinstance(code, int) and code >= _KILLED:
+            return _unknown(f"{name}: what ran there was killed")
         return Rejected(f"{name}: {message[:300]}")
+    if refused:
+        return refused
     if has_begun or not was_never_there(message):
-        return OutcomeUnknown(
-            f"{name}: the connection was lost after something had begun. Read back before "
-            "anything else."
-        )
+        return _unknown(f"{name}: the connection was lost after something had begun")
     return unreachable(name, message)
 
 
-def _decoded(text: str) -> Mapping[str, Any]:
+def _parsed(told: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(base64.b64decode(text))
+        found = json.loads(told)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _message(told: str) -> str:
-    try:
-        found = json.loads(told)
-    except ValueError:
-        return told
-    parts = (str(found.get(name) or "") for name in ("msg", "stderr", "module_stderr"))
+def _message(found: Mapping[str, Any]) -> str:
+    # On a terminal, errors stand in the output.
+    parts = (str(found.get(name) or "") for name in ("msg", "stderr", "stdout"))
     return " ".join(" ".join(parts).split())
+
+
+def _decoded(text: str) -> Mapping[str, Any]:
+    try:
+        return _parsed(base64.b64decode(text).decode("utf-8", "replace"))
+    except ValueError:
+        return {}

@@ -67,6 +67,8 @@ def options(host: Host, place: Path) -> list[str]:
         f"HostKeyAlias={host.known_as}", f"UserKnownHostsFile={place / 'known_hosts'}",
         "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes",
         "IdentityAgent=none", "BatchMode=yes", "PasswordAuthentication=no",
+        # Else it tells of itself among what the host says.
+        "LogLevel=ERROR",
     )  # fmt: skip
     return [word for one in told for word in ("-o", one)] + ["-F", "/dev/null"]
 

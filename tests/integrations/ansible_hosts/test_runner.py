@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,6 @@ _SSH = "Failed to connect to the host via ssh: "
 _CLOSED = f"{_SSH}Connection to 192.0.2.1 closed by remote host."
 _BROKEN = f"{_SSH}client_loop: send disconnect: Broken pipe"
 _REFUSED = f"{_SSH}ssh: connect to host 192.0.2.1 port 22: Connection refused"
-_MODULE = "MODULE FAILURE\nSee stdout/stderr for the exact error"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def client(monkeypatch, tmp_path) -> AnsibleHostsClient:
     return connect(settings, {"private_key": KEY}, allow_private=True, limits=QUICK)
 
 
-def say(folder: Path, kind: str, message: str, ok: int = 0, **more: str) -> None:
+def say(folder: Path, kind: str, message: str, ok: int = 0, **more: Any) -> None:
     """Let Ansible tell of one host that failed after `ok` tasks."""
     told = json.dumps({"changed": False, "msg": message, **more})
     is_away = int(kind == "UNREACHABLE")
@@ -55,7 +55,6 @@ def say(folder: Path, kind: str, message: str, ok: int = 0, **more: str) -> None
         # The first task of a playbook may be the one that changes something.
         ("UNREACHABLE", _CLOSED, 0, OutcomeUnknown),
         ("UNREACHABLE", _BROKEN, 0, OutcomeUnknown),
-        ("FAILED", _MODULE, 0, OutcomeUnknown),
         ("UNREACHABLE", _REFUSED, 0, Unavailable),
         ("UNREACHABLE", _REFUSED, 1, OutcomeUnknown),
         ("UNREACHABLE", f"{_SSH}root@192.0.2.1: Permission denied (publickey).", 0, Unauthorised),
@@ -70,6 +69,15 @@ def test_a_lost_connection_is_judged_by_what_may_have_been_done(
     with pytest.raises(VendorError) as caught:
         client.act("service.yml", "web-1", service="cron", wanted="stopped")
     assert type(caught.value) is is_told_as
+
+
+@pytest.mark.parametrize(("code", "is_told_as"), [(1, Rejected), (137, OutcomeUnknown)])
+def test_a_script_that_was_killed_may_have_done_something(
+    client, tmp_path, code, is_told_as
+) -> None:
+    say(tmp_path, "FAILED", "non-zero return code", rc=code, stdout="nftables is missing")
+    with pytest.raises(is_told_as):
+        client.isolate("web-1")
 
 
 def test_a_run_that_says_nothing_of_a_host_may_have_been_done(client, tmp_path) -> None:
