@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from integrations import connections, polling, registry
+from integrations.connectors.ansible_hosts.asking import Outcome
 from integrations.connectors.ansible_hosts.inventory import hosts_of
-from integrations.connectors.ansible_hosts.runner import Outcome
 from integrations.connectors.dns.client import DnsClient, Found
 from integrations.errors import Unavailable
 from integrations.models import Connection, FeedState
@@ -174,7 +174,7 @@ class Hosts:
         self.hosts = hosts_of("\n".join(f"{name} 10.0.0.1" for name in names.split()))
         self.silent = silent.split()
 
-    def ask(self, playbook: str, hosts: Any, **_: Any) -> Outcome:
+    def look(self, hosts: Any, **_: Any) -> Outcome:
         lacking = "Inst openssl [3.0.1] (3.0.2 Debian-Security:12/stable-security [amd64])"
         off = {h.name: Unavailable("off") for h in hosts if h.name in self.silent}
         said = {h.name: {"state": [lacking]} for h in hosts if h.name not in self.silent}

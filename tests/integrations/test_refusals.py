@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from integrations.connectors.ansible_hosts import feeds as of_hosts
+from integrations.connectors.ansible_hosts.asking import Outcome
 from integrations.connectors.ansible_hosts.inventory import hosts_of
-from integrations.connectors.ansible_hosts.runner import Outcome
 from integrations.errors import PermissionMissing, Rejected, Unauthorised, Unavailable
 from integrations.refusals import Refused
 
@@ -47,7 +47,7 @@ class Hosts:
     failures: dict[str, Exception]
     at_once: int = 1
 
-    def ask(self, playbook: str, hosts: Any, **_: Any) -> Outcome:
+    def look(self, hosts: Any, **_: Any) -> Outcome:
         failed = {h.name: self.failures[h.name] for h in hosts if h.name in self.failures}
         answered = {h.name: {"facts": {}} for h in hosts if h.name not in failed}
         return Outcome(answered, failed)

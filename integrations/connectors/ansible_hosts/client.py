@@ -1,14 +1,11 @@
-"""Hosts over SSH, for one client: what is asked and done goes through Ansible's playbooks.
-
-Source: https://docs.ansible.com/ansible/latest/command_guide/intro_patterns.html and the roles in
-`ansible/`.
-"""
+"""Hosts over SSH, for one client: asked by scripts over ssh, changed by Ansible's playbooks."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.addresses import private_endpoints_allowed
+from integrations.connectors.ansible_hosts.asking import Asker, Outcome
 from integrations.connectors.ansible_hosts.inventory import (
     Host,
     checked_address,
@@ -18,7 +15,8 @@ from integrations.connectors.ansible_hosts.inventory import (
 )
 from integrations.connectors.ansible_hosts.normalise.hosts import computer, state_of
 from integrations.connectors.ansible_hosts.normalise.updates import pending_of, update
-from integrations.connectors.ansible_hosts.runner import Outcome, Runner, Sign
+from integrations.connectors.ansible_hosts.runner import Runner
+from integrations.connectors.ansible_hosts.ssh import Sign
 from integrations.contract import Json
 from integrations.errors import ConnectionMisconfigured, Unavailable, VendorError
 from integrations.managed.computers import Computer, Update
@@ -39,6 +37,7 @@ class AnsibleHostsClient:
 
     def __init__(
         self,
+        asker: Asker,
         runner: Runner,
         hosts: tuple[Host, ...],
         *,
@@ -46,7 +45,8 @@ class AnsibleHostsClient:
         at_once: int,
         allow_private: bool,
     ) -> None:
-        self.runner = runner
+        self._asker = asker
+        self._runner = runner
         self.hosts = hosts
         self.at_once = at_once
         self._keep = keep
@@ -58,53 +58,56 @@ class AnsibleHostsClient:
     def close(self) -> None:
         """Nothing is kept open between two calls."""
 
-    def ask(self, playbook: str, hosts: Sequence[Host], **inputs: Any) -> Outcome:
-        """Run a playbook that changes nothing; a host that can't be found counts as unreachable."""
+    def look(
+        self, hosts: Sequence[Host], *, service: str = "", detail: bool = False,
+        updates: bool = False,
+    ) -> Outcome:  # fmt: skip
+        """Ask hosts how they stand; one that can't be found counts as unreachable.
+
+        `detail` asks for what the host is, too, and `updates` for those that it lacks.
+        """
         found, failures = [], {}
         for host in hosts:
             try:
                 found.append((host, self._address(host)))
             except Unavailable as error:
                 failures[host.name] = error
-        if not found:
-            return Outcome({}, failures)
-        told = self.runner.run(playbook, found, is_read=True, **inputs)
+        scripts = ["state.sh"] + ["facts.sh"] * detail + ["updates.sh"] * updates
+        told = self._asker.ask(found, scripts, service)
         return Outcome(told.reports, {**told.failures, **failures})
 
     def act(self, playbook: str, own_id: str, **inputs: Any) -> Json:
         """Run a playbook that changes something on one host; return its report."""
         host = one(self.hosts, own_id)
-        pair = (host, self._address(host))
-        return self.runner.run(playbook, [pair], is_read=False, **inputs).report(host.name)
+        return dict(self._runner.run(playbook, host, self._address(host), **inputs))
 
     def state(self, own_id: str, service: str = "") -> dict[str, str]:
         """How the host stands, by name: `isolated`, `updating`, `boot_id`, `service` and so on."""
-        return state_of(self._look(own_id, service=service))
+        return state_of(self._report(own_id, service=service))
 
     def outlook(self, own_id: str) -> tuple[dict[str, str], list[Update]]:
         """How the host stands, and the updates that it lacks."""
-        report = self._look(own_id, updates=True)
+        report = self._report(own_id, updates=True)
         return state_of(report), [update(row) for row in pending_of(report)]
 
     def updating(self, but: str) -> list[str]:
         """Which hosts other than one install updates just now, as far as they answer."""
-        others = [host for host in self.hosts if host.name != but]
-        told = self.ask("look.yml", others) if others else Outcome({}, {})
+        told = self.look([host for host in self.hosts if host.name != but])
         states = {name: state_of(Fields(report)) for name, report in told.reports.items()}
         return sorted(name for name, state in states.items() if state.get("updating") == "yes")
 
     def computer(self, own_id: str) -> tuple[Computer, dict[str, str]]:
         """The host with its facts, and how it stands."""
-        host, report = one(self.hosts, own_id), self._look(own_id, detail=True)
+        host, report = one(self.hosts, own_id), self._report(own_id, detail=True)
         return computer(host.name, host.ring, report), state_of(report)
 
     def updates(self, own_id: str) -> list[Update]:
         """Updates that the host lacks."""
         return self.outlook(own_id)[1]
 
-    def _look(self, own_id: str, **inputs: Any) -> Fields:
+    def _report(self, own_id: str, **asked: Any) -> Fields:
         host = one(self.hosts, own_id)
-        return Fields(self.ask("look.yml", [host], **inputs).report(host.name))
+        return Fields(self.look([host], **asked).report(host.name))
 
     def isolate(self, own_id: str) -> Json:
         """Cut the host off, but for SSH from here and from the addresses that are kept."""
@@ -144,6 +147,7 @@ def connect(
         raise ConnectionMisconfigured("at_once is a number from 1 to 50.")
     sign = Sign(user, given["private_key"], given["known_hosts"], become=user != "root")
     return AnsibleHostsClient(
+        Asker(sign, limits or Limits()),
         Runner(sign, limits or Limits()),
         hosts_of(given["hosts"]),
         keep=kept_addresses(given.get("management_addresses", "")),
@@ -158,7 +162,7 @@ def canary(client: AnsibleHostsClient) -> str:
     Raises what the first one failed with where none did.
     """
     asked = client.hosts[: client.at_once]
-    told = client.ask("look.yml", asked)
+    told = client.look(asked)
     if not told.reports:
         raise _worst(told.failures)
     silent = sorted(told.failures)

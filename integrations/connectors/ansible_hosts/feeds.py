@@ -7,10 +7,10 @@ the sweep is through.
 
 from typing import Any
 
+from integrations.connectors.ansible_hosts.asking import Outcome
 from integrations.connectors.ansible_hosts.client import AnsibleHostsClient
 from integrations.connectors.ansible_hosts.inventory import Host
 from integrations.connectors.ansible_hosts.normalise.updates import rows_of
-from integrations.connectors.ansible_hosts.runner import Outcome
 from integrations.errors import Unavailable, VendorError
 from integrations.sweeps import Slice, listed
 from integrations.values import Fields
@@ -25,7 +25,7 @@ def _next(client: AnsibleHostsClient, token: str) -> tuple[tuple[Host, ...], str
 
 def _hosts(client: AnsibleHostsClient, token: str) -> Slice:
     now, following = _next(client, token)
-    told = client.ask("look.yml", now, detail=True)
+    told = client.look(now, detail=True)
     return Slice(tuple(_record(_host(told, host)) for host in now), following, _refused(told))
 
 
@@ -38,7 +38,7 @@ def _host(told: Outcome, host: Host) -> dict[str, Any]:
 
 def _updates(client: AnsibleHostsClient, token: str) -> Slice:
     now, following = _next(client, token)
-    told = client.ask("look.yml", now, updates=True)
+    told = client.look(now, updates=True)
     found = [
         _record({"host": host.name, **row})
         for host in now
@@ -55,7 +55,7 @@ def _refused(told: Outcome) -> VendorError | None:
 
 
 def _record(body: dict[str, Any]) -> SourceRecord:
-    return SourceRecord(body, {"url": "look.yml"})
+    return SourceRecord(body, {"url": "ssh"})
 
 
 hosts = listed(_hosts)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from integrations.connectors.ansible_hosts.asking import Outcome
 from integrations.connectors.ansible_hosts.client import SSH, AnsibleHostsClient
 from integrations.connectors.ansible_hosts.normalise.updates import pending_of
-from integrations.connectors.ansible_hosts.runner import Outcome
 from integrations.contract import Gatherer, Json, Target
 from integrations.managed.questions import ListMissing
 from integrations.values import Fields
@@ -46,7 +46,7 @@ class ListPendingUpdates:
         """Return ``devices`` of `ring`, or all; one that doesn't answer is told to lack nothing."""
         ring = str(inputs.get("ring") or "").strip().lower()
         hosts = [host for host in client.hosts if not ring or host.ring == ring]
-        told = client.ask("look.yml", hosts, updates=True) if hosts else Outcome({}, {})
+        told = client.look(hosts, updates=True)
         if hosts and not told.reports:
             raise next(iter(told.failures.values()))
         return {

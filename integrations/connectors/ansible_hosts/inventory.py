@@ -1,7 +1,6 @@
 """The hosts of a connection, as a technician writes them down, and as Ansible reads them."""
 
 import ipaddress
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -95,24 +94,3 @@ def checked_address(host: Host, *, allow_private: bool) -> str:
     ConnectionMisconfigured where it leads into our own network, Unavailable where it has none.
     """
     return str(check_host(host.address, host.port, allow_private=allow_private)[0])
-
-
-def written(numbered: dict[str, tuple[Host, str]], user: str, key: str, known_hosts: str) -> str:
-    """Ansible's inventory in JSON; `numbered` gives each host and its address by a safe name."""
-    entries = {
-        name: {
-            "ansible_host": address,
-            "ansible_port": host.port,
-            "ansible_user": user,
-            "ansible_ssh_private_key_file": key,
-            # Its key is known by the address that was entered, whatever that leads to.
-            "ansible_ssh_common_args": " ".join((
-                f"-o HostKeyAlias={host.known_as}", f"-o UserKnownHostsFile={known_hosts}",
-                "-o GlobalKnownHostsFile=/dev/null", "-o StrictHostKeyChecking=yes",
-                "-o IdentitiesOnly=yes", "-o IdentityAgent=none", "-o BatchMode=yes",
-                "-o PasswordAuthentication=no", "-F /dev/null",
-            )),
-        }
-        for name, (host, address) in numbered.items()
-    }  # fmt: skip
-    return json.dumps({"all": {"hosts": entries}})

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from integrations.connectors.ansible_hosts.manifest import MANIFEST
 from integrations.contract import Client, Json, Target
@@ -40,6 +40,10 @@ class RealHosts(Vendor):
     def host(self, name: str = "web-1") -> SshHost:
         """A host, past SSH."""
         return self.network.hosts[name]
+
+    def forget_one(self) -> None:
+        """A technician takes a host out of the connection."""
+        self.settings["hosts"] = self.settings["hosts"].partition("\n")[2]
 
     def fault(self, kind: str, **options: Any) -> None:
         """Slow: the hosts after some say nothing. Anything else: no connection comes through."""
@@ -112,23 +116,22 @@ class AnsibleHostsSubject(Subject):
     left_out = {
         "throttling": _NO_HTTP,
         "token_expiry": "A key is entered by a person and doesn't expire.",
-        "deletion": "A run of Ansible takes seconds; hosts that go are tried in "
-        "tests/integrations/test_listings.py.",
         "refusals": f"{_NO_HTTP} Keys that are refused are tried in {_HOSTS}.",
         "server_errors": _NO_HTTP,
         "redirects": _NO_HTTP,
-        "timeouts": "A run of Ansible takes longer than the suite's limits; hosts that say nothing "
-        f"are tried in {_HOSTS}.",
-        "slow_bodies": "A run of Ansible takes longer than the suite's limits; hosts that say "
-        f"nothing are tried in {_HOSTS}.",
+        "timeouts": "To sign in takes longer than the suite's limits; hosts that say nothing are "
+        f"tried in {_HOSTS}.",
+        "slow_bodies": f"As before: hosts that say nothing are tried in {_HOSTS}, and answers "
+        "without end in tests/integrations/ansible_hosts/test_asking.py.",
         "broken_answers": "SSH itself checks that what comes is whole; connections that are cut "
-        "are tried in tests/integrations/ansible_hosts/test_runner.py.",
+        "are tried in tests/integrations/ansible_hosts/test_asking.py.",
         "duplicates": "The pages are Holdfast's own: hosts by name.",
         "out_of_order": "The pages are Holdfast's own: hosts by name.",
         "late_effects": "A host shows at once what was done on it: nothing stands between.",
         "contract": "SSH is a protocol and no published list of calls: the real server is the "
         "contract.",
     }
+    deletions: ClassVar = {"hosts": RealHosts.forget_one, "updates": RealHosts.forget_one}
     actions = (
         ActionCase("endpoint.isolate", host_target, _is_cut_off),
         ActionCase("endpoint.release", host_target, _is_cut_off, undoes="endpoint.isolate"),

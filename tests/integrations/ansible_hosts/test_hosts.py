@@ -176,10 +176,11 @@ def test_a_host_that_is_off_does_not_hide_the_others(vendor) -> None:
 
 
 def test_a_host_that_says_nothing_is_given_up_and_nothing_goes_on_running(vendor) -> None:
-    client = vendor.connect()
-    client.runner.limits = replace(QUICK, total=4)
+    client = MANIFEST.connect(
+        vendor.settings, vendor.secrets, allow_private=True, limits=replace(QUICK, total=2)
+    )
     stopped([vendor.host("web-1")])
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="no end after 2 s"):
         client.state("web-1")
     running = [
         line.read_bytes().decode("utf-8", "replace")
@@ -210,9 +211,11 @@ def test_a_host_that_is_not_the_clients_is_not_asked(vendor, client) -> None:
         intention(vendor, client, "endpoint.isolate", other, {})
 
 
-def test_without_ansible_it_is_told_what_to_install(client, monkeypatch, tmp_path) -> None:
+def test_without_programs_it_is_told_what_to_install(client, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConnectionMisconfigured, match="apt-get install ansible-core"):
+        client.isolate("web-1")
+    with pytest.raises(ConnectionMisconfigured, match="apt-get install openssh-client"):
         client.state("web-1")
 
 

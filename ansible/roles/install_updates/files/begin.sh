@@ -1,4 +1,4 @@
-# Begins install-updates, which comes on the standard input, unless it runs or has run since.
+# Begins install-updates, which is in $program, unless it runs or has run since $known.
 set -eu
 if ! command -v apt-get >/dev/null; then
     echo "Updates are installed on Debian and Ubuntu only: this host has no apt-get." >&2
@@ -6,7 +6,7 @@ if ! command -v apt-get >/dev/null; then
 fi
 mkdir -p /var/lib/holdfast
 chmod 700 /var/lib/holdfast
-cat >/var/lib/holdfast/install-updates.new
+printf '%s\n' "$program" >/var/lib/holdfast/install-updates.new
 chmod 700 /var/lib/holdfast/install-updates.new
 mv /var/lib/holdfast/install-updates.new /var/lib/holdfast/install-updates
 last=$(cat /var/lib/holdfast/updates.status 2>/dev/null || true)

@@ -1,14 +1,12 @@
-# Cuts the host off by the rules on the standard input, now and after every restart.
+# Cuts the host off by $rules, now and after every restart, for which systemd has $unit.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 if ! command -v nft >/dev/null; then
-    # Whoever writes the rules would see a broken pipe instead of the reason.
-    cat >/dev/null
     echo "The package nftables is missing on this host, so nothing was cut off." >&2
     exit 1
 fi
 mkdir -p /etc/holdfast
-cat >/etc/holdfast/isolation.nft.new
+printf '%s\n' "$rules" >/etc/holdfast/isolation.nft.new
 nft -c -f /etc/holdfast/isolation.nft.new
 mv /etc/holdfast/isolation.nft.new /etc/holdfast/isolation.nft
 if [ -d /run/systemd/system ]; then
