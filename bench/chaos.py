@@ -49,8 +49,9 @@ _MEAN_SECONDS_BETWEEN_KILLS = 8.0
 # One in so many finished plans is undone as well.
 _UNDO_EVERY = 3
 _HAVE_EVERY_KIND = 60
-# So many more clients are attacked where a point has not been come to by then.
-_MOST_CLIENTS_MORE = 10
+# So many more clients are attacked where a point has not been come to by then. Meanwhile nobody is
+# killed at random, and all that can be is undone, so that workers come to what is left.
+_MOST_CLIENTS_MORE = 20
 _AT_A_POINT = "worker at a transition"
 _STAGES = ["triage", "investigate", "respond", "run", "close"]
 _FALCON = ("endpoint.", "indicator.")
@@ -112,6 +113,11 @@ class Storm:
                 return stuck
             time.sleep(_TICK_SECONDS)
 
+    @property
+    def _seeks_points(self) -> bool:
+        """Whether there have been enough runs, and only points are left to come to."""
+        return self._clients_more > 0
+
     # --- the load ---
 
     def _feed(self) -> bool:
@@ -163,7 +169,8 @@ class Storm:
                 )
         for plan_id, tenant_id, playbook_id in undoable:
             self._undone.add(plan_id)
-            if playbook_id == COMPUTER or len(self._undone) % _UNDO_EVERY == 0:
+            is_drawn = self._seeks_points or len(self._undone) % _UNDO_EVERY == 0
+            if is_drawn or playbook_id == COMPUTER:
                 # A plan may hold nothing that can be undone.
                 with suppress(PlaybookError), scope.tenant(tenant_id):
                     rollback.request(plan_id, actor="technician:kim")
@@ -197,7 +204,7 @@ class Storm:
         """Kill at random, or let a worker die at a point: never the last one that works."""
         if not self.processes.are_up(self._workers):
             return
-        if time.monotonic() >= self._next_kill:
+        if time.monotonic() >= self._next_kill and not self._seeks_points:
             self._kill_someone()
         else:
             kill_points.permit(KILL_POINTS)
