@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from msp.staff import actions
 from msp.staff.models import Role, Technician
+from tests.conftest import new_tenant
 from tests.msp.console.rows import Rows, fill
 
 pytestmark = pytest.mark.django_db
@@ -322,12 +323,19 @@ def _ask(client: Client, rule: Rule, rows: Rows):
     return getattr(client, rule.method)(path)
 
 
+@pytest.fixture(scope="module")
+def clients(django_db_setup, django_db_blocker) -> Iterator[tuple[Rows, Rows]]:
+    """Two clients of one installation; whatever a test does to them is taken back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield fill(new_tenant("acme-matrix")), fill(new_tenant("beta-matrix"))
+        transaction.set_rollback(True)
+
+
 @pytest.mark.parametrize("name", RULES)
-def test_who_gets_in(tenant, name: str) -> None:
-    rows = fill(tenant)
+def test_who_gets_in(clients, name: str) -> None:
     for role, expected in zip(ROLES, RULES[name].answers, strict=True):
         with transaction.atomic():
-            response = _ask(_browser(role), RULES[name], rows)
+            response = _ask(_browser(role), RULES[name], clients[0])
             # The next role finds everything as it was.
             transaction.set_rollback(True)
         if expected == SIGN_IN:
@@ -339,21 +347,21 @@ def test_who_gets_in(tenant, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.of_client])
-def test_another_clients_objects_do_not_exist(tenant, other_tenant, name: str) -> None:
-    rows = fill(other_tenant)
-    assert _ask(_browser("admin", tenants=[tenant]), RULES[name], rows).status_code == 404
+def test_another_clients_objects_do_not_exist(clients, name: str) -> None:
+    ours, theirs = clients
+    browser = _browser("admin", tenants=[ours.tenant])
+    assert _ask(browser, RULES[name], theirs).status_code == 404
 
 
 @pytest.mark.parametrize(
     "name",
     [name for name, rule in RULES.items() if not rule.of_client and rule.method == "get"],
 )
-def test_no_page_shows_another_clients_data(tenant, other_tenant, name: str) -> None:
-    fill(tenant)
-    theirs = fill(other_tenant)
+def test_no_page_shows_another_clients_data(clients, name: str) -> None:
+    ours, theirs = clients
     path = RULES[name].path
     path = path if isinstance(path, str) else path(theirs)
-    answer = _browser("admin", tenants=[tenant]).get(path, follow=True)
+    answer = _browser("admin", tenants=[ours.tenant]).get(path, follow=True)
     page = b"" if answer.status_code == 404 else answer.content
     for secret in (theirs.tenant.name, theirs.tenant.slug, str(theirs.case.id)):
         assert secret.encode() not in page, f"{name} shows {secret}"
