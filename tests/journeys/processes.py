@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,8 +10,9 @@ from pathlib import Path
 from django.conf import settings
 
 from msp.appliance import postgres
+from tests.servers.forks import Forked, forker
+from tests.servers.once import once
 
-ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = "2"
 
 
@@ -22,26 +21,26 @@ class Processes:
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Forked] = []
 
-    def worker(self) -> subprocess.Popen[bytes]:
+    def worker(self) -> Forked:
         """Start one worker process with one thread."""
         return self._start(
             "worker",
             "-m", "dramatiq", "msp.worker", "--processes", "1", "--threads", "1",
         )  # fmt: skip
 
-    def scheduler(self) -> subprocess.Popen[bytes]:
+    def scheduler(self) -> Forked:
         """Start the scheduler."""
         return self._start("scheduler", "manage.py", "scheduler")
 
-    def poller(self, tenant_id: str, state_id: str) -> subprocess.Popen[bytes]:
+    def poller(self, tenant_id: str, state_id: str) -> Forked:
         """Start a process that reads one feed, and ends."""
         return self._start(
             "poller", "-m", "tests.integrations.conformance.poller", tenant_id, state_id
         )
 
-    def web(self, port: int, *options: str) -> subprocess.Popen[bytes]:
+    def web(self, port: int, *options: str) -> Forked:
         """Start the web side on a port of this machine, with uvicorn's own ways of logging."""
         return self._start(
             "web",
@@ -49,16 +48,10 @@ class Processes:
             *options,
         )  # fmt: skip
 
-    def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (self._logs / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=ROOT,
-                env=os.environ | self._environment(),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    def _start(self, name: str, *arguments: str) -> Forked:
+        log = self._logs / f"{name}.log"
+        log.touch()
+        process = once(forker).start(arguments, log, os.environ | self._environment())
         self._running.append(process)
         return process
 
@@ -73,7 +66,7 @@ class Processes:
             "HOLDFAST_SETTLE_SECONDS": "1",
         }
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: Forked) -> None:
         """Kill -9 the process and everything that it started."""
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -21,14 +21,14 @@ from pathlib import Path
 import pytest
 
 from bootstrap import servers
-from tests.journeys.processes import ROOT, wait_until
+from tests.journeys.processes import wait_until
 from tests.servers.authority import Authority
 
 REALM, SHORT_NAME, HOST = "ad.clinic.example", "CLINIC", "dc1"
 BASE = "DC=ad,DC=clinic,DC=example"
 ADMINISTRATOR, PASSWORD = f"Administrator@{REALM}", "Adm1n-of-the-clinic"
 PORT = 636
-_TEMPLATES = ROOT / "var/test-servers"
+_TEMPLATES = Path(__file__).resolve().parents[2] / "var/test-servers"
 
 
 @dataclass(frozen=True)
