@@ -44,6 +44,9 @@ def test_a_new_connector_passes_lint_and_the_conformance_suite(tmp_path) -> None
     assert f"integrations/connectors/{NAME}/manifest.py" in said
     run(tree, "-m", "ruff", "check", ".")
     run(tree, "-m", "ruff", "format", "--check", ".")
+    # What `make lint` found out of the rest is still true.
+    if (ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(ROOT / ".mypy_cache", tree / ".mypy_cache")
     run(tree, "-m", "mypy", "-p", f"integrations.connectors.{NAME}",
         "-p", f"integrations.simulators.{NAME}")  # fmt: skip
     said = run(tree, "-m", "pytest", "tests/integrations/conformance",
