@@ -85,6 +85,13 @@ def doubts(case: Case) -> list[str]:
     return [one.doubt for one in of_case(case) if not one.rows]
 
 
+def may_be_one(one: Device, other: Device) -> bool:
+    """Whether two rows may be one machine: by what it keeps everywhere, or by its name."""
+    if _shares(one, other, *_SURE):
+        return True
+    return _same_name(one.hostname, other.hostname) and not _differ(one, other)
+
+
 def is_in_reach(row: Device) -> bool:
     """Whether a device's connector can do something with it, as far as it tells."""
     return False not in (row.attributes.get("is_online"), row.attributes.get("can_isolate"))
@@ -152,7 +159,7 @@ def _around(pin: Device, rows: Iterable[Device], pinned: Collection[uuid.UUID]) 
     """Return a device that one connector knows for certain, as the others know it."""
     near: dict[str, list[Device]] = defaultdict(list)
     for row in rows:
-        if row.provider != pin.provider and _may_be_one(pin, row):
+        if row.provider != pin.provider and may_be_one(pin, row):
             near[row.provider].append(row)
     clear, unclear = [], set()
     for provider, same in near.items():
@@ -178,7 +185,7 @@ def _by_name(name: str, rows: Iterable[Device]) -> list[CaseDevice]:
     unclear = {
         row.provider
         for one, other in itertools.combinations(same, 2)
-        if one.provider == other.provider or not _may_be_one(one, other)
+        if one.provider == other.provider or not may_be_one(one, other)
         for row in (one, other)
     }
     if unclear:
@@ -186,12 +193,6 @@ def _by_name(name: str, rows: Iterable[Device]) -> list[CaseDevice]:
     connected = availability.connections_of_scope()
     same.sort(key=lambda row: (row.provider not in connected, not is_in_reach(row), row.provider))
     return [CaseDevice(str(same[0]), tuple(same))]
-
-
-def _may_be_one(one: Device, other: Device) -> bool:
-    if _shares(one, other, *_SURE):
-        return True
-    return _same_name(one.hostname, other.hostname) and not _differ(one, other)
 
 
 def _same_name(one: str, other: str) -> bool:

@@ -59,6 +59,7 @@ def device(row: Device) -> Facts:
         "provider": row.provider,
         "name": row.hostname or row.external_id,
         "is_server": row.is_server,
+        "is_protected": row.is_protected,
         "operating_system": row.operating_system,
         "owner": row.owner.display_name if row.owner else "",
     }

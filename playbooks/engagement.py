@@ -31,6 +31,7 @@ _OWNERS = ("account", "on_premises")
 _OF_NO_ACCOUNT = (
     "sender", "device", "process", "file", "indicator", "policy_setting", "tenant",
 )  # fmt: skip
+_OF_A_DEVICE = ("device", "process", "file")
 _LARGEST_COUNT = 100_000
 _Places = Callable[..., str]
 
@@ -299,6 +300,10 @@ def judge(
             "forbidden", "guardrail.unknown",
             "Not in the client's directory, so not known to be free: no action touches it",
         )  # fmt: skip
+    if _is_excluded_device(target, facts):
+        return Judgement(
+            "forbidden", "guardrail.protected", "Excluded device: no action ever touches it"
+        )
     if _is_protected(target, facts):
         return Judgement(
             "forbidden", "guardrail.protected", "Protected account: no action ever touches it"
@@ -311,6 +316,14 @@ def judge(
     if not matched:
         return Judgement(rules.default, "default", "No rule matches: the default")
     return max(matched, key=lambda found: TIERS.index(found.tier))
+
+
+def _is_excluded_device(target: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
+    """Whether the step would touch an excluded device: its target's own, or else the case's."""
+    if target.get("kind") not in _OF_A_DEVICE:
+        return False
+    known = target if "is_protected" in target else facts.get("device", {})
+    return known.get("is_protected") is True
 
 
 def _is_protected(target: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:

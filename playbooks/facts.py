@@ -153,7 +153,8 @@ def _device(device: CaseDevice) -> dict[str, Any]:
     is_server = any(row.is_server for row in device.rows)
     own, *others = device.rows
     owner = next((row.owner.display_name for row in device.rows if row.owner), "")
-    whole = {"is_server": is_server, "owner": owner}
+    is_protected = any(row.is_protected for row in device.rows)
+    whole = {"is_server": is_server, "owner": owner, "is_protected": is_protected}
     elsewhere = {
         row.provider: {
             **directory_facts.device(row), **whole, "in_reach": case_devices.is_in_reach(row)

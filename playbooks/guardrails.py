@@ -8,14 +8,15 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection
-from playbooks import autonomy, mailboxes, targets
+from playbooks import autonomy, case_devices, mailboxes, targets
 from playbooks.approval_policy import LONGEST_PLAN
 from playbooks.engagement import TIERS, Engagement, judge
 from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.planner import plan_sha256
 from playbooks.rules import in_force
-from tenants.models import Account, Case, Installation, PlaybookMode
+from tenants import excluded_devices
+from tenants.models import Account, Case, Device, Installation, PlaybookMode
 
 # Which decisions free a step of a tier.
 REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
@@ -25,6 +26,7 @@ REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
     Tier.CLIENT: (Tier.CLIENT,),
 }
 _HOUR = dt.timedelta(hours=1)
+_OF_A_DEVICE = ("device", "process", "file")
 # The setting that names whose mailboxes a mail server is asked for, and not who asks.
 _SERVED = "mailboxes"
 
@@ -59,6 +61,7 @@ def standing_obstacle(step: Step, known: KnownFacts) -> Obstacle | None:
         or _out_of_date(step)
         or _changed(step)
         or _protected(touched)
+        or _excluded(step)
         or _own(step, touched)
         or _stricter_now(step, rules, known)
         or _lowered(step)
@@ -77,6 +80,7 @@ def last_obstacle(step: Step) -> Obstacle | None:
         or _out_of_date(step)
         or _not_allowed(step, step.tier)
         or _protected(_touched(step))
+        or _excluded(step)
         or _busy(step)
         or _over_budget(step, in_force())
     )
@@ -242,6 +246,25 @@ def _protected(touched: list[Account]) -> Obstacle | None:
             is_final=True,
         )
     return None
+
+
+def _excluded(step: Step) -> Obstacle | None:
+    """Look whether the device was excluded: as its connector knows it, or as any other does."""
+    if step.target_kind not in _OF_A_DEVICE:
+        return None
+    excluded = excluded_devices.of_client()
+    if not excluded:
+        return None
+    if step.target_kind == "device":
+        touched = list(Device.objects.filter(external_id=step.target_external_id))
+    else:
+        about = case_devices.about(step.run.plan.case)
+        touched = list(about.rows) if about else []
+    if not any(
+        one.id == row.id or case_devices.may_be_one(one, row) for one in excluded for row in touched
+    ):
+        return None
+    return Obstacle(f"{touched[0]} is excluded: no action may touch this device.", is_final=True)
 
 
 def _busy(step: Step) -> Obstacle | None:

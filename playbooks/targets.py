@@ -169,7 +169,7 @@ def _traits_of_account(known: Facts) -> Traits:
 
 def _traits_of_device(known: Facts) -> Traits:
     return {
-        "is_protected": False,
+        "is_protected": known.get("is_protected") is True,
         "is_privileged": False,
         "is_vip": False,
         "is_synced": False,

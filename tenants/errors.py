@@ -37,7 +37,7 @@ class ContactError(HoldfastError):
 
 
 class ProtectionError(HoldfastError):
-    """An account can't be protected as it was asked; the message says what to do."""
+    """An account or device can't be protected as it was asked; the message says what to do."""
 
 
 class MatchError(HoldfastError):

@@ -23,7 +23,9 @@ class CatalogAction:
     `lists` says which of them are lists of the client's accounts, devices or messages. Their items
     carry the vendor's `external_id`, by which the directory is asked for what it knows of each; a
     message's is ``mailbox/message``, the mailbox being its account's id or its address.
-    `hourly_limit` is the default blast-radius budget: targets per tenant and hour.
+    `hourly_limit` is the default blast-radius budget: targets per tenant and hour. One target is
+    one object, unless `counted_input` names the list that holds the objects, or `uncounted` says
+    what is touched of which nobody knows the number before.
     """
 
     name: str
@@ -40,6 +42,8 @@ class CatalogAction:
     no_reversal: str = ""
     d3fend: str = ""
     hourly_limit: int = 10
+    counted_input: str = ""
+    uncounted: str = ""
     settle_seconds: int = 30
     verify_within_seconds: int = 900
 

@@ -10,6 +10,7 @@ IDENTITY_ACTIONS: tuple[CatalogAction, ...] = (
         owner_words="We signed {target} out everywhere.",
         is_containment=True,
         no_reversal="The user signs in again; a revoked session can't be restored.",
+        uncounted="the sessions that are open then",
         d3fend="D3-ANCI",
     ),
     CatalogAction(

@@ -176,6 +176,7 @@ MAIL_ACTIONS: tuple[CatalogAction, ...] = (
         owner_words="We blocked mail from {target}.",
         is_containment=True,
         reversal="email.unblock_sender",
+        uncounted="what comes from it to any mailbox of the client",
         d3fend="D3-EF",
     ),
     CatalogAction(
@@ -184,6 +185,7 @@ MAIL_ACTIONS: tuple[CatalogAction, ...] = (
         target="sender",
         owner_words="We allowed mail from {target} again.",
         reversal="email.block_sender",
+        uncounted="what comes from it to any mailbox of the client",
         d3fend="D3-RE",
     ),
 )

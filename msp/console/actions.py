@@ -32,11 +32,12 @@ from playbooks import (
 )
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.standing import OPEN_PLANS
-from tenants import contacts, ledger, match_decisions, protection, scope
+from tenants import contacts, excluded_devices, ledger, match_decisions, protection, scope
 from tenants.models import (
     Account,
     Case,
     Contact,
+    Device,
     Installation,
     MatchDecision,
     MatchDoubt,
@@ -222,6 +223,26 @@ def protect(
             actor=actor_of(actor),
             reason=reason,
         )
+
+
+def exclude_device(device: Device, *, actor: Technician, reason: str, until: str) -> None:
+    """Exclude a device from all actions until the end of a day, or for good where that is empty.
+
+    ProtectionError: what is missing.
+    """
+    with writing(actor, device.tenant_id):
+        excluded_devices.exclude(
+            device,
+            actor=actor_of(actor),
+            reason=reason,
+            until=excluded_devices.last_moment(until),
+        )
+
+
+def include_device(device: Device, *, actor: Technician, reason: str) -> None:
+    """Let actions touch a device again; ProtectionError: what is missing."""
+    with writing(actor, device.tenant_id):
+        excluded_devices.include(device, actor=actor_of(actor), reason=reason)
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from integrations.errors import UnknownAction
 from msp.console import plan_views, words
 from msp.console.plan_views import PlanView
 from msp.console.words import Word
-from playbooks import rollback, settling
+from playbooks import rollback, settling, touched
 from playbooks.models import Plan, Step, Tier
 from playbooks.standing import OPEN_PLANS
 from playbooks.steps import FINISHED
@@ -34,6 +34,7 @@ class StepRow:
     why: str
     condition: str
     facts: Sequence[tuple[str, str]]
+    touches: str
     tier: str
     rule: str
     needs: Sequence[str]
@@ -142,6 +143,7 @@ def _step(
         why=str(why.get("words", "")),
         condition=str(why.get("condition", "")),
         facts=[(path, _shown(value)) for path, value in sorted(why.get("facts", {}).items())],
+        touches=touched.in_words(told, plan.document["steps"]),
         tier=words.TIERS.get(Tier(told["tier"]), told["tier"]),
         rule=str(told.get("tier_rule", {}).get("title", "")),
         needs=[titles[key] for key in told["needs"] if key in titles],

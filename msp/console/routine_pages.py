@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from integrations import registry
+from integrations import catalog, registry
 from msp.console import words
 from msp.console.errors import ConsoleError
 from msp.console.playbook_list import MODES
@@ -19,6 +19,7 @@ from playbooks import activation, availability, routine_inputs, routines
 from playbooks.freezes import zone_of
 from playbooks.people import named
 from playbooks.playbook import Playbook, PlaybookInput
+from tenants import excluded_devices, protection
 from tenants.models import Account, Case, PlaybookMode
 from tenants.storable import storable
 
@@ -122,6 +123,14 @@ def accounts() -> list[AccountChoice]:
         )
         for username, provider, display_name in rows
     ]
+
+
+def untouchable(playbook: Playbook) -> list[str]:
+    """Return what of the client a routine leaves as it is; nothing where it only reads."""
+    if all(catalog.get(step.uses).is_read_only for step in playbook.steps):
+        return []
+    names = {row.username for row in protection.of_client()}
+    return sorted(names | {str(row) for row in excluded_devices.of_client()}, key=str.lower)
 
 
 def fields(playbook: Playbook, posted: Mapping[str, str] | None = None) -> list[Field]:

@@ -79,6 +79,12 @@ urlpatterns = [
     _page(
         "clients/<slug:slug>/protected/<uuid:account_id>/end/", protection.unprotect, "unprotect"
     ),
+    _page("clients/<slug:slug>/protected/devices/", protection.exclude, "exclude_device"),
+    _page(
+        "clients/<slug:slug>/protected/devices/<uuid:device_id>/end/",
+        protection.include,
+        "include_device",
+    ),
     _page("clients/<slug:slug>/contacts/add/", contacts.add, "contact_add"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/", contacts.change, "contact"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/move/", contacts.move, "contact_move"),

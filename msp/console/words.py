@@ -103,6 +103,8 @@ _LEDGER = {
     "plan.empty": Word("Nothing to do", "quiet"),
     "plan.superseded": Word("Planned again: what it was made on had changed", "warn"),
     "plan.gave_way": Word("What had not begun was planned again", "warn"),
+    "device.excluded": Word("Device excluded from all actions", "info"),
+    "device.included": Word("Device excluded no more", "warn"),
     "routine.started": Word("Routine started", "info"),
     "routine.defaults_set": Word("What a routine is given by itself changed", "info"),
     "routine.cancelled": Word("Routine cancelled before it began", "warn"),

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.utils import timezone
 
 from tenants.models.base import TenantModel
 
@@ -145,6 +146,12 @@ class Device(Listed):
     hostname = models.CharField(max_length=256, blank=True)
     operating_system = models.CharField(max_length=128, blank=True)
     is_server = models.BooleanField(default=False)
+    is_excluded = models.BooleanField(
+        default=False, help_text="Named exclusion: no action ever touches this device."
+    )
+    excluded_until = models.DateTimeField(null=True, blank=True, help_text="empty: for good")
+    excluded_by = models.CharField(max_length=200, blank=True)
+    excluded_because = models.TextField(blank=True)
     user_keys = ArrayField(
         models.CharField(max_length=320),
         default=list,
@@ -163,10 +170,21 @@ class Device(Listed):
                 fields=["tenant", "provider", "external_id"], name="device_once_per_provider"
             )
         ]
-        indexes = [GinIndex(fields=["user_keys"], name="device_by_user")]
+        indexes = [
+            GinIndex(fields=["user_keys"], name="device_by_user"),
+            models.Index(
+                fields=["tenant"], name="device_excluded", condition=models.Q(is_excluded=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.hostname or self.external_id
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether no action may touch it now (a named exclusion that has not ended)."""
+        until = self.excluded_until
+        return self.is_excluded and (until is None or until > timezone.now())
 
 
 class Mailbox(Listed):

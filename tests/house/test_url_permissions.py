@@ -65,6 +65,10 @@ def _account(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.slug, rows.account.id)
 
 
+def _device(route: str) -> Callable[[Rows], str]:
+    return lambda rows: route.format(rows.tenant.slug, rows.device.id)
+
+
 def _own_door(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.id, rows.connection.id)
 
@@ -183,6 +187,12 @@ RULES: dict[str, Rule] = {
     ),
     "console:unprotect": Rule(
         FROM_ADMIN, _account("/admin/clients/{}/protected/{}/end/"), "post", of_client=True
+    ),
+    "console:exclude_device": Rule(
+        TECHNICIAN, _slug("/admin/clients/{}/protected/devices/"), "post", of_client=True
+    ),
+    "console:include_device": Rule(
+        FROM_ADMIN, _device("/admin/clients/{}/protected/devices/{}/end/"), "post", of_client=True
     ),
     "console:contact_add": Rule(ADMIN, _slug("/admin/clients/{}/contacts/add/"), of_client=True),
     "console:contact": Rule(ADMIN, _contact("/admin/clients/{}/contacts/{}/"), of_client=True),

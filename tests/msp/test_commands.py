@@ -180,6 +180,8 @@ def test_a_plan_can_be_read_by_people(tmp_path) -> None:
     assert "Disable sign-in: priya.shah@contoso-clinic.example [automatic: " in told
     assert "    when: account.is_enabled != false (account.is_enabled = true)" in told
     assert "    undone by: Enable sign-in" in told
+    assert "    touches: 1 account" in told
+    assert "    touches: Not known before: the sessions that are open then." in told
     assert "    for good: The old password is no longer known" in told
     assert "2 objects, tier automatic" in told
     assert "\nsha256 " in told

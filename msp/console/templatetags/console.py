@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from msp.console import words
+from playbooks.people import named
 
 register = template.Library()
 
@@ -59,6 +60,12 @@ def words_of(name: str) -> str:
 def provider(name: str) -> str:
     """Return what people call a provider: ``microsoft365`` as ``Microsoft 365``."""
     return words.provider(name)
+
+
+@register.filter
+def by_whom(actor: str) -> str:
+    """Return whoever did something as people call them: ``technician:ann`` as ``ann``."""
+    return named(actor)
 
 
 @register.simple_tag

@@ -1,4 +1,4 @@
-"""What no action may touch: a client's protected accounts, and the MSP's own identities."""
+"""What no action may touch: a client's accounts and devices, and the MSP's own identities."""
 
 import uuid
 
@@ -12,9 +12,9 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from tenants import protection
+from tenants import excluded_devices, protection
 from tenants.errors import HoldfastError
-from tenants.models import Account, Tenant
+from tenants.models import Account, Device, Tenant
 
 _LONGEST = 1000
 _LONGEST_LIST = 200_000
@@ -22,7 +22,7 @@ _LONGEST_LIST = 200_000
 
 @require_safe
 def protected(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show a client's protected accounts."""
+    """Show a client's protected accounts and excluded devices."""
     return _page(request, _tenant(request, slug))
 
 
@@ -74,6 +74,45 @@ def unprotect(request: HttpRequest, slug: str, account_id: uuid.UUID) -> HttpRes
     return redirect("console:protected", found.slug)
 
 
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def exclude(request: HttpRequest, slug: str) -> HttpResponse:
+    """Exclude the devices of a name from all actions, at every connector that knows one."""
+    found = _tenant(request, slug)
+    technician = technician_of(request)
+    told = {name: _text(request, name) for name in ("device", "device_reason", "until")}
+    try:
+        with writing(technician, found.id):
+            devices = excluded_devices.find(told["device"])
+        for device in devices:
+            actions.exclude_device(
+                device, actor=technician, reason=told["device_reason"], until=told["until"]
+            )
+    except HoldfastError as error:
+        return _page(request, found, error=str(error), **told)
+    messages.success(request, f"No action touches {devices[0]} any more.")
+    return redirect("console:protected", found.slug)
+
+
+@require_POST
+@needs_role(Role.ADMIN)
+@needs_second_factor
+def include(request: HttpRequest, slug: str, device_id: uuid.UUID) -> HttpResponse:
+    """Let actions touch a device again."""
+    found = _tenant(request, slug)
+    device = get_object_or_404(Device.in_scope().filter(tenant=found), id=device_id)
+    try:
+        actions.include_device(
+            device, actor=technician_of(request), reason=_text(request, "reason")
+        )
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.warning(request, f"{device} is a device like any other now.")
+    return redirect("console:protected", found.slug)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_role(Role.ADMIN)
 @needs_second_factor
@@ -99,21 +138,21 @@ def own_identities(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _page(
-    request: HttpRequest, found: Tenant, *, error: str = "", name: str = "", reason: str = ""
-) -> HttpResponse:
+def _page(request: HttpRequest, found: Tenant, *, error: str = "", **told: str) -> HttpResponse:
+    """Show the page, with what was filled in before where that was refused."""
     technician = technician_of(request)
     with writing(technician, found.id):
         rows = protection.of_client()
+        devices = excluded_devices.of_client()
     return page(
         request,
         "protected.html",
-        f"Protected accounts of {found.name}",
+        f"Protected at {found.name}",
         tenant=found,
         rows=rows,
+        devices=devices,
         error=error,
-        name=name,
-        reason=reason,
+        told=told,
         may_protect=technician.has_role(Role.TECHNICIAN),
         may_unprotect=technician.has_role(Role.ADMIN),
     )

@@ -122,6 +122,7 @@ def _form(
         row=row,
         fields=routine_pages.fields(row.playbook, posted),
         accounts=routine_pages.accounts() if is_about_account else [],
+        untouchable=routine_pages.untouchable(row.playbook),
         account=(posted or request.GET).get("account", ""),
         at=(posted or {}).get("at", ""),
         once=(posted or {}).get("once") or routine_pages.new_wish(),

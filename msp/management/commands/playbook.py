@@ -9,7 +9,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from msp.management import playbook_files, playbook_versions
 from msp.management.files import read_text
-from playbooks import engagement, golden, importing, library, planner, rules, schema, verdicts
+from playbooks import (
+    engagement,
+    golden,
+    importing,
+    library,
+    planner,
+    rules,
+    schema,
+    touched,
+    verdicts,
+)
 from playbooks.language import Playbook
 from tenants import scope
 from tenants.canonical import sha256_of
@@ -89,18 +99,19 @@ class Command(BaseCommand):
         else:
             plan = answer["plan"]
             for step in plan["steps"]:
-                self._print_step(step)
+                self._print_step(step, plan["steps"])
             for step in plan["skipped"]:
                 self.stdout.write(f"(skipped {step['step']}: {step['why']})")
             self.stdout.write(f"{plan['objects']} objects, tier {plan['tier']}")
         self.stdout.write(f"sha256 {answer['sha256']}")
 
-    def _print_step(self, step: Mapping[str, Any]) -> None:
+    def _print_step(self, step: Mapping[str, Any], steps: list[Mapping[str, Any]]) -> None:
         target, rule = step["target"]["name"], step["tier_rule"]["title"]
         self.stdout.write(f"{step['title']}: {target} [{step['tier']}: {rule}]")
         why = step["why"]
         read = ", ".join(f"{path} = {_shown(value)}" for path, value in why["facts"].items())
         self.stdout.write(f"    when: {why['condition']}" + (f" ({read})" if read else ""))
+        self.stdout.write(f"    touches: {touched.in_words(step, steps)}")
         undo = step["reversal"]
         self.stdout.write(
             f"    undone by: {undo['title']}"

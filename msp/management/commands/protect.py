@@ -5,19 +5,19 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from tenants import protection, scope
+from tenants import excluded_devices, protection, scope
 from tenants.errors import HoldfastError
-from tenants.models import Account
+from tenants.models import Account, Device
 from tenants.selectors import tenant_by_slug
 
 
 class Command(BaseCommand):
-    help = "Protect a client's account from every action, or name the MSP's own identities."
+    help = "Protect accounts or devices of a client from every action, or name the MSP's own."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One subcommand for each thing to do."""
         commands = parser.add_subparsers(dest="what", required=True)
-        shown = commands.add_parser("list", help="a client's protected accounts")
+        shown = commands.add_parser("list", help="a client's protected accounts and devices")
         shown.add_argument("tenant", metavar="SLUG")
         account = commands.add_parser("account", help="protect an account, or protect it no more")
         account.add_argument("tenant", metavar="SLUG")
@@ -27,18 +27,28 @@ class Command(BaseCommand):
         how.add_argument("--exclude", action="store_true", help="excluded from all actions")
         how.add_argument("--clear", action="store_true", help="let actions touch it again")
         account.add_argument("--reason", required=True, help="for the client's ledger")
+        device = commands.add_parser("device", help="exclude a device from all actions, or no more")
+        device.add_argument("tenant", metavar="SLUG")
+        device.add_argument("name", metavar="NAME", help="hostname or id")
+        how = device.add_mutually_exclusive_group(required=True)
+        how.add_argument("--exclude", action="store_true", help="no action touches it")
+        how.add_argument("--clear", action="store_true", help="let actions touch it again")
+        device.add_argument("--until", default="", metavar="DAY", help="the last day, 2026-12-31")
+        device.add_argument("--reason", required=True, help="for the client's ledger")
         own = commands.add_parser("own", help="the MSP's own identities, for every client")
         own.add_argument(
             "names", nargs="*", metavar="NAME",
             help="usernames, ids or @domains: these and no others; without any they are shown",
         )  # fmt: skip
         own.add_argument("--clear", action="store_true", help="name none any more")
-        for one in (account, own):
+        for one in (account, device, own):
             one.add_argument("--actor", default="command line", help="who says it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what was asked; an expected error is one clear message and exit code 2."""
-        handlers = {"list": self._list, "account": self._account, "own": self._own}
+        handlers = {
+            "list": self._list, "account": self._account, "device": self._device, "own": self._own,
+        }  # fmt: skip
         try:
             handlers[options["what"]](options)
         except HoldfastError as error:
@@ -49,6 +59,8 @@ class Command(BaseCommand):
         with scope.tenant(tenant.id):
             for account in protection.of_client():
                 self._say(account)
+            for device in excluded_devices.of_client():
+                self._say_device(device)
 
     def _account(self, options: dict[str, Any]) -> None:
         tenant = tenant_by_slug(options["tenant"])
@@ -64,6 +76,18 @@ class Command(BaseCommand):
                 )
                 self._say(changed)
 
+    def _device(self, options: dict[str, Any]) -> None:
+        tenant = tenant_by_slug(options["tenant"])
+        told = {"actor": f"operator:{options['actor']}", "reason": options["reason"]}
+        with scope.tenant(tenant.id):
+            until = excluded_devices.last_moment(options["until"])
+            for device in excluded_devices.find(options["name"]):
+                if options["clear"]:
+                    changed = excluded_devices.include(device, **told)
+                else:
+                    changed = excluded_devices.exclude(device, until=until, **told)
+                self._say_device(changed)
+
     def _own(self, options: dict[str, Any]) -> None:
         if options["names"] or options["clear"]:
             with transaction.atomic():
@@ -78,6 +102,11 @@ class Command(BaseCommand):
                 f"No client's directory knows {', '.join(unknown)}: right only if there is no such "
                 "account at any client yet."
             )
+
+    def _say_device(self, device: Device) -> None:
+        ends = f" until {device.excluded_until:%Y-%m-%d %H:%M %Z}" if device.excluded_until else ""
+        how = f"excluded{ends}" if device.is_protected else "not protected"
+        self.stdout.write(f"{device} ({device.provider}): {how}")
 
     def _say(self, account: Account) -> None:
         kinds = [

@@ -17,6 +17,7 @@ from tenants import (
     contacts,
     directory,
     evidence,
+    excluded_devices,
     ledger,
     match_decisions,
     scope,
@@ -27,6 +28,7 @@ from tenants.models import (
     Account,
     Case,
     Contact,
+    Device,
     Evidence,
     Finding,
     MatchDecision,
@@ -61,6 +63,7 @@ class Rows:
     contact: Contact
     doubt: MatchDoubt
     match: MatchDecision
+    device: Device
     secret: str = "connection/northwind/secret-name"
 
 
@@ -97,9 +100,10 @@ def fill(tenant: Tenant) -> Rows:
         _onboarding(tenant)
         contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
         doubt, match = _matches(tenant)
+        device = _excluded_device()
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
-        quarantined, report, contact, doubt, match,
+        quarantined, report, contact, doubt, match, device,
     )  # fmt: skip
 
 
@@ -117,6 +121,15 @@ def _account() -> Account:
         is_mfa_registered=False,
         risk_level="high",
     )
+
+
+def _excluded_device() -> Device:
+    device = Device.objects.create(
+        provider="defender_endpoint", external_id="x-ray", hostname="XRAY-01", is_server=True
+    )
+    until = timezone.now() + dt.timedelta(days=30)
+    reason = "The maker's contract forbids changes to the machine beside the patient."
+    return excluded_devices.exclude(device, actor="technician:mira", reason=reason, until=until)
 
 
 def _matches(tenant: Tenant) -> tuple[MatchDoubt, MatchDecision]:

@@ -29,6 +29,7 @@ def test_it_says_why_each_step_has_its_tier_and_what_would_undo_it(browser, rows
     assert told["title"] in html
     assert told["tier_rule"]["title"] in html
     assert "Why this step is in the plan" in html
+    assert "<dt>Touches</dt> <dd>Not known before: the sessions that are open then.</dd>" in html
     assert "a revoked session can&#x27;t be restored" in html
     assert 'id="live" data-live="yes"' in html
     assert rows.plan.sha256 in html

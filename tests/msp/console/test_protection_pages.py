@@ -1,13 +1,15 @@
 """Protected accounts and the MSP's own identities: who may name them, and what it does."""
 
+import datetime as dt
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from msp.staff.models import Role
 from tenants import protection, scope
-from tenants.models import Account, Installation, LedgerEntry, Tenant
+from tenants.models import Account, Device, Installation, LedgerEntry, Tenant
 from tests.playbooks.cases import make_account
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_mfa_demanded")]
@@ -106,6 +108,85 @@ def test_who_does_not_see_every_client_names_no_own_identities(browser, tenant) 
     web = browser(Role.ADMIN, tenants=[tenant])
     web.post("/admin/own-identities/", {"identities": "@msp.example"})
     assert protection.own_identities() == []
+
+
+@pytest.fixture
+def device(tenant: Tenant) -> Device:
+    with scope.tenant(tenant.id):
+        return Device.objects.create(
+            provider="defender_endpoint", external_id="m-1", hostname="XRAY-01.acme.example"
+        )
+
+
+def _still(device: Device) -> Device:
+    with scope.tenant(device.tenant_id):
+        return Device.objects.get(id=device.id)
+
+
+def test_a_technician_excludes_a_device_at_every_connector(browser, tenant, device) -> None:
+    with scope.tenant(tenant.id):
+        other = Device.objects.create(provider="crowdstrike", external_id="aid", hostname="xray-01")
+    web = browser(Role.TECHNICIAN, "mira")
+    day = (timezone.now() + dt.timedelta(days=40)).date()
+    form = {"device": "xray-01", "device_reason": "A patient is on it", "until": str(day)}
+    page = web.post(_address(tenant, "devices/"), form, follow=True).content.decode()
+    assert f"{day:%-d %B %Y}" in page
+    assert page.count("A patient is on it") == 2
+    assert _still(device).is_protected
+    assert _still(other).is_protected
+    with scope.tenant(tenant.id):
+        entry = LedgerEntry.objects.filter(kind="device.excluded").first()
+    assert (entry.actor, entry.body["reason"]) == ("technician:mira", "A patient is on it")
+    # Its end comes by itself.
+    with scope.tenant(tenant.id):
+        Device.objects.update(excluded_until=timezone.now() - dt.timedelta(seconds=1))
+    assert not _still(device).is_protected
+    assert "A patient is on it" not in web.get(_address(tenant)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"device": "nowhere"}, "knows no device"),
+        ({"device_reason": " "}, "Say why"),
+        ({"until": "soon"}, "is no day"),
+        ({"until": "2020-01-01"}, "is over"),
+    ],
+)
+def test_what_is_wrong_with_an_exclusion_is_said(browser, tenant, device, told, says) -> None:
+    form = {"device": "xray-01", "device_reason": "why", "until": "", **told}
+    page = browser(Role.TECHNICIAN).post(_address(tenant, "devices/"), form).content.decode()
+    assert says in page
+    assert 'role="alert"' in page
+    assert not _still(device).is_excluded
+
+
+def test_only_an_administrator_ends_an_exclusion(browser, tenant, other_tenant, device) -> None:
+    _run("device", tenant.slug, "XRAY-01", "--exclude", "--reason", "as agreed")
+    end = _address(tenant, f"devices/{device.id}/end/")
+    assert browser(Role.APPROVER).post(end, {"reason": "x"}).status_code == 403
+    web = browser(Role.ADMIN)
+    elsewhere = f"/admin/clients/{other_tenant.slug}/protected/devices/{device.id}/end/"
+    assert web.post(elsewhere, {"reason": "x"}).status_code == 404
+    assert "Say why" in web.post(end, {"reason": " "}, follow=True).content.decode()
+    assert _still(device).is_protected
+    page = web.post(end, {"reason": "It was replaced"}, follow=True).content.decode()
+    assert "like any other now" in page
+    assert not _still(device).is_protected
+
+
+def test_the_command_excludes_a_device_as_well(tenant, device) -> None:
+    told = _run("device", tenant.slug, "m-1", "--exclude", "--reason", "line 3 stops")
+    assert told == "XRAY-01.acme.example (defender_endpoint): excluded\n"
+    assert _run("list", tenant.slug) == told
+    with scope.tenant(tenant.id):
+        Tenant.objects.filter(id=tenant.id).update(time_zone="Europe/London")
+    until = _run(
+        "device", tenant.slug, "m-1", "--exclude", "--until", "2999-12-31", "--reason", "x"
+    )
+    assert "excluded until 2999-12-31 23:59 UTC" in until
+    cleared = _run("device", tenant.slug, "m-1", "--clear", "--reason", "no more")
+    assert "not protected" in cleared
 
 
 def test_the_command_does_the_same(tenant, account) -> None:
