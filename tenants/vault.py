@@ -62,35 +62,47 @@ def get_or_put(name: str, values: Mapping[str, str]) -> dict[str, str]:
 
 def open_secret(secret: Secret) -> dict[str, str]:
     """Return the decrypted values of `secret`; VaultError if no key of ours opens it."""
-    master = settings.VAULT_KEYS.get(secret.key_id)
-    if master is None:
-        raise VaultError(
-            f"Secret {secret.name!r} was wrapped by key {secret.key_id!r}, which this "
-            "installation doesn't have. Restore it in HOLDFAST_VAULT_KEYS."
-        )
-    bound_to = _bound_to(secret.tenant_id, secret.name)
+    data_key = _data_key(secret)
     try:
-        data_key = _open(master, bytes(secret.wrapped_key), bound_to)
+        bound_to = _bound_to(secret.tenant_id, secret.name)
         return json.loads(_open(data_key, bytes(secret.ciphertext), bound_to))
     except InvalidTag:
-        raise VaultError(
-            f"Secret {secret.name!r} can't be decrypted: the row or the key was changed."
-        ) from None
+        raise _changed(secret) from None
 
 
 def rotate() -> int:
-    """Re-wrap the scope's secrets with the installation's first key; return how many changed."""
+    """Re-wrap the scope's secrets with the installation's first key; return how many changed.
+
+    VaultError names the first secret that no key of ours opens; then nothing is changed.
+    """
     key_id, master = next(iter(settings.VAULT_KEYS.items()))
     changed = 0
     for secret in Secret.objects.exclude(key_id=key_id).select_for_update():
         bound_to = _bound_to(secret.tenant_id, secret.name)
-        data_key = _open(settings.VAULT_KEYS[secret.key_id], bytes(secret.wrapped_key), bound_to)
+        data_key = _data_key(secret)
         secret.wrapped_key = _seal(master, data_key, bound_to)
         secret.key_id = key_id
         secret.rotated_at = timezone.now()
         secret.save(update_fields=["wrapped_key", "key_id", "rotated_at"])
         changed += 1
     return changed
+
+
+def _data_key(secret: Secret) -> bytes:
+    master = settings.VAULT_KEYS.get(secret.key_id)
+    if master is None:
+        raise VaultError(
+            f"Secret {secret.name!r} was wrapped by key {secret.key_id!r}, which this "
+            "installation doesn't have. Restore it in HOLDFAST_VAULT_KEYS."
+        )
+    try:
+        return _open(master, bytes(secret.wrapped_key), _bound_to(secret.tenant_id, secret.name))
+    except InvalidTag:
+        raise _changed(secret) from None
+
+
+def _changed(secret: Secret) -> VaultError:
+    return VaultError(f"Secret {secret.name!r} can't be decrypted: the row or the key was changed.")
 
 
 def _bound_to(tenant_id: uuid.UUID, name: str) -> bytes:

@@ -28,6 +28,38 @@ def installation_secrets(var_dir: Path) -> InstallationSecrets:
     return InstallationSecrets(given[0] or kept["django_key"], _parse_keys(kept["vault_keys"]))
 
 
+def are_given() -> bool:
+    """Whether the keys come from the environment, and var/secrets.json does not count."""
+    return bool(os.environ.get("HOLDFAST_SECRET_KEY") and os.environ.get("HOLDFAST_VAULT_KEYS"))
+
+
+def add_vault_key(var_dir: Path) -> str:
+    """Put a new key before those in var/secrets.json, to wrap secrets from the next start on.
+
+    Returns its id.
+    """
+    path = var_dir / "secrets.json"
+    kept = _read_or_make(path)
+    known = _parse_keys(kept["vault_keys"])
+    number = len(known) + 1
+    while f"k{number}" in known:
+        number += 1
+    new = f"k{number}:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    _replace(path, {**kept, "vault_keys": f"{new},{kept['vault_keys']}"})
+    return f"k{number}"
+
+
+def drop_vault_key(var_dir: Path, key_id: str) -> None:
+    """Take a key out of var/secrets.json; KeyError where it is not there, or is the first."""
+    path = var_dir / "secrets.json"
+    kept = _read_or_make(path)
+    first, *older = kept["vault_keys"].split(",")
+    left = [part for part in older if part.partition(":")[0].strip() != key_id]
+    if left == older:
+        raise KeyError(key_id)
+    _replace(path, {**kept, "vault_keys": ",".join([first, *left])})
+
+
 def _parse_keys(text: str) -> dict[str, bytes]:
     keys = {}
     for part in text.split(","):
@@ -45,11 +77,7 @@ def _read_or_make(path: Path) -> dict[str, str]:
             "django_key": secrets.token_urlsafe(48),
             "vault_keys": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         }
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(made, file)
-            file.flush()
-            os.fsync(file.fileno())
+        beside = _write_beside(path, made)
         try:
             # Linking fails where another process was first, so that both use the same keys.
             os.link(beside, path)
@@ -58,3 +86,17 @@ def _read_or_make(path: Path) -> dict[str, str]:
         finally:
             beside.unlink()
     return json.loads(path.read_text())
+
+
+def _replace(path: Path, content: dict[str, str]) -> None:
+    """Put the file in the place of the one that is there, whole or not at all."""
+    _write_beside(path, content).replace(path)
+
+
+def _write_beside(path: Path, content: dict[str, str]) -> Path:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    return beside
