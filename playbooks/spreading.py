@@ -2,7 +2,8 @@
 
 This is how an MSP's judgement goes from one client to all. A mode that lets a playbook go further
 than it may at a client now is a promotion there: the practice at the first client has to support
-it, and that client's own practice must not speak against it. Other clients' names are told to
+it, and that client's own practice must not speak against it. Where that has not shown as much as a
+promotion there asks for, somebody says why it may all the same. Other clients' names are told to
 nobody: they stand in no ledger but their own.
 """
 
@@ -23,7 +24,8 @@ class Target:
     """What would become of a playbook at one more tenant.
 
     `before` is None where it does not hold there at all. `lowers`: it would go less far than now.
-    `why_not` is empty where it may be done; `needs` is what its plans would lack there.
+    `why_not` is empty where it may be done; `missing` says what practice there has not shown, and
+    a reason has to make up for. `needs` is what its plans would lack there.
     """
 
     tenant: Tenant
@@ -31,6 +33,7 @@ class Target:
     changes: bool
     lowers: bool
     why_not: str
+    missing: str
     needs: str
 
 
@@ -71,26 +74,38 @@ def preview(playbook_id: str, source: Tenant, tenants: Collection[Tenant]) -> Sp
     return Spread(held, measured, targets)
 
 
-def spread(spreading: Spread, tenants: Collection[Tenant], *, actor: str) -> list[Tenant]:
+def spread(
+    spreading: Spread, tenants: Collection[Tenant], *, actor: str, reason: str = ""
+) -> list[Tenant]:
     """Let the playbook hold for the chosen tenants of a preview; return those where it changed.
 
-    PlaybookError names the first of them where it may not, and then nothing is changed. Runs
-    inside a transaction.
+    `reason`: why it may go further than practice there has shown. PlaybookError names each of them
+    where it may not, and then nothing is changed. Runs inside a transaction.
     """
+    given = " ".join(reason.split())
     chosen = {tenant.id for tenant in tenants}
     targets = [target for target in spreading.targets if target.tenant.id in chosen]
     refused = [target for target in targets if target.changes and target.why_not]
     if refused:
         raise PlaybookError([f"{one.tenant.name}: {one.why_not}" for one in refused])
+    unproven = [target for target in targets if target.changes and target.missing]
+    if unproven and not given:
+        raise PlaybookError(
+            [
+                *(f"{one.tenant.name}: {one.missing}" for one in unproven),
+                "Say why it may go further there than practice has shown, or leave them out.",
+            ]
+        )
     held, measured = spreading.held, spreading.measured
-    reason = "taken over from another client" + (
+    why = "taken over from another client" + (
         f": {measured.percent} % agreement in {measured.runs} runs" if measured.runs else ""
     )
     version = remember(held.playbook)
     changed = [target.tenant for target in targets if target.changes]
     for tenant in changed:
         with scope.tenant(tenant.id):
-            activation.activate(version, held.mode, actor=actor, reason=reason)
+            said = f"{why}. {given}" if given else why
+            activation.activate(version, held.mode, actor=actor, reason=said)
     return changed
 
 
@@ -112,6 +127,7 @@ def _target(
         changes=changes,
         lowers=before is not None and _goes_further(before, held),
         why_not=_why_not(before, held, measured, own) if changes else "",
+        missing=agreement.why_not(held.mode, own) if _goes_further(held, before) else "",
         needs=availability.of_playbook(held.playbook, connected),
     )
 

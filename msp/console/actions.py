@@ -308,18 +308,25 @@ def lower_playbook(tenant: Tenant, playbook_id: str, *, actor: Technician, reaso
 
 
 def spread_playbook(
-    playbook_id: str, source: Tenant, tenants: Collection[Tenant], *, actor: Technician, seen: str
+    playbook_id: str,
+    source: Tenant,
+    tenants: Collection[Tenant],
+    *,
+    actor: Technician,
+    seen: str,
+    reason: str = "",
 ) -> list[Tenant]:
     """Let what a client has of a playbook hold for others; return those where that changed it.
 
-    `seen`: the version's hash and the mode that the technician saw, with a space between.
+    `seen`: the version's hash and the mode that the technician saw, with a space between. `reason`:
+    why it may go further than practice there has shown.
     PlaybookError where the client has another one now, or it may not hold for one of the others.
     """
     with scope.reading(readable(actor)):
         spreading_now = spreading.preview(playbook_id, source, list(tenants_of(actor)))
         if seen != f"{spreading_now.held.version_sha256} {spreading_now.held.mode}":
             raise ConsoleError(f"{source.name} has something else by now: look at it again.")
-        return spreading.spread(spreading_now, tenants, actor=actor_of(actor))
+        return spreading.spread(spreading_now, tenants, actor=actor_of(actor), reason=reason)
 
 
 def save_rules(

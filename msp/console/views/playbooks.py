@@ -118,6 +118,7 @@ def spread(request: HttpRequest, playbook_id: str, slug: str) -> HttpResponse:
                 [tenant for tenant in tenants if tenant.slug in chosen],
                 actor=technician,
                 seen=request.POST.get("seen", ""),
+                reason=request.POST.get("reason", "")[:500],
             )
         except HoldfastError as error:
             messages.error(request, str(error))
@@ -138,6 +139,8 @@ def spread(request: HttpRequest, playbook_id: str, slug: str) -> HttpResponse:
         playbook=found.held.playbook,
         word=playbook_list.word_of(found.held),
         may_spread=any(one.changes and not one.why_not for one in found.targets),
+        needs_reason=any(one.changes and not one.why_not and one.missing for one in found.targets),
+        reason=request.POST.get("reason", "")[:500],
         targets=[
             (target, playbook_list.word_of(target.before) if target.before else None)
             for target in found.targets

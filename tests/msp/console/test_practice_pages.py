@@ -265,7 +265,7 @@ def clients(make_tenant) -> list[Tenant]:
 
 def test_what_one_client_has_goes_to_all_at_once(browser, clients) -> None:
     web = browser(Role.ADMIN, "mira")
-    form = _form(web, clients[0])
+    form = _form(web, clients[0]) | {"reason": "Agreed with both."}
     assert form["client"] == ["client-1", "client-2"]
     assert "It holds for 2 more clients now." in _spread(web, clients[0], **form)
     for tenant in clients[1:]:
@@ -273,14 +273,32 @@ def test_what_one_client_has_goes_to_all_at_once(browser, clients) -> None:
         with scope.tenant(tenant.id):
             entry = LedgerEntry.objects.get(kind="playbook.activated")
         assert entry.actor == "technician:mira"
-        assert entry.body["reason"] == ("taken over from another client: 100 % agreement in 5 runs")
+        assert entry.body["reason"] == (
+            "taken over from another client: 100 % agreement in 5 runs. Agreed with both."
+        )
         assert clients[0].name not in str(entry.body)
     assert "client" not in _form(web, clients[0])
 
 
+def test_it_goes_no_further_than_practice_there_unless_a_reason_is_given(browser, clients) -> None:
+    _practice(clients[1], agreed=5)
+    web = browser(Role.ADMIN)
+    page = _get(web, f"/admin/playbooks/{CONTAIN}/{clients[0].slug}/spread/")
+    assert "Needs a reason" in _row(page, "Client 2")
+    assert "Approve needs 5 runs in 90 days; there are 0." in _row(page, "Client 2")
+    assert "Needs a reason" not in _row(page, "Client 1")
+    form = _form(web, clients[0])
+    said = _spread(web, clients[0], **form | {"reason": " "})
+    assert "Client 2: approve needs 5 runs in 90 days; there are 0." in said
+    assert [_held(tenant).mode for tenant in clients[1:]] == ["shadow", "shadow"]
+    _spread(web, clients[0], **form | {"client": ["client-1"]})
+    _spread(web, clients[0], **form | {"client": ["client-2"], "reason": "Agreed there."})
+    assert [_held(tenant).mode for tenant in clients[1:]] == ["approve", "approve"]
+
+
 def test_only_the_chosen_clients_get_it(browser, clients) -> None:
     web = browser(Role.ADMIN)
-    form = _form(web, clients[0]) | {"client": ["client-2"]}
+    form = _form(web, clients[0]) | {"client": ["client-2"], "reason": "Agreed."}
     assert "It holds for 1 more client now." in _spread(web, clients[0], **form)
     assert [_held(tenant).mode for tenant in clients] == ["approve", "shadow", "approve"]
 
@@ -352,6 +370,7 @@ def test_a_client_that_is_not_seen_gets_nothing(browser, clients) -> None:
     web = browser(Role.ADMIN, tenants=clients[:2])
     form = _form(web, clients[0])
     assert form["client"] == ["client-1"]
+    form["reason"] = "Agreed."
     _spread(web, clients[0], **form | {"client": ["client-1", "client-2"]})
     assert [_held(tenant).mode for tenant in clients] == ["approve", "approve", "shadow"]
     answer = browser(Role.ADMIN, tenants=clients[1:]).post(
