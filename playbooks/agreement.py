@@ -1,7 +1,7 @@
 """What technicians' practice says about a playbook's plans, and how far it may therefore go.
 
 Letting a plan go on, or doing by hand what a shadow plan would have done, agrees with it; rejecting
-it, rolling it back, or closing the case as harmless overrides it; a case that reopens counts
+it, allowing its undoing, or closing the case as harmless overrides it; a case that reopens counts
 against it. A promotion needs a minimum; what brings a playbook below it lowers it by itself.
 """
 
@@ -18,6 +18,7 @@ from django.utils import timezone
 from playbooks import activation
 from playbooks.errors import PlaybookError
 from playbooks.models import Activation, Agreement, Plan, Step, Tier
+from playbooks.people import ENGINE
 from tenants import ledger, scope, work
 from tenants.models import Case, PlaybookMode, Verdict
 
@@ -185,6 +186,17 @@ def decided(plan: Plan, *, approve: bool, actor: str, comment: str = "") -> None
     kind = Agreement.Kind.AGREED if approve else Agreement.Kind.OVERRIDDEN
     words = "The plan was approved." if approve else "The plan was rejected."
     record(plan, kind, actor=actor, detail={"words": f"{words} {comment}".strip()})
+
+
+def undone(undoing: Plan) -> None:
+    """Count against a plan that its undoing was allowed, where a technician had asked for that.
+
+    What a playbook itself tells to be undone when it fails is nobody's judgement of it.
+    """
+    if "reverses" not in undoing.document or undoing.requested_by == ENGINE:
+        return
+    plan = Plan.objects.get(case=undoing.case_id, sha256=undoing.document["reverses"])
+    rolled_back(plan, actor=undoing.requested_by)
 
 
 def rolled_back(plan: Plan, *, actor: str) -> None:

@@ -7,14 +7,13 @@ done. Never silence.
 """
 
 import datetime as dt
-import re
 import uuid
 from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
-from playbooks import agreement
+from playbooks import agreement, needs
 from playbooks.approval_policy import DEFAULTS, LONGEST_PLAN, ApprovalPolicy
 from playbooks.errors import ApprovalError
 from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
@@ -28,7 +27,6 @@ from tenants.models import Case, PlaybookMode
 
 _TOO_LATE = "Nobody approved it in time."
 _WAITING = Step.Status.AWAITING_APPROVAL
-_DECIDE = re.compile(r" ?Approve or reject (\d+ plans?|the undoing)\.")
 # An answer after this helps nobody: what it allows has to begin as well.
 _LONGEST_WAIT = LONGEST_PLAN - dt.timedelta(hours=1)
 
@@ -294,6 +292,8 @@ def _free_steps(plan: Plan) -> bool:
     freed = _to_change(plan, _WAITING, tier__in=tiers)
     for step in freed:
         change(step, Step.Status.PENDING, kind="step.approved")
+    if freed:
+        agreement.undone(plan)
     _resume(plan)
     return bool(freed)
 
@@ -333,20 +333,11 @@ def _nobody_is_asked(case_id: uuid.UUID) -> None:
     """Take back that somebody has to decide; what else a technician has to do stays."""
     case = Case.objects.select_for_update().get(id=case_id)
     if case.status == Case.Status.AWAITING_APPROVAL:
-        case.status, case.needs = Case.Status.RESPONDING, ""
+        case.status = Case.Status.RESPONDING
+        case.needs = needs.without_call(needs.besides_deciding(case.needs))
     elif case.status == Case.Status.NEEDS_TECHNICIAN:
-        case.needs = besides_deciding(case)
+        case.needs = needs.besides_deciding(case.needs)
     case.save(update_fields=["status", "needs"])
-
-
-def besides_deciding(case: Case) -> str:
-    """Return what a technician has to do for a case, besides deciding on its plans."""
-    return _DECIDE.sub("", case.needs).strip()
-
-
-def to_decide(plans: int) -> str:
-    """Say on a case that so many plans of it wait for somebody."""
-    return f"Approve or reject {plans} plan{'s' if plans > 1 else ''}."
 
 
 def _resume(plan: Plan) -> None:

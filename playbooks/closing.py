@@ -5,12 +5,11 @@ import uuid
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks import case_devices, settling, stuck, unread
+from playbooks import case_devices, needs, proof, unread, witness
 from playbooks.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.response import left_for_technician, needs_technician
 from playbooks.standing import OPEN_PLANS
-from playbooks.steps import NEVER
 from tenants import ledger, scope
 from tenants.models import Account, Case, Verdict
 
@@ -23,7 +22,7 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         case = Case.objects.select_for_update().get(id=case_id)
         if not _may_close(case):
             return
-        steps = _newest_steps(case)
+        steps = proof.newest_steps(case)
         _note_containment(case, steps)
         if Plan.objects.filter(case=case, status__in=OPEN_PLANS).exists():
             return
@@ -33,6 +32,7 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             left_for_technician(case),
             _others_named(case),
             _governed_elsewhere(steps),
+            *(said for said in proof.only_said_once(steps) if said in case.needs),
         )
         unproven = " ".join(filter(None, left))
         news = unread.news(case)
@@ -47,24 +47,8 @@ def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
 def _may_close(case: Case) -> bool:
     """Whether the case is neither closed, nor looked into, nor for a person to decide on."""
     if case.status == Case.Status.NEEDS_TECHNICIAN:
-        return stuck.closes_by_itself(case)
+        return needs.closes_by_itself(case.needs)
     return case.status in (Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING)
-
-
-def _newest_steps(case: Case) -> list[Step]:
-    """Return the last try of each action on each target."""
-    newest: dict[tuple[str, str], Step] = {}
-    # What was planned again never began, and is not missing.
-    steps = (
-        Step.objects.filter(run__plan__case=case)
-        .exclude(run__plan__status=Plan.Status.SUPERSEDED)
-        .exclude(status__in=NEVER, run__plan__replaced_by__isnull=False)
-        .select_related("run__plan")
-        .order_by("run__started_at", "position")
-    )
-    for step in steps:
-        newest[step.action, step.target_external_id] = step
-    return list(newest.values())
 
 
 def _note_containment(case: Case, steps: list[Step]) -> None:
@@ -77,34 +61,11 @@ def _note_containment(case: Case, steps: list[Step]) -> None:
 
 def _unproven(steps: list[Step]) -> str:
     """Return what stands between the case and its proof, step by step; empty if nothing."""
-    found = [words for step in steps if (words := without_proof(step))]
+    found = [words for step in steps if (words := proof.without_proof(step))]
     told = found[:_MOST_TOLD]
     if len(found) > _MOST_TOLD:
-        told.append(f"{len(found) - _MOST_TOLD} more are not proven either: see the plans.")
+        told.append(needs.others(len(found) - _MOST_TOLD))
     return " ".join(told)
-
-
-def without_proof(step: Step) -> str:
-    """Return what one action lacks, in one sentence; empty if nothing."""
-    what = f"“{catalog.get(step.action).title}” for {step.target_name}"
-    if step.status == Step.Status.FAILED:
-        return f"{what} failed: {step.error}"
-    if settling.was_told_done(step):
-        return ""
-    if step.status == Step.Status.UNKNOWN:
-        return (
-            f"{what}: {step.error} Look at the vendor, and say on the plan's page whether it was "
-            "done."
-        )
-    if step.status == Step.Status.FORBIDDEN:
-        return f"{what} is not done by itself. {_rule(step)}"
-    if step.status == Step.Status.SKIPPED:
-        return f"{what} was not done. {step.error}"
-    if step.status not in (Step.Status.VERIFIED, Step.Status.ROLLED_BACK):
-        return f"{what} is not finished."
-    if step.status == Step.Status.VERIFIED and not step.holds:
-        return f"{what} no longer holds: {step.read_back.get('explanation', '')}"
-    return ""
 
 
 def _containment_undone(case: Case, steps: list[Step]) -> str:
@@ -121,12 +82,6 @@ def _containment_undone(case: Case, steps: list[Step]) -> str:
     was = "were" if len(undone) > 1 else "was"
     told = ", ".join(undone)
     return f"{told} {was} undone: contain it again, or close the case with another verdict."
-
-
-def _rule(step: Step) -> str:
-    """Return which rule forbids a step, and what is left to do."""
-    told = next(told for told in step.run.plan.document["steps"] if told["id"] == step.key)
-    return f"{told['tier_rule']['title']}: decide whether to do it by hand."
 
 
 def _others_named(case: Case) -> str:
@@ -179,12 +134,12 @@ def _close(case: Case) -> None:
     now = timezone.now()
     steps = Step.objects.filter(run__plan__case=case)
     done = steps.filter(status=Step.Status.VERIFIED).count()
-    told = [step for step in steps.exclude(told={}) if settling.was_told_done(step)]
+    told = [step for step in steps.exclude(told={}) if witness.was_told_done(step)]
     case.status = Case.Status.CLOSED
     case.needs = ""
     case.closed_at = now
     case.closed_with_proof = not told and case.evidence.filter(is_available=True).exists()
-    by_word = [f"“{catalog.get(step.action).title}”: {settling.words(step)}" for step in told]
+    by_word = [f"“{catalog.get(step.action).title}”: {witness.words(step)}" for step in told]
     read_back = [f"{done} actions done and read back."] if done else []
     nothing = [] if done or told else [_why_nothing(case)]
     case.closing_note = " ".join([*_found(case), *read_back, *by_word, *nothing])

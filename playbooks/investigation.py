@@ -10,9 +10,9 @@ from django.utils import timezone
 from playbooks import (
     activation,
     case_devices,
+    needs,
     replanning,
     response,
-    stuck,
     triage,
     unread,
     verdicts,
@@ -164,7 +164,7 @@ def _keep_verdict(case: Case, result: Result, detail: Mapping[str, Any]) -> None
             case.save(update_fields=["verdict_detail"])
         response.set_status(case)
         return
-    left = stuck.without_call(case.needs) or NEEDS.get(Verdict(case.verdict), "")
+    left = needs.without_call(case.needs) or NEEDS.get(Verdict(case.verdict), "")
     if later and later not in left:
         left = f"{left} An alert came later. {later}".strip()
     if left:

@@ -8,9 +8,8 @@ import datetime as dt
 
 from django.utils import timezone
 
-from integrations import catalog
 from integrations.contract import ReadBack
-from playbooks import closing, settling, stuck
+from playbooks import proof, settling, stuck, witness
 from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask
 from playbooks.models import Step
 from playbooks.stepping import mark_undone
@@ -56,8 +55,8 @@ def _record(job: Job, seen: ReadBack) -> None:
         step = rows.get(id=job.step_id)
         if step.status not in NOT_SEEN:
             return
-        asked, was_settled = settling.asked(step), settling.was_told_done(step)
-        given_up = closing.without_proof(step)
+        asked, was_settled = witness.asked(step), witness.was_told_done(step)
+        given_up = proof.without_proof(step)
         keep = {"read_back": as_json(seen), "verified_at": timezone.now()}
         body = {"read_back": keep["read_back"], "words": seen.explanation}
         change(step, Step.Status.VERIFIED, keep=keep, body=body, kind="step.verified_late")
@@ -74,9 +73,4 @@ def _record(job: Job, seen: ReadBack) -> None:
         # It was put before a technician as what failed.
         case.needs = case.needs.replace(given_up, "").strip()
         case.save(update_fields=["needs"])
-        title = catalog.get(step.action).title
-        stuck.also_needs(
-            case,
-            f"“{title}” for {step.target_name} took effect after all, when it had been given up: "
-            "keep it, or undo it.",
-        )
+        stuck.also_needs(case, proof.late(step))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from integrations import catalog
 from integrations.contract import Client, ReadBack
 from integrations.errors import NotFound
-from playbooks import agreement, late_effects, settling, stuck
+from playbooks import agreement, late_effects, proof, settling, stuck
 from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask, load
 from playbooks.models import Step
 from playbooks.stepping import FIRST_RECHECK
@@ -152,18 +152,14 @@ def _say_unseen(step: Step, why: str) -> None:
     elif case.status != Case.Status.NEEDS_TECHNICIAN:
         # Others still work on it, and the step says it.
         return
-    stuck.also_needs(case, _unseen(step))
-
-
-def _unseen(step: Step) -> str:
-    return f"“{catalog.get(step.action).title}” for {step.target_name}: {step.error}"
+    stuck.also_needs(case, proof.unseen(step))
 
 
 def _seen_again(step: Step) -> None:
     """Take back what was said while the step could not be seen; the case closes by itself."""
     if not step.error:
         return
-    case, said = step.run.plan.case, _unseen(step)
+    case, said = step.run.plan.case, proof.unseen(step)
     step.error = ""
     step.save(update_fields=["error"])
     if case.status == Case.Status.NEEDS_TECHNICIAN and said in case.needs:

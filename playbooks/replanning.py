@@ -20,7 +20,7 @@ from playbooks import (
     response,
     rules,
     sequence,
-    settling,
+    witness,
 )
 from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
@@ -239,7 +239,7 @@ def may_be_asked_again(plan: Plan) -> bool:
 def _was_not_done(plan: Plan) -> bool:
     if plan.status != Plan.Status.FAILED:
         return False
-    return any(settling.was_told_not_done(step) for step in Step.objects.filter(run__plan=plan))
+    return any(witness.was_told_not_done(step) for step in Step.objects.filter(run__plan=plan))
 
 
 def _given(plan: Plan) -> dict[str, Any]:

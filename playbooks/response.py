@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.utils import timezone
@@ -17,6 +17,7 @@ from playbooks import (
     directory_facts,
     giving_way,
     planner,
+    proof,
     rules,
     standing,
     unread,
@@ -24,6 +25,7 @@ from playbooks import (
 from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Plan, Run, Step, Tier
+from playbooks.needs import besides_deciding, to_decide, without, without_call
 from playbooks.standing import OPEN_PLANS
 from playbooks.versions import remember
 from tenants import ledger, scope, work
@@ -60,11 +62,20 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         except (PlaybookError, ConditionError) as error:
             left, planned = [*left, f"The response could not be planned: {error}"], []
         case.verdict_detail = {**case.verdict_detail, "not_planned": left}
+        case.needs = _still_said_of_steps(case)
         case.save(update_fields=["verdict_detail"])
         _go_on(case, [plan for plan in planned if plan is not None])
         if case.status == Case.Status.NEEDS_TECHNICIAN and unread.news(case):
             # It joined while the case was looked into, and nothing else would look at it now.
             work.schedule("investigate", case.id)
+
+
+def _still_said_of_steps(case: Case) -> str:
+    """Return what of a case's needs a new verdict leaves: what was said of its steps."""
+    if not case.needs:
+        return ""
+    said = proof.said_of(proof.newest_steps(case))
+    return " ".join(one for one in said if one in case.needs)
 
 
 def _directory_lags(case: Case, facts: Mapping[str, Any]) -> bool:
@@ -116,13 +127,17 @@ def _go_on(case: Case, plans: list[Plan]) -> None:
 def left_for_technician(case: Case) -> str:
     """Say what the engine planned but may or can not do here; empty if nothing of it is left."""
     shadows = Plan.objects.filter(case=case, status=Plan.Status.SHADOW).order_by("created_at")
-    words = [
-        f"{plan.document['playbook']['title']} is in shadow: nothing of its plan was done. Carry "
-        "it out, or deal with it by hand and close the case."
-        for plan in shadows
-    ]
+    words = [in_shadow(plan) for plan in shadows]
     detail = case.verdict_detail
     return " ".join([*words, *detail.get("left_before", []), *detail.get("not_planned", [])])
+
+
+def in_shadow(plan: Plan) -> str:
+    """Say on a case that a plan of it was made in shadow only."""
+    return (
+        f"{plan.document['playbook']['title']} is in shadow: nothing of its plan was done. Carry "
+        "it out, or deal with it by hand and close the case."
+    )
 
 
 def needs_technician(case: Case, needs: str) -> None:
@@ -319,13 +334,20 @@ def _first_status(tier: str) -> Step.Status:
     return Step.Status.FORBIDDEN if tier == Tier.FORBIDDEN else Step.Status.AWAITING_APPROVAL
 
 
-def set_status(case: Case) -> None:
-    """Say on the case whether its plans wait for somebody or are being carried out."""
+def set_status(case: Case, *, settled: Collection[str] = ()) -> None:
+    """Say on the case whether its plans wait for somebody or are being carried out.
+
+    What else a person has to do stays, without what is `settled`, and what is tried again. Called
+    where Holdfast goes on, so that a call to a technician until then ends.
+    """
     waiting = [
         plan
         for plan in Plan.objects.filter(case=case)
         if plan.approvals.filter(decision="pending").exists()
     ]
+    left = besides_deciding(without_call(case.needs))
+    if left:
+        left = without(left, [*settled, *proof.outdated(case)])
     case.status = Case.Status.AWAITING_APPROVAL if waiting else Case.Status.RESPONDING
-    case.needs = approvals.to_decide(len(waiting)) if waiting else ""
+    case.needs = f"{to_decide(len(waiting)) if waiting else ''} {left}".strip()
     case.save(update_fields=["status", "needs"])

@@ -12,13 +12,13 @@ from typing import Any
 
 from integrations import catalog, registry
 from integrations.contract import Intention
-from playbooks import agreement, approvals, settling, stuck, targets
+from playbooks import approvals, stuck, targets, witness
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
 from playbooks.jobs import target_of
 from playbooks.models import Plan, Step
-from playbooks.people import ENGINE, named
+from playbooks.people import named
 from playbooks.planner import FORMAT
 from playbooks.response import adopt
 from playbooks.rules import in_force
@@ -74,9 +74,6 @@ def request(plan_id: uuid.UUID, *, actor: str, step_key: str = "") -> Plan:
     }
     undoing = adopt(plan.case, jsonable(document), facts, plan.playbook_id, rules.version, actor)
     _reopen(plan.case, undoing)
-    if actor != ENGINE:
-        # What a playbook itself tells to be undone when it fails is nobody's judgement of it.
-        agreement.rolled_back(plan, actor=actor)
     return undoing
 
 
@@ -151,7 +148,7 @@ def _locked(plan_id: uuid.UUID) -> Plan:
 def _may_be_done(step: Step) -> bool:
     was_accepted = step.status == Step.Status.FAILED and step.called_at is not None
     may_be = step.status in (Step.Status.VERIFIED, Step.Status.UNKNOWN) or was_accepted
-    return may_be and not settling.was_told_not_done(step)
+    return may_be and not witness.was_told_not_done(step)
 
 
 def _stop(plan: Plan, reason: str) -> None:

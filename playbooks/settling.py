@@ -8,36 +8,15 @@ import uuid
 
 from django.utils import timezone
 
-from integrations import catalog
+from playbooks import needs, proof, witness
 from playbooks.errors import PlaybookError
 from playbooks.models import Step
-from playbooks.people import named
 from playbooks.stepping import mark_undone
 from playbooks.steps import change
 from tenants import ledger, scope, work
 from tenants.models import Case
 
 _LONGEST_NOTE = 1000
-
-
-def may_be_told(step: Step) -> bool:
-    """Whether a technician is asked to say what became of a step."""
-    return step.status == Step.Status.UNKNOWN and not step.told
-
-
-def is_being_settled(step: Step) -> bool:
-    """Whether somebody has said it, and the step is being read back once more."""
-    return step.status == Step.Status.UNKNOWN and bool(step.told) and not _is_settled(step)
-
-
-def was_told_done(step: Step) -> bool:
-    """Whether somebody saw at the vendor that it was done, and nobody has seen otherwise since."""
-    return step.status == Step.Status.UNKNOWN and _is_settled(step) and step.told["was_done"]
-
-
-def was_told_not_done(step: Step) -> bool:
-    """Whether somebody saw at the vendor that it was not done."""
-    return step.status == Step.Status.FAILED and _is_settled(step) and not step.told["was_done"]
 
 
 def tell(plan_id: uuid.UUID, step_key: str, *, was_done: bool, note: str, actor: str) -> None:
@@ -48,7 +27,7 @@ def tell(plan_id: uuid.UUID, step_key: str, *, was_done: bool, note: str, actor:
     """
     rows = Step.objects.select_for_update(of=("self",)).select_related("run__plan")
     step = rows.filter(run__plan=plan_id, key=step_key).first()
-    if step is None or not may_be_told(step):
+    if step is None or not witness.may_be_told(step):
         raise PlaybookError(["It is known by now what became of this step: look at it again."])
     note = note.strip()[:_LONGEST_NOTE]
     if not note:
@@ -69,43 +48,34 @@ def settle(tenant_id: uuid.UUID, step_id: uuid.UUID) -> None:
     with scope.tenant(tenant_id):
         rows = Step.objects.select_for_update(of=("self",)).select_related("run__plan__case")
         step = rows.get(id=step_id)
-        if not is_being_settled(step):
+        if not witness.is_being_settled(step):
             return
-        waits_for = asked(step)
+        waits_for = witness.asked(step)
         done = step.told["was_done"]
         step.told = {**step.told, "settled_at": timezone.now().isoformat()}
         change(
             step,
             Step.Status.UNKNOWN if done else Step.Status.FAILED,
-            error=f"{words(step)} It could not be read back.",
+            error=f"{witness.words(step)} It could not be read back.",
             keep={"told": step.told},
             kind="step.told_done" if done else "step.told_not_done",
         )
         if done:
             mark_undone(step, step.run.plan.case_id)
-        go_on(step.run.plan.case, waits_for)
+        go_on(step.run.plan.case, waits_for, instead=proof.without_proof(step))
 
 
-def words(step: Step) -> str:
-    """Return what a technician said became of a step, in one sentence; empty without any."""
-    if not step.told:
-        return ""
-    what = "was done" if step.told["was_done"] else "was not done"
-    return f"{named(step.told['by'])} saw at the vendor that it {what}: “{step.told['note']}”."
+def go_on(case: Case, waits_for: str, instead: str = "") -> None:
+    """Let a case go on that waited for what is known now, in the words of `witness.asked`.
 
-
-def asked(step: Step) -> str:
-    """Return how a case names a step that it waits for a person to look at."""
-    return f"“{catalog.get(step.action).title}” for {step.target_name}: {step.error}"
-
-
-def go_on(case: Case, waits_for: str) -> None:
-    """Let a case go on that waited for what is known now, in the words of `asked`."""
+    What else a person has to do for it stays, with what is said `instead`; where there is nothing
+    else, closing says what is left.
+    """
     if case.status == Case.Status.NEEDS_TECHNICIAN and waits_for in case.needs:
-        case.status, case.needs = Case.Status.RESPONDING, ""
+        left = needs.without(case.needs, [waits_for])
+        if left:
+            case.needs = f"{left} {instead}".strip()
+        else:
+            case.status, case.needs = Case.Status.RESPONDING, ""
         case.save(update_fields=["status", "needs"])
     work.schedule("close", case.id)
-
-
-def _is_settled(step: Step) -> bool:
-    return "settled_at" in step.told

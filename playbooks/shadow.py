@@ -7,7 +7,7 @@ from django.utils import timezone
 from playbooks import availability, planner, rules
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan
-from playbooks.response import adopt, set_status
+from playbooks.response import adopt, in_shadow, set_status
 from playbooks.versions import playbook_of
 from tenants import ledger
 from tenants.models import Case, PlaybookMode
@@ -49,5 +49,5 @@ def carry_out(plan_id: uuid.UUID, *, actor: str) -> Plan:
         mode=PlaybookMode.APPROVE,
         replaces=shadow,
     )
-    set_status(case)
+    set_status(case, settled=[in_shadow(shadow)])
     return plan

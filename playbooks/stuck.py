@@ -6,13 +6,11 @@ itself later takes the call back.
 
 import uuid
 
+from playbooks import needs
 from playbooks.models import Approval, Plan, Run, Step
 from playbooks.response import needs_technician
 from tenants import ledger, scope
 from tenants.models import Case
-
-_TRYING = "It goes on trying."
-_CLOSES = "The case closes by itself when all is done and proven."
 
 _WORDS = {
     "investigate": "look into this case",
@@ -48,16 +46,18 @@ def call(case: Case, words: str) -> None:
 
     Where the case is before a person already, this is said first, and what they have to do stays.
     """
-    said = f"{words} {_TRYING}"
+    said = f"{words} {needs.TRYING}"
     if said in case.needs:
         return
-    left = without_call(case.needs)
+    left = needs.without_call(case.needs)
     if left and case.status in (Case.Status.AWAITING_APPROVAL, Case.Status.NEEDS_TECHNICIAN):
         case.needs = f"{said} {left}"
         case.save(update_fields=["needs"])
+    elif left:
+        needs_technician(case, f"{said} {left}")
     else:
-        may_close = case.status == Case.Status.RESPONDING or closes_by_itself(case)
-        needs_technician(case, f"{said} {_CLOSES}" if may_close else said)
+        may_close = case.status == Case.Status.RESPONDING or needs.closes_by_itself(case.needs)
+        needs_technician(case, f"{said} {needs.CLOSES}" if may_close else said)
 
 
 def also_needs(case: Case, words: str) -> None:
@@ -66,20 +66,10 @@ def also_needs(case: Case, words: str) -> None:
     case.needs = Case.objects.select_for_update().get(id=case.id).needs
     if words in case.needs:
         return
-    called, trying, _ = case.needs.rpartition(_TRYING)
+    called, trying, _ = case.needs.rpartition(needs.TRYING)
     needs_technician(
-        case, " ".join(filter(None, [f"{called}{trying}", without_call(case.needs), words]))
+        case, " ".join(filter(None, [f"{called}{trying}", needs.without_call(case.needs), words]))
     )
-
-
-def closes_by_itself(case: Case) -> bool:
-    """Whether the case's technician was called only until Holdfast can go on."""
-    return case.needs.endswith(_CLOSES)
-
-
-def without_call(needs: str) -> str:
-    """Return what a person has to do anyhow, out of what a case needs."""
-    return needs.rpartition(_TRYING)[2].removesuffix(_CLOSES).strip()
 
 
 def _case_of(kind: str, subject: uuid.UUID) -> Case | None:

@@ -11,7 +11,7 @@ from integrations.errors import UnknownAction
 from msp.console import plan_views, words
 from msp.console.plan_views import PlanView
 from msp.console.words import Word
-from playbooks import rollback, settling, touched
+from playbooks import rollback, touched, witness
 from playbooks.models import Plan, Step, Tier
 from playbooks.standing import OPEN_PLANS
 from playbooks.steps import FINISHED
@@ -158,14 +158,14 @@ def _step(
         can_be_undone=row is not None
         and "reverses" not in plan.document
         and rollback.can_be_undone(row),
-        can_be_told=row is not None and settling.may_be_told(row),
+        can_be_told=row is not None and witness.may_be_told(row),
         told=_told(row) if row else "",
     )
 
 
 def _told(row: Step) -> str:
     """Say whose word is being compared with the vendor; afterwards the step says it itself."""
-    return settling.words(row) if settling.is_being_settled(row) else ""
+    return witness.words(row) if witness.is_being_settled(row) else ""
 
 
 def _provider(name: str) -> str:

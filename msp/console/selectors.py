@@ -13,8 +13,8 @@ from msp.console import words
 from msp.console.words import Word
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
-from playbooks.approvals import besides_deciding
 from playbooks.models import Approval, Tier
+from playbooks.needs import besides_deciding
 from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
 
 FOR_A_PERSON = (Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL)
@@ -99,7 +99,7 @@ def _needs(case: Case, approval: Approval | None) -> str:
     if approval is not None:
         asked = f"Approve or reject: {words.ASKED.get(Tier(approval.tier), 'somebody')} is asked."
         unsent = "Nobody could be reached." if approval.send_error else ""
-        return " ".join(filter(None, [asked, unsent, besides_deciding(case)]))
+        return " ".join(filter(None, [asked, unsent, besides_deciding(case.needs)]))
     return case.needs or "Look into it."
 
 

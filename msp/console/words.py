@@ -5,7 +5,7 @@ from typing import NamedTuple
 from integrations import catalog, registry
 from integrations.errors import UnknownAction, UnknownConnector
 from integrations.health import Status
-from playbooks import settling
+from playbooks import witness
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Case, Severity, Verdict
 
@@ -222,7 +222,7 @@ def ledger_subject(kind: str, subject: str) -> str:
 
 def of_step(row: Step) -> Word:
     """Return how far a step is."""
-    if settling.was_told_done(row):
+    if witness.was_told_done(row):
         return Word("Done, as somebody saw; not read back", "warn")
     return STEPS[Step.Status(row.status)]
 

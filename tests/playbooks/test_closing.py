@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connections as database
 
-from playbooks import approvals, closing, response, rollback, triage
+from playbooks import approvals, closing, proof, response, rollback, stuck, triage
 from playbooks import recheck as rechecking
 from playbooks.models import Approval, Step
 from tenants import scope
@@ -19,6 +19,7 @@ from tests.playbooks.test_runner import (  # noqa: F401
     case,
     cloud,
     reread,
+    set_rules,
     steps_of,
 )
 from tests.playbooks.test_triage import NOON, _alert, _arrive
@@ -124,3 +125,36 @@ def test_an_alert_that_comes_while_the_case_closes_is_looked_into(monkeypatch) -
         assert now.findings.count() == 2
         is_looked_into = Work.objects.filter(kind="investigate").exists()
     assert now.status != Case.Status.CLOSED or is_looked_into
+
+
+SESSIONS = "  - id: sessions\n    uses: identity.revoke_sessions\n    target: account\n"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_tried_again", [False, True])
+def test_another_plan_takes_away_only_what_it_settles(case, cloud, is_tried_again) -> None:  # noqa: F811
+    """What came to light of a proven step is told until the step is tried again."""
+    first = adopt(case, THREE)
+    drain(["run", "close"])
+    said = proof.late(steps_of(first)["disable"])
+    with scope.tenant(case.tenant_id):
+        stuck.also_needs(reread(case), said)
+    set_rules(case.tenant_id, default="technician")
+    second = adopt(case, THREE if is_tried_again else SESSIONS)
+    with scope.tenant(case.tenant_id):
+        Case.objects.filter(id=case.id).update(needs=f"Decide. {said}", status="needs_technician")
+        response.set_status(reread(case), settled=["Decide."])
+    now = reread(case)
+    assert now.status == Case.Status.AWAITING_APPROVAL
+    left = "" if is_tried_again else f" {said}"
+    assert now.needs == f"Approve or reject 1 plan.{left}"
+    with scope.tenant(case.tenant_id):
+        approval = second.approvals.get()
+        approvals.decide(approval.id, approve=True, actor=ANN, sha256=second.sha256)
+    assert reread(case).needs == left.strip()
+    drain(["run", "close"])
+    ended = reread(case)
+    closed = (Case.Status.CLOSED, "")
+    assert (ended.status, ended.needs) == (
+        closed if is_tried_again else (Case.Status.NEEDS_TECHNICIAN, said)
+    )

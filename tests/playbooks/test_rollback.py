@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from playbooks import approvals, rollback, rules
 from playbooks.errors import PlaybookError
-from playbooks.models import Approval, Plan, Run, Step
+from playbooks.models import Agreement, Approval, Plan, Run, Step
 from tenants import evidence, scope
 from tenants.models import Account, Case, Person
 from tests.conftest import new_tenant
@@ -81,6 +81,21 @@ def _decide(plan: Plan, approve: bool = True) -> None:
     with scope.tenant(plan.tenant_id):
         approval = plan.approvals.get()
         approvals.decide(approval.id, approve=approve, actor=BOB, sha256=plan.sha256)
+
+
+@pytest.mark.django_db
+def test_an_undoing_counts_against_the_plan_when_it_is_allowed(case, cloud) -> None:  # noqa: F811
+    """Who asks for it is not who decides: a colleague may say no."""
+    plan = adopt(case, PLAIN)
+    drain(["run", "close"])
+    _decide(_undo(plan), approve=False)
+    with scope.tenant(case.tenant_id):
+        assert not Agreement.objects.exists()
+    drain(["run", "close"])
+    _decide(_undo(plan))
+    with scope.tenant(case.tenant_id):
+        said = Agreement.objects.get(plan=plan)
+    assert (said.kind, said.actor) == ("overridden", ANN)
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from integrations.errors import OutcomeUnknown, PermissionMissing
 from integrations.models import Connection
-from playbooks import replanning, rollback, settling
+from playbooks import replanning, rollback, settling, stuck
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan, Step
 from tenants import ledger, scope
@@ -97,6 +97,20 @@ def test_what_was_not_done_has_failed_and_can_be_planned_again(
         fresh = replanning.ask_again(unknown.id, actor=ANN)
     assert (fresh.status, fresh.tier) == ("awaiting_approval", "technician")
     assert len(cloud.calls) == 1
+
+
+@pytest.mark.parametrize("was_done", [True, False])
+def test_what_else_a_person_has_to_do_stays(unknown, case, was_done) -> None:  # noqa: F811
+    other = "“Isolate” for PC-7 no longer holds: It is on the network."
+    with scope.tenant(case.tenant_id):
+        stuck.also_needs(reread(case), other)
+    say(unknown, was_done=was_done)
+    settle(unknown)
+    now = reread(case)
+    assert now.status == Case.Status.NEEDS_TECHNICIAN
+    assert other in now.needs
+    assert "Look at the vendor" not in now.needs
+    assert ("saw at the vendor that it was not done" in now.needs) is not was_done
 
 
 def test_what_failed_otherwise_is_not_planned_again_by_that(unknown) -> None:

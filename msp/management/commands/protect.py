@@ -1,5 +1,6 @@
 """``manage.py protect …``: name what no action may ever touch."""
 
+import datetime as dt
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -104,7 +105,8 @@ class Command(BaseCommand):
             )
 
     def _say_device(self, device: Device) -> None:
-        ends = f" until {device.excluded_until:%Y-%m-%d %H:%M %Z}" if device.excluded_until else ""
+        until = device.excluded_until
+        ends = f" until {until.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if until else ""
         how = f"excluded{ends}" if device.is_protected else "not protected"
         self.stdout.write(f"{device} ({device.provider}): {how}")
 
