@@ -39,7 +39,9 @@ def find(name: str) -> list[Device]:
     wanted = Q(external_id=name) | Q(host=host)
     if "." not in host:
         wanted |= Q(host__startswith=f"{host}.")
-    found = list(rows.filter(wanted).order_by("provider", "external_id")) if host else []
+    found: list[Device] = []
+    if host:
+        found = [*rows.filter(wanted).order_by("provider", "external_id")]
     if not found:
         raise ProtectionError(
             f"The directory knows no device {name!r}: give its whole hostname or id. A new device "
