@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -32,12 +32,11 @@ from playbooks import (
 )
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.standing import OPEN_PLANS
-from tenants import contacts, excluded_devices, ledger, match_decisions, protection, scope
+from tenants import contacts, ledger, match_decisions, scope
 from tenants.models import (
     Account,
     Case,
     Contact,
-    Device,
     Installation,
     MatchDecision,
     MatchDoubt,
@@ -209,51 +208,6 @@ def set_everything_stopped(*, actor: Technician, stopped: bool, reason: str = ""
     _log.warning(
         "actions of all clients %s by %s", "stopped" if stopped else "started", actor.username
     )
-
-
-def protect(
-    account: Account, *, actor: Technician, is_break_glass: bool, is_excluded: bool, reason: str
-) -> None:
-    """Say what kind of protection an account has, or none; ProtectionError: what is missing."""
-    with writing(actor, account.tenant_id):
-        protection.change(
-            account,
-            is_break_glass=is_break_glass,
-            is_excluded=is_excluded,
-            actor=actor_of(actor),
-            reason=reason,
-        )
-
-
-def exclude_device(device: Device, *, actor: Technician, reason: str, until: str) -> None:
-    """Exclude a device from all actions until the end of a day, or for good where that is empty.
-
-    ProtectionError: what is missing.
-    """
-    with writing(actor, device.tenant_id):
-        excluded_devices.exclude(
-            device,
-            actor=actor_of(actor),
-            reason=reason,
-            until=excluded_devices.last_moment(until),
-        )
-
-
-def include_device(device: Device, *, actor: Technician, reason: str) -> None:
-    """Let actions touch a device again; ProtectionError: what is missing."""
-    with writing(actor, device.tenant_id):
-        excluded_devices.include(device, actor=actor_of(actor), reason=reason)
-
-
-@transaction.atomic
-def set_own_identities(names: Sequence[str], *, actor: Technician) -> None:
-    """Say which identities are the MSP's own, for every client.
-
-    ConsoleError for a technician who doesn't see every client, ProtectionError for what is none.
-    """
-    if not actor.sees_all_tenants:
-        raise ConsoleError(NOT_EVERY_CLIENT)
-    protection.set_own_identities(names, actor=actor_of(actor))
 
 
 def start_routine(
