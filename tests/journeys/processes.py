@@ -13,14 +13,13 @@ from msp.appliance import postgres
 from tests.servers.forks import Forked, forker
 from tests.servers.once import once
 
-LEASE_SECONDS = "2"
-
 
 class Processes:
     """Starts and kills the product's own processes; `close` ends what is left."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, lease_seconds: float = 2) -> None:
         self._logs = logs
+        self._lease_seconds = lease_seconds
         self._running: list[Forked] = []
 
     def worker(self) -> Forked:
@@ -39,6 +38,12 @@ class Processes:
         return self._start(
             "poller", "-m", "tests.integrations.conformance.poller", tenant_id, state_id
         )
+
+    def run_to_the_end(self, name: str, *arguments: object) -> None:
+        """Run one of the modules beside this one, and wait until it has ended, however it does."""
+        process = self._start(name, "-m", f"tests.journeys.{name}", *map(str, arguments))
+        process.wait()
+        self._running.remove(process)
 
     def web(self, port: int, *options: str) -> Forked:
         """Start the web side on a port of this machine, with uvicorn's own ways of logging."""
@@ -62,7 +67,7 @@ class Processes:
             "HOLDFAST_APP_DATABASE_URL": cluster.app_url(name),
             "HOLDFAST_OWNER_DATABASE_URL": cluster.owner_url(name),
             "HOLDFAST_ALLOW_PRIVATE_ENDPOINTS": "1",
-            "HOLDFAST_WORK_LEASE_SECONDS": LEASE_SECONDS,
+            "HOLDFAST_WORK_LEASE_SECONDS": str(self._lease_seconds),
             "HOLDFAST_SETTLE_SECONDS": "1",
         }
 
