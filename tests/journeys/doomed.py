@@ -15,7 +15,7 @@ from playbooks.models import Run  # noqa: E402
 from tenants import scope, work  # noqa: E402
 from tenants.models import Work  # noqa: E402
 
-_LONGEST_SECONDS = 20
+_LONGEST_SECONDS = 30
 
 
 def _is_over(tenant: uuid.UUID, run: uuid.UUID) -> bool:
