@@ -24,6 +24,7 @@ from integrations.errors import (
     UnknownAction,
 )
 from integrations.models import Connection
+from playbooks import replaced
 from playbooks.models import Step
 from tenants import scope, vault
 from tenants.errors import HoldfastError, VaultError
@@ -98,6 +99,10 @@ class Failed(Exception):
     """The step has failed for good, with a reason in plain words."""
 
 
+class LeftBehind(Failed):
+    """The step is of an organisation that its connection reads no more."""
+
+
 def load(tenant_id: uuid.UUID, step_id: uuid.UUID) -> Job:
     """Take a step out of the database for its vendor calls; Failed where it can't be done."""
     with scope.tenant(tenant_id):
@@ -116,6 +121,9 @@ def of_step(step: Step) -> Job:
     plan = step.run.plan
     connector = Connection.objects.values_list("connector", flat=True).get(id=step.connection_id)
     told = next(told for told in plan.document["steps"] if told["id"] == step.key)
+    reason = replaced.why_not(step)
+    if reason:
+        raise LeftBehind(reason)
     try:
         action = registry.action(connector, step.action)
     except UnknownAction as error:
