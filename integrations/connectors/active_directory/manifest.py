@@ -59,6 +59,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("server",), port=636),
+    organisation=Organisation(at=("server",), port=636, told=lambda client: client.domain.sid),
     explode=Exploder(lists=()),
 )
