@@ -20,15 +20,13 @@ ALL = dict.fromkeys((one.name for one in quality.CHECKLIST), True)
 
 # Whose permissions show only when they are refused, and why.
 WITHOUT_STANDING = {
-    "active_directory": "What was delegated stands in the access lists of every place.",
+    "active_directory": "A domain controller tells which attributes of one object may be written, "
+    "but not whether its password may be reset or it may be moved.",
     "ansible_hosts": "There is one permission: the key opens a host or doesn't.",
     "crowdstrike": "The contract that is at hand has no call that tells an API client's scopes.",
     "dns": "Public records need no permission.",
-    "imap": "Rights are each mailbox's own.",
-    "ninjaone": "Not read yet: its token tells a scope.",
     "sentinelone": "The requests that are at hand have none that tells a token's role.",
     "tactical_rmm": "The list of addresses has none that tells a key's role.",
-    "wazuh": "Not read yet: a manager tells a user's policies.",
     "webhook": "There is one permission: the key under which a source signs.",
 }
 
