@@ -44,7 +44,7 @@ def account(row: Account) -> Facts:
         "kind": row.kind,
         "is_enabled": row.is_enabled,
         "is_privileged": row.is_privileged,
-        "is_vip": bool(row.person and row.person.is_vip),
+        "is_vip": row.is_vip,
         "is_protected": row.is_protected,
         "source_of_authority": row.source_of_authority,
         "roles": sorted(set(row.roles)),

@@ -13,6 +13,7 @@ from msp.console.views import (
     connections,
     connectors,
     contacts,
+    important,
     matches,
     onboarding,
     plans,
@@ -79,6 +80,8 @@ urlpatterns = [
     _page(
         "clients/<slug:slug>/protected/<uuid:account_id>/end/", protection.unprotect, "unprotect"
     ),
+    _page("clients/<slug:slug>/important/", important.important, "important"),
+    _page("clients/<slug:slug>/important/mark/", important.mark, "mark_vip"),
     _page("clients/<slug:slug>/contacts/add/", contacts.add, "contact_add"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/", contacts.change, "contact"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/move/", contacts.move, "contact_move"),

@@ -183,7 +183,11 @@ def test_a_page_of_the_organisation_before_is_not_kept(tenant: Tenant, monkeypat
                 change(Connection.objects.get(), another, replaces=True)
         yield Page((SourceRecord({"device_id": "d1", "hostname": "PC-1"}),), {"since": "x"}, True)
 
-    told_of = dataclasses.replace(manifest, feeds=(dataclasses.replace(hosts, fetch=fetch),))
+    told_of = dataclasses.replace(
+        manifest,
+        feeds=(dataclasses.replace(hosts, fetch=fetch),),
+        organisation=dataclasses.replace(manifest.organisation, told=None),
+    )
     monkeypatch.setattr(registry, "CONNECTORS", MappingProxyType({"crowdstrike": told_of}))
     with scope.tenant(tenant.id):
         connect("crowdstrike", own)
