@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from integrations import alarms, connections, health, organisations, registry, tallies
+from integrations import alarms, connections, health, notices, organisations, registry, tallies
 from integrations.contract import Standing
 from integrations.errors import ConnectionMisconfigured, VendorError
 from integrations.models import Connection, HealthAlarm
@@ -68,6 +68,7 @@ def check_now(row: Connection) -> None:
     """Have a connection of the scope's tenant checked at once, with what is granted."""
     Connection.objects.filter(id=row.id).update(standing_at=None)
     connections.check_soon(row)
+    notices.ask_again(row)
 
 
 def is_being_checked(connection_id: uuid.UUID) -> bool:
@@ -116,7 +117,7 @@ def _keep(connection_id: uuid.UUID, answer: _Answer) -> HoldfastError | None:
         connections.worked(row, answer.seen)
     if answer.standing is not None:
         _keep_standing(row, answer.standing)
-    states = list(row.feeds.all())
+    states = list(row.feeds.select_related("subscription"))
     counted = tallies.by_feed(states)
     zone, now = tallies.zone_of(row.tenant.time_zone), timezone.now()
     volumes = {

@@ -119,6 +119,7 @@ class Subscription(TenantModel):
     expires_at = models.DateTimeField()
     heard_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
+    problem = models.CharField(max_length=16, choices=Problem, blank=True)
 
     def __str__(self) -> str:
         return self.external_id
