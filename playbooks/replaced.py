@@ -33,6 +33,8 @@ def why_not(step: Step) -> str:
 
 def _of_others_before(connection_id: uuid.UUID | None) -> Connection | None:
     """Return the connection where it read another organisation before."""
+    if connection_id is None:
+        return None
     rows = Connection.objects.filter(id=connection_id).exclude(organisation_since=None)
     return rows.only("connector", "name", "organisation_since").first()
 
