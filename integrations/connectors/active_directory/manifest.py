@@ -15,7 +15,7 @@ FEEDS: tuple[Feed, ...] = (
     Feed(
         name="users", title="Accounts, who of them is privileged, and the password policy",
         permissions=(READ, READ_DELETED), normalise=normalise.user,
-        fetch=feeds.changes(feeds.IS_USER, feeds.USER), lists=("account",),
+        fetch=feeds.changes(feeds.IS_USER, feeds.USER), lists=("account", "policy"),
         documentation=f"{_SCHEMA}/c-user",
     ),
     Feed(

@@ -146,8 +146,6 @@ class ActiveDirectorySubject(Subject):
         "groups": lambda vendor: vendor.domain.delete(RECEPTION),
         "computers": _set_up_anew,
     }
-    # Password policies are told with the users, whenever these are read.
-    told_in_passing = {"users": ("policy",)}
     endpoints = ("server",)
     real_server = "Samba Active Directory domain controller"
     left_out = {
