@@ -142,7 +142,7 @@ def test_a_computer_that_is_going_down_is_not_restarted_again(vendor, client) ->
     action = registry.action("tactical_rmm", "endpoint.reboot")
     asked = intention(vendor, client, "endpoint.reboot", target, {})
     # Its answer was lost. It goes down, and tells when it was started only when it is up again.
-    agent = vendor.records("agents")[target.external_id]
+    agent = vendor.records("agents")[target.external_id] | {"id": target.external_id}
     vendor.act("put", collection="agents", record={**agent, "status": "overdue"})
     assert action.call(client, asked) == {"status": "begun"}
     assert not action.read_back(client, asked).holds
