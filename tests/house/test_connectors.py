@@ -20,8 +20,6 @@ ALL = dict.fromkeys((one.name for one in quality.CHECKLIST), True)
 
 # Whose permissions show only when they are refused, and why.
 WITHOUT_STANDING = {
-    "active_directory": "A domain controller tells which attributes of one object may be written, "
-    "but not whether its password may be reset or it may be moved.",
     "ansible_hosts": "There is one permission: the key opens a host or doesn't.",
     "crowdstrike": "The contract that is at hand has no call that tells an API client's scopes.",
     "dns": "Public records need no permission.",

@@ -6,6 +6,7 @@ from integrations.connectors.active_directory.client import canary, connect
 from integrations.connectors.active_directory.gatherers import GATHERERS
 from integrations.connectors.active_directory.permissions import READ, READ_DELETED
 from integrations.connectors.active_directory.setting_up import PERMISSIONS, SET_UP
+from integrations.connectors.active_directory.standing import standing
 from integrations.contract import Feed, Manifest, Organisation
 from integrations.envelopes import Exploder
 
@@ -59,6 +60,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    standing=standing,
     organisation=Organisation(at=("server",), port=636, told=lambda client: client.domain.sid),
     explode=Exploder(lists=()),
 )
