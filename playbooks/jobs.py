@@ -119,13 +119,13 @@ def of_step(step: Step) -> Job:
             "This client has no connection that could do it, or it is paused. Do it by hand."
         )
     plan = step.run.plan
-    connector = Connection.objects.values_list("connector", flat=True).get(id=step.connection_id)
+    row = Connection.objects.only(*replaced.NEEDED).get(id=step.connection_id)
     told = next(told for told in plan.document["steps"] if told["id"] == step.key)
-    reason = replaced.why_not(step)
+    reason = replaced.why_not(step, row)
     if reason:
         raise LeftBehind(reason)
     try:
-        action = registry.action(connector, step.action)
+        action = registry.action(row.connector, step.action)
     except UnknownAction as error:
         raise Failed(str(error)) from None
     return Job(

@@ -4,21 +4,23 @@ Another organisation may know by the same id somebody or something else, so noth
 for the one before is done, read back or undone there.
 """
 
-import uuid
-
 from integrations.models import Connection
 from playbooks.models import Step
 from tenants import directory
 
+# What of a connection is looked at.
+NEEDED = ("connector", "name", "organisation_since")
 _KINDS = ("account", "device", "mailbox")
 
 
-def why_not(step: Step) -> str:
+def why_not(step: Step, row: Connection | None = None) -> str:
     """Return why a step is of an organisation that was replaced; empty where it isn't.
 
-    Runs in the tenant's scope, with the step's plan at hand.
+    `row` is the step's connection, where it is at hand with what is `NEEDED`. Runs in the tenant's
+    scope, with the step's plan at hand.
     """
-    row = _of_others_before(step.connection_id)
+    if row is None and step.connection_id is not None:
+        row = Connection.objects.only(*NEEDED).filter(id=step.connection_id).first()
     if row is None or row.organisation_since is None:
         return ""
     is_older = step.run.plan.created_at <= row.organisation_since
@@ -29,14 +31,6 @@ def why_not(step: Step) -> str:
         f"{row.name} has been connected to another organisation since {since.day} "
         f"{since:%B %Y, %H:%M} UTC, and this is of the one before: do it by hand there."
     )
-
-
-def _of_others_before(connection_id: uuid.UUID | None) -> Connection | None:
-    """Return the connection where it read another organisation before."""
-    if connection_id is None:
-        return None
-    rows = Connection.objects.filter(id=connection_id).exclude(organisation_since=None)
-    return rows.only("connector", "name", "organisation_since").first()
 
 
 def _was_there_only(row: Connection, step: Step) -> bool:
