@@ -105,10 +105,11 @@ def three(in_tenant, monkeypatch) -> Iterator[dict[str, Vendor]]:
         own = registry.CONNECTORS["microsoft365"]
         without = tuple(one for one in own.gatherers if one.name != DEVICES)
         known = {**registry.CONNECTORS, "microsoft365": dataclasses.replace(own, gatherers=without)}
-        monkeypatch.setattr(registry, "CONNECTORS", MappingProxyType(known))
-        for name in names:
-            connect(name)
-        yield made
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, "CONNECTORS", MappingProxyType(known))
+            for name in names:
+                connect(name)
+            yield made
 
 
 def _leave(three: dict[str, Vendor]) -> Evidence:

@@ -1,6 +1,7 @@
 """Another organisation in the place of the one before: nothing of the one before is done there."""
 
 import dataclasses
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
@@ -35,11 +36,13 @@ ANN = "technician:ann"
 
 
 @pytest.fixture(autouse=True)
-def _whose(both, monkeypatch) -> None:  # noqa: F811
+def _whose(both, monkeypatch) -> Iterator[None]:  # noqa: F811
     """Let the vendors' connections say whose organisation they read."""
     own = Organisation(at=("client_id",))
     known = {n: dataclasses.replace(m, organisation=own) for n, m in registry.CONNECTORS.items()}
-    monkeypatch.setattr(registry, "CONNECTORS", MappingProxyType(known))
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "CONNECTORS", MappingProxyType(known))
+        yield
 
 
 def replace(case: Case, connector: str = "microsoft365") -> None:  # noqa: F811
