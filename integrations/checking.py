@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from integrations import alarms, connections, health, registry, tallies
+from integrations import alarms, connections, health, notices, organisations, registry, tallies
 from integrations.contract import Standing
-from integrations.errors import VendorError
+from integrations.errors import ConnectionMisconfigured, VendorError
 from integrations.models import Connection, HealthAlarm
 from tenants import scope, work
 from tenants.errors import HoldfastError
@@ -25,6 +25,7 @@ class _Answer:
     seen: str = ""
     error: HoldfastError | None = None
     standing: Standing | None = None
+    organisation: str = ""
 
 
 def check(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> None:
@@ -57,9 +58,9 @@ def once(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> str:
     connection.standing_at = None
     answer = _ask(connection)
     with scope.tenant(tenant_id):
-        _keep(connection_id, answer)
-    if answer.error is not None:
-        raise answer.error
+        error = _keep(connection_id, answer)
+    if error is not None:
+        raise error
     return answer.seen
 
 
@@ -67,6 +68,7 @@ def check_now(row: Connection) -> None:
     """Have a connection of the scope's tenant checked at once, with what is granted."""
     Connection.objects.filter(id=row.id).update(standing_at=None)
     connections.check_soon(row)
+    notices.ask_again(row)
 
 
 def is_being_checked(connection_id: uuid.UUID) -> bool:
@@ -79,9 +81,10 @@ def _ask(connection: Connection) -> _Answer:
     """Read once through the whole path. Outside any transaction: a vendor may take long."""
     try:
         manifest = registry.connector(connection.connector)
-        with connections.client(connection.tenant_id, connection.id) as vendor:
+        with connections.client(connection.tenant_id, connection.id, to_check=True) as vendor:
             seen = manifest.canary(vendor)
-            return _Answer(seen, standing=_standing(connection, vendor))
+            told = organisations.ask(manifest, vendor)
+            return _Answer(seen, standing=_standing(connection, vendor), organisation=told)
     except HoldfastError as error:
         return _Answer(error=error)
 
@@ -104,16 +107,17 @@ def _standing(connection: Connection, vendor: object) -> Standing | None:
         return None
 
 
-def _keep(connection_id: uuid.UUID, answer: _Answer) -> None:
-    """Keep what was seen, and begin or end the alarms that follow from it."""
+def _keep(connection_id: uuid.UUID, answer: _Answer) -> HoldfastError | None:
+    """Keep what was seen, and begin or end the alarms that follow from it; return what failed."""
     row = Connection.objects.select_for_update().get(id=connection_id)
-    if answer.error is not None:
-        connections.failed(row, answer.error)
+    error = answer.error or _not_its_own(row, answer.organisation)
+    if error is not None:
+        connections.failed(row, error)
     else:
         connections.worked(row, answer.seen)
     if answer.standing is not None:
         _keep_standing(row, answer.standing)
-    states = list(row.feeds.all())
+    states = list(row.feeds.select_related("subscription"))
     counted = tallies.by_feed(states)
     zone, now = tallies.zone_of(row.tenant.time_zone), timezone.now()
     volumes = {
@@ -122,6 +126,16 @@ def _keep(connection_id: uuid.UUID, answer: _Answer) -> None:
     }
     wrong = health.wrong_with(row, states, volumes, now)
     alarms.settle(row, wrong, judged=_judged(wrong))
+    return error
+
+
+def _not_its_own(row: Connection, told: str) -> HoldfastError | None:
+    """Return what is wrong where the vendor says that this is not the client's organisation."""
+    try:
+        organisations.recognise(row, told)
+    except ConnectionMisconfigured as error:
+        return error
+    return None
 
 
 def _judged(wrong: list[alarms.Wrong]) -> frozenset[str]:

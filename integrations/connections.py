@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from integrations import organisations, registry, signing
 from integrations.contract import Client, Feed, Manifest
-from integrations.errors import ConnectionMisconfigured
-from integrations.models import Connection, FeedState, Subscription
+from integrations.errors import ConnectionMisconfigured, OrganisationTaken
+from integrations.models import Connection, FeedState, Problem, Subscription
 from integrations.problems import FOR_A_PERSON, problem_of
 from tenants import directory, ledger, scope, vault, work
 from tenants.errors import HoldfastError, VaultError
@@ -109,7 +109,10 @@ def change(
     merged = {**_opened(connection), **given}
     _check(manifest.secrets, merged, "secret")
     try_settings(manifest, settings, merged)
-    is_another = organisations.is_another(manifest, connection.settings, settings)
+    is_another = organisations.is_another(manifest, connection.settings, settings) or (
+        # The settings are the same, and the vendor says that what they lead to is not.
+        replaces and connection.problem == Problem.ORGANISATION
+    )
     if is_another and not replaces:
         raise organisations.refuse_another(manifest)
     organisations.check_free(manifest, settings)
@@ -205,6 +208,12 @@ def _begin_anew(connection: Connection, *, actor: str) -> None:
     Subscription.objects.filter(feed__connection=connection).delete()
     connection.feeds.update(cursor={}, caught_up_at=None, last_record_at=None)
     gone = directory.mark_all_deleted(connection.connector)
+    connection.organisation, connection.organisation_since = "", timezone.now()
+    if connection.problem == Problem.ORGANISATION:
+        connection.problem = connection.error = ""
+    connection.save(update_fields=["organisation", "organisation_since", "problem", "error"])
+    # What is planned for the one before is withdrawn.
+    work.schedule("replan", connection.tenant_id)
     ledger.append(
         "connection.organisation_replaced",
         actor=actor,
@@ -247,15 +256,20 @@ def for_connector(connector: str) -> Connection | None:
 
 
 @contextmanager
-def client(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> Iterator[Client]:
+def client(
+    tenant_id: uuid.UUID, connection_id: uuid.UUID, *, to_check: bool = False
+) -> Iterator[Client]:
     """Lend the connection's client; never inside a transaction, since calls take long.
 
-    ConnectionMisconfigured where the connection is paused or its settings can't work.
+    ConnectionMisconfigured where the connection is paused, its settings can't work, or, save
+    `to_check` it, the vendor says that it is not the organisation that it should be.
     """
     with scope.tenant(tenant_id):
         connection = Connection.objects.select_related("secret").get(id=connection_id)
         if connection.state == Connection.State.PAUSED:
             raise ConnectionMisconfigured(f"The connection {connection.name} is paused: resume it.")
+        if connection.problem == Problem.ORGANISATION and not to_check:
+            raise OrganisationTaken(connection.error)
         secrets = vault.open_secret(connection.secret) if connection.secret else {}
     yield _kept(connection, secrets)
 

@@ -278,13 +278,15 @@ class Organisation:
     It is the same where all of `at` are equal and, of `part`, something is: `split` takes that
     apart where it names several. Without an optional `part` everything is read that is there.
     `port` is the usual one of addresses, which may be left out. Empty for a connector that reads
-    nothing by itself, and is only sent something.
+    nothing by itself, and is only sent something. `told(client)` asks the vendor for its own id of
+    the organisation, "" where it can't tell now: one organisation may be entered in several ways.
     """
 
     at: tuple[str, ...] = ()
     part: str = ""
     split: Callable[[str], Iterable[str]] | None = None
     port: int = 443
+    told: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

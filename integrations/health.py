@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.conf import settings as installation
+
 from integrations import problems, registry
 from integrations.alarms import Wrong
 from integrations.contract import Feed, Manifest
 from integrations.errors import UnknownConnector, UnknownFeed
-from integrations.models import Connection, FeedState, HealthAlarm, Problem
+from integrations.models import Connection, FeedState, HealthAlarm, Problem, Subscription
 from integrations.tallies import Volume
 
 CHECKED_EVERY: Final = dt.timedelta(minutes=15)
@@ -176,7 +178,37 @@ def _feed(
         fix = "Look at the vendor's console whether there is anything. If there is, look at its "
         fix += "settings for logging, and at the licence."
         return [Wrong(kinds.SILENT, words, fix, feed.name)]
-    return []
+    return _notices(state, feed, now)
+
+
+def _notices(state: FeedState, feed: Feed, now: dt.datetime) -> list[Wrong]:
+    """Say where the vendor does not tell of news: the feed is read all the same, but later."""
+    held: Subscription | None = getattr(state, "subscription", None)
+    if held is None or not held.error:
+        return []
+    may_pass = held.problem not in problems.FOR_A_PERSON
+    if may_pass and held.external_id and held.expires_at > now:
+        # What was agreed on before still holds.
+        return []
+    every = span(dt.timedelta(seconds=feed.interval_seconds))
+    words = (
+        f"{feed.title}: the vendor does not say when there is something new, so it is only "
+        f"looked for every {every}. It answered: {held.error}"
+    )
+    return [Wrong(HealthAlarm.Kind.NOTICES, words, _notices_fix(held, feed), feed.name)]
+
+
+def _notices_fix(held: Subscription, feed: Feed) -> str:
+    if held.problem == Problem.REFUSED:
+        return (
+            "The vendor tries the address of this installation before it agrees "
+            f"({installation.PUBLIC_URL}). Let it be reached from the internet by that name, with "
+            "a certificate that everybody trusts and no sign-in before it, then check the "
+            "connection."
+        )
+    if held.problem == Problem.PERMISSION and feed.permissions:
+        return f"Grant {feed.permissions[0]} at the vendor, then check the connection."
+    return problems.told(held.problem).fix
 
 
 def _permission_fix(connection: Connection, feed: Feed) -> str:

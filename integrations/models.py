@@ -14,6 +14,7 @@ class Problem(models.TextChoices):
     THROTTLED = "throttled"
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
+    ORGANISATION = "organisation"
 
 
 class Connection(TenantModel):
@@ -51,6 +52,12 @@ class Connection(TenantModel):
     )
     expiry_by_hand = models.BooleanField(
         default=False, help_text="whether a technician entered when the credentials run out"
+    )
+    organisation = models.CharField(
+        max_length=200, blank=True, help_text="whose it is, in the vendor's own id"
+    )
+    organisation_since = models.DateTimeField(
+        null=True, blank=True, help_text="when it took the place of another organisation"
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -112,6 +119,7 @@ class Subscription(TenantModel):
     expires_at = models.DateTimeField()
     heard_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
+    problem = models.CharField(max_length=16, choices=Problem, blank=True)
 
     def __str__(self) -> str:
         return self.external_id
@@ -164,6 +172,7 @@ class HealthAlarm(TenantModel):
         LATE = "late", "late"
         SILENT = "silent", "silent"
         EXPIRY = "expiry", "credentials run out"
+        NOTICES = "notices", "not told of news"
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="alarms")
     feed = models.CharField(max_length=64, blank=True)

@@ -27,7 +27,9 @@ from integrations.errors import (
     VendorError,
 )
 from integrations.models import Connection, FeedState, Subscription
+from integrations.problems import problem_of
 from tenants import scope, work
+from tenants.errors import HoldfastError
 
 _DOOR = "/api/v1/notices"
 # Notices come in bursts: what they tell of is read at once.
@@ -58,6 +60,13 @@ def ensure(state: FeedState) -> None:
         work.schedule("watch", state.id)
 
 
+def ask_again(connection: Connection) -> None:
+    """Ask at once where the vendor could not be asked to tell of news, or did not agree to."""
+    refused = Subscription.objects.filter(feed__connection=connection).exclude(error="")
+    for feed_id in refused.values_list("feed", flat=True):
+        work.schedule("watch", feed_id)
+
+
 def watch(tenant_id: uuid.UUID, feed_id: uuid.UUID) -> None:
     """Ask the vendor to say when the feed has something new, or to go on. Handler of `watch`."""
     door = Door(tenant_id, feed_id)
@@ -74,14 +83,16 @@ def watch(tenant_id: uuid.UUID, feed_id: uuid.UUID) -> None:
             if held is None or not held.external_id or not _renewed(how, client, held, until):
                 _start(door, how, client, until)
     except Throttled as error:
-        _again(door, str(error), dt.timedelta(seconds=error.retry_after))
+        _again(door, dt.timedelta(seconds=error.retry_after), error)
     except (VendorError, ConnectionMisconfigured) as error:
-        _again(door, str(error), _RETRY)
+        _again(door, _RETRY, error)
     else:
         with scope.tenant(tenant_id):
-            Subscription.objects.filter(feed_id=feed_id).update(expires_at=until, error="")
+            Subscription.objects.filter(feed_id=feed_id).update(
+                expires_at=until, error="", problem=""
+            )
         # Well before it expires: a renewal that fails is tried again in time.
-        _again(door, "", how.lifetime / 3)
+        _again(door, how.lifetime / 3)
 
 
 def _renewed(how: Watch, client: Any, held: Subscription, until: dt.datetime) -> bool:
@@ -110,10 +121,12 @@ def _start(door: Door, how: Watch, client: Any, until: dt.datetime) -> None:
         Subscription.objects.filter(feed_id=door.feed_id).update(external_id=external_id)
 
 
-def _again(door: Door, error: str, delay: dt.timedelta) -> None:
+def _again(door: Door, delay: dt.timedelta, error: HoldfastError | None = None) -> None:
     with scope.tenant(door.tenant_id):
-        if error:
-            Subscription.objects.filter(feed_id=door.feed_id).update(error=error)
+        if error is not None:
+            Subscription.objects.filter(feed_id=door.feed_id).update(
+                error=str(error), problem=problem_of(error)
+            )
         work.schedule("watch", door.feed_id, delay=delay.total_seconds())
 
 

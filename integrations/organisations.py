@@ -1,21 +1,31 @@
 """Whose a connection is: two clients are never connected to the same organisation at a vendor.
 
-What identifies an organisation stands in its connector's manifest. Whether it is another client's
-is looked up over all clients; who that is, is never told.
+What identifies an organisation stands in its connector's manifest. What was entered is compared
+before anything is asked; where the vendor has an id of its own for it, that decides. Whether it is
+another client's is looked up over all clients; who that is, is never told.
 """
 
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection as database
 
+from integrations import registry
 from integrations.contract import Manifest
-from integrations.errors import OrganisationChanged, OrganisationTaken
+from integrations.errors import (
+    NotFound,
+    OrganisationChanged,
+    OrganisationTaken,
+    PermissionMissing,
+    Rejected,
+)
 from integrations.models import Connection
 from tenants import scope
 
 _SECURE = 443
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +70,54 @@ def check_free(manifest: Manifest, settings: Mapping[str, str]) -> None:
     if not wanted.place:
         return
     own = scope.require_tenant_id()
-    with database.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 11))", [f"connect {manifest.id}"]
-        )
+    _one_at_a_time(manifest)
     with scope.reading(scope.ALL):
         others = Connection.in_scope().filter(connector=manifest.id).exclude(tenant_id=own)
         claims = [claim(manifest, told) for told in others.values_list("settings", flat=True)]
     for other in claims:
         if wanted.meets(other):
             raise OrganisationTaken(_why_not(manifest, wanted, other))
+
+
+def ask(manifest: Manifest, client: Any) -> str:
+    """Return the vendor's own id of the organisation; empty where it doesn't tell, or may not.
+
+    Other errors of the vendor are raised.
+    """
+    if manifest.organisation.told is None:
+        return ""
+    try:
+        return manifest.organisation.told(client).strip().casefold()[:_LONGEST]
+    except (PermissionMissing, NotFound, Rejected):
+        return ""
+
+
+def recognise(row: Connection, told: str) -> None:
+    """Keep whose a connection is, as the vendor told just now. The row is locked.
+
+    OrganisationTaken where that is another client's, OrganisationChanged where it is another one
+    than before.
+    """
+    if not told or told == row.organisation:
+        return
+    manifest = registry.connector(row.connector)
+    if row.organisation:
+        raise OrganisationChanged(
+            f"{manifest.vendor} says that this is another organisation ({told}) than the one that "
+            f"was read before ({row.organisation}). Nothing is read or done until the settings are "
+            "corrected, or it is said there that this one replaces it."
+        )
+    _one_at_a_time(manifest)
+    with scope.reading(scope.ALL):
+        others = Connection.in_scope().filter(connector=row.connector, organisation=told)
+        is_taken = others.exclude(tenant_id=row.tenant_id).exists()
+    if is_taken:
+        raise OrganisationTaken(
+            f"{manifest.vendor} says that this is an organisation ({told}) which another client is "
+            "connected to already: check whose it is. Nothing is read or done meanwhile."
+        )
+    row.organisation = told
+    row.save(update_fields=["organisation"])
 
 
 def is_another(manifest: Manifest, before: Mapping[str, str], after: Mapping[str, str]) -> bool:
@@ -86,6 +134,13 @@ def refuse_another(manifest: Manifest) -> OrganisationChanged:
         "that it replaces the organisation. Everything is then read anew, and what was read of the "
         "other one is marked as deleted."
     )
+
+
+def _one_at_a_time(manifest: Manifest) -> None:
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 11))", [f"connect {manifest.id}"]
+        )
 
 
 def _why_not(manifest: Manifest, wanted: Claim, other: Claim) -> str:

@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from integrations import connections, notices, organisations, registry, tallies
-from integrations.contract import Feed, Normalise, Page
+from integrations.contract import Client, Feed, Normalise, Page
 from integrations.errors import (
     ConnectionMisconfigured,
     OrganisationChanged,
@@ -45,6 +45,7 @@ class _Poll:
     feed: Feed
     cursor: dict
     settings: dict[str, str]
+    organisation: str
     zone: dt.tzinfo
 
 
@@ -111,6 +112,7 @@ def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
             feed,
             state.cursor,
             dict(connection.settings),
+            connection.organisation,
             zone,
         )
 
@@ -121,6 +123,8 @@ def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
     normalise = job.feed.normaliser(job.settings)
     end = time.monotonic() + _SECONDS_AT_ONCE
     with connections.client(tenant_id, job.connection_id) as client:
+        if not job.organisation:
+            _recognise(tenant_id, job, client)
         for count, page in enumerate(job.feed.fetch(client, job.cursor), start=1):
             work.renew()
             _keep(tenant_id, job, page, normalise)
@@ -131,6 +135,15 @@ def _read_pages(tenant_id: uuid.UUID, job: _Poll) -> bool:
             if count >= _PAGES_AT_ONCE or time.monotonic() > end:
                 return False
     return True
+
+
+def _recognise(tenant_id: uuid.UUID, job: _Poll, client: Client) -> None:
+    """Find out whose organisation it is before anything of it is kept."""
+    told = organisations.ask(registry.connector(job.connector), client)
+    if told:
+        with scope.tenant(tenant_id):
+            row = Connection.objects.select_for_update().get(id=job.connection_id)
+            organisations.recognise(row, told)
 
 
 def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page, normalise: Normalise) -> None:

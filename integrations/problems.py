@@ -6,6 +6,8 @@ from integrations import catalog
 from integrations.contract import Manifest
 from integrations.errors import (
     ConnectionMisconfigured,
+    OrganisationChanged,
+    OrganisationTaken,
     PermissionMissing,
     Throttled,
     Unauthorised,
@@ -28,6 +30,8 @@ _CLASSES: Final[tuple[tuple[type[HoldfastError], Problem], ...]] = (
     (VaultError, Problem.CREDENTIALS),
     (PermissionMissing, Problem.PERMISSION),
     (Unavailable, Problem.UNAVAILABLE),
+    (OrganisationTaken, Problem.ORGANISATION),
+    (OrganisationChanged, Problem.ORGANISATION),
     (ConnectionMisconfigured, Problem.SETTINGS),
 )
 _TOLD: Final = {
@@ -41,6 +45,11 @@ _TOLD: Final = {
     ),
     Problem.SETTINGS: Told(
         "The connection's settings can't work.", "Correct them on the connection's page."
+    ),
+    Problem.ORGANISATION: Told(
+        "The vendor says that this is not the organisation that it should be.",
+        "Find out whose it is: correct the connection's settings, or say there that it replaces "
+        "the organisation before.",
     ),
     Problem.THROTTLED: Told(
         "The vendor asks to wait.",
@@ -60,7 +69,13 @@ _TOLD: Final = {
 }
 # These need a person: waiting doesn't help.
 FOR_A_PERSON: Final = frozenset(
-    {Problem.CREDENTIALS, Problem.PERMISSION, Problem.SETTINGS, Problem.REFUSED}
+    {
+        Problem.CREDENTIALS,
+        Problem.PERMISSION,
+        Problem.SETTINGS,
+        Problem.REFUSED,
+        Problem.ORGANISATION,
+    }
 )
 
 

@@ -228,6 +228,12 @@ def withdraw(plan: Plan, reason: str) -> None:
         _end(pending, reason)
 
 
+def ask_no_more(plan: Plan) -> None:
+    """End the approvals that no step of a plan waits for any more, and let the rest go on."""
+    _withdraw_needless(plan, set(_steps(plan, _WAITING).values_list("tier", flat=True)))
+    _resume(plan)
+
+
 def _end(approval: Approval, reason: str) -> None:
     approval.decision = Approval.Decision.EXPIRED
     approval.decided_at = timezone.now()

@@ -44,7 +44,7 @@ def account(row: Account) -> Facts:
         "kind": row.kind,
         "is_enabled": row.is_enabled,
         "is_privileged": row.is_privileged,
-        "is_vip": bool(row.person and row.person.is_vip),
+        "is_vip": row.is_vip,
         "is_protected": row.is_protected,
         "source_of_authority": row.source_of_authority,
         "roles": sorted(set(row.roles)),
@@ -128,17 +128,19 @@ def directory(
 def _add(row: Evidence, named: dict[str, _Named]) -> None:
     """Add what one answer lists, if its question lists accounts or devices at all."""
     try:
-        lists = catalog.get(row.gatherer).lists
+        asked = catalog.get(row.gatherer)
     except UnknownAction:
         # Asked by an earlier release.
         return
     facts = row.answer.get("facts", {})
-    for name, kind in lists.items():
+    for name, kind in asked.lists.items():
         items = facts.get(name)
         for item in items if isinstance(items, list) else []:
             external_id = item.get("external_id") if isinstance(item, Mapping) else None
             if isinstance(external_id, str) and external_id:
-                by_id = named[kind].setdefault(row.answer.get("provider", ""), {})
+                provider = item.get("provider") if asked.is_asked_everywhere else ""
+                provider = provider or row.answer.get("provider", "")
+                by_id = named[kind].setdefault(provider, {})
                 told = {**item, "is_privileged": True} if row.gatherer == _PRIVILEGED else item
                 by_id.setdefault(external_id, []).append(told)
 

@@ -19,20 +19,22 @@ from playbooks.language import PlaybookStep
 from playbooks.targets import target_of
 from tenants import evidence, scope, work
 from tenants.errors import HoldfastError
-from tenants.models import Case
+from tenants.models import Account, Case
 
 _AT_ONCE = 4
 # So long a vendor that asks to wait is waited for; then the rest is decided without its answers.
 _PATIENCE = dt.timedelta(minutes=30)
 _ASKING_SINCE = "asking_since"
+_LONGEST_NAME = 256
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
+    """What a step asks, and whom about whom: mostly one vendor about one target."""
+
     step: PlaybookStep
-    target: Target | None
+    asks: tuple[tuple[Connection, Target], ...]
     inputs: Json
-    connection: Connection | None
     why_not: str = ""
 
 
@@ -67,7 +69,7 @@ def gather(
         connected = connections.by_connector()
         answered = _answered(case)
         questions = [
-            _question(step, facts, connected)
+            _question(step, facts, connected, _accounts(case))
             for step in steps
             if (step.id, step.uses) not in answered
         ]
@@ -117,24 +119,47 @@ def _note_asking(case: Case, since: dt.datetime | None) -> None:
         case.save(update_fields=["verdict_detail"])
 
 
+def _accounts(case: Case) -> list[Account]:
+    """Return the accounts of the person that the case is about."""
+    if case.account is None or case.account.person is None:
+        return []
+    rows = Account.objects.filter(person=case.account.person, deleted_upstream_at=None)
+    return list(rows.order_by("provider", "external_id"))
+
+
 def _question(
-    step: PlaybookStep, facts: dict[str, Any], connected: Mapping[str, Connection]
+    step: PlaybookStep,
+    facts: dict[str, Any],
+    connected: Mapping[str, Connection],
+    accounts: Sequence[Account],
 ) -> _Question:
     try:
         target, provider = _target(step, facts)
         inputs = step.inputs(facts)
     except ConditionError as error:
-        return _Question(step, None, {}, None, str(error))
-    connection = _connection(step.uses, provider, connected)
-    if connection is None:
-        return _Question(
-            step,
-            None,
-            {},
-            None,
-            "this client has no connection" + (f" to {provider}" if provider else " that can tell"),
-        )
-    return _Question(step, target, inputs, connection)
+        return _Question(step, (), {}, str(error))
+    if catalog.get(step.uses).is_asked_everywhere:
+        able = _able(step.uses, connected)
+        targets = _everybody(target, accounts if step.target == "account" else ())
+        asks = tuple((one, each) for one in able for each in targets)
+        provider = ""
+    else:
+        connection = _connection(step.uses, provider, connected)
+        asks = ((connection, target),) if connection else ()
+    if not asks:
+        lack = f" to {provider}" if provider else " that can tell"
+        return _Question(step, (), {}, f"this client has no connection{lack}")
+    return _Question(step, asks, inputs)
+
+
+def _everybody(target: Target, accounts: Sequence[Account]) -> list[Target]:
+    """Return a target with the other accounts of the same person."""
+    others = [
+        Target(target.kind, str(one.id), one.external_id, one.username)
+        for one in accounts
+        if one.external_id != target.external_id
+    ]
+    return [target, *others]
 
 
 def _target(step: PlaybookStep, facts: dict[str, Any]) -> tuple[Target, str]:
@@ -155,12 +180,17 @@ def _connection(
     """Return the connection that answers a question: the target's own, or any that can."""
     if provider:
         return connected.get(provider)
+    return next(iter(_able(question, connected)), None)
+
+
+def _able(question: str, connected: Mapping[str, Connection]) -> list[Connection]:
+    """Return the connections that can answer a question."""
     able = (one for one in registry.CONNECTORS if registry.can_answer(one, question))
-    return next((connected[one] for one in able if one in connected), None)
+    return [connected[one] for one in able if one in connected]
 
 
 def _ask_all(tenant_id: uuid.UUID, questions: list[_Question]) -> list[_Answer]:
-    needed = {q.connection.id for q in questions if q.connection is not None}
+    needed = {connection.id for question in questions for connection, _ in question.asks}
     clients: dict[uuid.UUID, Client] = {}
     for connection_id in needed:
         try:
@@ -173,22 +203,26 @@ def _ask_all(tenant_id: uuid.UUID, questions: list[_Question]) -> list[_Answer]:
 
 
 def _without_connection(question: _Question, connection_id: uuid.UUID, why: str) -> _Question:
-    if question.connection is None or question.connection.id != connection_id:
+    if all(connection.id != connection_id for connection, _ in question.asks):
         return question
-    return _Question(question.step, None, {}, None, why)
+    return _Question(question.step, (), {}, why)
 
 
 def _ask(question: _Question, clients: dict[uuid.UUID, Client]) -> _Answer:
-    """Ask the vendor. Runs in a thread of its own: touches no database."""
+    """Ask the vendor. Runs in a thread of its own: touches no database.
+
+    Where several are asked and one doesn't answer, what the others tell is no answer.
+    """
     asked_at = timezone.now()
-    if question.connection is None or question.target is None:
+    if not question.asks:
         return _Answer(question, asked_at, {}, question.why_not)
+    facts: Json = {}
     try:
-        gatherer = registry.gatherer(question.connection.connector, question.step.uses)
-        client = clients[question.connection.id]
-        return _Answer(
-            question, asked_at, gatherer.gather(client, question.target, question.inputs), ""
-        )
+        for connection, target in question.asks:
+            gatherer = registry.gatherer(connection.connector, question.step.uses)
+            told = gatherer.gather(clients[connection.id], target, question.inputs)
+            facts = _joined(question.step.uses, facts, told, connection.connector)
+        return _Answer(question, asked_at, facts, "")
     except Throttled as error:
         # Waiting is better than deciding without.
         return _Answer(question, asked_at, {}, str(error), max(1, error.retry_after))
@@ -196,20 +230,33 @@ def _ask(question: _Question, clients: dict[uuid.UUID, Client]) -> _Answer:
         return _Answer(question, asked_at, {}, str(error))
 
 
+def _joined(question: str, facts: Json, told: Json, provider: str) -> Json:
+    """Return what is told with what others told before; what is told twice counts once."""
+    asked = catalog.get(question)
+    if not asked.is_asked_everywhere:
+        return told
+    joined = dict(told)
+    for name in asked.lists:
+        new = [{**item, "provider": provider} for item in told.get(name, ())]
+        found = [*facts.get(name, ()), *new]
+        joined[name] = list({(one["provider"], one["external_id"]): one for one in found}.values())
+    return joined
+
+
 def _keep(case: Case, answer: _Answer) -> None:
     step = answer.question.step
-    connection = answer.question.connection
+    asked = {connection.connector: connection.name for connection, _ in answer.question.asks}
     evidence.record(
         case,
         gatherer=step.uses,
         question=catalog.get(step.uses).title,
-        asked_of=connection.name if connection else "nobody",
+        asked_of=", ".join(asked.values())[:_LONGEST_NAME] or "nobody",
         asked_at=answer.asked_at,
         answer={
             "step": step.id,
             "facts": answer.facts,
             "reason": answer.reason,
-            "provider": connection.connector if connection else "",
+            "provider": next(iter(asked)) if len(asked) == 1 else "",
         },
         is_available=answer.is_available,
         summary=answer.reason or _summary(answer.facts),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection
-from playbooks import autonomy, case_devices, mailboxes, targets
+from playbooks import autonomy, case_devices, mailboxes, replaced, targets
 from playbooks.approval_policy import LONGEST_PLAN
 from playbooks.engagement import TIERS, Engagement, judge
 from playbooks.known_facts import KnownFacts
@@ -78,6 +78,7 @@ def last_obstacle(step: Step) -> Obstacle | None:
     return (
         _stopped(step)
         or _out_of_date(step)
+        or _left_behind(step)
         or _not_allowed(step, step.tier)
         or _protected(_touched(step))
         or _excluded(step)
@@ -122,6 +123,12 @@ def _out_of_date(step: Step) -> Obstacle | None:
             "The plan is more than three days old: look at the case again.", is_final=True
         )
     return None
+
+
+def _left_behind(step: Step) -> Obstacle | None:
+    """Look whether the vendor that is asked is still the one that the step was meant for."""
+    reason = replaced.why_not(step)
+    return Obstacle(reason, is_final=True) if reason else None
 
 
 def _not_allowed(step: Step, tier: str) -> Obstacle | None:

@@ -24,6 +24,7 @@ from integrations.errors import (
     UnknownAction,
 )
 from integrations.models import Connection
+from playbooks import replaced
 from playbooks.models import Step
 from tenants import scope, vault
 from tenants.errors import HoldfastError, VaultError
@@ -98,6 +99,10 @@ class Failed(Exception):
     """The step has failed for good, with a reason in plain words."""
 
 
+class LeftBehind(Failed):
+    """The step is of an organisation that its connection reads no more."""
+
+
 def load(tenant_id: uuid.UUID, step_id: uuid.UUID) -> Job:
     """Take a step out of the database for its vendor calls; Failed where it can't be done."""
     with scope.tenant(tenant_id):
@@ -114,10 +119,13 @@ def of_step(step: Step) -> Job:
             "This client has no connection that could do it, or it is paused. Do it by hand."
         )
     plan = step.run.plan
-    connector = Connection.objects.values_list("connector", flat=True).get(id=step.connection_id)
+    row = Connection.objects.only(*replaced.NEEDED).get(id=step.connection_id)
     told = next(told for told in plan.document["steps"] if told["id"] == step.key)
+    reason = replaced.why_not(step, row)
+    if reason:
+        raise LeftBehind(reason)
     try:
-        action = registry.action(connector, step.action)
+        action = registry.action(row.connector, step.action)
     except UnknownAction as error:
         raise Failed(str(error)) from None
     return Job(

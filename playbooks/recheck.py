@@ -15,7 +15,7 @@ from integrations import catalog
 from integrations.contract import Client, ReadBack
 from integrations.errors import NotFound
 from playbooks import agreement, late_effects, proof, settling, stuck
-from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask, load
+from playbooks.jobs import Failed, Job, LeftBehind, Question, Wait, as_json, ask, load
 from playbooks.models import Step
 from playbooks.stepping import FIRST_RECHECK
 from playbooks.steps import UNDO
@@ -35,6 +35,10 @@ def recheck(tenant_id: uuid.UUID, step_id: uuid.UUID) -> None:
     """Read a step that was called back once more. Handler of work `recheck`."""
     try:
         job = load(tenant_id, step_id)
+    except LeftBehind as gone:
+        _leave(tenant_id, step_id, str(gone))
+        settling.settle(tenant_id, step_id)
+        return
     except Failed as failure:
         _put_off(tenant_id, step_id, str(failure))
         settling.settle(tenant_id, step_id)
@@ -88,6 +92,14 @@ def _keep(tenant_id: uuid.UUID, step_id: uuid.UUID, seen: ReadBack) -> None:
             work.schedule("recheck", step_id, delay=left.total_seconds())
 
 
+def _leave(tenant_id: uuid.UUID, step_id: uuid.UUID, why: str) -> None:
+    """Note on a step that it is read back no more; nothing is left that its case could do."""
+    with scope.tenant(tenant_id):
+        step = _locked(step_id)
+        if step.status == Step.Status.VERIFIED and not step.error:
+            _note_unseen(step, why)
+
+
 def _put_off(
     tenant_id: uuid.UUID, step_id: uuid.UUID, why: str, wait: dt.timedelta = _SOON
 ) -> None:
@@ -134,19 +146,23 @@ def _last_seen(step: Step) -> dt.datetime:
     return dt.datetime.fromisoformat(told) if told else step.verified_at or timezone.now()
 
 
-def _say_unseen(step: Step, why: str) -> None:
+def _note_unseen(step: Step, why: str) -> None:
     step.error = (
         f"It could not be read back again since {_last_seen(step):%d %B %Y, %H:%M} UTC: {why}"
     )
     step.save(update_fields=["error"])
-    case = step.run.plan.case
     ledger.append(
         "step.not_read_back_again",
         actor="engine",
-        case_id=case.id,
+        case_id=step.run.plan.case_id,
         subject=f"{step.action} {step.target_name}",
         body={"step": step.key, "error": step.error},
     )
+
+
+def _say_unseen(step: Step, why: str) -> None:
+    _note_unseen(step, why)
+    case = step.run.plan.case
     if case.status == Case.Status.CLOSED:
         _open_again(case)
     elif case.status != Case.Status.NEEDS_TECHNICIAN:

@@ -20,6 +20,7 @@ from playbooks import (
     response,
     rules,
     sequence,
+    withdrawing,
     witness,
 )
 from playbooks import facts as case_facts
@@ -46,8 +47,10 @@ _DEALT_WITH = "the plan before this one has dealt with it"
 def look(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
     """Plan again what waits for somebody where what it was made on has changed.
 
-    Handler of work `replan`.
+    What is of an organisation that is connected no more is withdrawn. Handler of work `replan`.
     """
+    with scope.tenant(tenant_id):
+        withdrawing.withdraw_all()
     with scope.tenant(tenant_id):
         waiting = list(_waiting().values_list("id", flat=True))
     for plan_id in waiting:
@@ -91,7 +94,10 @@ def replace_if_changed(plan: Plan) -> Plan | None:
     """
     # Locked before its approvals and steps, as whoever decides on it does.
     plan.status = Plan.objects.select_for_update().get(id=plan.id).status
-    if plan.status not in OPEN_PLANS or "reverses" in plan.document:
+    if plan.status not in OPEN_PLANS:
+        return None
+    withdrawing.withdraw(plan)
+    if "reverses" in plan.document:
         return None
     steps = set(Step.objects.filter(run__plan=plan).values_list("status", flat=True))
     if not steps & set(NOT_BEGUN):

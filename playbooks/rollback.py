@@ -12,7 +12,7 @@ from typing import Any
 
 from integrations import catalog, registry
 from integrations.contract import Intention
-from playbooks import approvals, stuck, targets, witness
+from playbooks import approvals, replaced, stuck, targets, witness
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
@@ -186,7 +186,10 @@ def _reversals(plan: Plan, steps: list[Step]) -> tuple[list[dict[str, Any]], lis
         action = catalog.get(step.action)
         inputs = _inputs(plan, step, told[step.key]) if action.reversal else None
         relying = _relying(step)
-        if action.reversal is None:
+        left_behind = replaced.why_not(step)
+        if left_behind:
+            skipped.append({"step": step.key, "why": left_behind})
+        elif action.reversal is None:
             skipped.append({"step": step.key, "why": action.no_reversal})
         elif step.key in being_undone:
             skipped.append({"step": step.key, "why": "It is being undone already."})

@@ -8,6 +8,7 @@ HoldfastError
 ├── VaultError           a secret that can't be opened
 ├── ContactError         a contact that can't be kept as it was entered
 ├── MatchError           two people who can't be joined or kept apart as was asked
+├── VipError             an important person who can't be named as it was asked
 └── ProtectionError      an account that can't be protected as it was asked
 """
 
@@ -34,6 +35,10 @@ class VaultError(HoldfastError):
 
 class ContactError(HoldfastError):
     """A contact can't be kept as it was entered; the message says what to change."""
+
+
+class VipError(HoldfastError):
+    """An important person can't be named as asked; the message says what to do."""
 
 
 class ProtectionError(HoldfastError):

@@ -9,14 +9,14 @@ import datetime as dt
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from tenants import directory, finding_versions, listings, scope, work
+from tenants import directory, directory_intake, finding_versions, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError, Quarantine
 from tenants.identifiers import address
@@ -25,6 +25,7 @@ from tenants.models import Event, Finding, RawRecord, new_id
 from tenants.records import DirectoryItem, Normalised, SourceRecord, Unreadable
 from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
+from tenants.replays import replayed
 from tenants.storable import bounded, in_utc, storable
 
 # Above this a record is kept but not normalised: no vendor's single record is so large.
@@ -332,7 +333,7 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
         if isinstance(item.normalised, NormalisedFinding)
     ]
     known = {f.uid: f for f in Finding.objects.filter(connector=connector, uid__in=uids)}
-    replayed = _replayed(
+    again = replayed(
         connector,
         RawRecord.Outcome.FINDING,
         [(uid, item.raw.content_hash) for uid, item in zip(uids, items, strict=True)],
@@ -341,7 +342,7 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
     for uid, item in zip(uids, items, strict=True):
         assert isinstance(item.normalised, NormalisedFinding)
         finding = known.get(uid)
-        if uid in replayed or finding_versions.is_known(finding, item.raw):
+        if uid in again or finding_versions.is_known(finding, item.raw):
             outcome.duplicates += 1
             continue
         item.raw.outcome = RawRecord.Outcome.FINDING
@@ -365,71 +366,10 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
         outcome.findings += 1
 
 
-def _replayed(
-    connector: str,
-    outcome: RawRecord.Outcome,
-    told: Sequence[tuple[Hashable, str]],
-    known: Mapping[Any, str],
-) -> set[Hashable]:
-    """Return what stands in a batch in several versions that all came before, in that order.
-
-    The last of them is the version that is known, so a file taken in again changes nothing.
-    """
-    versions: dict[Hashable, list[str]] = {}
-    for key, content_hash in told:
-        versions.setdefault(key, []).append(content_hash)
-    several = {
-        key: set(hashes)
-        for key, hashes in versions.items()
-        if len(set(hashes)) > 1 and known.get(key) == hashes[-1]
-    }
-    if not several:
-        return set()
-    seen = set(
-        RawRecord.objects.filter(
-            connector=connector, outcome=outcome, content_hash__in=set().union(*several.values())
-        ).values_list("content_hash", flat=True)
-    )
-    return {key for key, hashes in several.items() if hashes <= seen}
-
-
 def _keep_directory(source: _Source, items: Sequence[_Item], outcome: Outcome) -> None:
-    connector = source.connector
-    keyed = [
-        (item, _storable_item(item.normalised))
-        for item in items
-        if isinstance(item.normalised, DirectoryItem)
+    told = [
+        (item.raw, item.normalised) for item in items if isinstance(item.normalised, DirectoryItem)
     ]
-    known = directory.known_hashes(connector, [told for _, told in keyed])
-    replayed = _replayed(
-        connector,
-        RawRecord.Outcome.DIRECTORY,
-        [((told.kind, told.external_id), item.raw.content_hash) for item, told in keyed],
-        known,
-    )
-    raws, news = [], []
-    for item, told in keyed:
-        key = told.kind, told.external_id
-        if key in replayed or known.get(key) == item.raw.content_hash:
-            outcome.duplicates += 1
-            continue
-        known[key] = item.raw.content_hash
-        item.raw.outcome = RawRecord.Outcome.DIRECTORY
-        raws.append(item.raw)
-        news.append((told, item.raw.content_hash))
-    RawRecord.objects.bulk_create(raws)
-    directory.apply(connector, news)
-    outcome.directory += len(news)
-    if source.listing is not None:
-        listings.note(source.listing, [told for _, told in keyed])
-
-
-def _storable_item(told: DirectoryItem) -> DirectoryItem:
-    return DirectoryItem(
-        kind=told.kind,
-        external_id=bounded(told.external_id, 256),
-        name=bounded(told.name, 256),
-        parent=bounded(told.parent, 256),
-        attributes=storable(jsonable(told.attributes)),
-        is_deleted=told.is_deleted,
-    )
+    kept = directory_intake.keep(source.connector, told, source.listing)
+    outcome.directory += kept.news
+    outcome.duplicates += kept.duplicates

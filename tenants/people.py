@@ -133,6 +133,25 @@ def weigh(seeds: Iterable[uuid.UUID], fresh: Counter[Value] | None = None) -> No
     devices.find_owners_again(ids)
 
 
+def mark_vip(accounts: Collection[Account], word: bool | None) -> list[Account]:
+    """Keep a technician's word on whether these accounts' people are VIPs; None takes it back.
+
+    It is kept with every account of each person. Return those on which it is another one now.
+    Under the `lock`.
+    """
+    people = {row.person_id for row in accounts if row.person_id}
+    rows = Account.objects.filter(Q(id__in=[row.id for row in accounts]) | Q(person__in=people))
+    changed = [row for row in rows if row.vip_by_hand != word]
+    rows.update(vip_by_hand=word)
+    if word is None and changed:
+        # What the hand said must not stay where no feed says anything.
+        Person.objects.filter(Q(id__in=people) | Q(first_account__person__in=people)).update(
+            is_vip=False
+        )
+    _describe(people)
+    return changed
+
+
 def hanging_together(accounts: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Return these accounts and all that could bear on who they are."""
     return _hanging_together(set(accounts), Counter())[0]
@@ -268,7 +287,8 @@ def _describe_one(person: Person, accounts: Sequence[Account]) -> None:
     person.job_title = (titles or [person.job_title])[0][:256]
     # Whom a joined person was marked as stays with the person that is left.
     merged = [row.own_person for row in accounts if row.own_person is not None]
-    marks = [one for one in told("is_vip") if isinstance(one, bool)]
+    by_hand = [row.vip_by_hand for row in accounts if row.vip_by_hand is not None]
+    marks = by_hand or [one for one in told("is_vip") if isinstance(one, bool)]
     person.is_vip = any(marks) if marks else any(one.is_vip for one in [person, *merged])
     ranks = [one for one in told("criticality") if one in (1, 2, 3, 4)]
     person.criticality = max(ranks or [one.criticality for one in [person, *merged]])

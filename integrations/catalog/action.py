@@ -22,7 +22,9 @@ class CatalogAction:
     `facts` are the top-level answers of a read-only action, by name, with the type of each;
     `lists` says which of them are lists of the client's accounts, devices or messages. Their items
     carry the vendor's `external_id`, by which the directory is asked for what it knows of each; a
-    message's is ``mailbox/message``, the mailbox being its account's id or its address.
+    message's is ``mailbox/message``, the mailbox being its account's id or its address. What
+    `is_asked_everywhere` is asked of each connector that can tell, for all accounts of the person;
+    the items of its lists then say their `provider`.
     `hourly_limit` is the default blast-radius budget: targets per tenant and hour. One target is
     one object, unless `counted_input` names the list that holds the objects, or `uncounted` says
     what is touched of which nobody knows the number before.
@@ -38,6 +40,7 @@ class CatalogAction:
     optional_inputs: Mapping[str, InputType] = field(default_factory=dict)
     facts: Mapping[str, InputType] = field(default_factory=dict)
     lists: Mapping[str, Listed] = field(default_factory=dict)
+    is_asked_everywhere: bool = False
     reversal: str | None = None
     no_reversal: str = ""
     d3fend: str = ""
@@ -54,6 +57,8 @@ def gatherer(
     target: TargetKind,
     facts: Mapping[str, InputType],
     lists: Mapping[str, Listed] | None = None,
+    *,
+    is_asked_everywhere: bool = False,
     **optional_inputs: InputType,
 ) -> CatalogAction:
     """Return a question: it reads, changes nothing, and answers with `facts`."""
@@ -66,5 +71,6 @@ def gatherer(
         optional_inputs=optional_inputs,
         facts=facts,
         lists=lists or {},
+        is_asked_everywhere=is_asked_everywhere,
         hourly_limit=0,
     )

@@ -2,7 +2,7 @@
 
 from integrations.catalog.action import CatalogAction
 
-_HOUR = 3600
+_QUARTER, _HOUR = 900, 3600
 
 MANAGEMENT_ACTIONS: tuple[CatalogAction, ...] = (
     CatalogAction(
@@ -50,6 +50,8 @@ MANAGEMENT_ACTIONS: tuple[CatalogAction, ...] = (
         owner_words="We restarted {target}.",
         no_reversal="A restart can't be taken back; work that was not saved is lost.",
         d3fend="D3-HR",
+        # A computer that goes down and comes up says for minutes that it was started long ago.
+        settle_seconds=_QUARTER,
         verify_within_seconds=_HOUR,
     ),
     CatalogAction(

@@ -89,6 +89,7 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         "account",
         {"devices": "list"},
         lists={"devices": "device"},
+        is_asked_everywhere=True,
     ),
     gatherer(
         "identity.list_privileged_accounts",

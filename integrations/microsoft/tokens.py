@@ -149,11 +149,20 @@ class Tokens:
         """
         self.forget(scope)
         try:
-            payload = self.get(scope).split(".")[1]
-            told = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-            return frozenset(str(role) for role in told.get("roles") or ())
+            return frozenset(str(role) for role in _claims(self.get(scope)).get("roles") or ())
         except (IndexError, ValueError, AttributeError, TypeError):
             raise Unavailable("Microsoft's token doesn't tell what it allows.") from None
+
+    def directory(self, scope: str) -> str:
+        """Return the id (a GUID) of the directory that the token is of; "" where it can't be read.
+
+        Source as of `roles` (`tid`): a tenant may also be named by one of its domains. Raises as
+        `get`.
+        """
+        try:
+            return str(_claims(self.get(scope)).get("tid") or "")
+        except (IndexError, ValueError, AttributeError, TypeError):
+            return ""
 
     def _ask(self, scope: str) -> dict[str, Any]:
         authority = self._endpoint if self._endpoint.startswith("https://") else _PUBLIC
@@ -176,6 +185,12 @@ class Tokens:
         if isinstance(result.get("access_token"), str):
             return dict(result)
         raise _refused(result)
+
+
+def _claims(token: str) -> Any:
+    """Return what a token says; IndexError or ValueError where it is none that can be read."""
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 class ServiceTokens:

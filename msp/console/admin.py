@@ -191,6 +191,7 @@ class AccountAdmin(TenantAdmin):
     def remarks(self, row: Account) -> str:
         """Return what makes the account special."""
         said = {
+            "important person": row.is_vip,
             "administrator": row.is_privileged,
             "break-glass": row.is_break_glass,
             "excluded from all actions": row.is_excluded,

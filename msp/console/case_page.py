@@ -165,7 +165,7 @@ def _about(case: Case) -> str:
     person = account.person
     said = [
         (person.job_title if person else ""),
-        ("important person" if person and person.is_vip else ""),
+        ("important person" if account.is_vip else ""),
         ("administrator" if account.is_privileged else ""),
         ("protected: no action may touch it" if account.is_protected else ""),
         (

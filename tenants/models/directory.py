@@ -79,6 +79,9 @@ class Account(Listed):
     is_licensed = models.BooleanField(null=True, help_text="empty: not known")
     roles = models.JSONField(default=list, blank=True, help_text="directory roles held")
     is_privileged = models.BooleanField(default=False)
+    vip_by_hand = models.BooleanField(
+        null=True, help_text="a technician's word on a VIP, above any feed's; empty: nobody said"
+    )
     is_break_glass = models.BooleanField(default=False)
     is_excluded = models.BooleanField(
         default=False, help_text="Named exclusion: no action ever touches this account."
@@ -113,6 +116,11 @@ class Account(Listed):
     def is_protected(self) -> bool:
         """Whether no action may ever touch it (break-glass or a named exclusion)."""
         return self.is_break_glass or self.is_excluded
+
+    @property
+    def is_vip(self) -> bool:
+        """Whether it is an important person's, or important itself where it is no person's."""
+        return self.person.is_vip if self.person else bool(self.vip_by_hand)
 
 
 class Contact(TenantModel):

@@ -20,15 +20,11 @@ ALL = dict.fromkeys((one.name for one in quality.CHECKLIST), True)
 
 # Whose permissions show only when they are refused, and why.
 WITHOUT_STANDING = {
-    "active_directory": "What was delegated stands in the access lists of every place.",
     "ansible_hosts": "There is one permission: the key opens a host or doesn't.",
     "crowdstrike": "The contract that is at hand has no call that tells an API client's scopes.",
     "dns": "Public records need no permission.",
-    "imap": "Rights are each mailbox's own.",
-    "ninjaone": "Not read yet: its token tells a scope.",
     "sentinelone": "The requests that are at hand have none that tells a token's role.",
     "tactical_rmm": "The list of addresses has none that tells a key's role.",
-    "wazuh": "Not read yet: a manager tells a user's policies.",
     "webhook": "There is one permission: the key under which a source signs.",
 }
 
@@ -55,6 +51,7 @@ def test_every_connector_is_at_least_silver(subject) -> None:
         (("recorded_data", "contract"), "gold"),
         (("real_server", "contract"), "silver"),
         (("real_server", "recorded_data"), "silver"),
+        (("topics",), "silver"),
         (("reversal",), "bronze"),
         (("documentation",), "bronze"),
         (("health",), "none"),
@@ -63,6 +60,34 @@ def test_every_connector_is_at_least_silver(subject) -> None:
 )
 def test_a_level_takes_all_that_it_stands_for(missing, expected) -> None:
     assert quality.level({**ALL, **dict.fromkeys(missing, False)}) == expected
+
+
+@pytest.mark.parametrize(
+    ("topic", "excuse", "expected"),
+    [
+        ("duplicates", "tests/msp/api/test_inbound.py::test_a_replay_changes_nothing", True),
+        ("duplicates", "a list comes whole", True),
+        # Another topic's reason, one that is no fact, and none at all.
+        ("crash", "a list comes whole", False),
+        ("crash", "nothing is read", False),
+        ("actions", "nothing is changed", False),
+        ("crash", "It was too much work.", False),
+        ("crash", "", False),
+    ],
+)
+def test_what_is_left_out_counts_only_for_a_reason_that_is_so(topic, excuse, expected) -> None:
+    manifest = registry.connector("crowdstrike")
+    proved = quality.Proofs(left_out={topic: "So."}, excused={topic: excuse} if excuse else {})
+    assert quality.counts(manifest, proved, topic) is expected
+
+
+def test_good_reasons_are_no_tests() -> None:
+    """What only receives has a reason for nearly everything: that makes it no better proven."""
+    row = next(row for row in quality.matrix() if row["id"] == "webhook")
+    assert not row["checklist"]["topics"]
+    proved = quality.proofs("webhook")
+    manifest = registry.connector("webhook")
+    assert all(quality.counts(manifest, proved, topic) for topic in proved.left_out or {})
 
 
 def test_without_proofs_nothing_is_claimed() -> None:

@@ -185,6 +185,10 @@ RULES: dict[str, Rule] = {
     "console:protect": Rule(
         TECHNICIAN, _slug("/admin/clients/{}/protected/add/"), "post", of_client=True
     ),
+    "console:important": Rule(READ, _slug("/admin/clients/{}/important/"), of_client=True),
+    "console:mark_vip": Rule(
+        TECHNICIAN, _slug("/admin/clients/{}/important/mark/"), "post", of_client=True
+    ),
     "console:unprotect": Rule(
         FROM_ADMIN, _account("/admin/clients/{}/protected/{}/end/"), "post", of_client=True
     ),

@@ -17,7 +17,7 @@ from integrations import (
 )
 from integrations.errors import AlarmError, ConnectionMisconfigured
 from integrations.health import Status
-from integrations.models import Connection, FeedDay, FeedState, HealthAlarm
+from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Subscription
 from tenants import scope
 from tenants.models import LedgerEntry, Tenant, Work
 from tests.integrations.google_workspace.subject import running, simulated
@@ -355,3 +355,42 @@ def test_google_tells_each_scope_by_giving_a_token_of_it_or_not(tenant) -> None:
     assert report.connection.excessive is None
     assert all("Domain-wide delegation" in one.grant for one in report.missing)
     assert len(report.missing) > 5
+
+
+@pytest.mark.parametrize(
+    ("problem", "is_agreed", "said"),
+    [
+        ("refused", True, "https://msp.example"),
+        ("permission", True, "Grant User.Read.All"),
+        ("unavailable", False, "tried again"),
+        ("unavailable", True, ""),
+    ],
+)
+def test_a_vendor_that_tells_of_no_news_is_shown_with_the_fix(
+    row, vendor, settings, problem, is_agreed, said
+) -> None:
+    _grant_all(vendor)
+    settings.PUBLIC_URL = "https://msp.example"
+    with scope.tenant(row.tenant_id):
+        state = FeedState.objects.get(connection=row, feed="users")
+        Subscription.objects.create(
+            feed=state, external_id="s-1" if is_agreed else "", error="POST /subscriptions: no",
+            problem=problem, expires_at=timezone.now() + dt.timedelta(days=1),
+        )  # fmt: skip
+        # The check asks for standing, and has the vendor asked to tell of news again.
+        checking.check_now(row)
+        assert Work.objects.filter(kind="watch", subject=state.id).exists()
+    drain({"check"})
+    report = _report(row)
+    [feed] = [one for one in report.feeds if one.state.feed == "users"]
+    if not said:
+        assert report.judged.status == Status.HEALTHY
+        assert feed.is_well
+        return
+    assert _kinds(report) == [(KINDS.NOTICES, "users")]
+    assert "does not say when there is something new" in feed.words
+    assert "POST /subscriptions: no" in feed.words
+    assert said in feed.fix
+    with scope.tenant(row.tenant_id):
+        Subscription.objects.update(error="", problem="")
+    assert _check(row).judged.status == Status.HEALTHY

@@ -2,15 +2,16 @@
 
 import dataclasses
 import datetime as dt
+import importlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from integrations import connections, organisations, polling, registry
+from integrations import checking, connections, organisations, polling, registry
 from integrations.contract import Page
-from integrations.errors import OrganisationChanged, OrganisationTaken
+from integrations.errors import OrganisationChanged, OrganisationTaken, PermissionMissing
 from integrations.models import Connection, FeedState
 from tenants import intake, scope, work
 from tenants.models import Account, Device, LedgerEntry, Tenant, Work
@@ -182,7 +183,11 @@ def test_a_page_of_the_organisation_before_is_not_kept(tenant: Tenant, monkeypat
                 change(Connection.objects.get(), another, replaces=True)
         yield Page((SourceRecord({"device_id": "d1", "hostname": "PC-1"}),), {"since": "x"}, True)
 
-    told_of = dataclasses.replace(manifest, feeds=(dataclasses.replace(hosts, fetch=fetch),))
+    told_of = dataclasses.replace(
+        manifest,
+        feeds=(dataclasses.replace(hosts, fetch=fetch),),
+        organisation=dataclasses.replace(manifest.organisation, told=None),
+    )
     monkeypatch.setattr(registry, "CONNECTORS", MappingProxyType({"crowdstrike": told_of}))
     with scope.tenant(tenant.id):
         connect("crowdstrike", own)
@@ -196,3 +201,120 @@ def test_a_page_of_the_organisation_before_is_not_kept(tenant: Tenant, monkeypat
         assert not Device.objects.exists()
     due = Work.objects.get(subject=state.id).due_at
     assert due <= dt.datetime.now(dt.UTC)
+
+
+@pytest.fixture
+def vendors_word(monkeypatch) -> dict[str, str]:
+    """CrowdStrike as told here: `is` is the customer that any credentials lead to."""
+    says = {"is": "cid-1"}
+    manifest = registry.connector("crowdstrike")
+    hosts = manifest.feed("hosts")
+
+    def fetch(client: Any, cursor: Mapping[str, Any]) -> Iterator[Page]:
+        yield Page((SourceRecord({"device_id": "d1", "hostname": "PC-1"}),), {"since": "x"}, True)
+
+    told_of = dataclasses.replace(
+        manifest,
+        canary=lambda client: "It answers.",
+        feeds=(dataclasses.replace(hosts, fetch=fetch),),
+        organisation=dataclasses.replace(manifest.organisation, told=lambda client: says["is"]),
+    )
+    monkeypatch.setattr(registry, "CONNECTORS", MappingProxyType({"crowdstrike": told_of}))
+    return says
+
+
+def poll(tenant: Tenant) -> None:
+    with scope.tenant(tenant.id):
+        state = FeedState.objects.get()
+    held = work.claim(Work.objects.get(subject=state.id).id)
+    assert held is not None
+    polling.poll(tenant.id, state.id)
+    work.complete(held)
+
+
+def test_the_same_organisation_by_other_credentials_is_known_by_the_vendors_id(
+    tenant, other_tenant, vendors_word
+) -> None:
+    own, _, another = ORGANISATIONS["crowdstrike"]
+    with scope.tenant(tenant.id):
+        connect("crowdstrike", own)
+    poll(tenant)
+    with scope.tenant(tenant.id):
+        assert Connection.objects.get().organisation == "cid-1"
+        assert Device.objects.count() == 1
+    with scope.tenant(other_tenant.id):
+        row = connect("crowdstrike", another)
+    poll(other_tenant)
+    with scope.tenant(other_tenant.id):
+        assert not Device.objects.exists()
+        taken = Connection.objects.get()
+    assert (taken.state, taken.problem) == ("broken", "organisation")
+    assert "another client" in taken.error
+    assert tenant.name not in taken.error
+    with pytest.raises(OrganisationTaken):
+        checking.once(other_tenant.id, row.id)
+    with pytest.raises(OrganisationTaken), connections.client(other_tenant.id, row.id):
+        pass
+    # Its own credentials were entered.
+    vendors_word["is"] = "cid-2"
+    checking.once(other_tenant.id, row.id)
+    with scope.tenant(other_tenant.id):
+        assert Connection.objects.get().organisation == "cid-2"
+    with connections.client(other_tenant.id, row.id):
+        pass
+
+
+def test_the_same_settings_that_lead_elsewhere_stop_until_somebody_says_so(
+    tenant, vendors_word
+) -> None:
+    own, _, _ = ORGANISATIONS["crowdstrike"]
+    with scope.tenant(tenant.id):
+        row = connect("crowdstrike", own)
+    checking.once(tenant.id, row.id)
+    poll(tenant)
+    vendors_word["is"] = "cid-9"
+    with pytest.raises(OrganisationChanged, match="cid-9"):
+        checking.once(tenant.id, row.id)
+    with scope.tenant(tenant.id):
+        change(row, own)
+        assert Device.objects.get().deleted_upstream_at is None
+    with pytest.raises(OrganisationChanged):
+        checking.once(tenant.id, row.id)
+    with scope.tenant(tenant.id):
+        change(row, own, replaces=True)
+        assert Device.objects.get().deleted_upstream_at is not None
+    poll(tenant)
+    with scope.tenant(tenant.id):
+        assert Connection.objects.get().organisation == "cid-9"
+        assert Device.objects.get().deleted_upstream_at is None
+
+
+def test_a_vendor_that_may_not_tell_stops_nothing(tenant, vendors_word, monkeypatch) -> None:
+    manifest = registry.connector("crowdstrike")
+
+    def refused(client: Any) -> str:
+        raise PermissionMissing("not allowed")
+
+    silent = dataclasses.replace(manifest.organisation, told=refused)
+    told_of = dataclasses.replace(manifest, organisation=silent)
+    monkeypatch.setattr(registry, "CONNECTORS", MappingProxyType({"crowdstrike": told_of}))
+    with scope.tenant(tenant.id):
+        connect("crowdstrike", ORGANISATIONS["crowdstrike"][0])
+    poll(tenant)
+    with scope.tenant(tenant.id):
+        assert Device.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "connector",
+    ["microsoft365", "intune", "defender_endpoint", "google_workspace", "crowdstrike"],
+)
+def test_vendors_tell_whose_it_is(connector, tmp_path) -> None:
+    manifest = registry.connector(connector)
+    subject = importlib.import_module(f"tests.integrations.{connector}.subject").SUBJECT
+    with subject.running(tmp_path) as vendor:
+        client = vendor.connect()
+        told = organisations.ask(manifest, client)
+        client.close()
+        known = {vendor.settings.get("tenant_id", ""), vendor.tenant["id"]} - {""}
+    assert told in {one.casefold() for one in known}

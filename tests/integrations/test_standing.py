@@ -1,10 +1,14 @@
-"""What Microsoft's tokens tell of a connection's permissions: missing, wider, and needless."""
+"""What vendors tell of a connection's permissions: missing, wider, and needless."""
 
 import importlib
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from integrations import registry
+from integrations.connectors.wazuh.client import WazuhClient
+from integrations.connectors.wazuh.standing import standing
 
 
 @pytest.mark.parametrize(
@@ -32,3 +36,47 @@ def test_what_is_missing_and_needless_is_told(tmp_path, connector, reads, wider,
             assert told.granted == covered
             assert told.excessive == beyond
         client.close()
+
+
+@pytest.mark.parametrize(
+    ("connector", "missing", "needless"),
+    [("ninjaone", "management", "control"), ("wazuh", "rootcheck:run", "security:update")],
+)
+def test_what_other_vendors_tell(tmp_path, connector, missing, needless) -> None:
+    manifest = registry.connector(connector)
+    asked = {one.name for one in manifest.permissions}
+    subject = importlib.import_module(f"tests.integrations.{connector}.subject").SUBJECT
+    with subject.running(tmp_path) as vendor:
+        for granted in (asked, asked - {missing}, asked | {needless}):
+            vendor.grant(sorted(granted))
+            client = vendor.connect()
+            told = manifest.standing(client)
+            client.close()
+            assert told.granted == granted & asked
+            assert told.excessive == granted - asked
+
+
+def test_what_may_be_read_of_wazuhs_indexer_is_tried(tmp_path) -> None:
+    manifest = registry.connector("wazuh")
+    asked = {one.name for one in manifest.permissions}
+    subject = importlib.import_module("tests.integrations.wazuh.subject").SUBJECT
+    refused = "Indexer: read wazuh-states-vulnerabilities-*"
+    with subject.running(tmp_path) as vendor:
+        vendor.grant(sorted(asked - {refused}))
+        client = vendor.connect()
+        assert manifest.standing(client).granted == asked - {refused}
+        client.close()
+
+
+def test_what_wazuh_allows_by_default_is_not_missing() -> None:
+    """In the mode black all is allowed that no policy denies."""
+    client = SimpleNamespace(
+        indexer=None,
+        policies=lambda: {"rbac_mode": "black", "agent:read": {"agent:id:*": "deny"}},
+    )
+    asked = frozenset({"agent:read", "rootcheck:run"})
+    told = standing(cast(WazuhClient, client), asked)
+    assert told.granted is not None
+    assert "rootcheck:run" in told.granted
+    assert "agent:read" not in told.granted
+    assert told.excessive is None

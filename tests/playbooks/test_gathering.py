@@ -1,14 +1,17 @@
-"""Vendors that ask to wait: what the others said is kept, and nobody waits for ever."""
+"""Whom a question is put to; vendors that ask to wait: what the others said is kept."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator
+from types import MappingProxyType
 
 import pytest
 from django.utils import timezone
 
+from integrations import registry
 from integrations.errors import Throttled
-from playbooks import activation, investigation, library
-from tenants.models import Case, Evidence, Work
+from playbooks import activation, investigation, library, routines
+from tenants.models import Account, Case, Evidence, Work
 from tests.playbooks.cases import make_account, make_case
 from tests.playbooks.samples import facts
 from tests.playbooks.vendor import Vendor, connect, vendors
@@ -89,3 +92,53 @@ def _asked_before(case: Case, ago: dt.timedelta) -> None:
     Work.objects.all().delete()
     since = timezone.now() - ago
     Case.objects.filter(id=case.id).update(verdict_detail={"asking_since": since.isoformat()})
+
+
+DEVICES = "identity.list_devices"
+
+
+@pytest.fixture
+def three(in_tenant, monkeypatch) -> Iterator[dict[str, Vendor]]:
+    """An identity provider, and two products that know whose devices are whose."""
+    names = ("microsoft365", "intune", "tactical_rmm")
+    with vendors(monkeypatch, *names) as made:
+        own = registry.CONNECTORS["microsoft365"]
+        without = tuple(one for one in own.gatherers if one.name != DEVICES)
+        known = {**registry.CONNECTORS, "microsoft365": dataclasses.replace(own, gatherers=without)}
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, "CONNECTORS", MappingProxyType(known))
+            for name in names:
+                connect(name)
+            yield made
+
+
+def _leave(three: dict[str, Vendor]) -> Evidence:
+    account = make_account()
+    Account.objects.create(
+        provider="google_workspace", external_id="g-7", username="priya@acme.example",
+        person=account.person,
+    )  # fmt: skip
+    started = routines.start("offboard-leaver", actor="operator:ann", account=account)
+    routines.carry_out(started.tenant_id, started.id)
+    return Evidence.objects.get(gatherer=DEVICES)
+
+
+def test_every_product_is_asked_for_the_persons_devices(three) -> None:
+    phone = {"external_id": "d-1", "name": "PHONE", "is_managed": True}
+    three["intune"].answers[DEVICES] = {"devices": [phone]}
+    three["tactical_rmm"].answers[DEVICES] = {"devices": [{**phone, "name": "PC"}]}
+    found = _leave(three)
+    assert found.is_available, found.summary
+    assert found.asked_of == "intune, tactical_rmm"
+    assert [(one["provider"], one["name"]) for one in found.answer["facts"]["devices"]] == [
+        ("intune", "PHONE"), ("tactical_rmm", "PC"),
+    ]  # fmt: skip
+    assert [name for name, _ in three["intune"].asked if name == DEVICES] == [DEVICES] * 2
+    assert not [name for name, _ in three["microsoft365"].asked if name == DEVICES]
+
+
+def test_what_one_of_them_can_not_tell_is_not_taken_for_all(three) -> None:
+    three["intune"].answers[DEVICES] = {"devices": []}
+    found = _leave(three)
+    assert not found.is_available
+    assert "tactical_rmm can't tell" in found.summary

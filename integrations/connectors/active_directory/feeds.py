@@ -22,7 +22,7 @@ from integrations.connectors.active_directory.client import (
 )
 from integrations.connectors.active_directory.entries import Entry, newest
 from integrations.connectors.active_directory.permissions import READ, READ_DELETED
-from integrations.contract import Json, Page
+from integrations.contract import Json, Page, Reading
 from integrations.errors import NotFound, PermissionMissing
 from integrations.sweeps import Fetch
 from tenants.records import SourceRecord
@@ -119,7 +119,8 @@ def changes(kind: str, attributes: Sequence[str]) -> Fetch:
     def fetch(client: DirectoryClient, cursor: Json) -> Iterator[Page]:
         held = privileged.holders(client)
         sweep = _begin(client, cursor, privileged.digest(held))
-        first = _policies(client) if kind == IS_USER and "from" not in cursor else []
+        if kind == IS_USER and "from" not in cursor:
+            yield _policies(client, sweep)
         start = sweep.start
         where = ids.every(kind, sweep.deleted, ids.is_at_most("uSNChanged", sweep.top))
         while True:
@@ -130,10 +131,9 @@ def changes(kind: str, attributes: Sequence[str]) -> Fetch:
             records = [_record(client, entry, attributes, held) for entry in entries]
             has_more = has_more and bool(entries)
             start = newest(entries) + 1 if has_more else start
-            yield Page((*first, *records), sweep.cursor(start if has_more else None), not has_more)
+            yield Page(tuple(records), sweep.cursor(start if has_more else None), not has_more)
             if not has_more:
                 return
-            first = []
 
     return fetch
 
@@ -199,18 +199,24 @@ def _range(group: Entry) -> tuple[list[str], int | None]:
     return [], None
 
 
-def _policies(client: DirectoryClient) -> list[SourceRecord]:
-    """The domain's password policy, and the finer ones where the account may read them."""
+def _policies(client: DirectoryClient, sweep: _Sweep) -> Page:
+    """The domain's password policy, and the finer ones where the account may read them.
+
+    They are listed each time, so that one that is gone is noticed.
+    """
     head = client.read(client.domain.name, *POLICY, permission=READ)
     container = f"CN=Password Settings Container,CN=System,{client.domain.name}"
     try:
         finer = client.all(
             ids.is_equal("objectClass", "msDS-PasswordSettings"), *FINE_POLICY, base=container
         )
+        are_shown = True
     except (NotFound, PermissionMissing):
-        finer = []
+        finer, are_shown = [], False
     context = {"domain": client.domain.short_name}
-    return [
+    records = (
         SourceRecord(body(head, POLICY), context),
         *(SourceRecord(body(one, FINE_POLICY), context) for one in finer),
-    ]
+    )
+    reading = Reading(begins=True, ends=are_shown, part="policies")
+    return Page(records, sweep.cursor(sweep.start), False, reading=reading)

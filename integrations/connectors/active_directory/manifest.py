@@ -6,6 +6,7 @@ from integrations.connectors.active_directory.client import canary, connect
 from integrations.connectors.active_directory.gatherers import GATHERERS
 from integrations.connectors.active_directory.permissions import READ, READ_DELETED
 from integrations.connectors.active_directory.setting_up import PERMISSIONS, SET_UP
+from integrations.connectors.active_directory.standing import standing
 from integrations.contract import Feed, Manifest, Organisation
 from integrations.envelopes import Exploder
 
@@ -15,7 +16,7 @@ FEEDS: tuple[Feed, ...] = (
     Feed(
         name="users", title="Accounts, who of them is privileged, and the password policy",
         permissions=(READ, READ_DELETED), normalise=normalise.user,
-        fetch=feeds.changes(feeds.IS_USER, feeds.USER), lists=("account",),
+        fetch=feeds.changes(feeds.IS_USER, feeds.USER), lists=("account", "policy"),
         documentation=f"{_SCHEMA}/c-user",
     ),
     Feed(
@@ -59,6 +60,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("server",), port=636),
+    standing=standing,
+    organisation=Organisation(at=("server",), port=636, told=lambda client: client.domain.sid),
     explode=Exploder(lists=()),
 )

@@ -21,6 +21,7 @@ TOKEN_PATH = "/oauth2/token"  # noqa: S105
 _NEEDED = ("client_id", "client_secret")
 # What one request may ask for by id, in the least that any endpoint allows.
 _IDS_AT_ONCE = 100
+_FIRST_HOSTS = 20
 _MOVED = frozenset({301, 302, 307, 308})
 # A stream tells that there is nothing more now only by saying nothing.
 _QUIET_SECONDS = 2.0
@@ -219,3 +220,18 @@ def canary(client: FalconClient) -> str:
     """Ask for one host through the whole path; say in a sentence what was seen."""
     seen = client.get("/devices/queries/devices-scroll/v1", "Hosts: Read", limit=1)
     return f"Connected to CrowdStrike Falcon, which shows {seen.total} hosts."
+
+
+def customer(client: FalconClient) -> str:
+    """Return the customer's id (CID), as its first hosts tell it.
+
+    "" without any host, and where they are several customers', as in a parent of Flight Control.
+    """
+    found = client.get(
+        "/devices/queries/devices-scroll/v1", "Hosts: Read",
+        limit=_FIRST_HOSTS, sort="first_seen.asc",
+    )  # fmt: skip
+    ids = [str(one) for one in found.items]
+    hosts = client.entities("/devices/entities/devices/v2", "Hosts: Read", ids)
+    told = {str(host.get("cid") or "") for host in hosts}
+    return told.pop() if len(told) == 1 else ""

@@ -5,7 +5,7 @@ Permissions are the scopes of an API client, as Falcon's console names them.
 
 from integrations.connectors.crowdstrike import feeds
 from integrations.connectors.crowdstrike.actions import ACTIONS
-from integrations.connectors.crowdstrike.client import canary, connect
+from integrations.connectors.crowdstrike.client import canary, connect, customer
 from integrations.connectors.crowdstrike.gatherers import GATHERERS
 from integrations.connectors.crowdstrike.normalise.dispatch import normaliser
 from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
@@ -98,6 +98,6 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("client_id",)),
+    organisation=Organisation(at=("client_id",), told=customer),
     explode=Exploder(lists=("resources",), beside=("meta", "errors")),
 )  # fmt: skip

@@ -33,6 +33,10 @@ class DefenderClient(ODataClient):
     def __repr__(self) -> str:
         return f"<DefenderClient {self.tenant_id}>"
 
+    def directory(self) -> str:
+        """Return the id of the directory that is read; "" where Microsoft doesn't tell."""
+        return self._tokens.directory(_SCOPE)
+
     def granted(self) -> frozenset[str]:
         """Return the application permissions of Defender for Endpoint, as granted now."""
         return self._tokens.roles(_SCOPE)

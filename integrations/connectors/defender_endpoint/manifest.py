@@ -96,7 +96,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("tenant_id",)),
+    organisation=Organisation(at=("tenant_id",), told=lambda client: client.directory()),
     standing=lambda client: of_roles(client.granted(), _PERMISSIONS),
     explode=Exploder(lists=("value", "records", "results")),
 )  # fmt: skip

@@ -296,3 +296,9 @@ def canary(client: WorkspaceClient) -> str:
     user = client.read(request, scopes.USERS_READ)
     domain = str(user.get("primaryEmail") or client.admin).rpartition("@")[2]
     return f"Connected to {domain} as {user.get('primaryEmail') or client.admin}."
+
+
+def customer(client: WorkspaceClient) -> str:
+    """Return Google's id of the account; an administrator may be of any of its domains."""
+    request = client.directory.users().get(userKey=client.admin, projection="basic")
+    return str(client.read(request, scopes.USERS_READ).get("customerId") or "")

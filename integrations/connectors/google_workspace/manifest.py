@@ -2,7 +2,7 @@
 
 from integrations.connectors.google_workspace import feeds, scopes
 from integrations.connectors.google_workspace.actions import ACTIONS
-from integrations.connectors.google_workspace.client import canary, connect
+from integrations.connectors.google_workspace.client import canary, connect, customer
 from integrations.connectors.google_workspace.gatherers import GATHERERS
 from integrations.connectors.google_workspace.normalise.dispatch import normaliser
 from integrations.connectors.google_workspace.recognise import explode
@@ -70,7 +70,9 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(part="admin", split=lambda admin: [admin.rpartition("@")[2]]),
+    organisation=Organisation(
+        part="admin", split=lambda admin: [admin.rpartition("@")[2]], told=customer
+    ),
     explode=explode,
     standing=standing,
 )  # fmt: skip

@@ -23,7 +23,7 @@ from integrations.connectors.imap.answers import (
     missing,
     refused,
 )
-from integrations.errors import NotFound, Rejected
+from integrations.errors import NotFound, PermissionMissing, Rejected
 from integrations.wires import Dialler, Wire
 
 _CHUNK = 65_536
@@ -113,7 +113,7 @@ class Line:
 
     def __init__(self, dialler: Dialler) -> None:
         self._wire = dialler.dial()
-        self._can_move = False
+        self._can_move = self._tells_rights = False
         try:
             self._imap = self._tried(Asked("greet the mail server"), lambda: _Imap(self._wire))
         except BaseException:
@@ -127,13 +127,26 @@ class Line:
         self._ask(asked, self._imap.authenticate, "PLAIN", lambda _: identity.encode())
         # A server can do more for those whom it knows.
         told = self._ask(asked, self._imap.capability)[-1] or b""
-        self._can_move = b"MOVE" in told.upper().split()
+        known = told.upper().split()
+        self._can_move, self._tells_rights = b"MOVE" in known, b"ACL" in known
 
     def folders(self, permission: str) -> list[Folder]:
         """Return all folders that may be seen."""
         answer = self._ask(Asked("list the folders", permission), self._imap.list)
         found = (names.listed(line) for line in answer if isinstance(line, bytes | tuple))
         return [Folder(*one) for one in found if one is not None]
+
+    def rights(self, folder: str) -> frozenset[str] | None:
+        """Return the letters of the rights on a folder (RFC 4314); None where it isn't told."""
+        if not self._tells_rights:
+            return None
+        asked = Asked(f"ask for the rights on {folder}")
+        try:
+            answer = self._opened(asked, folder, self._imap.myrights, _folder(folder))
+        except (NotFound, PermissionMissing):
+            # What may not even be looked up has no rights to be told of.
+            return frozenset()
+        return frozenset((answer[-1] or b"").rpartition(b" ")[2].decode("ascii", "replace"))
 
     def select(self, folder: str, permission: str, *, writes: bool = False) -> int:
         """Open a folder; return its UIDVALIDITY, which changes when all UIDs do.

@@ -6,6 +6,7 @@ from integrations.connectors.imap.client import canary, connect, mailboxes_of
 from integrations.connectors.imap.gatherers import GATHERERS
 from integrations.connectors.imap.permissions import READ
 from integrations.connectors.imap.setting_up import PERMISSIONS, SET_UP
+from integrations.connectors.imap.standing import standing
 from integrations.contract import Feed, Manifest, Organisation
 from integrations.envelopes import Exploder
 
@@ -49,6 +50,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    standing=standing,
     organisation=Organisation(at=("server",), part="mailboxes", split=mailboxes_of, port=993),
     explode=Exploder(lists=()),
 )

@@ -32,6 +32,10 @@ class IntuneClient(ODataClient):
     def __repr__(self) -> str:
         return f"<IntuneClient {self.tenant_id}>"
 
+    def directory(self) -> str:
+        """Return the id of the directory that is read; "" where Microsoft doesn't tell."""
+        return self._tokens.directory(self._scope)
+
     def granted(self) -> frozenset[str]:
         """Return the application permissions of Graph, as granted now."""
         return self._tokens.roles(self._scope)

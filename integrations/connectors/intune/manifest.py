@@ -92,7 +92,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("tenant_id",)),
+    organisation=Organisation(at=("tenant_id",), told=lambda client: client.directory()),
     # The app registration may be that of Microsoft 365, which has other permissions of Graph.
     standing=lambda client: of_roles(client.granted(), _PERMISSIONS, own="DeviceManagement"),
     explode=Exploder(lists=("value", "records", "results")),

@@ -121,6 +121,10 @@ class GraphClient(ODataClient):
         value = body.get("value") if isinstance(body, Mapping) else None
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
+    def directory(self) -> str:
+        """Return the id of the directory that is read; "" where Microsoft doesn't tell."""
+        return self._tokens.directory(self._scopes[0])
+
     def granted(self) -> frozenset[str]:
         """Return the application permissions of Graph and Office 365, as granted now."""
         graph, *others = self._scopes

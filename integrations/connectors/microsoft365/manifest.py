@@ -236,7 +236,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("tenant_id",)),
+    organisation=Organisation(at=("tenant_id",), told=lambda client: client.directory()),
     explode=explode,
     standing=standing,
 )

@@ -12,14 +12,14 @@ from typing import Any
 from integrations.addresses import check_endpoint, private_endpoints_allowed
 from integrations.connectors.ninjaone.normalise.computers import PATCHED, computer
 from integrations.connectors.ninjaone.normalise.patches import update
-from integrations.contract import Json
-from integrations.errors import ConnectionMisconfigured, NotFound, Unavailable
+from integrations.contract import Json, Standing
+from integrations.errors import ConnectionMisconfigured, NotFound, Unauthorised, Unavailable
 from integrations.managed.computers import Computer, ScriptRun, Update, Work, agreed_scripts
 from integrations.session import ClientCredentials, Session
 from integrations.transport import Limits, Transport
 from integrations.values import Fields
 
-MONITORING, MANAGEMENT = "monitoring", "management"
+MONITORING, MANAGEMENT, CONTROL = "monitoring", "management", "control"
 TOKEN_PATH = "/ws/oauth/token"  # noqa: S105
 _NEEDED = ("endpoint", "organization_id", "client_id", "client_secret")
 _PAGE = 100
@@ -36,9 +36,14 @@ class NinjaoneClient:
     product = "NinjaOne"
 
     def __init__(
-        self, sessions: Mapping[str, Session], organization_id: str, scripts: tuple[str, ...]
+        self,
+        sessions: Mapping[str, Session],
+        credentials: Mapping[str, ClientCredentials],
+        organization_id: str,
+        scripts: tuple[str, ...],
     ) -> None:
         self._sessions = sessions
+        self._credentials = credentials
         self.organization_id = organization_id
         self.scripts = scripts
         self._own: set[str] = set()
@@ -50,6 +55,18 @@ class NinjaoneClient:
         """Give back the sockets and forget the tokens."""
         for session in self._sessions.values():
             session.close()
+
+    def granted(self) -> frozenset[str]:
+        """Return the scopes that NinjaOne gives a token of, asked anew for each."""
+        found = set()
+        for scope, credentials in self._credentials.items():
+            credentials.forget()
+            try:
+                credentials.headers()
+            except Unauthorised:
+                continue
+            found.add(scope)
+        return frozenset(found)
 
     def get(self, path: str, **query: Any) -> Any:
         """Read with the scope monitoring. Query values of None are left out."""
@@ -231,18 +248,28 @@ def connect(
     endpoint = given["endpoint"].rstrip("/")
     check_endpoint(endpoint, allow_private=private)
     transport = Transport(allow_private=private, limits=limits)
-    sessions = {
-        scope: Session(endpoint, transport, ClientCredentials(
+    credentials = {
+        scope: ClientCredentials(
             token_url=f"{endpoint}{TOKEN_PATH}", client_id=given["client_id"],
             client_secret=given["client_secret"], transport=transport, scope=scope,
-        ))
-        for scope in (MONITORING, MANAGEMENT)
+        )
+        for scope in (MONITORING, MANAGEMENT, CONTROL)
     }  # fmt: skip
+    sessions = {
+        scope: Session(endpoint, transport, credentials[scope])
+        for scope in (MONITORING, MANAGEMENT)
+    }
     scripts = agreed_scripts(given.get("scripts", ""))
-    return NinjaoneClient(sessions, given["organization_id"], scripts)
+    return NinjaoneClient(sessions, credentials, given["organization_id"], scripts)
 
 
 def canary(client: NinjaoneClient) -> str:
     """Read the organisation through the whole path; say in a sentence what was seen."""
     found = Fields(client.get(f"/v2/organization/{client.organization_id}"))
     return f"Connected to NinjaOne's organisation {found.text('name')[:120]}."
+
+
+def standing(client: NinjaoneClient) -> Standing:
+    """Return which scopes the application is allowed; the scope control is never needed."""
+    granted = client.granted()
+    return Standing(granted & {MONITORING, MANAGEMENT}, granted & {CONTROL})

@@ -6,6 +6,7 @@ from integrations.connectors.ninjaone.client import (
     MONITORING,
     canary,
     connect,
+    standing,
 )
 from integrations.connectors.ninjaone.normalise.dispatch import normaliser
 from integrations.contract import Feed, Manifest, Organisation, Permission, SetUpStep
@@ -88,6 +89,7 @@ MANIFEST = Manifest(
     gatherers=(GetDevice(_READ), ListMissing(_READ), ListPendingUpdates(_READ)),
     connect=connect,
     canary=canary,
+    standing=standing,
     organisation=Organisation(at=("endpoint",), part="organization_id"),
     explode=Exploder(lists=("results",), beside=("cursor",)),
 )  # fmt: skip

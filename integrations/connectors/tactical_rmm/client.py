@@ -111,16 +111,19 @@ class TacticalRmmClient:
         return [update(row) for row in self.patches(own_id)]
 
     def mark(self, own_id: str, what: Work) -> Json:
-        """When the computer was started, or the newest entry of its history."""
-        started = self.agent(own_id).real("boot_time") or 0.0
+        """When the computer was started and whether it answers, or its history's newest entry."""
+        agent = self.agent(own_id)
         if what != "script":
-            return {"started": started}
+            return {"started": agent.real("boot_time") or 0.0, "online": _is_online(agent)}
         rows = self.rows(f"/agents/{own_id}/history/", HISTORY)
         return {"history": max((row.number("id") or 0 for row in rows), default=0)}
 
     def has_begun(self, own_id: str, what: Work, mark: Json) -> bool:
-        """Tactical RMM doesn't tell."""
-        return False
+        """Of a restart: a computer that answered before and has gone away may be restarting.
+
+        Of other work Tactical RMM doesn't tell.
+        """
+        return what == "restart" and bool(mark.get("online")) and not _is_online(self.agent(own_id))
 
     def has_restarted(self, own_id: str, mark: Json) -> bool:
         """By when the system started."""
@@ -171,6 +174,10 @@ class TacticalRmmClient:
     def _check(self, own_id: str) -> None:
         if own_id not in self._own:
             self.agent(own_id)
+
+
+def _is_online(agent: Fields) -> bool:
+    return agent.word("status") == "online"
 
 
 def _rows(path: str, body: Any) -> list[Fields]:

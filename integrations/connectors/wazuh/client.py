@@ -153,6 +153,14 @@ class WazuhClient:
             raise _failure(data, permission)
         return {"affected": len(affected), "failed": data.number("total_failed_items") or 0}
 
+    def policies(self) -> Mapping[str, Any]:
+        """What the API user may do: for each action the resources, with allow or deny.
+
+        A user may always ask this of itself.
+        """
+        body = self.manager.get("/security/users/me/policies", "")
+        return _object(_object(body).get("data"))
+
     def search(self, path: str, permission: str, query: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Ask the indexer; the hits, with `_source` and `sort`. Rejected where it isn't known."""
         if self.indexer is None:

@@ -18,6 +18,7 @@ from integrations.connectors.wazuh.client import (
 from integrations.connectors.wazuh.gatherers import GATHERERS
 from integrations.connectors.wazuh.normalise.dispatch import configured, normalise
 from integrations.connectors.wazuh.recognise import explode
+from integrations.connectors.wazuh.standing import standing
 from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 
 _DOCS: Final = "https://documentation.wazuh.com/current/user-manual"
@@ -49,6 +50,8 @@ PERMISSIONS = (
         for name in (READ_ALERTS, READ_VULNERABILITIES)
     ),
 )
+
+_ASKED = frozenset(one.name for one in PERMISSIONS)
 
 FEEDS = (
     Feed(
@@ -131,6 +134,7 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
+    standing=lambda client: standing(client, _ASKED),
     organisation=Organisation(at=("endpoint",), part="group"),
     explode=explode,
 )  # fmt: skip

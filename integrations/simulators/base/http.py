@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from .faults import Fault
@@ -37,6 +37,32 @@ class Refusal(Exception):
     def answer(self) -> Answer:
         """The whole answer."""
         return Answer(self.status, self.body(), self.headers)
+
+
+class CodedRefusal(Refusal):
+    """A refusal that says a code and a message, as Microsoft's services do."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, f"{code}: {message}", headers)
+        self.code = code
+        self.message = message
+
+    def details(self) -> dict[str, Any]:
+        """What the service tells besides, made anew for each answer."""
+        return {}
+
+    def body(self) -> dict[str, Any]:
+        """The answer's JSON."""
+        return {"error": {"code": self.code, "message": self.message, **self.details()}}
+
+    @classmethod
+    def instead_of(cls, refused: Refusal, codes: Mapping[int, str], other: str) -> Self:
+        """Another service's refusal, as this one words it; Retry-After is kept."""
+        kept = {k: v for k, v in refused.headers.items() if k == "Retry-After"}
+        code = codes.get(refused.status, other)
+        return cls(refused.status, code, "The request was refused.", kept)
 
 
 @dataclass(frozen=True)

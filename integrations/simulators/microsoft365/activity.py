@@ -6,12 +6,10 @@ office-365-management-activity-api-reference
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
-from integrations.simulators.base.http import Refusal
+from integrations.simulators.base.http import CodedRefusal, Refusal
 from integrations.simulators.base.routes import Answer, Request, cut, instant, route
 from integrations.simulators.base.store import Record
 
@@ -24,6 +22,7 @@ _WORKLOADS = {
     "AzureActiveDirectory": "Audit.AzureActiveDirectory", "Exchange": "Audit.Exchange",
     "SharePoint": "Audit.SharePoint", "OneDrive": "Audit.SharePoint",
 }  # fmt: skip
+_CODES = {401: "AF10001", 403: "AF10001", 404: "AF50005", 429: "AF429"}
 _READ = "ActivityFeed.Read"
 _BASE = "/api/v1.0/{tenant}/activity/feed"
 # An entry is to be had some time after it happened; `_available` says when, where it is late.
@@ -31,26 +30,13 @@ _DELAY = timedelta(minutes=15)
 _KEPT, _LONGEST = timedelta(days=7), timedelta(hours=24)
 
 
-class ActivityError(Refusal):
+class ActivityError(CodedRefusal):
     """A refused request, in the API's shape."""
-
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(status, f"{code}: {message}", headers)
-        self.code = code
-        self.message = message
-
-    def body(self) -> dict[str, Any]:
-        """The answer's JSON."""
-        return {"error": {"code": self.code, "message": self.message}}
 
 
 def from_refusal(refused: Refusal) -> ActivityError:
-    """Another service's refusal, as this one words it; Retry-After is kept."""
-    kept = {k: v for k, v in refused.headers.items() if k == "Retry-After"}
-    code = {401: "AF10001", 403: "AF10001", 404: "AF50005", 429: "AF429"}.get(refused.status)
-    return ActivityError(refused.status, code or "AF50000", "The request was refused.", kept)
+    """Another service's refusal, as this one words it."""
+    return ActivityError.instead_of(refused, _CODES, "AF50000")
 
 
 def _start(request: Request) -> Answer:

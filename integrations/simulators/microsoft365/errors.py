@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations.simulators.base.http import Refusal
+from integrations.simulators.base.http import CodedRefusal
 
 
-class GraphError(Refusal):
-    """A request that Graph refuses; carries the answer.
+class GraphError(CodedRefusal):
+    """A request that Graph refuses; carries the answer, with a fresh request id.
 
     Source: https://learn.microsoft.com/graph/errors
     """
 
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(status, f"{code}: {message}", headers)
-        self.code = code
-        self.message = message
-
-    def body(self) -> dict[str, Any]:
-        """The error in Graph's model, with a fresh request id."""
+    def details(self) -> dict[str, Any]:
+        """When it was, and of which request."""
         request_id = str(uuid.uuid4())
         return {
-            "error": {
-                "code": self.code,
-                "message": self.message,
-                "innerError": {
-                    "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-                    "request-id": request_id,
-                    "client-request-id": request_id,
-                },
+            "innerError": {
+                "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+                "request-id": request_id,
+                "client-request-id": request_id,
             }
         }
 

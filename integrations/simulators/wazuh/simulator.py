@@ -187,6 +187,13 @@ def _answered(request: Request, agent: Record, command: str, address: str | None
     request.tenant.put("alerts", alert_of(own, int(agent["id"]), now, rule, data))
 
 
+def _policies(request: Request) -> Answer:
+    """What the caller may do itself, as the manager works it out of its policies."""
+    names = [name for name in request.roles if not name.startswith("Indexer: ")]
+    allowed = {name: {"agent:id:*": "allow"} for name in sorted(names)}
+    return Answer(200, {"data": {**allowed, "rbac_mode": "white"}, "error": 0})
+
+
 class Wazuh(RestSimulator):
     """A simulated Wazuh manager with its indexer."""
 
@@ -194,6 +201,7 @@ class Wazuh(RestSimulator):
     token_path = "/security/user/authenticate"  # noqa: S105
     seeds = SEEDS
     routes = (
+        route("GET", "/security/users/me/policies", _policies),
         route("GET", "/agents", _agents, "agent:read"),
         route("GET", "/syscollector/{agent_id}/{kind}", _syscollector, "syscollector:read"),
         route("PUT", "/agents/{agent_id}/group/{group_id}", _add, "agent:modify_group"),

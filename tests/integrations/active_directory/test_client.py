@@ -9,9 +9,12 @@ from dataclasses import replace
 import pytest
 
 from integrations.connectors.active_directory import ids
+from integrations.connectors.active_directory import permissions as rights
 from integrations.connectors.active_directory.answers import Asked, Result, error_for
 from integrations.connectors.active_directory.client import canary
 from integrations.connectors.active_directory.permissions import READ
+from integrations.connectors.active_directory.setting_up import PERMISSIONS
+from integrations.connectors.active_directory.standing import standing
 from integrations.errors import (
     ConnectionMisconfigured,
     PermissionMissing,
@@ -197,3 +200,12 @@ def test_what_is_no_identifier_names_nothing() -> None:
         ids.is_equal("cn=*)(x", "y")
     with pytest.raises(ValueError, match="no SID"):
         ids.sid_text(b"\x01\x05")
+
+
+@pytest.mark.parametrize("missing", ["", rights.WRITE_CONTROL, rights.WRITE_MEMBERS])
+def test_the_server_tells_what_the_account_may_write(vendor, missing) -> None:
+    every = {one.name for one in PERMISSIONS}
+    vendor.grant(sorted(every - {missing}))
+    client = vendor.connect(ONCE)
+    assert standing(client).granted == every - {missing}
+    client.close()

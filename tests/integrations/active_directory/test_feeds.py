@@ -1,13 +1,21 @@
 """What the feeds of a real domain bring, and what changes make them bring again."""
 
+import pytest
+
+from integrations import connections, polling
 from integrations.connectors.active_directory import feeds, ids
 from integrations.connectors.active_directory.client import EXTENDED_NAMES
 from integrations.connectors.active_directory.manifest import MANIFEST
 from integrations.connectors.active_directory.permissions import READ
+from integrations.models import FeedState
+from tenants import scope
+from tenants.models import Account, DirectoryObject
 from tests.integrations.active_directory.domain import (
+    ADMINISTRATOR,
     BASE,
     COLLEAGUES,
     GROUPS,
+    PASSWORD,
     PRIYA,
     RECEPTION,
     STAFF,
@@ -136,3 +144,42 @@ def test_computers_are_devices(client) -> None:
     assert (controller["is_server"], controller["is_domain_controller"]) == (True, True)
     assert found["pc0.ad.clinic.example"].attributes["operating_system"] == "Windows 11 Pro"
     assert found["pc0.ad.clinic.example"].attributes["is_server"] is False
+
+
+@pytest.mark.django_db
+def test_a_finer_password_policy_that_is_deleted_is_marked(vendor, tenant, settings) -> None:
+    settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    finer = f"CN=Nurses,CN=Password Settings Container,CN=System,{BASE}"
+    vendor.domain.add(
+        finer, "msDS-PasswordSettings",
+        **{
+            "msDS-PasswordSettingsPrecedence": "10", "msDS-MinimumPasswordLength": "14",
+            "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
+            "msDS-PasswordComplexityEnabled": "TRUE", "msDS-PasswordHistoryLength": "10",
+            "msDS-MinimumPasswordAge": "0", "msDS-MaximumPasswordAge": "-36288000000000",
+            "msDS-LockoutThreshold": "0", "msDS-LockoutObservationWindow": "-18000000000",
+            "msDS-LockoutDuration": "-18000000000",
+        },
+    )  # fmt: skip
+    with scope.tenant(tenant.id):
+        # By default only administrators may read them.
+        connections.create(
+            connector="active_directory", name="the domain", actor="test",
+            settings={**vendor.settings, "username": ADMINISTRATOR},
+            secrets={"password": PASSWORD},
+        )  # fmt: skip
+        state = FeedState.objects.get(feed="users")
+
+    def policies() -> dict[str, bool]:
+        polling.poll(tenant.id, state.id)
+        with scope.tenant(tenant.id):
+            rows = DirectoryObject.objects.filter(kind="policy")
+            return {row.name: row.deleted_upstream_at is None for row in rows}
+
+    try:
+        assert policies() == {"Nurses": True, "Password policy of the domain": True}
+    finally:
+        vendor.domain.delete(finer)
+    assert policies() == {"Nurses": False, "Password policy of the domain": True}
+    with scope.tenant(tenant.id):
+        assert not Account.objects.exclude(deleted_upstream_at=None).exists()

@@ -26,6 +26,8 @@ def proved(subject: Subject) -> dict[str, Any]:
         "recorded": sorted({recorded.path for recorded in subject.records}),
         "real_server": subject.real_server,
     }
+    if subject.left_out:
+        told["excused"] = dict(subject.excused)
     irreversible = _irreversible(subject)
     return {**told, "irreversible": irreversible} if irreversible else told
 

@@ -176,13 +176,14 @@ class Subject(ABC):
 
     `feed` is a polled feed with at least three pages in the seed, on which faults are tried;
     `pages` is a regular expression for the paths of the requests for its pages. `endpoints` are
-    the settings that hold an address. `left_out` says for each topic that has no meaning for
-    this vendor why. `contract` is what the vendor publishes, against which all recorded exchanges
-    are checked (`tests.contracts.published`). `deletions` delete, for each feed that lists things
-    of the directory, one of them at the vendor; `told_in_passing` are kinds of which a feed tells
-    without listing all. `records` are taken in whole. `real_server` names the vendor's real
-    software, where the tests run against that. `sent` are records as a source sends them, by feed,
-    where nothing is read from it.
+    the settings that hold an address. `left_out` says for each topic that has no meaning for this
+    vendor why; `excused` what makes it count: one of `integrations.quality.GROUNDS`, or the test
+    that tries it elsewhere (``tests/…/test_x.py::test_y``). `contract` is what the vendor
+    publishes, against which all recorded exchanges are checked (`tests.contracts.published`).
+    `deletions` delete, for each feed that lists things of the directory, one of them at the vendor;
+    `told_in_passing` are kinds of which a feed tells without listing all. `records` are taken in
+    whole. `real_server` names the vendor's real software, where the tests run against that. `sent`
+    are records as a source sends them, by feed, where nothing is read from it.
     """
 
     manifest: Manifest
@@ -191,6 +192,7 @@ class Subject(ABC):
     actions: Sequence[ActionCase] = ()
     endpoints: Sequence[str] = ("endpoint",)
     left_out: Mapping[str, str] = {}
+    excused: Mapping[str, str] = {}
     contract: Published | None = None
     deletions: Mapping[str, Callable[[Any], None]] = {}
     told_in_passing: Mapping[str, Sequence[str]] = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations import catalog
+from integrations import catalog, quality
 from integrations.errors import VendorError
 from tests.integrations.conformance.driving import key_of
 from tests.integrations.conformance.subject import TOPICS
@@ -17,6 +17,18 @@ def test_what_is_left_out_is_a_topic_and_has_a_reason(subject) -> None:
     assert subject.left_out.keys() <= set(TOPICS)
     for topic, reason in subject.left_out.items():
         assert reason.strip().endswith("."), f"{topic}: the reason is no sentence: {reason!r}"
+
+
+def test_what_makes_a_topic_count_is_a_fact_or_a_test_that_is_there(subject) -> None:
+    proofs = quality.Proofs(
+        left_out=subject.left_out, excused=subject.excused, real_server=subject.real_server
+    )
+    assert subject.excused.keys() <= subject.left_out.keys()
+    for topic, excuse in subject.excused.items():
+        assert quality.counts(subject.manifest, proofs, topic), f"{topic}: {excuse}"
+        if quality.is_test(excuse):
+            path, _, name = excuse.partition("::")
+            assert f"\ndef {name}(" in (ROOT / path).read_text("utf-8"), excuse
 
 
 def test_a_reason_names_only_files_that_are_there(subject) -> None:

@@ -110,6 +110,7 @@ class NameServer(Vendor):
 
 _PUBLIC = "Public records need no credentials and no permission."
 _NONE = "DNS has nothing of the kind."
+_ASKING = "tests/integrations/dns/test_asking.py"
 
 
 class DnsSubject(Subject):
@@ -136,6 +137,18 @@ class DnsSubject(Subject):
         "actions": "Nothing is changed: the domain's owner does that at the registrar.",
         "late_effects": "Nothing is changed, so no effect can be late.",
         "contract": "The RFCs are no machine-readable contract; a real name server is asked.",
+    }
+    excused = {
+        "deletion": "tests/integrations/test_listings.py::test_a_domain_goes_with_the_setting",
+        "throttling": "the protocol has no such answer",
+        **dict.fromkeys(("token_expiry", "permissions", "secrets"), "no credentials"),
+        "refusals": f"{_ASKING}::test_a_refusing_name_server_needs_a_person",
+        "server_errors": f"{_ASKING}::test_a_domain_whose_name_servers_fail_holds_up_no_other",
+        "slow_bodies": f"{_ASKING}::test_a_silent_name_server_is_told_and_asked_again_later",
+        "duplicates": "a list comes whole",
+        "redirects": "the protocol has no such answer",
+        **dict.fromkeys(("actions", "late_effects"), "nothing is changed"),
+        "contract": "the real server is the contract",
     }
 
     @contextmanager

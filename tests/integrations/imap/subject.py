@@ -114,6 +114,11 @@ class ImapSubject(Subject):
         "contract": "IMAP is a protocol and no published list of calls: the real server is the "
         "contract.",
     }
+    excused = {
+        "throttling": "tests/integrations/imap/test_client.py::"
+        "test_a_busy_server_is_left_alone_for_a_while",
+        "contract": "the real server is the contract",
+    }
     actions = (
         ActionCase("email.quarantine_message", _invoice, _folders, _MOVE),
         ActionCase(

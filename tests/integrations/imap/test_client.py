@@ -6,6 +6,8 @@ import pytest
 
 from integrations.connectors.imap.answers import Asked, SessionExpired, refused
 from integrations.connectors.imap.client import canary
+from integrations.connectors.imap.permissions import CREATE, MOVE, READ
+from integrations.connectors.imap.standing import standing
 from integrations.errors import (
     ConnectionMisconfigured,
     NotFound,
@@ -115,3 +117,12 @@ def test_a_server_that_can_not_move_is_told(vendor, client) -> None:
     with pytest.raises(Rejected, match="in one step"):
         line.move(1, "Junk", "")
     line.close()
+
+
+@pytest.mark.parametrize("missing", ["", MOVE, CREATE])
+def test_the_server_tells_the_users_rights(vendor, missing) -> None:
+    given = {READ, MOVE, CREATE} - {missing}
+    vendor.grant(sorted(given))
+    client = vendor.connect(ONCE)
+    assert standing(client).granted == given
+    client.close()

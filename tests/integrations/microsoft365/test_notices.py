@@ -131,6 +131,7 @@ def test_a_vendor_that_refuses_is_told_of_and_the_feed_is_read_all_the_same(
     drain({"poll", "watch"})
     state = users(clinic)
     assert "User.Read.All" in state.subscription.error
+    assert state.subscription.problem == "permission"
     assert state.last_success_at is not None
 
 

@@ -137,6 +137,23 @@ def test_a_computer_that_can_not_be_reached_is_told(vendor, client) -> None:
         act(vendor, client, "endpoint.reboot", agent_of(vendor, "WS-003"))
 
 
+def test_a_computer_that_is_going_down_is_not_restarted_again(vendor, client) -> None:
+    target = agent_of(vendor)
+    action = registry.action("tactical_rmm", "endpoint.reboot")
+    asked = intention(vendor, client, "endpoint.reboot", target, {})
+    # Its answer was lost. It goes down, and tells when it was started only when it is up again.
+    agent = vendor.records("agents")[target.external_id] | {"id": target.external_id}
+    vendor.act("put", collection="agents", record={**agent, "status": "overdue"})
+    assert action.call(client, asked) == {"status": "begun"}
+    assert not action.read_back(client, asked).holds
+    assert vendor.requests("POST", "/reboot/$") == []
+    up = {**agent, "boot_time": dt.datetime.now(dt.UTC).timestamp()}
+    vendor.act("put", collection="agents", record=up)
+    assert action.call(client, asked) == {"status": "restarted"}
+    assert action.read_back(client, asked).holds
+    assert vendor.requests("POST", "/reboot/$") == []
+
+
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_another_clients_computer_is_not_touched(vendor, client, name) -> None:
     other = agent_of(vendor, "WS-900")

@@ -22,6 +22,7 @@ from tenants import (
     match_decisions,
     scope,
     vault,
+    vips,
     work,
 )
 from tenants.models import (
@@ -435,6 +436,21 @@ def _alarms(connection: Connection) -> HealthAlarm:
     )  # fmt: skip
 
 
+def _not_told_of_news(connection: Connection) -> None:
+    FeedState.objects.create(
+        connection=connection, feed="users", last_success_at=timezone.now(),
+        caught_up_at=timezone.now(),
+    )  # fmt: skip
+    HealthAlarm.objects.create(
+        connection=connection, feed="users", kind=HealthAlarm.Kind.NOTICES,
+        began_at=timezone.now(),
+        words="Users: the vendor does not say when there is something new, so it is only looked "
+        "for every 5 minutes. It answered: POST graph.microsoft.com/v1.0/subscriptions: refused "
+        "(ValidationError).",
+        fix="Let this installation be reached from the internet by its name.",
+    )  # fmt: skip
+
+
 def _onboarding(tenant: Tenant) -> None:
     Onboarding.objects.create(
         tenant=tenant, connectors=["microsoft365", "google_workspace"],
@@ -499,6 +515,10 @@ def fill_more(rows: Rows) -> Case:
                 {"title": "Reset the password", "target": "priya.shah@northwind-dental.example",
                  "holds": False, "words": "The password is the old one."}]},
         )  # fmt: skip
+        _not_told_of_news(rows.connection)
+        vips.mark(
+            rows.account.username, is_vip=True, actor="technician:mira", reason="Runs the clinic."
+        )
         at = timezone.now() + dt.timedelta(days=3)
         return routines.start(
             "offboard-leaver", actor="technician:mira", account=rows.account, at=at

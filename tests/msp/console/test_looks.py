@@ -148,6 +148,7 @@ def test_pages_fit_and_can_be_read(
         "routine-list-input": f"clients/{rows.tenant.slug}/routines/patch-ring/",
         "case-routine": f"cases/{routine.id}/",
         "protected": f"clients/{rows.tenant.slug}/protected/",
+        "important": f"clients/{rows.tenant.slug}/important/",
         "own-identities": "own-identities/",
         "contact-add": f"clients/{rows.tenant.slug}/contacts/add/",
         "contact": f"clients/{rows.tenant.slug}/contacts/{rows.contact.id}/",

@@ -6,10 +6,9 @@ Source: https://learn.microsoft.com/defender-endpoint/api/common-errors
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
-from integrations.simulators.base.http import Refusal
+from integrations.simulators.base.http import CodedRefusal, Refusal
 
 _CODES = {
     400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "ResourceNotFound",
@@ -17,27 +16,17 @@ _CODES = {
 }  # fmt: skip
 
 
-class DefenderError(Refusal):
-    """A refused request, in the API's shape."""
+class DefenderError(CodedRefusal):
+    """A refused request, in the API's shape, with a fresh id for tracking."""
 
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(status, f"{code}: {message}", headers)
-        self.code = code
-        self.message = message
-
-    def body(self) -> dict[str, Any]:
-        """The answer's JSON, with a fresh id for tracking."""
-        target = str(uuid.uuid4())
-        return {"error": {"code": self.code, "message": self.message, "target": target}}
+    def details(self) -> dict[str, Any]:
+        """The id."""
+        return {"target": str(uuid.uuid4())}
 
 
 def from_refusal(refused: Refusal) -> DefenderError:
-    """Another service's refusal, as this one words it; Retry-After is kept."""
-    kept = {k: v for k, v in refused.headers.items() if k == "Retry-After"}
-    code = _CODES.get(refused.status, "InternalServerError")
-    return DefenderError(refused.status, code, "The request was refused.", kept)
+    """Another service's refusal, as this one words it."""
+    return DefenderError.instead_of(refused, _CODES, "InternalServerError")
 
 
 def missing(what: str) -> DefenderError:

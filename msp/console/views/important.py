@@ -1,0 +1,71 @@
+"""A client's important people (VIPs), as technicians and feeds name them."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from msp.console import actions
+from msp.console.sites import page
+from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
+from msp.staff.models import Role
+from msp.staff.selectors import tenants_of
+from tenants import vips
+from tenants.errors import HoldfastError
+from tenants.models import Tenant
+
+_LONGEST = 1000
+_WORDS: dict[str, bool | None] = {"yes": True, "no": False, "as_told": None}
+_DONE = {
+    True: "{} is an important person now, whatever the feeds say.",
+    False: "{} is no important person, whatever the feeds say.",
+    None: "{} is as important as the feeds say.",
+}
+
+
+@require_safe
+def important(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a client's important people, and who was said not to be one."""
+    return _page(request, _tenant(request, slug), name=request.GET.get("name", "")[:_LONGEST])
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def mark(request: HttpRequest, slug: str) -> HttpResponse:
+    """Say whether somebody is important, or take that word back."""
+    found = _tenant(request, slug)
+    name = request.POST.get("name", "")[:_LONGEST]
+    reason = request.POST.get("reason", "")[:_LONGEST]
+    word = _WORDS.get(request.POST.get("vip", ""), True)
+    try:
+        technician = technician_of(request)
+        with writing(technician, found.id):
+            rows = vips.mark(name, is_vip=word, actor=actions.actor_of(technician), reason=reason)
+    except HoldfastError as error:
+        return _page(request, found, error=str(error), name=name, reason=reason)
+    messages.success(request, _DONE[word].format(rows[0].display_name or rows[0].username))
+    return redirect("console:important", found.slug)
+
+
+def _page(
+    request: HttpRequest, found: Tenant, *, error: str = "", name: str = "", reason: str = ""
+) -> HttpResponse:
+    technician = technician_of(request)
+    with writing(technician, found.id):
+        rows = vips.of_client()
+    return page(
+        request,
+        "important.html",
+        f"Important people of {found.name}",
+        tenant=found,
+        rows=rows,
+        error=error,
+        name=name,
+        reason=reason,
+        may_mark=technician.has_role(Role.TECHNICIAN),
+    )
+
+
+def _tenant(request: HttpRequest, slug: str) -> Tenant:
+    return get_object_or_404(tenants_of(technician_of(request)), slug=slug)
