@@ -86,7 +86,7 @@ def _unproven(steps: list[Step]) -> str:
 
 def without_proof(step: Step) -> str:
     """Return what one action lacks, in one sentence; empty if nothing."""
-    what = f"“{catalog.get(step.action).title}” for {step.target_name}"
+    what = f"“{catalog.get(step.action).title}” for {step.spoken_target}"
     if step.status == Step.Status.FAILED:
         return f"{what} failed: {step.error}"
     if settling.was_told_done(step):
@@ -112,7 +112,7 @@ def _containment_undone(case: Case, steps: list[Step]) -> str:
     if case.verdict != Verdict.TRUE_POSITIVE:
         return ""
     undone = [
-        f"“{catalog.get(step.action).title}” for {step.target_name}"
+        f"“{catalog.get(step.action).title}” for {step.spoken_target}"
         for step in steps
         if step.status == Step.Status.ROLLED_BACK and catalog.get(step.action).is_containment
     ]

@@ -77,6 +77,6 @@ def _record(job: Job, seen: ReadBack) -> None:
         title = catalog.get(step.action).title
         stuck.also_needs(
             case,
-            f"“{title}” for {step.target_name} took effect after all, when it had been given up: "
+            f"“{title}” for {step.spoken_target} took effect after all, when it had been given up: "
             "keep it, or undo it.",
         )

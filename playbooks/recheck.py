@@ -156,7 +156,7 @@ def _say_unseen(step: Step, why: str) -> None:
 
 
 def _unseen(step: Step) -> str:
-    return f"“{catalog.get(step.action).title}” for {step.target_name}: {step.error}"
+    return f"“{catalog.get(step.action).title}” for {step.spoken_target}: {step.error}"
 
 
 def _seen_again(step: Step) -> None:
@@ -186,7 +186,7 @@ def _reopen(step: Step, words: str) -> None:
     case.reopened_count += 1
     case.save(update_fields=["contained_at", "reopened_count"])
     _open_again(case)
-    lost = f"“{catalog.get(step.action).title}” for {step.target_name} no longer holds: {words}"
+    lost = f"“{catalog.get(step.action).title}” for {step.spoken_target} no longer holds: {words}"
     stuck.also_needs(case, lost)
     if not _undoings(step).exclude(called_at=None).exists():
         # An undoing that failed and yet had its effect says nothing about the playbook.

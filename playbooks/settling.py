@@ -96,7 +96,7 @@ def words(step: Step) -> str:
 
 def asked(step: Step) -> str:
     """Return how a case names a step that it waits for a person to look at."""
-    return f"“{catalog.get(step.action).title}” for {step.target_name}: {step.error}"
+    return f"“{catalog.get(step.action).title}” for {step.spoken_target}: {step.error}"
 
 
 def go_on(case: Case, waits_for: str) -> None:

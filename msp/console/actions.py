@@ -56,7 +56,12 @@ def actor_of(technician: Technician) -> str:
 def decide(
     approval: Approval, *, actor: Technician, approve: bool, sha256: str, comment: str
 ) -> None:
-    """Record the technician's decision on the plan with this hash; ApprovalError if it can't be."""
+    """Record the technician's decision on the plan with this hash; ApprovalError if it can't be.
+
+    ConsoleError for a rejection without a reason.
+    """
+    if not (approve or comment.strip()):
+        raise ConsoleError("Say why you reject it: the reason is kept in the ledger.")
     with writing(actor, approval.tenant_id):
         replanning.before_deciding(approval.id)
     with writing(actor, approval.tenant_id):

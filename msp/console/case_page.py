@@ -77,6 +77,11 @@ class CasePage:
         return goes_on or any(plan.is_live for plan in self.plans)
 
     @property
+    def needs(self) -> str:
+        """Return what is needed of a person now."""
+        return selectors.needed_now(self.case, len({plan.row.id for plan, _ in self.waiting}))
+
+    @property
     def waiting(self) -> list[tuple[PlanView, ApprovalView]]:
         """Return the plans that wait for an approval."""
         return [(plan, approval) for plan in self.plans for approval in plan.open_approvals]

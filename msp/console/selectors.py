@@ -13,7 +13,7 @@ from msp.console import words
 from msp.console.words import Word
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
-from playbooks.approvals import besides_deciding
+from playbooks.approvals import besides_deciding, to_decide
 from playbooks.models import Approval, Tier
 from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
 
@@ -70,19 +70,24 @@ class TenantRow:
 
 
 def queue() -> list[QueueRow]:
-    """Return the cases that need a person: approvals first, then by risk, then the oldest."""
+    """Return the cases that need a person, the riskiest first.
+
+    Of equal ones those that only wait for a decision come first, then the oldest.
+    """
     cases = list(
         Case.in_scope()
         .filter(status__in=FOR_A_PERSON)
         .select_related("tenant", "account__person")
         .order_by("-risk", "opened_at")[:QUEUE_LENGTH]
     )
-    approvals = {row.plan.case_id: row for row in reversed(pending_approvals(cases))}
-    rows = [_queue_row(case, approvals.get(case.id)) for case in cases]
-    return sorted(rows, key=lambda row: row.approval is None)
+    pending: dict[uuid.UUID, list[Approval]] = {case.id: [] for case in cases}
+    for approval in pending_approvals(cases):
+        pending[approval.plan.case_id].append(approval)
+    rows = [_queue_row(case, pending[case.id]) for case in cases]
+    return sorted(rows, key=lambda row: (-row.case.risk, row.approval is None))
 
 
-def _queue_row(case: Case, approval: Approval | None) -> QueueRow:
+def _queue_row(case: Case, pending: list[Approval]) -> QueueRow:
     return QueueRow(
         case=case,
         risk=words.risk(case.risk),
@@ -90,17 +95,27 @@ def _queue_row(case: Case, approval: Approval | None) -> QueueRow:
         confidence=str(case.verdict_detail.get("confidence", "")),
         status=words.CASES[Case.Status(case.status)],
         who=who(case),
-        needs=_needs(case, approval),
-        approval=approval,
+        needs=_needs(case, pending),
+        approval=pending[0] if pending else None,
     )
 
 
-def _needs(case: Case, approval: Approval | None) -> str:
-    if approval is not None:
-        asked = f"Approve or reject: {words.ASKED.get(Tier(approval.tier), 'somebody')} is asked."
-        unsent = "Nobody could be reached." if approval.send_error else ""
-        return " ".join(filter(None, [asked, unsent, besides_deciding(case)]))
-    return case.needs or "Look into it."
+def _needs(case: Case, pending: list[Approval]) -> str:
+    if not pending:
+        return besides_deciding(case) or "Look into it."
+    first, plans = pending[0], len({row.plan_id for row in pending})
+    what = f" {plans} plans" if plans > 1 else ""
+    asked = f"Approve or reject{what}: {words.ASKED.get(Tier(first.tier), 'somebody')} is asked."
+    unsent = "Nobody could be reached." if first.send_error else ""
+    return " ".join(filter(None, [asked, unsent, besides_deciding(case)]))
+
+
+def needed_now(case: Case, waiting: int) -> str:
+    """Return what a case needs of a person, while `waiting` of its plans wait for a decision.
+
+    What is kept with the case was counted when its plans were made.
+    """
+    return " ".join(filter(None, [to_decide(waiting) if waiting else "", besides_deciding(case)]))
 
 
 def pending_approvals(cases: list[Case] | None = None) -> list[Approval]:

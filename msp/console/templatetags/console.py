@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from msp.console import words
+from playbooks.agreement import Measured
 
 register = template.Library()
 
@@ -47,6 +48,15 @@ def moment(at: dt.datetime | None) -> SafeString | str:
 def short(sha256: str) -> str:
     """Return the start of a hash, enough to compare by eye."""
     return sha256[:12]
+
+
+@register.filter
+def agreement(measured: Measured) -> str:
+    """Return how many of a playbook's runs nothing speaks against: ``1 of 2 runs (50 %)``."""
+    if not measured.runs:
+        return "No run yet"
+    runs = f"{measured.runs} run{'s' * (measured.runs != 1)}"
+    return f"{measured.runs - measured.against} of {runs} ({measured.percent} %)"
 
 
 @register.filter

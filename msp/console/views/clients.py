@@ -31,7 +31,7 @@ def tenants(request: HttpRequest) -> HttpResponse:
     return page(
         request,
         "tenants.html",
-        "Tenants",
+        "Clients",
         rows=selectors.tenant_rows(technician),
         everything_stopped=selectors.everything_stopped(),
         may_turn_all=technician.has_role(Role.ADMIN) and technician.sees_all_tenants,

@@ -201,7 +201,7 @@ def test_the_waits_of_a_client_show_what_holds_and_keep_what_is_changed(browser,
         },
     }  # fmt: skip
     page = _page(client, tenant)
-    assert "12 h to answer, the next contact after 8 h; then a technician may answer" in page
+    assert "12 h to answer, the next contact after 8 h; then an approver may answer" in page
     with scope.tenant(tenant.id):
         assert rules.in_force().approvals["client"].hours == 12
 

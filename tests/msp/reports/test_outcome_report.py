@@ -312,7 +312,7 @@ def test_hostile_names_stay_text(db):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--tenant", "nobody", "--month", MONTH], "There is no tenant 'nobody'"),
+        (["--tenant", "nobody", "--month", MONTH], "There is no client 'nobody'"),
         (["--tenant", "acme", "--month", "2026-13"], "is not a month"),
         (["--tenant", "acme", "--month", "March"], "is not a month"),
         (["--tenant", "acme", "--month", "2098-01"], "has not begun"),
