@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import alarms, checking, connections
+from integrations import alarms, checking, connections, taking_again
 from integrations.models import Connection, HealthAlarm
 from msp.console.errors import ConsoleError
 from msp.staff.access import writing
@@ -40,6 +40,7 @@ from tenants.models import (
     Installation,
     MatchDecision,
     MatchDoubt,
+    RawRecord,
     Tenant,
     Verdict,
 )
@@ -365,6 +366,15 @@ def move_contact(contact: Contact, *, actor: Technician, is_earlier: bool) -> No
     """Have a contact asked one place earlier or later; ContactError for one who isn't asked."""
     with writing(actor, contact.tenant_id):
         contacts.move(contact.id, is_earlier=is_earlier, actor=actor_of(actor))
+
+
+def take_record_again(record: RawRecord, *, actor: Technician) -> bool:
+    """Take a quarantined record in; False where that was done before.
+
+    HoldfastError says why it still can't be read.
+    """
+    with writing(actor, record.tenant_id):
+        return taking_again.take_again(record.id, actor=actor_of(actor))
 
 
 def check_connection(connection: Connection, *, actor: Technician) -> None:

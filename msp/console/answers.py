@@ -36,6 +36,9 @@ def in_words(gatherer: str, facts: Facts) -> str:
 def _told(name: str, value: Any) -> str:
     if isinstance(value, list):
         return _listed_as(name.replace("_", " "), value)
+    if isinstance(value, Mapping):
+        called = value.get("name") or value.get("subject") or "known"
+        return f"{name.replace('_', ' ')}: {called}" if value else f"no {name.replace('_', ' ')}"
     if isinstance(value, bool):
         value = "yes" if value else "no"
     is_short = isinstance(value, int | float | str)

@@ -128,7 +128,7 @@ def read(case: Case, actor: str) -> CasePage:
         missing=detail.get("missing", []),
         plans=plan_views.of_case(case, actor),
         evidence=[
-            EvidenceView(row, _answer(row), evidence.content_hash(row) == row.sha256)
+            EvidenceView(row, answer(row), evidence.content_hash(row) == row.sha256)
             for row in case.evidence.order_by("asked_at", "id")
         ],
         findings=[
@@ -157,7 +157,8 @@ def _only_expires(report: Report) -> bool:
     return report.judged.status == Status.ATTENTION and kinds == {HealthAlarm.Kind.EXPIRY}
 
 
-def _answer(row: Evidence) -> str:
+def answer(row: Evidence) -> str:
+    """Return what a piece of evidence says, in one line."""
     facts = row.answer.get("facts") if row.is_available else None
     return (answers.in_words(row.gatherer, facts) if facts else "") or row.summary
 

@@ -214,7 +214,7 @@ def quarantined() -> QuerySet[RawRecord]:
     """Return the records that could not be read, the newest first, without their bodies."""
     return (
         RawRecord.in_scope()
-        .filter(outcome=RawRecord.Outcome.QUARANTINED)
+        .filter(outcome=RawRecord.Outcome.QUARANTINED, taken_again=None)
         .select_related("tenant")
         .defer("body")
         .order_by("-received_at")

@@ -181,6 +181,7 @@ _LEDGER = {
     "connection.alarm": Word("Connection needs attention", "warn"),
     "connection.alarm_over": Word("Alarm is over", "good"),
     "connection.alarm_accepted": Word("Alarm accepted", "info"),
+    "record.taken_again": Word("Record taken in out of quarantine", "info"),
     "work.stuck": Word("Work fails again and again", "bad"),
     "tenant.actions_stopped": Word("Actions stopped (kill switch)", "bad"),
     "tenant.actions_started": Word("Actions allowed again", "good"),
@@ -269,8 +270,8 @@ def not_needed(plan: Plan) -> list[NotNeeded]:
 
 def rule_of(plan: Plan, key: str) -> str:
     """Return the id of the rule that gave a step its tier; empty where none is told."""
-    told = (step for step in plan.document.get("steps", []) if step["id"] == key)
-    return str(next(told, {}).get("tier_rule", {}).get("id", ""))
+    told = [step for step in plan.document.get("steps", []) if step["id"] == key]
+    return str(told[0].get("tier_rule", {}).get("id", "")) if told else ""
 
 
 def of_step(row: Step, rule: str = "") -> Word:

@@ -14,6 +14,12 @@ from playbooks.agreement import Measured
 
 register = template.Library()
 
+_STEPS = ("connect", "test", "rules")
+_FIELDS = {
+    "slug": "Short name",
+    "contact_name": "Contact",
+    "contact_email": "The contact’s e-mail address",
+}
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -63,6 +69,16 @@ def agreement(measured: Measured) -> str:
 def words_of(name: str) -> str:
     """Return a name of the machine's as words: ``risk_detections`` as ``risk detections``."""
     return name.replace("_", " ").replace("-", " ")
+
+
+@register.filter
+def field_name(name: str) -> str:
+    """Return a field as its form labels it; empty for a step, which its message names itself."""
+    if name in _STEPS:
+        return ""
+    connector, _, setting = name.rpartition(".")
+    told = _FIELDS.get(name) or setting.replace("_", " ").capitalize()
+    return f"{words.provider(connector)}, {told.lower()}" if connector else told
 
 
 @register.filter

@@ -133,7 +133,12 @@ def test_what_a_vendor_wrote_is_shown_as_text(browser, rows: Rows) -> None:
 
 
 def test_evidence_is_one_click_away_and_keeps_its_hash(browser, rows: Rows) -> None:
-    told = json.loads(_text(browser(Role.VIEWER), f"/admin/evidence/{rows.evidence.id}/"))
+    client = browser(Role.VIEWER)
+    page = _text(client, f"/admin/evidence/{rows.evidence.id}/")
+    for said in ("2 rules; suspicious: “..” deletes the mail.", rows.evidence.sha256, "Unchanged"):
+        assert said in page
+    assert f"/admin/cases/{rows.case.id}/" in page
+    told = json.loads(_text(client, f"/admin/evidence/{rows.evidence.id}/?raw=1"))
     with scope.tenant(rows.tenant.id):
         kept = Evidence.objects.get(id=rows.evidence.id)
         assert told["sha256"] == content_hash(kept)
