@@ -199,7 +199,7 @@ def test_an_earlier_version_is_restored_by_its_hash_too(tmp_path, tenant) -> Non
     assert "has no version '7.7'. Versions: " in _refused(
         "restore", CONTAIN, "7.7", "--tenant", tenant.slug
     )
-    assert "no tenant 'nobody'" in _refused("restore", CONTAIN, "99", "--tenant", "nobody")
+    assert "no client 'nobody'" in _refused("restore", CONTAIN, "99", "--tenant", "nobody")
     with scope.tenant(tenant.id):
         rows = LedgerEntry.objects.filter(kind="playbook.activated").order_by("id")
         assert [row.body["playbook"]["version"] for row in rows] == ["99", ours.version]

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations import health_report
-from msp.console import actions, case_page, selectors, words
+from msp.console import actions, case_page, connection_actions, selectors, words
 from msp.console.errors import ConsoleError
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
@@ -192,7 +192,7 @@ def take_again(request: HttpRequest, record_id: uuid.UUID) -> HttpResponse:
     """Take a quarantined record in, now that what kept it out is mended."""
     record = _quarantined(record_id)
     try:
-        is_new = actions.take_record_again(record, actor=technician_of(request))
+        is_new = connection_actions.take_record_again(record, actor=technician_of(request))
     except HoldfastError as error:
         messages.error(request, str(error))
     else:

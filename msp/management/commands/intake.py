@@ -16,7 +16,7 @@ from tenants.selectors import tenant_by_slug
 
 
 class Command(BaseCommand):
-    help = "Take a file of records (JSON, NDJSON, log lines or recorded exchanges) into a tenant."
+    help = "Take a file of records (JSON, NDJSON, log lines or recorded exchanges) into a client."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file, and whose and what it is."""
