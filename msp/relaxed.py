@@ -21,7 +21,7 @@ def by_demo() -> str:
         return ""
     return (
         f"The settings of the demo are on: {', and '.join(told)}. Connect no real client here: "
-        f"run `make clean` first, or remove {demo_settings.path_in(settings.VAR_DIR)} and start "
+        f"run “make clean” first, or remove {demo_settings.path_in(settings.VAR_DIR)} and start "
         "Holdfast again."
     )
 

@@ -236,7 +236,7 @@ class ConnectionAdmin(TenantAdmin):
 class ReportAdmin(TenantAdmin):
     """Reports, as PDF."""
 
-    nothing_yet = "`manage.py report outcome` makes one."
+    nothing_yet = "“manage.py report outcome” makes one."
     list_display = ("client", "kind", "period", "made", "pdf_link")
     list_display_links = None
     list_filter = (TenantFilter, "kind", "period")
@@ -284,7 +284,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     least_role = Role.ADMIN
     nothing_yet = (
-        "A machine gets its key with `manage.py apikey create NAME --scope licensing:read`, which "
+        "A machine gets its key with “manage.py apikey create NAME --scope licensing:read”, which "
         "shows it once."
     )
     list_display = ("name", "prefix", "scopes", "created_at", "expires_at", "revoked_at")

@@ -218,7 +218,7 @@ def test_a_technician_approves_a_plan_with_two_clicks(
     page.fill("[name=login]", "mira")
     page.fill("[name=password]", PASSWORD)
     page.click("button[type=submit]")
-    page.click(f"tr:has-text('{rows.tenant.name}') a.hf-strong >> nth=0")
+    page.click(f"tr:has-text('{rows.tenant.name}') a.hf-strong:has-text('{rows.case.title}')")
     page.click("button:has-text('Approve')")
     page.wait_for_selector("text=Approved. The plan goes on now.")
     assert page.locator("text=technician:").count() == 0
