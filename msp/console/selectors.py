@@ -1,6 +1,7 @@
 """What the console's lists show. Everything here reads in the technician's reading scope."""
 
 import datetime as dt
+import re
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ BY_ITSELF = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.RESPONDING)
 # A routine that was put off goes on by itself only from its time on.
 _GOES_ON = Q(status__in=BY_ITSELF) & ~Q(status=Case.Status.NEW, request__has_key="at")
 QUEUE_LENGTH = 200
+_COUNTED = re.compile(r"Approve or reject \d+ plans?\.")
 # What is shown of a quarantined record: enough to see what is wrong with it, and no more.
 BODY_SHOWN_BYTES = 20_000
 
@@ -115,7 +117,10 @@ def needed_now(case: Case, waiting: int) -> str:
 
     What is kept with the case was counted when its plans were made.
     """
-    return " ".join(filter(None, [to_decide(waiting) if waiting else "", besides_deciding(case)]))
+    if not waiting:
+        return besides_deciding(case)
+    told = _COUNTED.sub(to_decide(waiting), case.needs)
+    return told if "Approve or reject" in told else f"{to_decide(waiting)} {told}".strip()
 
 
 def pending_approvals(cases: list[Case] | None = None) -> list[Approval]:

@@ -187,7 +187,7 @@ def _course(
     if case.contained_at:
         moments.append(Moment(case.contained_at, "Contained: every step had been checked."))
     if case.closed_at:
-        moments.append(Moment(case.closed_at, f"{_state(case)}."))
+        moments.append(Moment(case.closed_at, "Closed."))
     return sorted((m for m in moments if m.at <= span.made_at), key=lambda moment: moment.at)
 
 

@@ -96,7 +96,7 @@ def fill(tenant: Tenant) -> Rows:
             "approval.requested",
             actor="engine",
             case_id=case.id,
-            subject=f"technician for plan {plan.sha256[:12]}",
+            subject=f"{Tier.TECHNICIAN.label} for plan {plan.sha256[:12]}",
         )
         quiet = _quiet_case(account)
         _onboarding(tenant)

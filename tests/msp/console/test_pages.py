@@ -73,6 +73,7 @@ def test_the_case_page_says_what_happened_why_and_what_waits(browser, rows: Rows
         "2 rules; suspicious: “..” deletes the mail.",
         "Revoke all sign-in sessions: priya.shah@northwind-dental.example",
         rows.plan.sha256,
+        f"An approver, for plan {rows.plan.sha256[:12]}",
     ):
         assert said in page, said
 
@@ -103,7 +104,7 @@ def test_how_many_plans_wait_is_counted_now(browser, rows: Rows) -> None:
     with scope.tenant(rows.tenant.id):
         needs = "Look at the mailbox. Approve or reject 2 plans."
         Case.objects.filter(id=rows.case.id).update(needs=needs)
-    assert "Approve or reject 1 plan. Look at the mailbox." in _text(client, address)
+    assert "Look at the mailbox. Approve or reject 1 plan." in _text(client, address)
     with scope.tenant(rows.tenant.id):
         Approval.objects.filter(id=rows.approval.id).update(decision="approved")
     page = _text(client, address)
