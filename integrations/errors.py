@@ -12,6 +12,7 @@ ConnectionMisconfigured        a connection's settings can't work; says which an
 DeliveryRefused                what was sent to us is not taken; says why
 AlarmError                     an alarm can't be accepted as asked
 NoticeRefused                  a notice is nothing that was asked for
+StillUnreadable                a record of the quarantine can't be taken in yet; says why
 UnknownConnector, UnknownFeed, UnknownAction
 """
 
@@ -52,6 +53,10 @@ class Unavailable(VendorError):
 
 class OutcomeUnknown(VendorError):
     """The request was sent and no answer came: it is settled by reading back, never by a retry."""
+
+
+class StillUnreadable(HoldfastError):
+    """A record of the quarantine can't be taken in yet; the message says why."""
 
 
 class ConnectionMisconfigured(HoldfastError):

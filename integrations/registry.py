@@ -4,6 +4,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
+from integrations import catalog
 from integrations.connectors.active_directory.manifest import MANIFEST as ACTIVE_DIRECTORY
 from integrations.connectors.ansible_hosts.manifest import MANIFEST as ANSIBLE_HOSTS
 from integrations.connectors.crowdstrike.manifest import MANIFEST as CROWDSTRIKE
@@ -57,7 +58,7 @@ def action(connector_id: str, name: str) -> Action:
     for implementation in connector(connector_id).actions:
         if implementation.name == name:
             return implementation
-    raise UnknownAction(f"{connector(connector_id).title} can't do this ({name}).")
+    raise UnknownAction(f"{connector(connector_id).title} can't do “{_called(name)}”.")
 
 
 @cache
@@ -66,7 +67,15 @@ def gatherer(connector_id: str, name: str) -> Gatherer:
     for implementation in connector(connector_id).gatherers:
         if implementation.name == name:
             return implementation
-    raise UnknownAction(f"{connector(connector_id).title} can't answer this ({name}).")
+    raise UnknownAction(f"{connector(connector_id).title} can't answer “{_called(name)}”.")
+
+
+def _called(name: str) -> str:
+    """Return what people call an action; its name where the catalog doesn't know it."""
+    try:
+        return catalog.get(name).title
+    except UnknownAction:
+        return name
 
 
 def offers(connector_id: str, name: str) -> bool:

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from msp.appliance import demo_settings
 from msp.appliance.secrets import installation_secrets
 from msp.console.look import UNFOLD as UNFOLD
 from msp.notifications.mail_server import mail_server
@@ -20,10 +21,18 @@ _SECRETS = installation_secrets(VAR_DIR)
 SECRET_KEY = _SECRETS.django_key
 VAULT_KEYS = _SECRETS.vault_keys
 
+# What the demo set for its state; the environment has precedence.
+DEMO_SETTINGS = {
+    name: value for name, value in demo_settings.read(VAR_DIR).items() if name not in os.environ
+}
+
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("HOLDFAST_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("HOLDFAST_ORIGINS", "").split(",") if o]
-HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = os.environ.get("HOLDFAST_ALLOW_PRIVATE_ENDPOINTS") == "1"
+HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = (
+    os.environ.get("HOLDFAST_ALLOW_PRIVATE_ENDPOINTS")
+    or DEMO_SETTINGS.get("HOLDFAST_ALLOW_PRIVATE_ENDPOINTS")
+) == "1"
 # How long a worker may hold work before another takes it over, in seconds.
 WORK_LEASE_SECONDS = float(os.environ.get("HOLDFAST_WORK_LEASE_SECONDS", "30"))
 # How many feeds are read at once, by all workers together: fewer than these have threads, so
@@ -163,7 +172,9 @@ ACCOUNT_ADAPTER = "msp.staff.adapter.ClosedSignup"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ADAPTER = "msp.staff.adapter.SealedMfa"
 # Whether decisions on plans need a second sign-in factor.
-REQUIRE_MFA = os.environ.get("HOLDFAST_REQUIRE_MFA") != "0"
+REQUIRE_MFA = (
+    os.environ.get("HOLDFAST_REQUIRE_MFA") or DEMO_SETTINGS.get("HOLDFAST_REQUIRE_MFA")
+) != "0"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True

@@ -137,7 +137,10 @@ def why_not(mode: str, measured: Measured) -> str:
     if minimum is None:
         return ""
     if measured.runs < minimum.runs:
-        return f"{mode} needs {minimum.runs} runs in {WINDOW.days} days; there are {measured.runs}."
+        are = "is" if measured.runs == 1 else "are"
+        return (
+            f"{mode} needs {minimum.runs} runs in {WINDOW.days} days; there {are} {measured.runs}."
+        )
     if measured.percent < minimum.percent:
         return (
             f"{mode} needs {minimum.percent} % agreement; it is {measured.percent} % "

@@ -263,9 +263,9 @@ def why_not_approve(approval: Approval, actor: str) -> str:
             tier=Tier.TECHNICIAN, stands_in_for="", decision=Approval.Decision.APPROVED
         )
         if not first.exists():
-            return "The first technician has to approve before the second."
+            return "The first approver has to approve before the second."
         if first.filter(decided_by=actor).exists():
-            return "You approved as the first technician: a second person must."
+            return "You approved as the first approver: a second person must."
     if actor == plan.requested_by and not _one_is_enough(approval):
         return "You asked for this plan: somebody else has to approve it."
     return ""

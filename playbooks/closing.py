@@ -73,7 +73,7 @@ def _containment_undone(case: Case, steps: list[Step]) -> str:
     if case.verdict != Verdict.TRUE_POSITIVE:
         return ""
     undone = [
-        f"“{catalog.get(step.action).title}” for {step.target_name}"
+        f"“{catalog.get(step.action).title}” for {step.spoken_target}"
         for step in steps
         if step.status == Step.Status.ROLLED_BACK and catalog.get(step.action).is_containment
     ]

@@ -137,6 +137,6 @@ def _in_words(told: Sequence[Step]) -> str:
         by_reason.setdefault(step.held_why, []).append(step)
     lines = []
     for why, steps in by_reason.items():
-        what = f"“{catalog.get(steps[0].action).title}” for {steps[0].target_name}"
+        what = f"“{catalog.get(steps[0].action).title}” for {steps[0].spoken_target}"
         lines.append(f"{what} {'and others wait' if len(steps) > 1 else 'waits'}: {why}")
     return " ".join(lines)

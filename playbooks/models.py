@@ -17,6 +17,11 @@ class Tier(models.TextChoices):
     FORBIDDEN = "forbidden"
 
 
+def spoken_target(kind: str, name: str) -> str:
+    """Return a target as a sentence names it; a mail rule, which may be called “.”, in quotes."""
+    return f"“{name}”" if kind == "mailbox_rule" else name
+
+
 class PlaybookVersion(models.Model):
     """A playbook as it was when it was used: immutable, hashed, the same for all tenants."""
 
@@ -362,6 +367,11 @@ class Step(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.key} {self.status}"
+
+    @property
+    def spoken_target(self) -> str:
+        """Return its target as a sentence names it."""
+        return spoken_target(self.target_kind, self.target_name)
 
     @property
     def holds(self) -> bool:

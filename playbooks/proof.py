@@ -25,7 +25,7 @@ def newest_steps(case: Case) -> list[Step]:
 
 def without_proof(step: Step) -> str:
     """Return what one action lacks, in one sentence; empty if nothing."""
-    what = f"“{catalog.get(step.action).title}” for {step.target_name}"
+    what = f"“{catalog.get(step.action).title}” for {step.spoken_target}"
     if step.status == Step.Status.FAILED:
         return f"{what} failed: {step.error}"
     if witness.was_told_done(step):
@@ -63,14 +63,14 @@ def only_said_once(steps: list[Step]) -> list[str]:
 
 def unseen(step: Step) -> str:
     """Say of a step that was proven that it can't be read back again."""
-    return f"“{catalog.get(step.action).title}” for {step.target_name}: {step.error}"
+    return f"“{catalog.get(step.action).title}” for {step.spoken_target}: {step.error}"
 
 
 def late(step: Step) -> str:
     """Say of a step that had been given up that it took effect after all."""
     return (
-        f"“{catalog.get(step.action).title}” for {step.target_name} took effect after all, when it "
-        "had been given up: keep it, or undo it."
+        f"“{catalog.get(step.action).title}” for {step.spoken_target} took effect after all, when "
+        "it had been given up: keep it, or undo it."
     )
 
 

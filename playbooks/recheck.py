@@ -198,7 +198,7 @@ def _reopen(step: Step, words: str) -> None:
     case.reopened_count += 1
     case.save(update_fields=["contained_at", "reopened_count"])
     _open_again(case)
-    lost = f"“{catalog.get(step.action).title}” for {step.target_name} no longer holds: {words}"
+    lost = f"“{catalog.get(step.action).title}” for {step.spoken_target} no longer holds: {words}"
     stuck.also_needs(case, lost)
     if not _undoings(step).exclude(called_at=None).exists():
         # An undoing that failed and yet had its effect says nothing about the playbook.

@@ -53,7 +53,11 @@ def _of(playbook: Playbook, facts: Mapping[str, Any]) -> list[Line]:
     lines = [line for row in playbook.results for line in _lines(row, facts, lacking)]
     titles = {step.id: catalog.get(step.uses).title for step in playbook.steps}
     return lines + [
-        Line(item["step"], f"“{titles[item['step']]}” got no answer: {item['reason']}.", _LOOK)
+        Line(
+            item["step"],
+            f"“{titles[item['step']]}” got no answer: {str(item['reason']).rstrip('.')}.",
+            _LOOK,
+        )
         for item in missing
     ]
 

@@ -186,7 +186,7 @@ def _tell_if_unsettled(run: Run) -> None:
         intended_at__lt=timezone.now() - _LONGEST_UNSETTLED,
     ).first()
     if step is not None and case.status == Case.Status.RESPONDING:
-        what = f"“{catalog.get(step.action).title}” for {step.target_name}"
+        what = f"“{catalog.get(step.action).title}” for {step.spoken_target}"
         stuck.call(case, f"It is not known yet whether {what} was done: {run.note}")
 
 

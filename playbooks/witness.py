@@ -37,7 +37,7 @@ def words(step: Step) -> str:
 
 def asked(step: Step) -> str:
     """Return how a case asks a person to look at a step."""
-    return f"“{catalog.get(step.action).title}” for {step.target_name}: {step.error} {_LOOK}"
+    return f"“{catalog.get(step.action).title}” for {step.spoken_target}: {step.error} {_LOOK}"
 
 
 def _is_settled(step: Step) -> bool:

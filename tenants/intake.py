@@ -101,7 +101,7 @@ def take(
     `listing` is the reading of a list that they are of; it notes which of it are there.
     """
     scope.require_tenant_id()
-    _one_at_a_time(connector)
+    one_at_a_time(connector)
     outcome = Outcome()
     source = _Source(connector, listing)
     batch: list[_Item] = []
@@ -118,7 +118,7 @@ def take(
     return outcome
 
 
-def _one_at_a_time(connector: str) -> None:
+def one_at_a_time(connector: str) -> None:
     """Make intakes of one tenant and connector follow each other, so that counts are exact."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -14,4 +14,4 @@ def tenant_by_slug(slug: str) -> Tenant:
         return tenant
     slugs = list(Tenant.objects.order_by("slug").values_list("slug", flat=True)[: _SHOWN + 1])
     known = ", ".join(slugs[:_SHOWN]) + (" …" if len(slugs) > _SHOWN else "")
-    raise TenantNotFound(f"There is no tenant {slug!r}. Tenants: {known or 'none yet'}.")
+    raise TenantNotFound(f"There is no client {slug!r}. Clients: {known or 'none yet'}.")

@@ -49,7 +49,7 @@ def get(name: str) -> dict[str, str]:
     try:
         secret = Secret.objects.get(name=name)
     except Secret.DoesNotExist:
-        raise VaultError(f"There is no secret {name!r} in this tenant: enter it again.") from None
+        raise VaultError(f"There is no secret {name!r} of this client: enter it again.") from None
     return open_secret(secret)
 
 

@@ -3,6 +3,7 @@
 ApplianceError
 ├── EmbeddedDatabaseError   the embedded PostgreSQL cannot be made, started or reached
 ├── AlreadyRunning          another process of this installation holds the place
+├── DemoSettingsUnusable    the demo's settings in the state directory can't be trusted
 └── ProcessFailed           a supervised process did not become ready
 """
 
@@ -19,6 +20,10 @@ class EmbeddedDatabaseError(ApplianceError):
 
 class AlreadyRunning(ApplianceError):
     """Another process of this installation holds the place."""
+
+
+class DemoSettingsUnusable(ApplianceError):
+    """The demo's settings in the state directory can't be trusted."""
 
 
 class ProcessFailed(ApplianceError):

@@ -9,8 +9,6 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import alarms, checking, connections
-from integrations.models import Connection, HealthAlarm
 from msp.console.errors import ConsoleError
 from msp.staff.access import writing
 from msp.staff.models import Technician
@@ -56,7 +54,12 @@ def actor_of(technician: Technician) -> str:
 def decide(
     approval: Approval, *, actor: Technician, approve: bool, sha256: str, comment: str
 ) -> None:
-    """Record the technician's decision on the plan with this hash; ApprovalError if it can't be."""
+    """Record the technician's decision on the plan with this hash; ApprovalError if it can't be.
+
+    ConsoleError for a rejection without a reason.
+    """
+    if not (approve or comment.strip()):
+        raise ConsoleError("Say why you reject it: the reason is kept in the ledger.")
     with writing(actor, approval.tenant_id):
         replanning.before_deciding(approval.id)
     with writing(actor, approval.tenant_id):
@@ -342,45 +345,6 @@ def move_contact(contact: Contact, *, actor: Technician, is_earlier: bool) -> No
     """Have a contact asked one place earlier or later; ContactError for one who isn't asked."""
     with writing(actor, contact.tenant_id):
         contacts.move(contact.id, is_earlier=is_earlier, actor=actor_of(actor))
-
-
-def check_connection(connection: Connection, *, actor: Technician) -> None:
-    """Have a connection checked now."""
-    with writing(actor, connection.tenant_id):
-        checking.check_now(connection)
-
-
-def change_connection(
-    connection: Connection,
-    *,
-    actor: Technician,
-    settings: Mapping[str, str],
-    secrets: Mapping[str, str],
-    expires_at: dt.datetime | None,
-    replaces: bool,
-) -> None:
-    """Correct a connection, or replace it; ConnectionMisconfigured says what can't work."""
-    with writing(actor, connection.tenant_id):
-        connections.change(
-            connection.id,
-            settings=settings,
-            secrets=secrets,
-            expires_at=expires_at,
-            actor=actor_of(actor),
-            replaces=replaces,
-        )
-
-
-def set_connection_paused(connection: Connection, *, actor: Technician, paused: bool) -> None:
-    """Read and do nothing through a connection, or go on."""
-    with writing(actor, connection.tenant_id):
-        connections.set_paused(connection.id, paused=paused, actor=actor_of(actor))
-
-
-def accept_alarm(alarm: HealthAlarm, *, actor: Technician, why: str) -> None:
-    """Note that an alarm is known and may be; AlarmError where no reason is given."""
-    with writing(actor, alarm.tenant_id):
-        alarms.accept(alarm.id, actor=actor_of(actor), why=why)
 
 
 def decide_match(

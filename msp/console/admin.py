@@ -38,9 +38,13 @@ class TenantFilter(SimpleListFilter):
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """A list and a page for each row, for technicians from `least_role` on; never a form."""
+    """A list and a page for each row, for technicians from `least_role` on; never a form.
+
+    `nothing_yet` is what an empty list says about where its rows come from.
+    """
 
     least_role = Role.VIEWER
+    nothing_yet = ""
     actions = None
     list_per_page = 50
 
@@ -91,6 +95,12 @@ class TenantAdmin(ReadOnlyAdmin):
     """Rows of clients: row-level security shows those of the technician's own."""
 
     list_select_related: tuple[str, ...] = ("tenant",)
+    readonly_fields = ("client",)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Return the fields of a row's page, where a tenant is called a client."""
+        names = [name for name in super().get_fields(request, obj) if name != "client"]
+        return ["client" if name == "tenant" else name for name in names]
 
     @display(description="client", ordering="tenant__name")
     def client(self, row: Any) -> SafeString:
@@ -105,6 +115,7 @@ def _link(name: str, key: Any, label: str) -> SafeString:
 class CaseAdmin(TenantAdmin):
     """All cases; one opens as its own page."""
 
+    nothing_yet = "A case is opened by the first alert, or by a routine that somebody starts."
     list_display = ("what", "client", "risk", "level", "verdict_word", "state", "opened")
     list_display_links = None
     list_filter = (TenantFilter, "status", "severity_id", "verdict")
@@ -150,6 +161,7 @@ class CaseAdmin(TenantAdmin):
 class FindingAdmin(TenantAdmin):
     """Alerts as they were understood."""
 
+    nothing_yet = "They come with the alerts of the clients' connections."
     list_display = ("title", "client", "level", "target", "connector", "seen", "case")
     list_filter = (TenantFilter, "severity_id", "connector", "vendor_status")
     search_fields = ("title", "actor", "target", "uid")
@@ -171,6 +183,7 @@ class FindingAdmin(TenantAdmin):
 class AccountAdmin(TenantAdmin):
     """Accounts of the clients' directories."""
 
+    nothing_yet = "They come with the directories of the clients' connections."
     list_display = ("username", "person_name", "client", "kind", "sign_in", "remarks")
     list_filter = (TenantFilter, "kind", "is_enabled", "is_privileged", "provider")
     list_select_related = ("tenant", "person")
@@ -203,6 +216,7 @@ class AccountAdmin(TenantAdmin):
 class ConnectionAdmin(TenantAdmin):
     """Connections and whether they work; their secrets are shown to nobody."""
 
+    nothing_yet = "“Bring clients in” connects the first."
     list_display = ("name", "client", "connector", "health", "last_read", "error")
     list_filter = (TenantFilter, "state", "connector")
     search_fields = ("name",)
@@ -223,6 +237,7 @@ class ConnectionAdmin(TenantAdmin):
 class ReportAdmin(TenantAdmin):
     """Reports, as PDF."""
 
+    nothing_yet = "“manage.py report outcome” makes one."
     list_display = ("client", "kind", "period", "made", "pdf_link")
     list_display_links = None
     list_filter = (TenantFilter, "kind", "period")
@@ -269,6 +284,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     """Machines' credentials; `manage.py apikey` changes them."""
 
     least_role = Role.ADMIN
+    nothing_yet = (
+        "A machine gets its key with “manage.py apikey create NAME --scope licensing:read”, which "
+        "shows it once."
+    )
     list_display = ("name", "prefix", "scopes", "created_at", "expires_at", "revoked_at")
     search_fields = ("name", "prefix")
     exclude = ("sha256",)

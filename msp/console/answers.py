@@ -29,16 +29,31 @@ def in_words(gatherer: str, facts: Facts) -> str:
         return words(facts)
     known = {question.name: question.facts for question in catalog.QUESTIONS}
     told = [_told(name, facts[name]) for name in known.get(gatherer, ()) if name in facts]
-    return _joined(*told) if told else ""
+    line = _joined(*told) if any(told) else ""
+    return line[:1].upper() + line[1:]
 
 
 def _told(name: str, value: Any) -> str:
     if isinstance(value, list):
-        value = len(value)
-    elif isinstance(value, bool):
+        return _listed_as(name.replace("_", " "), value)
+    if isinstance(value, Mapping):
+        called = value.get("name") or value.get("subject") or "known"
+        return f"{name.replace('_', ' ')}: {called}" if value else f"no {name.replace('_', ' ')}"
+    if isinstance(value, bool):
         value = "yes" if value else "no"
     is_short = isinstance(value, int | float | str)
     return f"{name.removeprefix('is_').replace('_', ' ')}: {value}" if is_short else ""
+
+
+def _listed_as(nouns: str, values: Sequence[Any]) -> str:
+    """Count what is listed under a name in the plural, and name the first of it."""
+    if not values:
+        return f"no {nouns}"
+    named = [row for row in values if isinstance(row, Mapping) and row.get("name")]
+    noun = nouns[:-1] if len(values) == 1 and nouns.endswith("s") else nouns
+    if len(named) < len(values):
+        return f"{len(values)} {noun}"
+    return _listed(named, noun, _name, plural=noun)[:-1]
 
 
 def _mfa_prompts(facts: Facts) -> str:

@@ -77,6 +77,11 @@ class CasePage:
         return goes_on or any(plan.is_live for plan in self.plans)
 
     @property
+    def needs(self) -> str:
+        """Return what is needed of a person now."""
+        return selectors.needed_now(self.case, len({plan.row.id for plan, _ in self.waiting}))
+
+    @property
     def waiting(self) -> list[tuple[PlanView, ApprovalView]]:
         """Return the plans that wait for an approval."""
         return [(plan, approval) for plan in self.plans for approval in plan.open_approvals]
@@ -123,7 +128,7 @@ def read(case: Case, actor: str) -> CasePage:
         missing=detail.get("missing", []),
         plans=plan_views.of_case(case, actor),
         evidence=[
-            EvidenceView(row, _answer(row), evidence.content_hash(row) == row.sha256)
+            EvidenceView(row, answer(row), evidence.content_hash(row) == row.sha256)
             for row in case.evidence.order_by("asked_at", "id")
         ],
         findings=[
@@ -152,7 +157,8 @@ def _only_expires(report: Report) -> bool:
     return report.judged.status == Status.ATTENTION and kinds == {HealthAlarm.Kind.EXPIRY}
 
 
-def _answer(row: Evidence) -> str:
+def answer(row: Evidence) -> str:
+    """Return what a piece of evidence says, in one line."""
     facts = row.answer.get("facts") if row.is_available else None
     return (answers.in_words(row.gatherer, facts) if facts else "") or row.summary
 

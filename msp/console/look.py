@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from msp import relaxed
+
 
 def _is_admin(request: HttpRequest) -> bool:
     return getattr(request.user, "role", "") == "admin"
@@ -16,6 +18,13 @@ def _is_admin(request: HttpRequest) -> bool:
 
 def _style(_request: HttpRequest) -> str:
     return static("console/console.css")
+
+
+def _switched_off(_request: HttpRequest) -> list[str] | None:
+    """Return the label beside the technician's name, on every page."""
+    if relaxed.by_demo():
+        return ["Demo", "warning"]
+    return ["Not protected", "danger"] if relaxed.by_environment() else None
 
 
 def _icon(_request: HttpRequest) -> str:
@@ -46,6 +55,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Holdfast",
     "SITE_SYMBOL": "anchor",
     "SITE_URL": None,
+    "ENVIRONMENT": _switched_off,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
@@ -83,7 +93,7 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Clients",
                 "items": [
-                    _item("Tenants", "apartment", "console:tenants"),
+                    _item("All clients", "apartment", "console:tenants"),
                     _item(
                         "Bring clients in",
                         "person_add",

@@ -62,6 +62,15 @@ def on_their_way(technician: Technician) -> tuple[list[Progress], int]:
     return found, max(0, len(own) - _SHOWN)
 
 
+def before_start(told: Progress) -> list[str]:
+    """Return the steps that have to be done before a client can start, in words."""
+    return [
+        step.title.lower()
+        for step in told.steps
+        if step.state != "done" and step.name not in ("inventory", "start")
+    ]
+
+
 def products(told: Progress) -> list[tuple[Manifest, bool, bool]]:
     """Return every connector: whether it is chosen, and whether it is connected already."""
     chosen = {one.manifest.id: one.report is not None for one in told.chosen}

@@ -10,7 +10,7 @@ from integrations import catalog, registry
 from integrations.errors import UnknownAction
 from msp.console import plan_views, words
 from msp.console.plan_views import PlanView
-from msp.console.words import Word
+from msp.console.words import NotNeeded, Word
 from playbooks import rollback, touched, witness
 from playbooks.models import Plan, Step, Tier
 from playbooks.standing import OPEN_PLANS
@@ -62,7 +62,7 @@ class PlanPage:
     mode: str
     note: str
     steps: Sequence[StepRow]
-    skipped: Sequence[Mapping[str, str]]
+    skipped: Sequence[NotNeeded]
     objects: int
     is_open: bool
     replaced_by: Plan | None
@@ -110,12 +110,12 @@ def read(plan: Plan, actor: str) -> PlanPage:
     return PlanPage(
         row=plan,
         title=str(document["playbook"]["title"]),
-        status=words.PLANS[Plan.Status(plan.status)],
+        status=words.of_plan(plan, list(rows.values())),
         tier=words.TIERS.get(Tier(plan.tier), plan.tier),
         mode=plan.mode,
         note=run.note if run else "",
         steps=steps,
-        skipped=document.get("skipped", []),
+        skipped=words.not_needed(plan),
         objects=document.get("objects", len(steps)),
         is_open=plan.status in OPEN_PLANS,
         replaced_by=plan.replaced_by.first(),
@@ -139,7 +139,7 @@ def _step(
         title=str(told["title"]),
         target=words.target(told["target"]["kind"], told["target"]["name"]),
         provider=_provider(str(told["target"].get("provider", ""))),
-        status=words.of_step(row) if row else None,
+        status=words.of_step(row, words.rule_of(plan, row.key)) if row else None,
         why=str(why.get("words", "")),
         condition=str(why.get("condition", "")),
         facts=[(path, _shown(value)) for path, value in sorted(why.get("facts", {}).items())],

@@ -7,7 +7,7 @@ from typing import Any
 
 from msp.console import words
 from msp.console.rules_page import OUTCOMES
-from msp.console.words import Word
+from msp.console.words import NotNeeded, Word
 from playbooks import approvals, replanning, rollback
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
@@ -70,7 +70,7 @@ class PlanView:
     tier: str
     note: str
     steps: Sequence[StepView]
-    not_needed: Sequence[str]
+    not_needed: Sequence[NotNeeded]
     approvals: Sequence[ApprovalView]
     done: int
     counted: int
@@ -117,14 +117,11 @@ def _plan(plan: Plan, actor: str, *, is_undone: bool) -> PlanView:
     return PlanView(
         row=plan,
         title=str(plan.document.get("playbook", {}).get("title") or plan.playbook.playbook_id),
-        status=words.PLANS[Plan.Status(plan.status)],
+        status=words.of_plan(plan, rows),
         tier=words.TIERS.get(Tier(plan.tier), plan.tier),
         note=run.note if run else "",
         steps=steps,
-        not_needed=[
-            f"{item['step'].replace('_', ' ').replace('-', ' ').capitalize()}: {item['why']}"
-            for item in plan.document.get("skipped", [])
-        ],
+        not_needed=words.not_needed(plan),
         approvals=[_approval(row, actor) for row in plan.approvals.all()],
         done=sum(row.status == Step.Status.VERIFIED for row in rows),
         counted=len(rows),
@@ -150,7 +147,7 @@ def _step(row: Step, told: Mapping[str, Any]) -> StepView:
     return StepView(
         title=words.action_title(row.action),
         target=words.target(row.target_kind, row.target_name),
-        status=words.of_step(row),
+        status=words.of_step(row, str(told.get("tier_rule", {}).get("id", ""))),
         why=str(told.get("why", {}).get("words", "")),
         tier=words.TIERS.get(Tier(row.tier), row.tier),
         rule=str(told.get("tier_rule", {}).get("title", "")),

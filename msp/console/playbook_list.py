@@ -17,7 +17,7 @@ from tenants.models import PlaybookMode, Tenant
 
 MODES = {
     PlaybookMode.SHADOW: Word("Shadow: plans only", "quiet"),
-    PlaybookMode.APPROVE: Word("A technician approves", "info"),
+    PlaybookMode.APPROVE: Word("An approver decides", "info"),
     PlaybookMode.AUTOMATIC: Word("The rules decide", "good"),
 }
 ONLY_READS = Word("Only reads", "good")
@@ -41,11 +41,12 @@ class ListRow:
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """One playbook at one client."""
+    """One playbook at one client. `lacks`: what practice lacks for the next mode, in words."""
 
     playbook: Playbook
     word: Word
     measured: Measured
+    lacks: str
     needs: str
 
 
@@ -94,15 +95,13 @@ def for_one(tenant: Tenant) -> list[ClientRow]:
     """Return the playbooks that hold for one client. Runs in its scope."""
     practice = agreement.measure_all()
     needs = Needs()
-    rows = [
-        ClientRow(
-            held.playbook,
-            word_of(held),
-            practice.get((tenant.id, held.version_sha256), NOTHING_YET),
-            needs.of(held, tenant.id),
+    rows = []
+    for held in activation.playbooks_of([tenant])[tenant.id].values():
+        measured = practice.get((tenant.id, held.version_sha256), NOTHING_YET)
+        lacks = _lacks(held, measured)
+        rows.append(
+            ClientRow(held.playbook, word_of(held), measured, lacks, needs.of(held, tenant.id))
         )
-        for held in activation.playbooks_of([tenant])[tenant.id].values()
-    ]
     return sorted(rows, key=lambda row: _order(row.playbook))
 
 
@@ -154,6 +153,11 @@ def _for_all(
         lacking=len(lacks),
         needs=lacks[0] if lacks else "",
     )
+
+
+def _lacks(held: InForce, measured: Measured) -> str:
+    following = ORDER[ORDER.index(PlaybookMode(held.mode)) + 1 :]
+    return agreement.why_not(following[0], measured) if following and acts(held.playbook) else ""
 
 
 def _order(playbook: Playbook) -> tuple[int, str]:

@@ -30,6 +30,7 @@ _EMBEDDED = re.compile(r"\$\{([^{}]*)\}")
 class Held:
     """A playbook at one client. `why_not_promoted`: what is missing for the next mode.
 
+    `ahead`: what practice lacks for the mode that it has already; empty where it is enough.
     `cases` are the last of those about which practice said something.
     """
 
@@ -40,6 +41,7 @@ class Held:
     measured: Measured
     cases: Sequence[Agreement]
     why_not_promoted: str
+    ahead: str
     can_be_promoted: bool
     can_be_lowered: bool
 
@@ -129,6 +131,7 @@ def held_row(
         measured=measured,
         cases=cases,
         why_not_promoted=why_not,
+        ahead=agreement.why_not(held.mode, measured) if is_acting else "",
         can_be_promoted=is_acting and not is_last and not why_not,
         can_be_lowered=is_acting and place > 0,
     )

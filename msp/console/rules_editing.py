@@ -24,6 +24,7 @@ from tenants.models import Tenant
 # More would make somebody wait for the page; the command looks at all of them.
 _MOST_PLANS = 500
 _MOST_PLANS_OF_ALL = 1000
+_NAME = "The rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,9 @@ class Editing:
     """One set of rules, opened to be changed.
 
     `base` is what they may be laid on (None for the MSP-wide ones), `version` and `kept` what is
-    in force. `check` and `save` raise PlaybookError with what can't be kept and why; `save` takes
-    the version that the document was made from, and returns what to tell.
+    in force. `check` and `save` raise PlaybookError with what can't be kept and why; `check` takes
+    who says where a problem stands, as `rules.check` does, `save` the version that the document was
+    made from, and returns what to tell.
     """
 
     title: str
@@ -43,7 +45,7 @@ class Editing:
     kept: Mapping[str, Any]
     address: str
     back: str
-    check: Callable[[Mapping[str, Any]], Engagement]
+    check: Callable[[Mapping[str, Any], Callable[..., str] | None], Engagement]
     replay: Callable[[Engagement], Past]
     save: Callable[[Mapping[str, Any], int], str]
 
@@ -70,7 +72,7 @@ def of_client(technician: Technician, tenant: Tenant) -> Editing:
         kept=newest.document if newest else rules_form.NEW,
         address=reverse("console:rules_edit", args=[tenant.slug]),
         back=reverse("console:rules", args=[tenant.slug]),
-        check=rules.check,
+        check=lambda document, at: rules.check(document, _NAME, at),
         replay=replay,
         save=save,
     )
@@ -100,7 +102,7 @@ def of_msp(technician: Technician) -> Editing:
         kept=in_force.document,
         address=reverse("console:msp_rules_edit"),
         back=reverse("console:msp_rules"),
-        check=rules.check_msp_wide,
+        check=lambda document, at: rules.check_msp_wide(document, _NAME, at),
         replay=replay,
         save=save,
     )

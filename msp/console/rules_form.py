@@ -4,13 +4,15 @@ The same form is for a client's rules, which may be laid on the MSP-wide ones (`
 MSP-wide ones themselves (without a `base`).
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 from django.utils.text import slugify
 
-from msp.console import rules_waits
+from msp.console import rules_choices, rules_waits
 from msp.console.rules_waits import number
 from playbooks import yaml_reader
 from playbooks.engagement import Engagement, is_override
@@ -28,24 +30,59 @@ _ORDER = (
 )  # fmt: skip
 _LISTS = ("actions", "weekdays", "except")
 _NAME = "The rules"
+_PLACED = re.compile(r"\[([^]]*)\]: (.*)", re.DOTALL)
 
 
-def fields_of(document: Mapping[str, Any], base: Engagement | None) -> dict[str, Any]:
-    """Return what the form shows for a document, with empty rows to add to."""
+def fields_of(
+    document: Mapping[str, Any],
+    base: Engagement | None,
+    placed: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return what the form shows for a document, with empty rows to add to.
+
+    `placed`: what is wrong with which row, as `by_place` tells it.
+    """
     without = document.get("without") or []
     return {
         "extends": is_override(document),
         "default": document.get("default", ""),
         "msp_rules": [(rule, rule.id not in without) for rule in base.rules] if base else [],
-        "rules": _rows(document.get("rules"), _RULE_FIELDS),
-        "freezes": _rows(document.get("freezes"), _FREEZE_FIELDS),
+        "rules": [
+            _rule_row(i, row) | {"problems": placed.get(f"rules/{i}", [])}
+            for i, row in enumerate(_with_blank(document.get("rules")))
+        ],
+        "freezes": [
+            _freeze_row(i, row) | {"problems": placed.get(f"freezes/{i}", [])}
+            for i, row in enumerate(_with_blank(document.get("freezes")))
+        ],
+        "targets": rules_choices.TARGETS.items(),
         "budgets": [
-            *(document.get("budgets") or {}).items(),
-            *([("", "")] * _BLANK_ROWS),
+            (rules_choices.actions([pattern] if pattern else []), count)
+            for pattern, count in [
+                *(document.get("budgets") or {}).items(),
+                *([("", "")] * _BLANK_ROWS),
+            ]
         ],
         "canary_above": document.get("canary_above", ""),
         "waits": rules_waits.rows(document, base),
     }
+
+
+def problem_at(*path: str | int) -> str:
+    """Return where in the form a problem stands; `by_place` takes it out of the message again."""
+    return f"[{'/'.join(map(str, path))}]"
+
+
+def by_place(problems: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the problems without their places, and those of each row by its place: ``rules/2``."""
+    told: list[str] = []
+    placed: dict[str, list[str]] = {}
+    for problem in problems:
+        found = _PLACED.fullmatch(problem)
+        told.append(found[2] if found else problem)
+        if found:
+            placed.setdefault(found[1], []).append(found[2])
+    return told, placed
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:
@@ -86,7 +123,11 @@ def from_fields(
             told["without"] = without
     if posted.get("default"):
         told["default"] = posted["default"]
-    rules = [row for i in _indices(posted, "rule-{}-title") if (row := _rule(posted, i))]
+    rules = [
+        _in_the_order_before(row, before)
+        for i in _indices(posted, "rule-{}-title")
+        if (row := _rule(posted, i))
+    ]
     if rules:
         told["rules"] = _with_ids(rules)
     freezes = [row for i in _indices(posted, "freeze-{}-title") if (row := _freeze(posted, i))]
@@ -121,14 +162,33 @@ def _place(names: tuple[str, ...], name: str) -> int:
     return names.index(name) if name in names else 0
 
 
-def _rows(told: Any, names: tuple[str, ...]) -> list[dict[str, str]]:
-    rows = [{name: _text(row.get(name, "")) for name in names} for row in told or []]
-    return [*rows, *(dict.fromkeys(names, "") for _ in range(_BLANK_ROWS))]
+def _with_blank(told: Any) -> list[dict[str, Any]]:
+    return [*(told or []), *({} for _ in range(_BLANK_ROWS))]
+
+
+def _rule_row(i: int, row: Mapping[str, Any]) -> dict[str, Any]:
+    target, when = rules_choices.target_of(_text(row.get("when", "")))
+    return {
+        "id": _text(row.get("id", "")),
+        "title": _text(row.get("title", "")),
+        "tier": _text(row.get("tier", "")),
+        "actions_name": f"rule-{i}-actions",
+        "actions": rules_choices.actions(rules_choices.listed(row.get("actions"))),
+        "target": target,
+        "when": when,
+    }
+
+
+def _freeze_row(i: int, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: _text(row.get(name, "")) for name in ("title", "from", "to", "hours")},
+        "weekdays": rules_choices.weekdays(rules_choices.listed(row.get("weekdays"))),
+        "except_name": f"freeze-{i}-except",
+        "excepted": rules_choices.actions(rules_choices.listed(row.get("except"))),
+    }
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
 
 
@@ -156,7 +216,19 @@ def _parts(text: str) -> list[str]:
 def _rule(posted: Mapping[str, Any], i: int) -> dict[str, Any]:
     """Return one rule of the form; {} for a row without a title, which is thereby taken out."""
     row = _row(posted, f"rule-{i}", _RULE_FIELDS)
+    target = str(posted.get(f"rule-{i}-target", ""))
+    if when := rules_choices.condition_of(target, row.get("when", "")):
+        row["when"] = when
     return row if "title" in row else {}
+
+
+def _in_the_order_before(rule: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave the actions of a rule in the order that they have, where the same ones are chosen."""
+    kept = [row for row in before.get("rules") or [] if row.get("id") == rule.get("id")]
+    before_it = rules_choices.listed(kept[0].get("actions")) if kept else []
+    if before_it and set(before_it) == set(rule.get("actions", [])):
+        rule["actions"] = kept[0]["actions"]
+    return rule
 
 
 def _freeze(posted: Mapping[str, Any], i: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _TONES = {
 _MOST_NAMES = 4
 _TIMEOUTS = {
     "end": "then the plan ends and a technician looks",
-    "technician": "then a technician may answer instead",
+    "technician": "then an approver may answer instead",
     "reversible_part": "then only what can be undone is carried out",
 }
 
@@ -32,7 +32,7 @@ _TIMEOUTS = {
 # What may happen when nobody answered, in the words of the form.
 OUTCOMES = {
     "end": "The plan ends, a technician looks",
-    "technician": "A technician answers instead",
+    "technician": "An approver answers instead",
     "reversible_part": "What can be undone is done",
 }
 

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from msp.console.rules_page import OUTCOMES
+from msp.console.words import ASKED
 from playbooks.approval_policy import DEFAULTS, ON_TIMEOUT, ApprovalPolicy, load_policies
 from playbooks.engagement import Engagement, is_override
+from playbooks.models import Tier
 
 _NUMBERS = ("hours", "remind_after_hours", "escalate_after_hours")
 _TIMEOUT = "on_timeout"
@@ -25,6 +27,11 @@ class WaitRow:
     told: Mapping[str, Any]
     is_own: bool
     outcomes: list[tuple[str, str]]
+
+    @property
+    def asked(self) -> str:
+        """Return who is asked at this tier."""
+        return ASKED[Tier(self.tier)]
 
     @property
     def numbers(self) -> list[tuple[str, Any]]:

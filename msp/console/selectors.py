@@ -1,6 +1,7 @@
 """What the console's lists show. Everything here reads in the technician's reading scope."""
 
 import datetime as dt
+import re
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from msp.console.words import Word
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
 from playbooks.models import Approval, Tier
-from playbooks.needs import besides_deciding
+from playbooks.needs import besides_deciding, to_decide
 from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
 
 FOR_A_PERSON = (Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL)
@@ -22,6 +23,7 @@ BY_ITSELF = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.RESPONDING)
 # A routine that was put off goes on by itself only from its time on.
 _GOES_ON = Q(status__in=BY_ITSELF) & ~Q(status=Case.Status.NEW, request__has_key="at")
 QUEUE_LENGTH = 200
+_COUNTED = re.compile(r"Approve or reject \d+ plans?\.")
 # What is shown of a quarantined record: enough to see what is wrong with it, and no more.
 BODY_SHOWN_BYTES = 20_000
 
@@ -70,19 +72,24 @@ class TenantRow:
 
 
 def queue() -> list[QueueRow]:
-    """Return the cases that need a person: approvals first, then by risk, then the oldest."""
+    """Return the cases that need a person, the riskiest first.
+
+    Of equal ones those that only wait for a decision come first, then the oldest.
+    """
     cases = list(
         Case.in_scope()
         .filter(status__in=FOR_A_PERSON)
         .select_related("tenant", "account__person")
         .order_by("-risk", "opened_at")[:QUEUE_LENGTH]
     )
-    approvals = {row.plan.case_id: row for row in reversed(pending_approvals(cases))}
-    rows = [_queue_row(case, approvals.get(case.id)) for case in cases]
-    return sorted(rows, key=lambda row: row.approval is None)
+    pending: dict[uuid.UUID, list[Approval]] = {case.id: [] for case in cases}
+    for approval in pending_approvals(cases):
+        pending[approval.plan.case_id].append(approval)
+    rows = [_queue_row(case, pending[case.id]) for case in cases]
+    return sorted(rows, key=lambda row: (-row.case.risk, row.approval is None))
 
 
-def _queue_row(case: Case, approval: Approval | None) -> QueueRow:
+def _queue_row(case: Case, pending: list[Approval]) -> QueueRow:
     return QueueRow(
         case=case,
         risk=words.risk(case.risk),
@@ -90,17 +97,30 @@ def _queue_row(case: Case, approval: Approval | None) -> QueueRow:
         confidence=str(case.verdict_detail.get("confidence", "")),
         status=words.CASES[Case.Status(case.status)],
         who=who(case),
-        needs=_needs(case, approval),
-        approval=approval,
+        needs=_needs(case, pending),
+        approval=pending[0] if pending else None,
     )
 
 
-def _needs(case: Case, approval: Approval | None) -> str:
-    if approval is not None:
-        asked = f"Approve or reject: {words.ASKED.get(Tier(approval.tier), 'somebody')} is asked."
-        unsent = "Nobody could be reached." if approval.send_error else ""
-        return " ".join(filter(None, [asked, unsent, besides_deciding(case.needs)]))
-    return case.needs or "Look into it."
+def _needs(case: Case, pending: list[Approval]) -> str:
+    if not pending:
+        return besides_deciding(case.needs) or "Look into it."
+    first, plans = pending[0], len({row.plan_id for row in pending})
+    what = f" {plans} plans" if plans > 1 else ""
+    asked = f"Approve or reject{what}: {words.ASKED.get(Tier(first.tier), 'somebody')} is asked."
+    unsent = "Nobody could be reached." if first.send_error else ""
+    return " ".join(filter(None, [asked, unsent, besides_deciding(case.needs)]))
+
+
+def needed_now(case: Case, waiting: int) -> str:
+    """Return what a case needs of a person, while `waiting` of its plans wait for a decision.
+
+    What is kept with the case was counted when its plans were made.
+    """
+    if not waiting:
+        return besides_deciding(case.needs)
+    told = _COUNTED.sub(to_decide(waiting), case.needs)
+    return told if "Approve or reject" in told else f"{to_decide(waiting)} {told}".strip()
 
 
 def pending_approvals(cases: list[Case] | None = None) -> list[Approval]:
@@ -199,7 +219,7 @@ def quarantined() -> QuerySet[RawRecord]:
     """Return the records that could not be read, the newest first, without their bodies."""
     return (
         RawRecord.in_scope()
-        .filter(outcome=RawRecord.Outcome.QUARANTINED)
+        .filter(outcome=RawRecord.Outcome.QUARANTINED, taken_again=None)
         .select_related("tenant")
         .defer("body")
         .order_by("-received_at")

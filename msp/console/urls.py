@@ -117,5 +117,6 @@ urlpatterns = [
     _page("ledger/<slug:slug>/", clients.ledger, "ledger"),
     _page("quarantine/", clients.quarantine, "quarantine"),
     _page("quarantine/<uuid:record_id>/", clients.quarantined_record, "quarantined_record"),
+    _page("quarantine/<uuid:record_id>/take/", clients.take_again, "take_again"),
     _page("reports/<uuid:report_id>/", reports.report, "report"),
 ]

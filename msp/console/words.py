@@ -1,12 +1,13 @@
 """Plain words for what the rows hold, and the tone in which each is shown."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from integrations import catalog, registry
 from integrations.errors import UnknownAction, UnknownConnector
 from integrations.health import Status
 from playbooks import witness
-from playbooks.models import Approval, Plan, Step, Tier
+from playbooks.models import Approval, Plan, Step, Tier, spoken_target
 from tenants.models import Case, Severity, Verdict
 
 
@@ -51,6 +52,13 @@ STEPS = {
     Step.Status.FORBIDDEN: Word("Forbidden by the rules", "bad"),
     Step.Status.ROLLED_BACK: Word("Rolled back", "quiet"),
 }
+# What no rule of engagement decides, but the account itself.
+_GUARDRAILS = {
+    "guardrail.protected": Word("Not done: protected account", "warn"),
+    "guardrail.unknown": Word("Not done: account not known", "warn"),
+}
+# How the planner begins to say that a step's condition does not hold; the condition follows.
+_NO_CONDITION = "the condition does not hold: "
 PLANS = {
     Plan.Status.PROPOSED: Word("Proposed", "info"),
     Plan.Status.AWAITING_APPROVAL: Word("Awaiting approval", "warn"),
@@ -69,16 +77,17 @@ DECISIONS = {
     Approval.Decision.EXPIRED: Word("Expired", "quiet"),
     Approval.Decision.SUPERSEDED: Word("Planned again", "quiet"),
 }
+# "Technician" is a role as well, and one that may not approve: people read of approvers.
 TIERS = {
     Tier.AUTOMATIC: "automatic",
-    Tier.TECHNICIAN: "a technician approves",
-    Tier.SECOND_TECHNICIAN: "two technicians approve",
-    Tier.CLIENT: "the client approves",
+    Tier.TECHNICIAN: "one approver",
+    Tier.SECOND_TECHNICIAN: "two approvers",
+    Tier.CLIENT: "the client",
     Tier.FORBIDDEN: "forbidden",
 }
 ASKED = {
-    Tier.TECHNICIAN: "a technician",
-    Tier.SECOND_TECHNICIAN: "a second technician",
+    Tier.TECHNICIAN: "an approver",
+    Tier.SECOND_TECHNICIAN: "a second approver",
     Tier.CLIENT: "the client",
 }
 SEVERITIES = {
@@ -120,7 +129,7 @@ _LEDGER = {
     "playbook.not_compared": Word("Could not be compared yet", "warn"),
     "plan.done": Word("Plan carried out", "good"),
     "plan.failed": Word("Plan failed", "bad"),
-    "plan.rejected": Word("Plan rejected", "quiet"),
+    "plan.rejected": Word("Plan not carried out", "quiet"),
     "plan.expired": Word("Plan expired", "warn"),
     "approval.requested": Word("Approval asked for", "warn"),
     "approval.approved": Word("Approved", "good"),
@@ -177,6 +186,7 @@ _LEDGER = {
     "connection.alarm": Word("Connection needs attention", "warn"),
     "connection.alarm_over": Word("Alarm is over", "good"),
     "connection.alarm_accepted": Word("Alarm accepted", "info"),
+    "record.taken_again": Word("Record taken in out of quarantine", "info"),
     "work.stuck": Word("Work fails again and again", "bad"),
     "tenant.actions_stopped": Word("Actions stopped (kill switch)", "bad"),
     "tenant.actions_started": Word("Actions allowed again", "good"),
@@ -216,6 +226,8 @@ def ledger_subject(kind: str, subject: str) -> str:
     """Return an entry's subject in words: titles for the names of actions and verdicts."""
     if kind == "case.verdict":
         return subject.replace("_", " ").capitalize()
+    if kind.startswith("approval."):
+        return approval_subject(subject)
     name, _, rest = subject.partition(" ")
     title = action_title(name)
     if title == name:
@@ -223,16 +235,62 @@ def ledger_subject(kind: str, subject: str) -> str:
     return f"{title}: {target('mailbox_rule' if 'inbox_rule' in name else '', rest)}"
 
 
-def of_step(row: Step) -> Word:
-    """Return how far a step is."""
+def approval_subject(subject: str) -> str:
+    """Return whom an entry about an approval asks, in words."""
+    for tier, asked in ASKED.items():
+        if subject.startswith(f"{tier.label} for "):
+            return f"{asked.capitalize()}, for {subject.removeprefix(f'{tier.label} for ')}"
+    return subject
+
+
+def of_plan(plan: Plan, rows: Sequence[Step]) -> Word:
+    """Return how far a plan is; one that nobody rejected says what kept it from being done."""
+    if plan.status != Plan.Status.REJECTED:
+        return PLANS[Plan.Status(plan.status)]
+    if any(row.decision == Approval.Decision.REJECTED for row in plan.approvals.all()):
+        return PLANS[Plan.Status.REJECTED]
+    forbidden = {of_step(row, rule_of(plan, row.key)) for row in rows}
+    if len(forbidden) == 1 and {row.status for row in rows} == {Step.Status.FORBIDDEN}:
+        return forbidden.pop()
+    return Word("Not carried out", "quiet")
+
+
+class NotNeeded(NamedTuple):
+    """A step that a plan left out, why in a sentence, and its condition where that is why."""
+
+    step: str
+    why: str
+    condition: str
+
+
+def not_needed(plan: Plan) -> list[NotNeeded]:
+    """Return what a plan left out of its playbook, in words."""
+    found = []
+    for item in plan.document.get("skipped", []):
+        step = item["step"].replace("_", " ").replace("-", " ").capitalize()
+        why, _, condition = item["why"].partition(_NO_CONDITION)
+        found.append(NotNeeded(step, why or "its condition does not hold here", condition))
+    return found
+
+
+def rule_of(plan: Plan, key: str) -> str:
+    """Return the id of the rule that gave a step its tier; empty where none is told."""
+    told = [step for step in plan.document.get("steps", []) if step["id"] == key]
+    return str(told[0].get("tier_rule", {}).get("id", "")) if told else ""
+
+
+def of_step(row: Step, rule: str = "") -> Word:
+    """Return how far a step is; `rule` is the id of the rule that gave it its tier."""
+    if row.status == Step.Status.FORBIDDEN and rule in _GUARDRAILS:
+        return _GUARDRAILS[rule]
     if witness.was_told_done(row):
         return Word("Done, as somebody saw; not read back", "warn")
     return STEPS[Step.Status(row.status)]
 
 
 def target(kind: str, name: str) -> str:
-    """Return a target's name; that of a mail rule, which may be a mere full stop, in quotes."""
-    return f"“{name}”" if kind == "mailbox_rule" else name
+    """Return a target's name; that of a mail rule in quotes."""
+    return spoken_target(kind, name)
 
 
 def action_title(name: str) -> str:

@@ -12,6 +12,7 @@ from tenants.models import Account, Installation, PlaybookMode, Tenant
 
 ACTOR = "demo"
 USERNAME = "demo"
+SECOND = "second"
 _TIME_ZONE = "Europe/London"
 
 
@@ -87,10 +88,17 @@ def name_special_accounts(tenants: list[Tenant]) -> None:
                 directory.set_kind(account, Account.Kind.SERVICE, actor=ACTOR)
 
 
-def technician() -> str:
-    """Give the demo's technician a new password, and return it."""
+def technicians() -> dict[str, str]:
+    """Give the demo's technicians new passwords, and return these by name, the first one first.
+
+    There are two, since whoever asks for an undoing can't approve it.
+    """
+    return {USERNAME: _technician(USERNAME), SECOND: _technician(SECOND)}
+
+
+def _technician(username: str) -> str:
     password = secrets.token_urlsafe(9)
-    user, _ = Technician.objects.get_or_create(username=USERNAME)
+    user, _ = Technician.objects.get_or_create(username=username)
     user.role = Role.ADMIN
     user.is_staff = True
     user.set_password(password)

@@ -3,14 +3,14 @@
 import uuid
 from collections.abc import Iterator
 
-from integrations import catalog
+from msp.console import words
 from tenants import scope
 from tenants.models import LedgerEntry, Verdict
 
 _WORDS = {
     "case.opened": "case opened: {subject}",
     "plan.proposed": "planned: {subject}",
-    "approval.requested": "asks a {subject}",
+    "approval.requested": "asks for approval: {subject}",
     "step.verified": "done and read back: {subject}",
     "step.failed": "FAILED: {subject}",
     "case.closed": "closed: {subject}",
@@ -41,10 +41,8 @@ class News:
 
 
 def _words(entry: LedgerEntry) -> str:
-    if entry.kind.startswith("step."):
-        action, _, target = entry.subject.partition(" ")
-        return _WORDS[entry.kind].format(subject=f"{catalog.get(action).title}: {target}")
     if entry.kind == "case.verdict":
         verdict = Verdict(entry.body["verdict"]).label
         return f"verdict: {verdict}. {entry.body['because']}"
-    return _WORDS[entry.kind].format(subject=entry.subject)
+    subject = words.ledger_subject(entry.kind, entry.subject)
+    return _WORDS[entry.kind].format(subject=subject)

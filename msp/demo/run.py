@@ -3,9 +3,10 @@
 import datetime as dt
 import io
 import json
+import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
+from msp.appliance import demo_settings
 from msp.appliance.postgres import revive_embedded_database
 from msp.appliance.processes import ProcessSpec, Supervisor, only_one
 from msp.demo import clients, summary
@@ -31,19 +33,20 @@ def run(*, once: bool, say: Say) -> int:
     """Run the demo; return the exit code. Without `once` it serves until Ctrl-C."""
     folder = settings.VAR_DIR / "demo"
     folder.mkdir(parents=True, exist_ok=True)
+    demo_settings.write(settings.VAR_DIR)
     with only_one(folder / "demo.lock"), _supervisor() as supervisor:
         say("Preparing the database …")
         call_command("setup", stdout=io.StringIO())
         simulator = _start_simulator(supervisor, folder, say)
         tenants = clients.connect_all(simulator)
-        password = clients.technician()
+        passwords = clients.technicians()
         address = _start_product(supervisor, say)
         if once:
             told = _work(supervisor, tenants, folder, say)
             return _judge(told, folder, say)
-        _greet(address, password, say)
+        _greet(address, passwords, say)
         _work(supervisor, tenants, folder, say)
-        _greet(address, password, say)
+        _show_around(address, say)
         supervisor.run()
     return 0
 
@@ -73,8 +76,8 @@ def _start_simulator(supervisor: Supervisor, folder: Path, say: Say) -> str:
 
 def _start_product(supervisor: Supervisor, say: Say) -> str:
     say("Starting workers, scheduler and web …")
-    # The simulated vendors listen on this machine, and the printed sign-in has no second factor.
-    env = {"HOLDFAST_ALLOW_PRIVATE_ENDPOINTS": "1", "HOLDFAST_REQUIRE_MFA": "0"}
+    # With a database of one's own the settings that are kept with the state are not read.
+    env = demo_settings.DEMO if os.environ.get("DATABASE_URL") else None
     port = _free_port(_FIRST_PORT)
     address = f"http://127.0.0.1:{port}"
     supervisor.start(
@@ -141,14 +144,25 @@ def _judge(told: dict[str, Any], folder: Path, say: Say) -> int:
     return 1 if wrong else 0
 
 
-def _greet(address: str, password: str, say: Say) -> None:
+def _greet(address: str, passwords: Mapping[str, str], say: Say) -> None:
+    first, second = passwords
     say(
         f"\n  Open      {address}\n"
-        f"  Sign in   {clients.USERNAME} / {password}\n"
-        "  Look at   the work queue; the closed case of Northwind Dental: what was found, done\n"
-        "            and read back; the plan for Harbour Law that waits for your approval.\n"
-        "  Reports   var/demo/*.pdf\n"
+        f"  Sign in   {first} / {passwords[first]}\n"
+        f"  Or as     {second} / {passwords[second]}\n"
+        "            Who asks to undo something can't approve it: that is for the other one,\n"
+        "            in another browser or a private window.\n"
         "  Stop      Ctrl-C\n"
+    )
+
+
+def _show_around(address: str, say: Say) -> None:
+    say(
+        f"\n  All is done that goes by itself. Look, at {address}, at\n"
+        "    the work queue: the plans for Harbour Law wait for your Approve;\n"
+        "    the closed case of Northwind Dental: what was found, done and read back, and there\n"
+        "    “Undo”, which the second technician approves;\n"
+        "    the owners' reports: var/demo/*.pdf\n"
     )
 
 

@@ -89,9 +89,10 @@ def _import(options: dict[str, Any], out: OutputWrapper) -> None:
         out.write(difference or "Nothing differs from the newest version, or it is the first.")
         out.write(f"Kept {version} (sha256 {version.sha256}).")
         for tenant in tenants:
-            _check_practice(tenant, version, options["mode"], options["reason"])
+            ahead = _check_practice(tenant, version, options["mode"], options["reason"])
             reason = options["reason"] or f"imported from {path.name}"
             _hold(tenant, version, options["mode"], reason, out)
+            _warn(tenant, ahead, out)
         if options["dry_run"]:
             transaction.set_rollback(True)
             out.write("Dry run: nothing of this was kept.")
@@ -100,20 +101,33 @@ def _import(options: dict[str, Any], out: OutputWrapper) -> None:
 def _activate(options: dict[str, Any], out: OutputWrapper) -> None:
     tenant = tenant_by_slug(options["tenant"])
     version = importing.find_version(options["id"], options["version"])
-    mode = options.get("mode")
+    mode, ahead = options.get("mode"), ""
     if mode is None:
         with scope.tenant(tenant.id):
             mode = activation.in_force(options["id"]).mode
     else:
-        _check_practice(tenant, version, mode, options["reason"])
+        ahead = _check_practice(tenant, version, mode, options["reason"])
     _hold(tenant, version, mode, options["reason"], out)
+    _warn(tenant, ahead, out)
 
 
-def _check_practice(tenant: Tenant, version: PlaybookVersion, mode: str, reason: str) -> None:
-    """Refuse to let a playbook go further than practice has shown, unless somebody says why."""
+def _warn(tenant: Tenant, ahead: str, out: OutputWrapper) -> None:
+    """Say plainly that a playbook may now do more than practice has shown."""
+    if ahead:
+        out.write(
+            f"Warning: {tenant.slug}: it goes further than practice has shown: {ahead} "
+            "Your reason is kept in the ledger."
+        )
+
+
+def _check_practice(tenant: Tenant, version: PlaybookVersion, mode: str, reason: str) -> str:
+    """Refuse to let a playbook go further than practice has shown, unless somebody says why.
+
+    Returns what practice lacks; empty where it is enough.
+    """
     with scope.tenant(tenant.id):
         held = activation.playbooks().get(version.playbook_id)
-    _check_against(held, tenant, version, mode, reason)
+    return _check_against(held, tenant, version, mode, reason)
 
 
 def _check_against(
@@ -122,7 +136,7 @@ def _check_against(
     version: PlaybookVersion,
     mode: str,
     reason: str,
-) -> None:
+) -> str:
     with scope.tenant(tenant.id):
         goes_further = held is None or ORDER.index(PlaybookMode(mode)) > ORDER.index(
             PlaybookMode(held.mode)
@@ -133,6 +147,7 @@ def _check_against(
             f"{tenant.slug}: {missing} Let it run in shadow first, or say with --reason why it may "
             "go further than practice has shown."
         )
+    return missing if goes_further else ""
 
 
 def _hold(
@@ -168,7 +183,8 @@ def _apply(options: dict[str, Any], out: OutputWrapper) -> None:
                 )
             for row in made:
                 held = before.get(row.playbook_id)
-                _check_against(held, tenant, row.version, row.mode, options["reason"])
+                ahead = _check_against(held, tenant, row.version, row.mode, options["reason"])
+                _warn(tenant, f"{row.playbook_id}: {ahead}" if ahead else "", out)
             out.write(f"{tenant.slug}: {len(made)} activations hold.")
 
 

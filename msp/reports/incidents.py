@@ -155,14 +155,14 @@ def _speed(taken: dt.timedelta | None, waiting: dt.timedelta | None) -> str:
     if taken is None:
         return ""
     told = f"contained within {words.duration(taken)} of the first alert"
-    if waiting:
+    if waiting and waiting >= dt.timedelta(minutes=1):
         told += f", {words.duration(waiting)} of it waiting for an approval"
     return told
 
 
 def _state(case: Case) -> str:
     if case.status == Case.Status.CLOSED and case.closed_with_proof:
-        return "Closed with proof"
+        return "Closed, and every step checked"
     if case.status == Case.Status.CLOSED:
         return "Closed"
     return "Contained, not closed yet" if case.contained_at else "Not contained yet"
@@ -187,7 +187,7 @@ def _course(
     if case.contained_at:
         moments.append(Moment(case.contained_at, "Contained: every step had been checked."))
     if case.closed_at:
-        moments.append(Moment(case.closed_at, f"{_state(case)}."))
+        moments.append(Moment(case.closed_at, "Closed."))
     return sorted((m for m in moments if m.at <= span.made_at), key=lambda moment: moment.at)
 
 

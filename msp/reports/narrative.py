@@ -28,8 +28,8 @@ def _looked_at(client: str, month: str, so_far: str, numbers: Numbers) -> str:
         else f"none was an alert, and we looked into {words.count(numbers.cases, 'case')}"
     )
     return (
-        f"In {month}{so_far} we looked at {words.count(numbers.signals, 'signal')} from "
-        f"{client}; {of_them}."
+        f"In {month}{so_far} we looked at {words.count(numbers.signals, 'event')} at {client} "
+        f"(sign-ins, changes and alerts); {of_them}."
     )
 
 

@@ -52,10 +52,8 @@ def listed(items: Sequence[str], at_most: int = 6) -> str:
 def duration(length: dt.timedelta) -> str:
     """Return a length of time, never said shorter than it was: ``4 minutes``, ``2 hours``."""
     seconds = max(0.0, length.total_seconds())
-    if seconds <= 1:
-        return "a second"
-    if seconds < 2 * _MINUTE:
-        return f"{math.ceil(seconds)} seconds"
+    if seconds <= _MINUTE:
+        return "a minute"
     minutes = math.ceil(seconds / _MINUTE)
     if minutes < 90:
         return f"{minutes} minutes"

@@ -10,7 +10,7 @@ from tenants.models.directory import (
     Mailbox,
     Person,
 )
-from tenants.models.findings import Event, Finding, RawRecord, Severity
+from tenants.models.findings import Event, Finding, RawRecord, Severity, TakenAgain
 from tenants.models.ledger import LedgerEntry, LedgerSeal
 from tenants.models.people import AccountIdentifier, MatchDecision, MatchDoubt
 from tenants.models.secrets import Secret
@@ -38,6 +38,7 @@ __all__ = [
     "RawRecord",
     "Secret",
     "Severity",
+    "TakenAgain",
     "Tenant",
     "TenantModel",
     "Verdict",

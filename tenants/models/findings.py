@@ -53,6 +53,17 @@ class RawRecord(TenantModel):
         return f"{self.connector} {self.feed} {self.outcome}"
 
 
+class TakenAgain(TenantModel):
+    """That a quarantined record was taken in after all, by whom, and when. Never changed."""
+
+    raw = models.OneToOneField(RawRecord, on_delete=models.PROTECT, related_name="taken_again")
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return f"{self.raw_id} taken in again"
+
+
 class Event(TenantModel):
     """A normalised telemetry record: a sign-in, a change, a message."""
 

@@ -227,6 +227,9 @@ RULES: dict[str, Rule] = {
     "console:quarantined_record": Rule(
         READ, _own("quarantined", "/admin/quarantine/{}/"), of_client=True
     ),
+    "console:take_again": Rule(
+        FROM_TECHNICIAN, _own("quarantined", "/admin/quarantine/{}/take/"), "post", of_client=True
+    ),
     "console:report": Rule(READ, _own("report", "/admin/reports/{}/"), of_client=True),
     # The admin site's lists.
     "admin:index": Rule(MOVED, "/admin/"),

@@ -170,7 +170,7 @@ def test_a_plan_for_a_client_uses_its_own_rules(tenant, tmp_path) -> None:
 
 def test_a_plan_for_an_unknown_client_is_refused(db, tmp_path) -> None:
     path = _facts(tmp_path, _example())
-    with pytest.raises(CommandError, match="no tenant 'nobody'") as caught:
+    with pytest.raises(CommandError, match="no client 'nobody'") as caught:
         call_command("playbook", "plan", CONTAIN, "--facts", path, "--tenant", "nobody")
     assert caught.value.returncode == 2
 

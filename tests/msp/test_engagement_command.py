@@ -52,6 +52,32 @@ def test_a_file_that_was_checked_and_set_is_in_force(tenant, stricter: str) -> N
         assert rules.newest_of_tenant().author == "command line"
 
 
+@pytest.mark.parametrize("document", [STRICTER, "default: client\n", ""])
+def test_what_is_shown_of_a_client_can_be_set_again(tenant, tmp_path: Path, document: str) -> None:
+    path = tmp_path / "shown.yaml"
+    if document:
+        path.write_text(document)
+        _printed("set", tenant.slug, str(path))
+    with scope.tenant(tenant.id):
+        before = rules.in_force()
+    path.write_text(_printed("show", tenant.slug))
+    _printed("set", tenant.slug, str(path))
+    with scope.tenant(tenant.id):
+        after = rules.in_force()
+    assert (after.rules, after.default, after.budgets) == (
+        before.rules, before.default, before.budgets
+    )  # fmt: skip
+
+
+def test_what_is_shown_of_the_msp_can_be_set_again(db, tmp_path: Path) -> None:
+    before = rules.msp_wide()
+    path = tmp_path / "msp.yaml"
+    path.write_text(_printed("show"))
+    _printed("set-msp", str(path))
+    assert rules.msp_wide().rules == before.rules
+    assert rules.msp_wide().approvals == before.approvals
+
+
 def test_msp_wide_rules_are_set_for_every_client(tenant, tmp_path: Path) -> None:
     path = tmp_path / "msp.yaml"
     path.write_text("default: client\n")

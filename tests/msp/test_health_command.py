@@ -68,7 +68,7 @@ def test_it_says_what_is_wrong_with_the_fix_and_ends_with_one(tenant, other_tena
 
 
 def test_a_client_that_is_not_there_is_said(tenant) -> None:
-    with pytest.raises(CommandError, match="There is no tenant 'nobody'"):
+    with pytest.raises(CommandError, match="There is no client 'nobody'"):
         _health("nobody")
 
 
@@ -94,3 +94,17 @@ def test_connections_from_before_there_were_checks_are_checked(tenant, vendor) -
     with scope.tenant(tenant.id):
         connections.set_paused(row.id, paused=True, actor="test")
     assert scheduler.schedule_checks() == 0
+
+
+def test_what_is_switched_off_is_said_beside_the_answer(tenant, settings) -> None:
+    def warned() -> str:
+        err = io.StringIO()
+        call_command("health", "--json", stdout=io.StringIO(), stderr=err)
+        return err.getvalue()
+
+    assert warned() == ""
+    settings.REQUIRE_MFA = False
+    assert "HOLDFAST_REQUIRE_MFA is 0" in warned()
+    settings.DEMO_SETTINGS = {"HOLDFAST_REQUIRE_MFA": "0", "HOLDFAST_ALLOW_PRIVATE_ENDPOINTS": "1"}
+    assert "The settings of the demo are on: decisions need no second sign-in factor" in warned()
+    assert "HOLDFAST_REQUIRE_MFA is 0" not in warned()

@@ -51,7 +51,7 @@ def test_a_file_is_imported_for_one_client_and_taken_back(tmp_path, tenant, othe
 def test_an_unknown_client_leaves_nothing_behind(tmp_path, db) -> None:
     path = tmp_path / "ours.yaml"
     path.write_text(_changed(), encoding="utf-8")
-    with pytest.raises(CommandError, match="There is no tenant 'nobody'"):
+    with pytest.raises(CommandError, match="There is no client 'nobody'"):
         call_command("playbook", "import", str(path), "--activate", "nobody")
     assert not PlaybookVersion.objects.exists()
 
@@ -63,9 +63,13 @@ def test_a_playbook_goes_no_further_than_practice_shows_without_a_reason(tenant)
     with pytest.raises(CommandError, match="automatic needs 10 runs in 90 days; there are 0"):
         _printed(*telling, "automatic")
     assert _held(tenant) == (version, "shadow")
-    _printed(*telling, "automatic", "--reason", "agreed with the client on the telephone")
+    told = _printed(*telling, "automatic", "--reason", "agreed with the client on the telephone")
+    assert (
+        f"Warning: {tenant.slug}: it goes further than practice has shown: automatic needs 10 runs "
+        "in 90 days; there are 0." in told
+    )
     assert _held(tenant) == (version, "automatic")
-    _printed(*telling, "approve")
+    assert "Warning" not in _printed(*telling, "approve")
     assert _held(tenant) == (version, "approve")
 
 
@@ -195,7 +199,7 @@ def test_an_earlier_version_is_restored_by_its_hash_too(tmp_path, tenant) -> Non
     assert "has no version '7.7'. Versions: " in _refused(
         "restore", CONTAIN, "7.7", "--tenant", tenant.slug
     )
-    assert "no tenant 'nobody'" in _refused("restore", CONTAIN, "99", "--tenant", "nobody")
+    assert "no client 'nobody'" in _refused("restore", CONTAIN, "99", "--tenant", "nobody")
     with scope.tenant(tenant.id):
         rows = LedgerEntry.objects.filter(kind="playbook.activated").order_by("id")
         assert [row.body["playbook"]["version"] for row in rows] == ["99", ours.version]

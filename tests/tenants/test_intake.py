@@ -559,7 +559,7 @@ NAMES = ", ".join(sorted(registry.CONNECTORS))
         ({"file": "."}, "can't be read: Is a directory"),
         ({"content": ""}, "is empty"),
         ({"content": " \n\t"}, "is empty"),
-        ({"tenant": "nobody"}, "There is no tenant 'nobody'"),
+        ({"tenant": "nobody"}, "There is no client 'nobody'"),
         ({"connector": "floppy"}, f"There is no connector 'floppy'. Connectors: {NAMES}."),
         ({"feed": "gossip"}, "has no feed 'gossip'"),
     ],

@@ -10,10 +10,17 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from msp.console import words
+from playbooks.agreement import Measured
 from playbooks.people import named
 
 register = template.Library()
 
+_STEPS = ("connect", "test", "rules")
+_FIELDS = {
+    "slug": "Short name",
+    "contact_name": "Contact",
+    "contact_email": "The contact’s e-mail address",
+}
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -51,9 +58,28 @@ def short(sha256: str) -> str:
 
 
 @register.filter
+def agreement(measured: Measured) -> str:
+    """Return how many of a playbook's runs nothing speaks against: ``1 of 2 runs (50 %)``."""
+    if not measured.runs:
+        return "No run yet"
+    runs = f"{measured.runs} run{'s' * (measured.runs != 1)}"
+    return f"{measured.runs - measured.against} of {runs} ({measured.percent} %)"
+
+
+@register.filter
 def words_of(name: str) -> str:
     """Return a name of the machine's as words: ``risk_detections`` as ``risk detections``."""
     return name.replace("_", " ").replace("-", " ")
+
+
+@register.filter
+def field_name(name: str) -> str:
+    """Return a field as its form labels it; empty for a step, which its message names itself."""
+    if name in _STEPS:
+        return ""
+    connector, _, setting = name.rpartition(".")
+    told = _FIELDS.get(name) or setting.replace("_", " ").capitalize()
+    return f"{words.provider(connector)}, {told.lower()}" if connector else told
 
 
 @register.filter

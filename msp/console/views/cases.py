@@ -1,5 +1,6 @@
 """The page of one case, its evidence, and what a technician does with it."""
 
+import json
 import uuid
 
 from django.contrib import messages
@@ -20,7 +21,11 @@ from msp.staff.access import (
 from msp.staff.models import Role
 from playbooks.models import Plan
 from tenants.errors import HoldfastError
+from tenants.evidence import content_hash
 from tenants.models import Case, Evidence, Verdict
+
+# What is shown of an answer; all of it is in the download.
+_MOST_SHOWN = 100_000
 
 
 @require_safe
@@ -46,8 +51,24 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def evidence(request: HttpRequest, evidence_id: uuid.UUID) -> HttpResponse:
-    """Return one piece of evidence as JSON, with the hash it was kept with."""
-    row = get_object_or_404(Evidence.in_scope(), id=evidence_id)
+    """Show one piece of evidence with the hash it was kept with; ?raw=1 downloads it as JSON."""
+    row = get_object_or_404(Evidence.in_scope().select_related("case", "tenant"), id=evidence_id)
+    if request.GET.get("raw"):
+        return _download(row)
+    text = json.dumps(row.answer, indent=2, ensure_ascii=False)
+    return page(
+        request,
+        "evidence.html",
+        "Evidence",
+        row=row,
+        answer=case_page.answer(row),
+        is_intact=content_hash(row) == row.sha256,
+        text=text[:_MOST_SHOWN],
+        left_out=max(0, len(text) - _MOST_SHOWN),
+    )
+
+
+def _download(row: Evidence) -> HttpResponse:
     return JsonResponse(
         {
             "id": row.id,
@@ -62,6 +83,7 @@ def evidence(request: HttpRequest, evidence_id: uuid.UUID) -> HttpResponse:
             "sha256": row.sha256,
         },
         json_dumps_params={"indent": 2, "ensure_ascii": False},
+        headers={"Content-Disposition": f'attachment; filename="evidence-{row.id}.json"'},
     )
 
 

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations import health_report
-from msp.console import actions, case_page, selectors, words
+from msp.console import actions, case_page, connection_actions, selectors, words
 from msp.console.errors import ConsoleError
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
@@ -19,7 +19,8 @@ from playbooks.people import named
 from playbooks.rules import newest_of_tenant
 from tenants import contacts
 from tenants import ledger as ledgers_of
-from tenants.models import RawRecord, Tenant
+from tenants.errors import HoldfastError
+from tenants.models import RawRecord, TakenAgain, Tenant
 
 _PAGE = 100
 
@@ -31,7 +32,7 @@ def tenants(request: HttpRequest) -> HttpResponse:
     return page(
         request,
         "tenants.html",
-        "Tenants",
+        "Clients",
         rows=selectors.tenant_rows(technician),
         everything_stopped=selectors.everything_stopped(),
         may_turn_all=technician.has_role(Role.ADMIN) and technician.sees_all_tenants,
@@ -169,11 +170,8 @@ def quarantine(request: HttpRequest) -> HttpResponse:
 @require_safe
 def quarantined_record(request: HttpRequest, record_id: uuid.UUID) -> HttpResponse:
     """Show one quarantined record, its body as harmless text."""
-    record = get_object_or_404(
-        RawRecord.in_scope().select_related("tenant"),
-        id=record_id,
-        outcome=RawRecord.Outcome.QUARANTINED,
-    )
+    record = _quarantined(record_id)
+    taken = TakenAgain.in_scope().filter(raw=record).first()
     body, left_out = selectors.shown_body(record)
     return page(
         request,
@@ -182,7 +180,29 @@ def quarantined_record(request: HttpRequest, record_id: uuid.UUID) -> HttpRespon
         record=record,
         body=body,
         left_out=left_out,
+        taken=taken,
+        taken_by=named(taken.actor) if taken else "",
+        may_work=technician_of(request).has_role(Role.TECHNICIAN),
     )
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+def take_again(request: HttpRequest, record_id: uuid.UUID) -> HttpResponse:
+    """Take a quarantined record in, now that what kept it out is mended."""
+    record = _quarantined(record_id)
+    try:
+        is_new = connection_actions.take_record_again(record, actor=technician_of(request))
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "It is taken in." if is_new else "It was taken in before.")
+    return redirect("console:quarantined_record", record.id)
+
+
+def _quarantined(record_id: uuid.UUID) -> RawRecord:
+    rows = RawRecord.in_scope().select_related("tenant")
+    return get_object_or_404(rows, id=record_id, outcome=RawRecord.Outcome.QUARANTINED)
 
 
 def _tenant(request: HttpRequest, slug: str) -> Tenant:

@@ -15,7 +15,8 @@ from integrations import checking, health_report, organisations, registry
 from integrations.contract import Manifest
 from integrations.health import Status
 from integrations.models import Connection, HealthAlarm
-from msp.console import actions, words
+from msp import relaxed
+from msp.console import connection_actions, words
 from msp.console.errors import ConsoleError
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of
@@ -48,6 +49,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "health.html",
         "Connection health",
         rows=[(one, words.HEALTH[one.judged.status]) for one in shown],
+        relaxed=relaxed.all_of_it(),
         records=shown,
         counts=[one for one in counts if one[2]],
         status=status,
@@ -90,7 +92,7 @@ def connection(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
 def check(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Have a connection checked now."""
     row = _connection(connection_id)
-    actions.check_connection(row, actor=technician_of(request))
+    connection_actions.check_connection(row, actor=technician_of(request))
     messages.success(request, "It is being checked; this page shows what comes of it.")
     return redirect("console:connection_health", row.id)
 
@@ -102,7 +104,7 @@ def pause(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Pause a connection, or go on with it."""
     row = _connection(connection_id)
     paused = request.POST.get("paused") == "yes"
-    actions.set_connection_paused(row, actor=technician_of(request), paused=paused)
+    connection_actions.set_connection_paused(row, actor=technician_of(request), paused=paused)
     messages.success(request, f"{row.name} {'is paused' if paused else 'goes on'}.")
     return redirect("console:connection_health", row.id)
 
@@ -113,7 +115,7 @@ def accept(request: HttpRequest, alarm_id: uuid.UUID) -> HttpResponse:
     """Note that an alarm is known and may be as it is."""
     alarm = get_object_or_404(HealthAlarm.in_scope(), id=alarm_id)
     try:
-        actions.accept_alarm(
+        connection_actions.accept_alarm(
             alarm, actor=technician_of(request), why=request.POST.get("reason", "")
         )
     except HoldfastError as error:
@@ -136,7 +138,7 @@ def change(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     try:
         expires_at = day_of(request.POST.get("expires_on", ""))
         is_another = organisations.is_another(manifest, row.settings, settings)
-        actions.change_connection(
+        connection_actions.change_connection(
             row,
             actor=technician_of(request),
             settings=settings,

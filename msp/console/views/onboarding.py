@@ -256,6 +256,7 @@ def _wizard(
         tenant=tenant,
         told=told,
         steps=[(one, onboarding_page.STEPS[one.state]) for one in told.steps],
+        before_start=onboarding_page.before_start(told),
         products=onboarding_page.products(told),
         connections=onboarding_page.connections(told),
         consent=onboarding_page.consent(told),

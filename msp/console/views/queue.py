@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST, require_safe
 
+from msp import relaxed
 from msp.console import actions, selectors, words
 from msp.console.sites import page
 from msp.console.views.plans import back_from
@@ -26,6 +27,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "queue.html",
         "Work queue",
         rows=selectors.queue(),
+        relaxed=relaxed.all_of_it(),
         totals=selectors.totals(technician),
         may_start=technician.has_role(Role.ADMIN) and technician.sees_all_tenants,
         needs_mfa=technician.has_role(Role.APPROVER) and not mfa_satisfied(request),
@@ -72,6 +74,9 @@ def decide(request: HttpRequest, approval_id: uuid.UUID) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(
-            request, "Approved. The plan goes on now." if answer == "approve" else "Rejected."
+            request,
+            "Approved. The plan goes on now."
+            if answer == "approve"
+            else "Rejected: nothing of it that has not begun is done.",
         )
     return back_from(request, approval.plan)

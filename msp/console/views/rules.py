@@ -95,7 +95,7 @@ def _edit(request: HttpRequest, editing: Editing) -> HttpResponse:
     except PlaybookError as error:
         return _form(request, editing, editing.kept, problems=error.problems)
     try:
-        checked = editing.check(document)
+        checked = editing.check(document, None if _is_yaml(request) else rules_form.problem_at)
         policies.must_follow(editing.newest, _seen(request))
         if not _was_seen(request, document):
             return _form(request, editing, document, past=editing.replay(checked))
@@ -107,10 +107,16 @@ def _edit(request: HttpRequest, editing: Editing) -> HttpResponse:
 
 
 def _posted(request: HttpRequest, editing: Editing) -> dict[str, Any]:
-    if "yaml" in request.POST:
+    if _is_yaml(request):
         return rules_form.from_yaml(request.POST["yaml"])
     switched_on = request.POST.getlist("msp_rule")
-    return rules_form.from_fields(request.POST.dict(), switched_on, editing.kept, editing.base)
+    # Of several that are chosen under one name, none is lost.
+    posted = {name: ", ".join(values) for name, values in request.POST.lists()}
+    return rules_form.from_fields(posted, switched_on, editing.kept, editing.base)
+
+
+def _is_yaml(request: HttpRequest) -> bool:
+    return "yaml" in request.POST
 
 
 def _seen(request: HttpRequest) -> int:
@@ -136,27 +142,31 @@ def _form(
     problems: tuple[str, ...] = (),
     past: Past | None = None,
 ) -> HttpResponse:
+    told, placed = rules_form.by_place(problems)
     return page(
         request,
         "rules_edit.html",
         editing.title,
         editing=editing,
-        fields=_fields(document, editing.base),
+        fields=_fields(document, editing.base, placed),
         text=request.POST.get("yaml") or rules_form.as_yaml(document),
-        as_yaml="yaml" in request.POST or request.GET.get("as") == "yaml",
+        as_yaml=_is_yaml(request) or request.GET.get("as") == "yaml",
         tiers=[(str(tier), label) for tier, label in words.TIERS.items()],
         catalog=[action for action in catalog.ACTIONS if not action.is_read_only],
         asked=Tier.TECHNICIAN,
-        problems=problems,
+        problems=told,
+        placed=placed,
         past=past,
         previewed=sha256_of(document) if past else "",
     )
 
 
-def _fields(document: Mapping[str, Any], base: Engagement | None) -> dict[str, Any]:
+def _fields(
+    document: Mapping[str, Any], base: Engagement | None, placed: Mapping[str, list[str]]
+) -> dict[str, Any]:
     """Return the form's fields; those of new rules where the document has no such form."""
     try:
-        return rules_form.fields_of(document, base)
+        return rules_form.fields_of(document, base, placed)
     except (AttributeError, TypeError):
         return rules_form.fields_of(rules_form.NEW if base else {}, base)
 

@@ -1,13 +1,14 @@
 """``manage.py engagement …``: the rules of engagement: look, check, set, and try on the past."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from msp.console import rules_form
 from msp.management.files import read_text
 from playbooks import rules, what_if, yaml_reader
 from playbooks.engagement import Engagement
@@ -66,26 +67,19 @@ class Command(BaseCommand):
     def _show(self, options: dict[str, Any]) -> None:
         if options["slug"]:
             with scope.tenant(_tenant(options["slug"]).id):
-                told = rules.in_force()
+                told, newest = rules.in_force(), rules.newest_of_tenant()
+            own = newest.document if newest else rules_form.NEW
         else:
             told = rules.msp_wide()
+            own = told.document
         if options["json"]:
             self.stdout.write(json.dumps({"document": told.document, "sha256": told.sha256}))
-        else:
-            self._print(told)
-
-    def _print(self, told: Engagement) -> None:
-        self.stdout.write(f"version {told.version}, sha256 {told.sha256}")
-        for rule in told.rules:
-            self.stdout.write(f"{rule.id}: {rule.title} [{rule.tier}]")
-            self.stdout.write(f"    {', '.join(rule.actions)} when {rule.when.text}")
-        self.stdout.write(f"where no rule matches [{told.default}]")
-        for pattern, count in told.budgets.items():
-            self.stdout.write(f"at most {count} an hour: {pattern}")
-        if told.canary_above:
-            self.stdout.write(f"with more than {told.canary_above} targets one goes first")
-        for freeze in told.freezes:
-            self.stdout.write(f"freeze: {freeze.title}")
+            return
+        again = f"set {options['slug']}" if options["slug"] else "set-msp"
+        self.stdout.write(f"# `engagement {again} FILE` takes this in again.")
+        for line in _in_words(told):
+            self.stdout.write(f"# {line}")
+        self.stdout.write(rules_form.as_yaml(own), ending="")
 
     def _check(self, options: dict[str, Any]) -> None:
         document = _read(options["file"])
@@ -149,6 +143,21 @@ class Command(BaseCommand):
             f"{len(found.changes)} would have another tier, {len(found.not_replayed)} notes, "
             f"{found.left_out} older plans not looked at."
         )
+
+
+def _in_words(told: Engagement) -> Iterator[str]:
+    """Yield what is in force, line by line, with all that the rules are laid on."""
+    yield f"In force: version {told.version}, sha256 {told.sha256}"
+    for rule in told.rules:
+        yield f"{rule.id}: {' '.join(rule.title.split())} [{rule.tier}]"
+        yield f"    {', '.join(rule.actions)} when {' '.join(rule.when.text.split())}"
+    yield f"where no rule matches [{told.default}]"
+    for pattern, count in told.budgets.items():
+        yield f"at most {count} an hour: {pattern}"
+    if told.canary_above:
+        yield f"with more than {told.canary_above} targets one goes first"
+    for freeze in told.freezes:
+        yield f"freeze: {' '.join(freeze.title.split())}"
 
 
 def _read(path: Path) -> yaml_reader.Document:

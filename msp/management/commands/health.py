@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations import checking, health_report
 from integrations.health_report import Report
+from msp import relaxed
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
@@ -29,6 +30,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the reports, the worst of each client first."""
+        for sentence in relaxed.all_of_it():
+            self.stderr.write(self.style.WARNING(f"Warning: {sentence}"))
         try:
             tenants = _asked_for(options["tenant"])
         except HoldfastError as error:

@@ -7,10 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from integrations import files, registry
+from integrations import files, registry, taking_again
 from integrations.contract import Feed, Manifest
-from integrations.errors import ConnectionMisconfigured
-from integrations.models import Connection
 from tenants import intake, scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
@@ -18,7 +16,7 @@ from tenants.selectors import tenant_by_slug
 
 
 class Command(BaseCommand):
-    help = "Take a file of records (JSON, NDJSON, log lines or recorded exchanges) into a tenant."
+    help = "Take a file of records (JSON, NDJSON, log lines or recorded exchanges) into a client."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file, and whose and what it is."""
@@ -59,7 +57,7 @@ class Command(BaseCommand):
     ) -> intake.Outcome:
         # A block of its own inside the scope's, so that the scope can still end after a rollback.
         with scope.tenant(tenant.id), transaction.atomic():
-            settings = _settings(connector, feed, options["connection"])
+            settings = taking_again.settings_of(connector, feed, options["connection"])
             outcome = intake.take(
                 connector=connector.id,
                 feed=feed.name,
@@ -69,18 +67,3 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 transaction.set_rollback(True)
         return outcome
-
-
-def _settings(connector: Manifest, feed: Feed, name: str) -> dict[str, str]:
-    """The settings of the connection that is named, or of the only one that sends this feed."""
-    rows = [
-        row
-        for row in Connection.in_scope().filter(connector=connector.id).order_by("name")
-        if (row.name == name if name else connector.pushed_feed(row.settings) is feed)
-    ]
-    if name and not rows:
-        raise ConnectionMisconfigured(f"There is no {connector.id} connection {name!r}.")
-    if feed.configured and len(rows) > 1:
-        known = ", ".join(row.name for row in rows)
-        raise ConnectionMisconfigured(f"Say whose settings count with --connection: {known}.")
-    return dict(rows[0].settings) if rows else {}

@@ -96,7 +96,12 @@ def fill(tenant: Tenant) -> Rows:
             body={"read_back": {"holds": True, "explanation": "No session is older than 09:14."}},
         )
         ledger.seal()
-        ledger.append("approval.requested", actor="engine", case_id=case.id, subject="technician")
+        ledger.append(
+            "approval.requested",
+            actor="engine",
+            case_id=case.id,
+            subject=f"{Tier.TECHNICIAN.label} for plan {plan.sha256[:12]}",
+        )
         quiet = _quiet_case(account)
         _onboarding(tenant)
         contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")

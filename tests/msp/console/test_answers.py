@@ -54,8 +54,15 @@ from msp.console.answers import in_words
         (
             "identity.list_source_activity",
             {"sources": [{}, {}], "accounts_tried": 14, "accounts_succeeded": 0, "failures": 40},
-            "sources: 2; accounts tried: 14; accounts succeeded: 0; failures: 40.",
+            "2 sources; accounts tried: 14; accounts succeeded: 0; failures: 40.",
         ),
+        ("identity.list_groups", {"groups": []}, "No groups."),
+        (
+            "identity.list_groups",
+            {"groups": [{"name": "Finance"}, {"name": "Staff"}]},
+            "2 groups: Finance, Staff.",
+        ),
+        ("identity.list_licences", {"licences": [{"name": "E3"}]}, "1 licence: E3."),
         (
             "identity.list_mfa_prompts",
             {"count": 9, "denied": 8, "approved_after_denials": True},

@@ -48,10 +48,17 @@ def test_approving_frees_the_steps_and_is_in_the_ledger(browser, rows: Rows) -> 
 
 @pytest.mark.usefixtures("no_mfa_demanded")
 def test_rejecting_drops_the_steps(browser, rows: Rows) -> None:
-    assert "Rejected." in _decide(browser(Role.APPROVER), rows, "reject")
+    web = browser(Role.APPROVER)
+    assert "Say why you reject it" in _decide(web, rows, "reject", comment=" ")
+    assert _approval(rows).decision == "pending"
+    page = _decide(web, rows, "reject", comment="It was her, from her hotel.")
+    assert "Rejected: nothing of it" in page
+    assert "“It was her, from her hotel.”" in page
     assert _approval(rows).decision == "rejected"
     with scope.tenant(rows.tenant.id):
         assert Step.objects.filter(status=Step.Status.SKIPPED).count() == 2
+        entry = LedgerEntry.objects.get(kind="approval.rejected")
+    assert entry.body["comment"] == "It was her, from her hotel."
 
 
 @pytest.mark.usefixtures("no_mfa_demanded")
@@ -64,7 +71,9 @@ def test_another_hash_is_refused_with_words(browser, rows: Rows) -> None:
 @pytest.mark.usefixtures("no_mfa_demanded")
 def test_deciding_twice_is_refused_with_words(browser, rows: Rows) -> None:
     _decide(browser(Role.APPROVER, "first"), rows, "approve")
-    assert "already approved" in _decide(browser(Role.APPROVER, "second"), rows, "reject")
+    assert "already approved" in _decide(
+        browser(Role.APPROVER, "second"), rows, "reject", comment="No."
+    )
     assert _approval(rows).decided_by == "technician:first"
 
 
@@ -120,7 +129,7 @@ def test_undoing_is_asked_for_planned_and_waits_for_somebody_else(browser, rows:
     client = browser(Role.APPROVER, "mira")
     assert "Undo this" in client.get(f"/admin/cases/{rows.case.id}/").content.decode()
     page = client.post(f"/admin/plans/{rows.plan.id}/roll-back/", follow=True).content.decode()
-    assert "Waits for a technician: Undo: Contain a cloud account" in page
+    assert "Waits for an approver: Undo: Contain a cloud account" in page
     assert "Enable sign-in" in page
     assert "Undo this" not in page
     with scope.tenant(rows.tenant.id):

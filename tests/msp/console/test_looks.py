@@ -113,6 +113,7 @@ def test_pages_fit_and_can_be_read(
     chromium: Browser, server: LiveServer, rows: seeded.Rows, settings, scheme: str
 ) -> None:
     settings.REQUIRE_MFA = False
+    settings.DEMO_SETTINGS = {"HOLDFAST_REQUIRE_MFA": "0"}
     settings.PUBLIC_URL = "https://holdfast.example"
     settings.ENTRA_APP = {"client_id": "5b1c9d1e", "client_secret": "nobody may read this"}
     routine = seeded.fill_more(rows)
@@ -137,6 +138,7 @@ def test_pages_fit_and_can_be_read(
         "case": f"cases/{rows.case.id}/",
         "case-needs": f"cases/{rows.quiet_case.id}/",
         "plan": f"plans/{rows.plan.id}/",
+        "evidence": f"evidence/{rows.evidence.id}/",
         "playbooks": "playbooks/",
         "playbooks-of-client": f"playbooks/?client={rows.tenant.slug}",
         "playbook": "playbooks/contain-cloud-account/",
@@ -166,6 +168,8 @@ def test_pages_fit_and_can_be_read(
         "quarantine": "quarantine/",
         "quarantined": f"quarantine/{rows.quarantined.id}/",
         "cases": "tenants/case/",
+        "finding": f"tenants/finding/{rows.finding.id}/",
+        "api-keys": "staff/apikey/",
         "connections": "integrations/connection/",
         "onboarding": "onboarding/",
         "onboarding-new": "onboarding/new/",
@@ -215,7 +219,7 @@ def test_a_technician_approves_a_plan_with_two_clicks(
     page.fill("[name=login]", "mira")
     page.fill("[name=password]", PASSWORD)
     page.click("button[type=submit]")
-    page.click(f"tr:has-text('{rows.tenant.name}') a.hf-strong >> nth=0")
+    page.click(f"tr:has-text('{rows.tenant.name}') a.hf-strong:has-text('{rows.case.title}')")
     page.click("button:has-text('Approve')")
     page.wait_for_selector("text=Approved. The plan goes on now.")
     assert page.locator("text=technician:").count() == 0
@@ -248,7 +252,7 @@ def test_the_page_of_a_case_follows_it_and_leaves_alone_what_somebody_writes(
 ) -> None:
     settings.REQUIRE_MFA = False
     page = _signed_in(chromium, server, f"cases/{rows.case.id}/")
-    page.fill("textarea[name=comment]", "I am asking her first.")
+    page.fill("textarea[id^=comment-]", "I am asking her first.")
     with scope.tenant(rows.tenant.id):
         Step.objects.filter(run__plan=rows.plan).update(status=Step.Status.VERIFIED)
         Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.DONE)
@@ -259,7 +263,7 @@ def test_the_page_of_a_case_follows_it_and_leaves_alone_what_somebody_writes(
         )
     page.wait_for_selector("#live-plans[data-live=no] >> text=3 of 3 actions read back")
     page.wait_for_selector("#live-head >> text=Look at the mailbox.")
-    assert page.input_value("textarea[name=comment]") == "I am asking her first."
+    assert page.input_value("textarea[id^=comment-]") == "I am asking her first."
 
 
 def test_contacts_are_put_in_order_by_keyboard(

@@ -1,15 +1,17 @@
 """What technicians see."""
 
 import json
+import re
 
 import pytest
 from django.test import Client
 
 from msp.staff import actions
 from msp.staff.models import Role
+from playbooks.models import Approval
 from tenants import scope
 from tenants.evidence import content_hash
-from tenants.models import Evidence, Tenant
+from tenants.models import Case, Evidence, Tenant
 from tests.msp.console.rows import HOSTILE, Rows
 
 pytestmark = pytest.mark.django_db
@@ -28,11 +30,27 @@ def test_the_start_page_is_the_queue(browser) -> None:
     assert "Nothing needs you now." in response.content.decode()
 
 
-def test_the_queue_puts_approvals_before_riskier_cases(browser, rows: Rows) -> None:
-    page = _text(browser(Role.VIEWER), "/admin/queue/")
+def test_the_demos_settings_are_told_on_every_page(browser, settings) -> None:
+    client = browser(Role.VIEWER)
+    assert "Less is protected here." not in _text(client, "/admin/queue/")
+    settings.DEMO_SETTINGS = {"HOLDFAST_REQUIRE_MFA": "0"}
+    for address in ("/admin/queue/", "/admin/health/"):
+        page = _text(client, address)
+        assert "The settings of the demo are on" in page
+        assert "private networks" not in page
+    assert re.search(r">\s*Demo\s*<", _text(client, "/admin/approvals/"))
+
+
+def test_the_queue_begins_with_the_worst(browser, rows: Rows) -> None:
+    client = browser(Role.VIEWER)
+    page = _text(client, "/admin/queue/")
     assert rows.quiet_case.risk > rows.case.risk
-    assert page.index(rows.case.title) < page.index(rows.quiet_case.title)
-    assert "Approve or reject: a technician is asked." in page
+    assert page.index(rows.quiet_case.title) < page.index(rows.case.title)
+    with scope.tenant(rows.tenant.id):
+        Case.objects.filter(id=rows.case.id).update(risk=rows.quiet_case.risk)
+    equal = _text(client, "/admin/queue/")
+    assert equal.index(rows.case.title) < equal.index(rows.quiet_case.title)
+    assert "Approve or reject: an approver is asked." in page
     assert "The client secret has expired" in page
     assert "Priya Shah" in page
 
@@ -49,14 +67,49 @@ def test_the_case_page_says_what_happened_why_and_what_waits(browser, rows: Rows
         "3 different alerts agree",
         "Read back: No session is older than 09:14.",
         "Important people are touched only with consent",
-        "Waits for a technician: Contain a cloud account",
+        "Waits for an approver: Contain a cloud account",
         "Keeps them out.",
         "the permission is missing",
         "2 rules; suspicious: “..” deletes the mail.",
         "Revoke all sign-in sessions: priya.shah@northwind-dental.example",
         rows.plan.sha256,
+        f"An approver, for plan {rows.plan.sha256[:12]}",
     ):
         assert said in page, said
+
+
+def test_an_empty_list_says_where_its_rows_come_from(browser, db) -> None:
+    client = browser(Role.ADMIN)
+    assert "manage.py apikey create NAME" in _text(client, "/admin/staff/apikey/")
+    assert "opened by the first alert" in _text(client, "/admin/tenants/case/")
+    page = _text(client, "/admin/tenants/case/?q=nothing")
+    assert "Nothing matches." in page
+    assert "opened by the first alert" not in page
+
+
+def test_people_read_of_clients_not_of_tenants(browser, rows: Rows) -> None:
+    client = browser(Role.ADMIN)
+    for address in (
+        "/admin/clients/",
+        f"/admin/tenants/finding/{rows.finding.id}/",
+        f"/admin/tenants/account/{rows.account.id}/",
+    ):
+        words = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", _text(client, address), flags=re.S)
+        assert not re.search(r"\btenants?\b", words, re.IGNORECASE), address
+
+
+def test_how_many_plans_wait_is_counted_now(browser, rows: Rows) -> None:
+    client = browser(Role.VIEWER)
+    address = f"/admin/cases/{rows.case.id}/"
+    with scope.tenant(rows.tenant.id):
+        needs = "Look at the mailbox. Approve or reject 2 plans."
+        Case.objects.filter(id=rows.case.id).update(needs=needs)
+    assert "Look at the mailbox. Approve or reject 1 plan." in _text(client, address)
+    with scope.tenant(rows.tenant.id):
+        Approval.objects.filter(id=rows.approval.id).update(decision="approved")
+    page = _text(client, address)
+    assert "Look at the mailbox." in page
+    assert "Approve or reject" not in page
 
 
 def test_an_approval_that_nobody_could_be_reached_for_says_so(browser, rows: Rows) -> None:
@@ -81,7 +134,12 @@ def test_what_a_vendor_wrote_is_shown_as_text(browser, rows: Rows) -> None:
 
 
 def test_evidence_is_one_click_away_and_keeps_its_hash(browser, rows: Rows) -> None:
-    told = json.loads(_text(browser(Role.VIEWER), f"/admin/evidence/{rows.evidence.id}/"))
+    client = browser(Role.VIEWER)
+    page = _text(client, f"/admin/evidence/{rows.evidence.id}/")
+    for said in ("2 rules; suspicious: “..” deletes the mail.", rows.evidence.sha256, "Unchanged"):
+        assert said in page
+    assert f"/admin/cases/{rows.case.id}/" in page
+    told = json.loads(_text(client, f"/admin/evidence/{rows.evidence.id}/?raw=1"))
     with scope.tenant(rows.tenant.id):
         kept = Evidence.objects.get(id=rows.evidence.id)
         assert told["sha256"] == content_hash(kept)

@@ -58,7 +58,7 @@ def test_a_plan_that_took_the_place_of_another_is_named(browser, rows: Rows) -> 
 def test_it_is_decided_where_it_is_read_and_the_page_comes_back(browser, rows: Rows) -> None:
     web = browser(Role.APPROVER, "mira")
     page = web.get(_address(rows.plan)).content.decode()
-    assert "Waits for a technician: Contain a cloud account" in page
+    assert "Waits for an approver: Contain a cloud account" in page
     assert "When nobody answers until then: the plan ends, a technician looks." in page
     answer = web.post(
         f"/admin/approvals/{rows.approval.id}/decide/",
@@ -67,7 +67,7 @@ def test_it_is_decided_where_it_is_read_and_the_page_comes_back(browser, rows: R
     )
     assert answer.redirect_chain[-1][0] == _address(rows.plan)
     page = answer.content.decode()
-    assert "Waits for a technician" not in page
+    assert "Waits for an approver" not in page
     assert 'by <b class="hf-strong">mira</b>' in page
 
 
@@ -106,11 +106,11 @@ def test_the_second_technician_waits_for_the_first_and_is_another(browser, tenan
     plan = _waiting(tenant, "second_technician")
     first = browser(Role.APPROVER, "ann")
     page = first.get(_address(plan)).content.decode()
-    assert "The first technician has to approve before the second." in page
+    assert "The first approver has to approve before the second." in page
     assert page.count('value="approve"') == 1
     _decide(plan, "technician", approve=True, actor=ANN)
     page = first.get(_address(plan)).content.decode()
-    assert "You approved as the first technician: a second person must." in page
+    assert "You approved as the first approver: a second person must." in page
     assert 'value="approve"' not in page
     page = browser(Role.APPROVER, "bob").get(_address(plan)).content.decode()
     assert page.count('value="approve"') == 1
@@ -129,7 +129,7 @@ def test_rules_that_cant_be_read_keep_no_page_from_being_seen(
     monkeypatch.setattr(approvals, "in_force", broken)
     for address in (_address(rows.plan), f"/admin/cases/{rows.case.id}/"):
         page = browser(Role.APPROVER).get(address).content.decode()
-        assert "Waits for a technician" in page
+        assert "Waits for an approver" in page
         assert "When nobody answers" not in page
 
 
@@ -314,3 +314,16 @@ def test_who_decides_on_what_has_changed_is_shown_the_new_plan(browser, tenant) 
     with scope.tenant(tenant.id):
         assert Approval.objects.get(id=approval.id).decided_by == ANN
         assert Agreement.objects.count() == 1
+
+
+def test_a_plan_that_protection_kept_from_being_done_says_so(browser, tenant) -> None:
+    with scope.tenant(tenant.id):
+        plan = make_plan(make_case(make_account(is_excluded=True)), policy())
+    drain(["run"])
+    web = browser(Role.VIEWER)
+    for address in (_address(plan), f"/admin/cases/{plan.case_id}/"):
+        page = web.get(address).content.decode()
+        assert "Not done: protected account" in page
+        assert "Protected account: no action ever touches it" in page
+        assert "Rejected" not in page
+        assert "Forbidden by the rules" not in page

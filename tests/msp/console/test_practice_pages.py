@@ -67,8 +67,8 @@ def test_the_list_counts_clients_by_how_far_it_may_go(browser, make_tenant) -> N
     _set(tenants[1], "approve")
     page = _get(browser(Role.VIEWER), "/admin/playbooks/")
     row = _row(page, "Contain a cloud account")
-    assert "Shadow: plans only 1 A technician approves 1 The rules decide 2" in row
-    assert "75 % of 4 runs" in row
+    assert "Shadow: plans only 1 An approver decides 1 The rules decide 2" in row
+    assert "3 of 4 runs (75 %)" in row
     assert re.search("needs: a connection to [^;]*Microsoft 365", row)
     assert "Only reads 4" in _row(page, "Account takeover")
 
@@ -89,9 +89,9 @@ def test_one_clients_list_shows_its_own_modes_and_practice(browser, tenant, othe
     web = browser(Role.VIEWER)
     row = _row(_get(web, f"/admin/playbooks/?client={tenant.slug}"), "Contain a cloud account")
     assert "Shadow: plans only" in row
-    assert "No run yet" in row
+    assert "No run yet Approve needs 5 runs in 90 days; there are 0." in row
     row = _row(_get(web, f"/admin/playbooks/?client={other_tenant.slug}"), "Contain a cloud acc")
-    assert "100 % of 2 runs" in row
+    assert "2 of 2 runs (100 %)" in row
 
 
 def test_the_page_shows_each_client_with_its_numbers_and_cases(
@@ -101,7 +101,7 @@ def test_the_page_shows_each_client_with_its_numbers_and_cases(
     page = _get(browser(Role.VIEWER), f"/admin/playbooks/{CONTAIN}/")
     row = _row(page, tenant.name)
     assert "The rules decide" not in row  # the override lowered it
-    assert "A technician approves 7 6 1 0" in row
+    assert "An approver decides 7 6 1 0" in row
     assert "automatic needs 10 runs in 90 days; there are 7" in row.lower()
     assert f"/admin/cases/{plans[-1].case_id}/" in page
     assert f"/admin/cases/{plans[0].case_id}/" not in page  # only the last five are shown
@@ -189,6 +189,7 @@ def test_a_clients_page_shows_the_runs_and_what_practice_said_of_each(browser, t
     )
     assert "Ran by itself, nobody objected" in said[ran]
     assert "Nobody has judged it yet" in _row(page, f"/admin/plans/{open_one.id}/")
+    assert "<dt>Agreement</dt> <dd>1 of 3 runs (33 %)</dd>" in page
     assert "It asks for 5 runs and 80 % agreement in 90 days" in " ".join(page.split())
     assert "Shadow: plans only version" in " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
@@ -222,7 +223,9 @@ def test_enough_agreement_is_promoted_from_the_page(browser, tenant) -> None:
     _set(tenant, "shadow")
     web = browser(Role.ADMIN, "mira")
     address = f"/admin/playbooks/{CONTAIN}/{tenant.slug}/"
-    assert 'value="promote"' not in _get(web, address)
+    page = _get(web, address)
+    assert 'value="promote"' not in page
+    assert 'disabled title="Approve needs 5 runs in 90 days; there are 0."' in page
     _practice(tenant, agreed=5)
     page = _get(web, address)
     assert "Practice supports it." in page

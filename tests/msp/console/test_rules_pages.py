@@ -147,6 +147,49 @@ def test_a_form_sent_back_as_it_is_changes_nothing(browser, tenant) -> None:
     assert {**_newest(tenant).document, "version": 0} == before
 
 
+def test_actions_and_targets_are_chosen_and_come_back_chosen(browser, tenant) -> None:
+    client = browser(Role.ADMIN)
+    form = _form(client, tenant) | {
+        "rule-0-title": "Administrators by two",
+        "rule-0-actions": ["identity.*", "mailbox.remove_forwarding"],
+        "rule-0-target": "target.is_privileged",
+        "rule-0-tier": "second_technician",
+        "rule-1-title": "Servers at night",
+        "rule-1-target": "target.is_server",
+        "rule-1-when": "hour < 7 || hour > 20",
+        "rule-1-tier": "forbidden",
+        "freeze-0-title": "Weekend",
+        "freeze-0-weekdays": ["saturday", "sunday"],
+        "freeze-0-except": ["endpoint.isolate"],
+    }
+    _save(client, tenant, **form)
+    first, second = _newest(tenant).document["rules"]
+    assert first["actions"] == ["identity.*", "mailbox.remove_forwarding"]
+    assert first["when"] == "target.is_privileged"
+    assert second["when"] == "target.is_server && (hour < 7 || hour > 20)"
+    assert _newest(tenant).document["freezes"] == [
+        {"title": "Weekend", "weekdays": ["saturday", "sunday"], "except": ["endpoint.isolate"]}
+    ]
+    again = _form(client, tenant)
+    assert again["rule-0-actions"] == ["identity.*", "mailbox.remove_forwarding"]
+    assert again["rule-0-target"] == ["target.is_privileged"]
+    assert again["rule-1-when"] == [second["when"]]
+
+
+def test_a_condition_that_is_none_is_told_at_its_field(browser, tenant) -> None:
+    client = browser(Role.ADMIN)
+    form = _form(client, tenant) | {
+        "rule-0-title": "Fine", "rule-0-tier": "client",
+        "rule-1-title": "Wrong", "rule-1-when": "hour <", "rule-1-tier": "client",
+    }  # fmt: skip
+    page = _send(client, tenant, what="preview", **form)
+    first, second = (page.split(f'name="rule-{number}-when"')[1][:900] for number in (0, 1))
+    assert "aria-invalid" not in first
+    assert 'aria-invalid="true"' in second
+    assert "hour &lt;" in second.split("</textarea>")[1]
+    assert "[rules/" not in page
+
+
 def test_what_is_filled_in_becomes_the_rules(browser, tenant) -> None:
     client = browser(Role.ADMIN)
     form = _form(client, tenant)
@@ -201,7 +244,7 @@ def test_the_waits_of_a_client_show_what_holds_and_keep_what_is_changed(browser,
         },
     }  # fmt: skip
     page = _page(client, tenant)
-    assert "12 h to answer, the next contact after 8 h; then a technician may answer" in page
+    assert "12 h to answer, the next contact after 8 h; then an approver may answer" in page
     with scope.tenant(tenant.id):
         assert rules.in_force().approvals["client"].hours == 12
 

@@ -93,7 +93,7 @@ def test_what_is_no_month_is_refused_with_exit_code_2(db, text):
 
 
 def test_an_unknown_client_is_refused(db):
-    with pytest.raises(CommandError, match="There is no tenant"):
+    with pytest.raises(CommandError, match="There is no client"):
         run("2026-11", "--tenant", "nobody")
 
 

@@ -85,7 +85,7 @@ def test_wrong_credentials_are_said_by_the_test(microsoft, tmp_path) -> None:
     ("arguments", "told"),
     [
         (("register", "A B", "--name", "x"), "slug: Enter a short name"),
-        (("status", "nobody"), "There is no tenant"),
+        (("status", "nobody"), "There is no client"),
         (("connect", "fab", "nothing"), "There is no connector"),
         (("connect", "fab", "microsoft365"), "microsoft365.client_secret: Enter it"),
         (("connect", "fab", "microsoft365", "--setting", "x"), "is not NAME=VALUE"),

@@ -94,6 +94,6 @@ def test_an_end_that_was_cut_off_is_found_by_the_report_that_cited_it(two, owner
 
 
 def test_an_unknown_client_is_exit_code_2(db):
-    with pytest.raises(CommandError, match="There is no tenant 'nobody'") as refused:
+    with pytest.raises(CommandError, match="There is no client 'nobody'") as refused:
         call_command("ledger", "verify", "--tenant", "nobody")
     assert refused.value.returncode == 2

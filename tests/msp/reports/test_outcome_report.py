@@ -94,14 +94,17 @@ def test_the_owner_reads_what_happened_in_plain_words(clinic):
         "revoke",
         "tenant",
         "playbook",
+        "signal",
+        "closed with proof",
+        " seconds",
     ):
         assert jargon not in text.lower().replace("contoso", ""), jargon
 
 
 def test_the_numbers_add_up(clinic):
     text = text_of_report(clinic)
-    # 1,240 sign-ins and 12 alerts; the two that could not be read are no signals.
-    assert "we looked at 1,252 signals" in text
+    # 1,240 sign-ins and 12 alerts; the two that could not be read are no events.
+    assert "we looked at 1,252 events at" in text
     assert "twelve were alerts, which we looked into as six cases" in text
     assert "Two were real attacks: all were contained, typically within 23 minutes" in text
     assert "Three cases turned out to be harmless. We sorted all of them out" in text
@@ -227,7 +230,7 @@ def test_a_quiet_month_is_not_one_without_data(tenant):
         world.connect(since=at(1, month=2), last_data=at(1, 7, month=4))
         world.raw(at(5)).save()
     text = text_of_report(tenant)
-    assert "we looked at one signal" in text
+    assert "we looked at one event at" in text
     assert "No real attack was found in what we looked at." in text
 
 
@@ -312,7 +315,7 @@ def test_hostile_names_stay_text(db):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--tenant", "nobody", "--month", MONTH], "There is no tenant 'nobody'"),
+        (["--tenant", "nobody", "--month", MONTH], "There is no client 'nobody'"),
         (["--tenant", "acme", "--month", "2026-13"], "is not a month"),
         (["--tenant", "acme", "--month", "March"], "is not a month"),
         (["--tenant", "acme", "--month", "2098-01"], "has not begun"),

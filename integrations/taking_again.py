@@ -1,0 +1,83 @@
+"""Taking a record out of quarantine once what kept it from being read is mended.
+
+The record stays as it came; beside it stands who had it taken in, and when.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+
+from django.db import transaction
+from django.utils import timezone
+
+from integrations import files, registry
+from integrations.contract import Feed, Manifest
+from integrations.errors import ConnectionMisconfigured, StillUnreadable
+from integrations.models import Connection
+from tenants import intake, ledger
+from tenants.models import RawRecord, TakenAgain
+from tenants.records import SourceRecord, Unreadable
+
+
+def take_again(record_id: uuid.UUID, *, actor: str) -> bool:
+    """Take a quarantined record of the scope's tenant in; False where that was done before.
+
+    StillUnreadable says what of it can't be read, and then nothing is changed.
+    """
+    record = RawRecord.objects.get(id=record_id, outcome=RawRecord.Outcome.QUARANTINED)
+    intake.one_at_a_time(record.connector)
+    if TakenAgain.objects.filter(raw=record).exists():
+        return False
+    connector = registry.connector(record.connector)
+    feed = connector.feed(record.feed)
+    # A block of its own, so that nothing stays of a record that still can't be read.
+    with transaction.atomic():
+        outcome = intake.take(
+            connector=connector.id,
+            feed=feed.name,
+            records=_records(record, connector, feed),
+            normalise=feed.normaliser(settings_of(connector, feed)),
+        )
+        if outcome.unread or not outcome.records:
+            why = next(iter(outcome.reasons), record.reason).partition(": ")[2] or record.reason
+            raise StillUnreadable(f"It still can't be read: {why}")
+        TakenAgain.objects.create(raw=record, at=timezone.now(), actor=actor)
+    ledger.append(
+        "record.taken_again",
+        actor=actor,
+        subject=f"{record.connector} {record.feed}",
+        body={"record": str(record.id), "sha256": record.content_hash, "was": record.reason_code},
+    )
+    return True
+
+
+def settings_of(connector: Manifest, feed: Feed, name: str = "") -> Mapping[str, str]:
+    """Return the settings by which a feed's records are read: those of the connection `name`, or
+    of the only one that sends it.
+
+    ConnectionMisconfigured where it can't be told whose they are.
+    """
+    rows = [
+        row
+        for row in Connection.in_scope().filter(connector=connector.id).order_by("name")
+        if (row.name == name if name else connector.pushed_feed(row.settings) is feed)
+    ]
+    if name and not rows:
+        raise ConnectionMisconfigured(f"There is no {connector.id} connection {name!r}.")
+    if feed.configured and len(rows) > 1:
+        known = ", ".join(row.name for row in rows)
+        raise ConnectionMisconfigured(f"Say whose settings count with --connection: {known}.")
+    return dict(rows[0].settings) if rows else {}
+
+
+def _records(
+    record: RawRecord, connector: Manifest, feed: Feed
+) -> Iterator[SourceRecord | Unreadable]:
+    """Return what is in a kept record: one with its context is what a vendor's answer held."""
+    body = bytes(record.body)
+    if record.context:
+        yield SourceRecord(json.loads(body.decode("utf-8", "surrogatepass")), record.context)
+    elif feed.read:
+        yield from feed.read(body, record.received_at)
+    else:
+        yield from files.records(body, connector.explode)

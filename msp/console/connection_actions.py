@@ -1,0 +1,59 @@
+"""What a technician does with a client's connections, and with what came by them."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from integrations import alarms, checking, connections, taking_again
+from integrations.models import Connection, HealthAlarm
+from msp.console.actions import actor_of
+from msp.staff.access import writing
+from msp.staff.models import Technician
+from tenants.models import RawRecord
+
+
+def take_record_again(record: RawRecord, *, actor: Technician) -> bool:
+    """Take a quarantined record in; False where that was done before.
+
+    HoldfastError says why it still can't be read.
+    """
+    with writing(actor, record.tenant_id):
+        return taking_again.take_again(record.id, actor=actor_of(actor))
+
+
+def check_connection(connection: Connection, *, actor: Technician) -> None:
+    """Have a connection checked now."""
+    with writing(actor, connection.tenant_id):
+        checking.check_now(connection)
+
+
+def change_connection(
+    connection: Connection,
+    *,
+    actor: Technician,
+    settings: Mapping[str, str],
+    secrets: Mapping[str, str],
+    expires_at: dt.datetime | None,
+    replaces: bool,
+) -> None:
+    """Correct a connection, or replace it; ConnectionMisconfigured says what can't work."""
+    with writing(actor, connection.tenant_id):
+        connections.change(
+            connection.id,
+            settings=settings,
+            secrets=secrets,
+            expires_at=expires_at,
+            actor=actor_of(actor),
+            replaces=replaces,
+        )
+
+
+def set_connection_paused(connection: Connection, *, actor: Technician, paused: bool) -> None:
+    """Read and do nothing through a connection, or go on."""
+    with writing(actor, connection.tenant_id):
+        connections.set_paused(connection.id, paused=paused, actor=actor_of(actor))
+
+
+def accept_alarm(alarm: HealthAlarm, *, actor: Technician, why: str) -> None:
+    """Note that an alarm is known and may be; AlarmError where no reason is given."""
+    with writing(actor, alarm.tenant_id):
+        alarms.accept(alarm.id, actor=actor_of(actor), why=why)
