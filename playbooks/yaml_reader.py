@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from playbooks.errors import PlaybookError
+from tenants import yaml_bounds
 
 LARGEST_BYTES = 256 * 1024
 _DEEPEST = 30
@@ -71,8 +72,11 @@ def parse(text: str, name: str) -> Document:
     if len(text.encode("utf-8", "replace")) > LARGEST_BYTES:
         raise PlaybookError([f"{name}:1:1: larger than {LARGEST_BYTES // 1024} KB: split it."])
     try:
-        _refuse_aliases(text, name)
+        yaml_bounds.check(text, deepest=_DEEPEST, most_nodes=_MOST_NODES)
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml_bounds.OutOfBounds as error:
+        place = f"{name}:{error.line}:{error.column}"
+        raise PlaybookError([f"{place}: {error.reason}"]) from None
     except yaml.MarkedYAMLError as error:
         place = _place_within(text, error.problem_mark or error.context_mark)
         raise PlaybookError([f"{name}:{place}: not YAML: {error.problem}"]) from None
@@ -85,23 +89,6 @@ def parse(text: str, name: str) -> Document:
     return document
 
 
-def _refuse_aliases(text: str, name: str) -> None:
-    """Look at the events first: an alias bomb must not even be composed."""
-    depth = 0
-    for nodes, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
-        place = _place(name, event.start_mark)
-        if isinstance(event, yaml.AliasEvent):
-            raise PlaybookError([f"{place}: no aliases: write out *{event.anchor}"])
-        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            depth -= 1
-        if depth > _DEEPEST:
-            raise PlaybookError([f"{place}: nested more than {_DEEPEST} levels deep"])
-        if nodes > _MOST_NODES:
-            raise PlaybookError([f"{place}: more than {_MOST_NODES} values in one file"])
-
-
 def _place_within(text: str, mark: Any) -> str:
     """Return ``line:column`` of a mark; what is missing at the end is missed on the last line."""
     lines = text.split("\n")
@@ -110,10 +97,6 @@ def _place_within(text: str, mark: Any) -> str:
     if mark.line >= len(lines):
         return f"{len(lines)}:{len(lines[-1]) + 1}"
     return f"{mark.line + 1}:{mark.column + 1}"
-
-
-def _place(name: str, mark: Any) -> str:
-    return f"{name}:{mark.line + 1}:{mark.column + 1}"
 
 
 def _plain(node: yaml.Node, path: tuple[str | int, ...], document: Document) -> Any:

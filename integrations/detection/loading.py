@@ -1,0 +1,239 @@
+"""Sigma rules from a file, a folder or an archive, in SigmaHQ's layout or any other.
+
+Nothing that was there is dropped silently: what can't be run is listed with its file and reason.
+"""
+
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sigma.exceptions import SigmaError, SigmaRegularExpressionError
+from sigma.policy import SigmaPolicy
+from sigma.rule import SigmaRule
+
+from integrations.detection.compiling import compiled
+from integrations.detection.documents import documents
+from integrations.detection.errors import Broken, RulesUnreadable, Unsupported
+from integrations.detection.predicates import QuietRe2
+from integrations.detection.rules import LogSource, NotRun, Pack, Rule
+
+OUR_RULES = Path(__file__).parent / "rules"
+LARGEST_BYTES = 1024 * 1024
+_MOST_FILES = 20_000
+_MOST_BYTES = 256 * 1024 * 1024
+_ENDINGS = (".yml", ".yaml")
+_NOT_IN_USE = ("deprecated", "unsupported")
+_LONGEST_CONDITION = 4_096
+# A selection may be named often in a condition, and each time all its values count.
+_MOST_TESTS = 200_000
+_POLICY = SigmaPolicy(regex_engine=QuietRe2())
+# The specification has names that pySigma lacks.
+_ALIASES = {"utf16le": "wide"}
+
+File = tuple[str, bytes]
+
+
+def load(path: Path) -> Pack:
+    """Read all the rules of a file, a folder or an archive (zip, tar, tar.gz).
+
+    RulesUnreadable where there is nothing to read.
+    """
+    try:
+        return loaded(_files(path))
+    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise RulesUnreadable(f"Rules can't be read from {path}: {error}.") from None
+
+
+def loaded(files: Iterable[File]) -> Pack:
+    """Read the rules of files that are given as name and content."""
+    rules: dict[str, Rule] = {}
+    not_run: list[NotRun] = []
+    for name, content in files:
+        for one in _of_file(name, content):
+            if isinstance(one, NotRun):
+                not_run.append(one)
+            elif one.id in rules:
+                reason = f"another rule has the same id: {rules[one.id].file}"
+                not_run.append(NotRun(name, one.title, "broken", reason))
+            else:
+                rules[one.id] = one
+    return Pack(tuple(rules.values()), tuple(not_run))
+
+
+def _files(path: Path) -> Iterator[File]:
+    if path.is_dir():
+        found = (file for file in sorted(path.rglob("*")) if _is_wanted(file.relative_to(path)))
+        yield from _bounded(
+            (str(file.relative_to(path)), file.read_bytes()) for file in found if _is_plain(file)
+        )
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield from _bounded(_zipped(archive))
+    elif path.is_file() and tarfile.is_tarfile(path):
+        with tarfile.open(path) as archive:
+            yield from _bounded(_tarred(archive))
+    else:
+        with path.open("rb") as file:
+            yield path.name, file.read(LARGEST_BYTES + 1)
+
+
+def _bounded(files: Iterable[File]) -> Iterator[File]:
+    total = 0
+    for count, (name, content) in enumerate(files, start=1):
+        total += len(content)
+        if count > _MOST_FILES or total > _MOST_BYTES:
+            raise RulesUnreadable(
+                f"More than {_MOST_FILES} files or {_MOST_BYTES // 2**20} MB of rules:"
+                " load them in parts."
+            )
+        yield name, content
+
+
+def _is_plain(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    if file.is_symlink():
+        raise RulesUnreadable(f"{file} is a link: put the file itself there.")
+    return True
+
+
+def _is_wanted(name: Path | PurePosixPath) -> bool:
+    return name.suffix.lower() in _ENDINGS and not any(part[0] == "." for part in name.parts)
+
+
+def _zipped(archive: zipfile.ZipFile) -> Iterator[File]:
+    for member in archive.infolist():
+        if not member.is_dir() and _is_wanted(PurePosixPath(member.filename)):
+            if member.flag_bits & 1:
+                raise RulesUnreadable(f"{member.filename} is encrypted: unpack the archive first.")
+            with archive.open(member) as file:
+                yield member.filename, file.read(LARGEST_BYTES + 1)
+
+
+def _tarred(archive: tarfile.TarFile) -> Iterator[File]:
+    passed = 0
+    for member in archive:
+        # What stands before a member has to be unpacked to get at it.
+        passed += member.size
+        if passed > 4 * _MOST_BYTES:
+            raise RulesUnreadable("The archive holds too much beside rules: take only the rules.")
+        if member.isfile() and _is_wanted(PurePosixPath(member.name)):
+            file = archive.extractfile(member)
+            if file is not None:
+                yield member.name, file.read(LARGEST_BYTES + 1)
+
+
+def _of_file(name: str, content: bytes) -> Iterator[Rule | NotRun]:
+    try:
+        found = documents(content, LARGEST_BYTES)
+    except Broken as error:
+        yield NotRun(name, "", "broken", str(error))
+        return
+    for document in found:
+        yield _of_document(name, document)
+
+
+def _of_document(name: str, document: dict[str, Any]) -> Rule | NotRun:
+    title = str(document.get("title") or "")[:200]
+    if "correlation" in document:
+        reason = "a correlation of rules over time, which a single record can't fulfil"
+        return NotRun(name, title, "correlation", reason)
+    try:
+        return _rule(name, document)
+    except Unsupported as error:
+        return NotRun(name, title, "unsupported", str(error))
+    except Broken as error:
+        return NotRun(name, title, "broken", str(error))
+
+
+def _rule(name: str, document: dict[str, Any]) -> Rule:
+    _refuse(document)
+    try:
+        detection = _renamed(document["detection"])
+        parsed = SigmaRule.from_dict({**document, "detection": detection}, policy=_POLICY)
+        node = compiled(parsed)
+    except SigmaRegularExpressionError as error:
+        told = str(error)[:300]
+        raise Unsupported(f"RE2 can't run its pattern in linear time: {told}") from None
+    except SigmaError as error:
+        raise Broken(f"not a whole Sigma rule: {str(error)[:300]}") from None
+    except RecursionError:
+        raise Broken("its condition is nested too deeply") from None
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        # pySigma trusts a document's types in places: what it stumbles over is no rule.
+        reason = f"not a whole Sigma rule: {type(error).__name__}: {str(error)[:200]}"
+        raise Broken(reason) from None
+    source = parsed.logsource
+    return Rule(
+        id=str(parsed.id) if parsed.id else f"{name}#{parsed.title}",
+        title=str(parsed.title),
+        level=parsed.level.name.lower() if parsed.level else "unknown",
+        source=LogSource(
+            (source.product or "").lower(),
+            (source.service or "").lower(),
+            (source.category or "").lower(),
+        ),
+        node=node,
+        file=name,
+        status=parsed.status.name.lower() if parsed.status else "",
+        description=str(parsed.description or ""),
+        author=str(parsed.author or ""),
+        techniques=tuple(
+            tag.name.upper()
+            for tag in parsed.tags
+            if tag.namespace == "attack" and _is_id(tag.name)
+        ),
+        false_positives=tuple(map(str, parsed.falsepositives or ())),
+    )
+
+
+def _renamed(detection: Any) -> Any:
+    """The detection with modifiers by the names that pySigma knows."""
+    if isinstance(detection, list):
+        return [_renamed(one) for one in detection]
+    if not isinstance(detection, dict):
+        return detection
+    return {
+        "|".join(_ALIASES.get(part, part) for part in str(key).split("|")): _renamed(value)
+        for key, value in detection.items()
+    }
+
+
+def _refuse(document: dict[str, Any]) -> None:
+    """Say what pySigma would tell less clearly, or would take too long over."""
+    if "filter" in document and "detection" not in document:
+        raise Unsupported("a filter for other rules")
+    missing = [part for part in ("title", "logsource", "detection") if part not in document]
+    if missing:
+        raise Broken(f"not a Sigma rule: it has no {' and no '.join(missing)}")
+    if str(document.get("status") or "").lower() in _NOT_IN_USE:
+        raise Unsupported(f"its author marks it as {str(document['status']).lower()}")
+    detection = document["detection"]
+    if not isinstance(detection, dict) or "condition" not in detection:
+        raise Broken("its detection has no condition")
+    if "timeframe" in detection:
+        raise Unsupported("it counts over a timeframe in the old way: write it as a correlation")
+    conditions = detection["condition"]
+    words = 0
+    for condition in conditions if isinstance(conditions, list) else [conditions]:
+        if len(str(condition)) > _LONGEST_CONDITION:
+            raise Broken(f"its condition is longer than {_LONGEST_CONDITION} characters")
+        words += len(str(condition).split())
+    if words * _count(detection) > _MOST_TESTS:
+        raise Unsupported(f"its condition comes to more than {_MOST_TESTS} tests")
+
+
+def _count(value: Any) -> int:
+    waiting, count = [value], 0
+    while waiting:
+        node = waiting.pop()
+        count += 1
+        if isinstance(node, dict | list):
+            waiting.extend(node.values() if isinstance(node, dict) else node)
+    return count
+
+
+def _is_id(name: str) -> bool:
+    return name[:1].lower() == "t" and name[1:5].isdigit()

@@ -1,0 +1,110 @@
+"""``manage.py detect FILE``: run Sigma rules on a file of a vendor's records."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integrations import files, registry
+from integrations.contract import Feed, Manifest
+from integrations.detection import loading
+from integrations.detection.engine import Engine, Match
+from integrations.detection.rules import Pack
+from tenants.errors import HoldfastError, Quarantine
+from tenants.records import Event, Finding, SourceRecord, Unreadable
+
+
+class Command(BaseCommand):
+    help = "Run Sigma rules on a file of records (JSON, NDJSON, log lines or recorded exchanges)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The file, what it is, and which rules."""
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--connector", required=True)
+        parser.add_argument("--feed", required=True)
+        parser.add_argument(
+            "--rules", type=Path, metavar="DIR",
+            help="a folder, file or archive of Sigma rules, instead of Holdfast's own",
+        )  # fmt: skip
+        parser.add_argument("--json", action="store_true", help="print one JSON object an event")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print each event's matches; nothing is stored."""
+        try:
+            connector = registry.connector(options["connector"])
+            feed = connector.feed(options["feed"])
+            pack = loading.load(options["rules"] or loading.OUR_RULES)
+            engine = Engine(pack)
+            found = _events(engine, connector, feed, options["file"])
+            if options["json"]:
+                self._print_json(found, pack)
+            else:
+                self._print_table(found, engine)
+        except HoldfastError as error:
+            raise CommandError(str(error), returncode=2) from None
+
+    def _print_json(self, found: Iterator[tuple[int, list[Match], str]], pack: Pack) -> None:
+        for number, matches, problem in found:
+            told: dict[str, Any] = {"event": number, "matches": [_told(one) for one in matches]}
+            if problem:
+                told["problem"] = problem
+            self.stdout.write(json.dumps(told))
+        for one in pack.not_run:
+            self.stderr.write(f"not run: {one.file}: {one.kind}: {one.reason}")
+
+    def _print_table(self, found: Iterator[tuple[int, list[Match], str]], engine: Engine) -> None:
+        events = 0
+        counts: Counter[str] = Counter()
+        for number, matches, problem in found:
+            events += 1
+            if problem:
+                self.stdout.write(f"{number:>6}  unreadable     {problem}")
+            for match in matches:
+                counts[match.rule.title] += 1
+                self.stdout.write(f"{number:>6}  {match.rule.level:13}  {match.rule.title}")
+                for why in match.why:
+                    value = "(absent)" if why.value is None else why.value[:80]
+                    self.stdout.write(f"{'':23}{why.field or 'record'}: {value} ({why.condition})")
+        blind = len(engine.blind())
+        self.stdout.write(
+            f"{events} events, {sum(counts.values())} matches of {len(counts)} rules."
+            f" {len(engine.pack.rules)} rules were run, {blind} of them are for log sources that"
+            f" no connector brings; {len(engine.pack.not_run)} were not run."
+        )
+        for one in engine.pack.not_run:
+            self.stdout.write(f"not run: {one.file}: {one.kind}: {one.reason}")
+
+
+def _events(
+    engine: Engine, connector: Manifest, feed: Feed, path: Path
+) -> Iterator[tuple[int, list[Match], str]]:
+    """Each record's number from 1, its matches, and why it can't be read if it can't."""
+    for number, record in enumerate(files.read(path, connector.explode, feed.read), start=1):
+        if isinstance(record, Unreadable):
+            yield number, [], record.reason
+        else:
+            yield number, engine.detect(record.body, _normalised(feed, record)), ""
+
+
+def _normalised(feed: Feed, record: SourceRecord) -> dict[str, Any] | None:
+    """The record in OCSF, where it is one of this feed's: rules run on others all the same."""
+    try:
+        made = feed.normaliser({})(record)
+    except Quarantine:
+        return None
+    return dict(made.ocsf) if isinstance(made, Event | Finding) else None
+
+
+def _told(match: Match) -> dict[str, Any]:
+    return {
+        "rule": match.rule.id,
+        "title": match.rule.title,
+        "level": match.rule.level,
+        "why": [
+            {"field": why.field, "value": why.value, "condition": why.condition}
+            for why in match.why
+        ],
+    }

@@ -1,0 +1,185 @@
+"""Rules come from files, folders and archives; what can't be run is listed, never dropped."""
+
+import io
+import os
+import tarfile
+import time
+import zipfile
+
+import pytest
+import yaml
+
+from integrations.detection import loading
+from integrations.detection.errors import RulesUnreadable
+from tests.integrations.detection.rulebook import refused, refused_rule, rule
+
+SIMPLE = {"s": {"f": "x"}, "condition": "s"}
+
+
+def _text(**other: object) -> str:
+    return yaml.safe_dump(rule(SIMPLE, **other))
+
+
+def _layout() -> dict[str, str]:
+    """A few files as SigmaHQ lays them out."""
+    return {
+        "rules/cloud/azure/one.yml": _text(title="one"),
+        "rules/windows/two.yaml": _text(title="two"),
+        "deprecated/old.yml": _text(title="old", status="deprecated"),
+        "rules/correlations.yml": "title: many\ncorrelation: {type: event_count}\n",
+        "rules/broken.yml": "title: [",
+        ".github/workflow.yml": "on: push",
+        "README.md": "rules",
+    }  # fmt: skip
+
+
+def _check(pack: loading.Pack) -> None:
+    assert {one.title for one in pack.rules} == {"one", "two"}
+    assert {one.file.rsplit("/", 1)[1]: one.kind for one in pack.not_run} == {
+        "old.yml": "unsupported",
+        "correlations.yml": "correlation",
+        "broken.yml": "broken",
+    }
+
+
+def test_a_folder_is_read_with_all_below_it(tmp_path) -> None:
+    for name, text in _layout().items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    _check(loading.load(tmp_path))
+
+
+def test_a_zip_is_read(tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "sigma.zip", "w") as archive:
+        for name, text in _layout().items():
+            archive.writestr(f"sigma-master/{name}", text)
+    _check(loading.load(tmp_path / "sigma.zip"))
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_tar_is_read(tmp_path, mode) -> None:
+    with tarfile.open(tmp_path / "sigma.tar", mode) as archive:
+        for name, text in _layout().items():
+            member = tarfile.TarInfo(f"../{name}" if name == "README.md" else name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    _check(loading.load(tmp_path / "sigma.tar"))
+
+
+def test_a_file_may_hold_several_rules(tmp_path) -> None:
+    path = tmp_path / "two.yml"
+    path.write_text(f"{_text(title='one')}\n---\n{_text(title='two')}")
+    assert [one.title for one in loading.load(path).rules] == ["one", "two"]
+
+
+def test_author_level_and_technique_are_kept() -> None:
+    text = _text(
+        author="A. Nother",
+        status="test",
+        tags=["attack.t1110.003", "attack.credential-access", "cve.2021-1"],
+        falsepositives=["None"],
+        date="2026-01-02",
+    )
+    (one,) = loading.loaded([("x.yml", text.encode())]).rules
+    assert (one.author, one.level, one.status) == ("A. Nother", "medium", "test")
+    assert one.techniques == ("T1110.003",)
+    assert one.false_positives == ("None",)
+
+
+def test_the_same_id_twice_is_listed() -> None:
+    text = _text().encode()
+    pack = loading.loaded([("a.yml", text), ("b.yml", text)])
+    assert len(pack.rules) == 1
+    assert (pack.not_run[0].file, "a.yml" in pack.not_run[0].reason) == ("b.yml", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        ("- a\n- b\n", "no mapping"),
+        ("title: x", "no logsource and no detection"),
+        ("title: a\ntitle: b", "stands twice"),
+        ("a: &a [x]\nb: *a", "aliases"),
+        ("a: !!python/object/apply:os.system [id]", "not YAML"),
+        ("[" * 200 + "]" * 200, "nested more than"),
+        ("a: [" + "x," * 60_000 + "]", "more than"),
+        (b"\xff\xfe\x00", "UTF-8"),
+        (b"a: " + b"x" * loading.LARGEST_BYTES, "larger than 1 MB"),
+        ("action: global\ntitle: x", "action: global"),
+        ("? [a]\n: b", "plain word"),
+    ],
+)
+def test_a_broken_file_is_listed_with_its_reason(text, reason) -> None:
+    told = refused(text)
+    assert (told.kind, told.file) == ("broken", "test.yml")
+    assert reason in told.reason
+
+
+@pytest.mark.parametrize(
+    ("detection", "kind", "reason"),
+    [
+        ({"s": {"f": "x"}}, "broken", "no condition"),
+        ({"s": {"f": "x"}, "condition": "t"}, "broken", "t"),
+        ({"s": {"f": "x"}, "condition": "s and"}, "broken", "whole"),
+        ({"s": {"f|nonsense": "x"}, "condition": "s"}, "broken", "nonsense"),
+        ({"s": {"f|cidr": "10.0.0.300/8"}, "condition": "s"}, "broken", "CIDR"),
+        ({"s": {"f|gt": "x"}, "condition": "s"}, "broken", "whole"),
+        ({"s": {"f": "x"}, "condition": "s | count() > 5"}, "broken", "correlation"),
+        ({"s": {"f": "x"}, "timeframe": "5m", "condition": "s"}, "unsupported", "timeframe"),
+        ({"s": {}, "condition": "s"}, "broken", "empty"),
+        ({"s": {"f": {"g": "x"}}, "condition": "s"}, "broken", "whole"),
+    ],
+)
+def test_a_rule_that_can_not_be_run_is_listed_with_its_reason(detection, kind, reason) -> None:
+    told = refused_rule(detection)
+    assert told.kind == kind
+    assert reason in told.reason
+    assert told.title == "A test's rule"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["(" * 500 + "s" + ")" * 500, "not " * 900 + "s", " or ".join(["s"] * 2_000), "s" * 5_000],
+)
+def test_a_hostile_condition_is_refused_soon(condition) -> None:
+    began = time.process_time()
+    pack = loading.loaded(
+        [("x.yml", yaml.safe_dump(rule({"s": {"f": "x"}, "condition": condition})).encode())]
+    )
+    assert len(pack.rules) + len(pack.not_run) == 1
+    assert time.process_time() - began < 5
+
+
+def test_what_would_come_to_too_many_tests_is_refused() -> None:
+    values = [f"value {n}" for n in range(2_000)]
+    condition = " or ".join(["1 of them"] * 200)
+    told = refused_rule({"s": {"f": values}, "condition": condition})
+    assert (told.kind, "tests" in told.reason) == ("unsupported", True)
+
+
+def test_a_rule_of_nearly_a_megabyte_is_run() -> None:
+    values = [f"value number {n} {'x' * 40}" for n in range(12_000)]
+    text = yaml.safe_dump(rule({"s": {"f": values}, "condition": "s"}))
+    assert 700_000 < len(text) < loading.LARGEST_BYTES
+    began = time.process_time()
+    assert len(loading.loaded([("x.yml", text.encode())]).rules) == 1
+    assert time.process_time() - began < 10
+
+
+def test_what_is_not_there_says_so(tmp_path) -> None:
+    with pytest.raises(RulesUnreadable, match="can't be read"):
+        loading.load(tmp_path / "missing")
+    (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 torn")
+    assert loading.load(tmp_path / "torn.zip").not_run[0].kind == "broken"
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path) -> None:
+    os.symlink("/etc/passwd", tmp_path / "a.yml")
+    with pytest.raises(RulesUnreadable, match="is a link"):
+        loading.load(tmp_path)
+
+
+def test_our_own_rules_are_whole() -> None:
+    assert loading.load(loading.OUR_RULES).not_run == ()
