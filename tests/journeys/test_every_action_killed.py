@@ -19,7 +19,7 @@ from django.utils import timezone
 from bench import kill_points
 from integrations import connections
 from integrations.contract import Intention, Target
-from integrations.values import device_entity
+from integrations.values import device_entity, entity
 from playbooks import approvals, language, mailboxes, planner, response, rules
 from playbooks import facts as case_facts
 from playbooks.case_numbers import next_number
@@ -130,14 +130,16 @@ def _begun(tenant: Tenant, vendor: Vendor, case: ActionCase, intended: Intention
 
 def _case(provider: str, target: Target) -> Case:
     """A proven case about whom or what the action acts on."""
-    account = device = None
+    account, entities = None, []
     if target.kind in _OF_A_DEVICE:
         own_id = target.parent_external_id or target.external_id
-        device = Device.objects.create(provider=provider, external_id=own_id, hostname=target.name)
+        Device.objects.create(provider=provider, external_id=own_id, hostname=target.name)
+        entities.append(device_entity(provider, own_id))
     else:
         own_id = target.parent_external_id or target.external_id
         if target.kind == "message":
             own_id = mailboxes.named(target.external_id)
+            entities.append(entity("message", target.external_id))
         account = Account.objects.create(
             provider=provider, external_id=own_id, username=f"{target.name} of {own_id}"
         )
@@ -146,7 +148,7 @@ def _case(provider: str, target: Target) -> Case:
         number=next_number(), title="One action", status=Case.Status.RESPONDING, account=account,
         verdict="true_positive",
         verdict_detail={"playbook": "investigate-ransomware", "confidence": "high"},
-        entities=[] if device is None else [device_entity(provider, device.external_id)],
+        entities=entities,
         opened_at=now, first_activity_at=now, last_activity_at=now,
     )  # fmt: skip
 

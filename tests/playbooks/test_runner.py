@@ -259,6 +259,9 @@ def test_one_step_of_a_plan_can_be_undone_alone(case, cloud) -> None:
     assert [step["id"] for step in undoing.document["steps"]] == ["undo disable"]
     assert undoing.tier == "technician"
     with scope.tenant(case.tenant_id):
+        assert not Agreement.objects.exists(), "nobody has allowed it yet"
+        approval = Approval.objects.get(plan=undoing)
+        approvals.decide(approval.id, approve=True, actor="technician:bob", sha256=undoing.sha256)
         assert Agreement.objects.get().kind == "overridden"
 
 
