@@ -25,6 +25,7 @@ _DOMAIN = re.compile(r"@([A-Za-z0-9][A-Za-z0-9.-]*)")
 # How vendors write lists of names with values.
 _NAMES = ("name", "key", "displayname")
 _VALUES = ("value", "valuestring", "multivalue", "boolvalue", "intvalue", "newvalue")
+_PAIR = {*_NAMES, *_VALUES}
 
 Path_ = tuple[str, ...]
 
@@ -157,18 +158,18 @@ class View:
         return []
 
     def _in_list(self, items: list[Any], step: str) -> list[Any]:
+        records = [item for item in items if isinstance(item, Mapping)]
+        named = [value for item in records for value in self._named(item, step.lower())]
+        # A list of nothing but names with values is read by name: one of them may be "Name".
+        if named and self._lowered(records[0]).keys() <= _PAIR:
+            return named
         found = [
             child
             for item in items
             if isinstance(item, Mapping | list)
             for child in self._step(item, step)
         ]
-        return found or [
-            value
-            for item in items
-            if isinstance(item, Mapping)
-            for value in self._named(item, step.lower())
-        ]
+        return found or named
 
     def _named(self, item: Mapping[str, Any], name: str) -> Iterator[Any]:
         keys = self._lowered(item)
