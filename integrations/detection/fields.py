@@ -50,6 +50,11 @@ class Test:
     field: str
     values: tuple[str, ...] = ()
 
+    def may_hold(self, keys: set[str]) -> bool:
+        """Whether a record with these keys (in lower case) can have the field at all."""
+        whole = self.field.lower()
+        return whole in keys or whole.split(".", 1)[0] in keys
+
     def holds(self, found: tuple[str, ...]) -> bool:
         """Whether one of the field's values is as it must be."""
         if not self.values:
@@ -264,9 +269,12 @@ def shapes() -> tuple[Shape, ...]:
 def recognised(raw: Mapping[str, Any], is_ocsf: bool) -> Shape | None:
     """The first shape that the record has, of the vendors' or of OCSF's; None where none."""
     view = View(raw, None, (_BARE,))
+    keys = {str(key).lower() for key in raw}
     for shape in shapes():
-        if shape.is_ocsf == is_ocsf and all(
-            test.holds(view.values(test.field)) for test in shape.when
+        if (
+            shape.is_ocsf == is_ocsf
+            and all(test.may_hold(keys) for test in shape.when)
+            and all(test.holds(view.values(test.field)) for test in shape.when)
         ):
             return shape
     return None
