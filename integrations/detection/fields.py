@@ -25,6 +25,7 @@ _DOMAIN = re.compile(r"@([A-Za-z0-9][A-Za-z0-9.-]*)")
 # How vendors write lists of names with values.
 _NAMES = ("name", "key", "displayname")
 _VALUES = ("value", "valuestring", "multivalue", "boolvalue", "intvalue", "newvalue")
+_PAIR = {*_NAMES, *_VALUES}
 
 Path_ = tuple[str, ...]
 
@@ -48,6 +49,11 @@ class Test:
 
     field: str
     values: tuple[str, ...] = ()
+
+    def may_hold(self, keys: set[str]) -> bool:
+        """Whether a record with these keys (in lower case) can have the field at all."""
+        whole = self.field.lower()
+        return whole in keys or whole.split(".", 1)[0] in keys
 
     def holds(self, found: tuple[str, ...]) -> bool:
         """Whether one of the field's values is as it must be."""
@@ -157,18 +163,18 @@ class View:
         return []
 
     def _in_list(self, items: list[Any], step: str) -> list[Any]:
+        records = [item for item in items if isinstance(item, Mapping)]
+        named = [value for item in records for value in self._named(item, step.lower())]
+        # A list of nothing but names with values is read by name: one of them may be "Name".
+        if named and self._lowered(records[0]).keys() <= _PAIR:
+            return named
         found = [
             child
             for item in items
             if isinstance(item, Mapping | list)
             for child in self._step(item, step)
         ]
-        return found or [
-            value
-            for item in items
-            if isinstance(item, Mapping)
-            for value in self._named(item, step.lower())
-        ]
+        return found or named
 
     def _named(self, item: Mapping[str, Any], name: str) -> Iterator[Any]:
         keys = self._lowered(item)
@@ -263,9 +269,12 @@ def shapes() -> tuple[Shape, ...]:
 def recognised(raw: Mapping[str, Any], is_ocsf: bool) -> Shape | None:
     """The first shape that the record has, of the vendors' or of OCSF's; None where none."""
     view = View(raw, None, (_BARE,))
+    keys = {str(key).lower() for key in raw}
     for shape in shapes():
-        if shape.is_ocsf == is_ocsf and all(
-            test.holds(view.values(test.field)) for test in shape.when
+        if (
+            shape.is_ocsf == is_ocsf
+            and all(test.may_hold(keys) for test in shape.when)
+            and all(test.holds(view.values(test.field)) for test in shape.when)
         ):
             return shape
     return None
