@@ -10,7 +10,8 @@ weighed in levels, each on what the stronger ones have joined:
 4. an address that is an alias of one of them
 
 At each level what hangs together is joined only where nothing in it speaks against it. Otherwise
-none of it is, and each pair is a doubt. A display name is no evidence.
+none of it is, and each pair is a doubt. Two accounts that one provider has side by side are joined
+by a technician only. A display name is no evidence.
 """
 
 import datetime as dt
@@ -238,15 +239,15 @@ class _Matching:
         return any(self._speaks_against(kind, a, b) for a, b in itertools.combinations(groups, 2))
 
     def _speaks_against(self, kind: Kind, a: _Group, b: _Group) -> bool:
-        if self._are_apart(a, b) or _anchors_differ(a, b):
+        if self._are_apart(a, b) or _anchors_differ(a, b) or _stand_side_by_side(a, b):
             return True
         if kind == "sid":
-            # After a migration an account has former identifiers: a row of them is one person. But
-            # what one provider has side by side is not one object.
-            return _stand_side_by_side(a, b)
+            # After a migration an account has former identifiers: a row of them is one person.
+            return False
         if _sids_differ(a, b):
             return True
-        # Two objects of one immutable id are the same; of one address they need not be.
+        # What is gone was the same object where it had the immutable id; of one address it need
+        # not be.
         return kind == "address" and bool(a.providers & b.providers or _reuse(a, b))
 
     def _are_apart(self, a: _Group, b: _Group) -> bool:
@@ -312,14 +313,16 @@ def _sids_differ(a: _Group, b: _Group) -> bool:
 
 
 def _stand_side_by_side(a: _Group, b: _Group) -> bool:
-    """Whether one provider has two accounts now that both have the same security identifier."""
-    return any(
-        one.provider == other.provider
-        and not (one.deleted_at or other.deleted_at)
-        and any(kind == "sid" for kind, _ in one.current & other.current)
-        for one in a.members
-        for other in b.members
-    )
+    """Whether one provider has an account of each: two objects there, whatever both were told.
+
+    By which identifiers they hang together, and which of them they still have, doesn't matter: that
+    would depend on what came last.
+    """
+    return bool(_live_at(a) & _live_at(b))
+
+
+def _live_at(group: _Group) -> set[str]:
+    return {one.provider for one in group.members if one.deleted_at is None}
 
 
 def _anchors_differ(a: _Group, b: _Group) -> bool:
