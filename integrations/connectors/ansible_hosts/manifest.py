@@ -41,7 +41,7 @@ MANIFEST = Manifest(
     rate_limits=(),
     set_up=(
         SetUpStep(
-            "Install ansible-core where Holdfast runs (Debian: apt-get install ansible-core), and "
+            "Install ansible-core and openssh-client where Holdfast runs (Debian: apt-get), and "
             "set HOLDFAST_ALLOW_PRIVATE_ENDPOINTS=1 if the hosts have private addresses.",
             _CONNECTION,
         ),
