@@ -13,13 +13,14 @@ from msp.appliance import postgres
 from tests.servers.forks import Forked, forker
 from tests.servers.once import once
 
+LEASE_SECONDS = "2"
+
 
 class Processes:
     """Starts and kills the product's own processes; `close` ends what is left."""
 
-    def __init__(self, logs: Path, lease_seconds: float = 2) -> None:
+    def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._lease_seconds = lease_seconds
         self._running: list[Forked] = []
 
     def worker(self) -> Forked:
@@ -67,7 +68,7 @@ class Processes:
             "HOLDFAST_APP_DATABASE_URL": cluster.app_url(name),
             "HOLDFAST_OWNER_DATABASE_URL": cluster.owner_url(name),
             "HOLDFAST_ALLOW_PRIVATE_ENDPOINTS": "1",
-            "HOLDFAST_WORK_LEASE_SECONDS": str(self._lease_seconds),
+            "HOLDFAST_WORK_LEASE_SECONDS": LEASE_SECONDS,
             "HOLDFAST_SETTLE_SECONDS": "1",
         }
 

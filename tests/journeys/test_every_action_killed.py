@@ -19,7 +19,7 @@ from django.utils import timezone
 from bench import kill_points
 from integrations import connections
 from integrations.contract import Intention, Target
-from integrations.values import device_entity, entity
+from integrations.values import device_entity
 from playbooks import approvals, language, mailboxes, planner, response, rules
 from playbooks import facts as case_facts
 from playbooks.case_numbers import next_number
@@ -47,6 +47,8 @@ _CASES = [
     for subject in SUBJECTS
     for case in subject.actions
 ]  # fmt: skip
+# Seen by signing in with the conformance suite's password; here it is one that nobody knows.
+_BY_ITS_OWN_PASSWORD = ("active_directory", "identity.reset_password")
 _OF_A_DEVICE = ("device", "process", "file")
 _PLAYBOOK = """\
 id: one-action
@@ -68,7 +70,7 @@ tests:
 
 @pytest.fixture
 def processes(tmp_path) -> Iterator[Processes]:
-    started = Processes(tmp_path, lease_seconds=0.5)
+    started = Processes(tmp_path)
     yield started
     started.close()
 
@@ -97,7 +99,8 @@ def test_killed_at_every_transition_it_is_had_once(
             step = Step.objects.get(run=run)
         assert step.status == Step.Status.VERIFIED, _told(tenant, processes)
         assert kill_points.left(points) == []
-        assert observed(vendor, case, intended.target) != before
+        if (subject.manifest.id, case.action) != _BY_ITS_OWN_PASSWORD:
+            assert observed(vendor, case, intended.target) != before
         if effects is not None:
             had = _effects(vendor) - effects
             assert had
@@ -139,7 +142,7 @@ def _case(provider: str, target: Target) -> Case:
         own_id = target.parent_external_id or target.external_id
         if target.kind == "message":
             own_id = mailboxes.named(target.external_id)
-            entities.append(entity("message", target.external_id))
+            entities.append(f"message:{target.external_id}")
         account = Account.objects.create(
             provider=provider, external_id=own_id, username=f"{target.name} of {own_id}"
         )

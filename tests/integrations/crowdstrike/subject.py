@@ -99,6 +99,7 @@ class CrowdstrikeSubject(Subject):
         ActionCase(
             "indicator.block", indicator, _indicators,
             {"method": "POST", "path": "^/iocs/entities/indicators"},
+            inputs=lambda vendor, target: {"kind": "file"},
         ),
         ActionCase(
             "indicator.unblock", indicator, _indicators,
