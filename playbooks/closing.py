@@ -10,6 +10,7 @@ from playbooks.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.response import left_for_technician, needs_technician
 from playbooks.standing import OPEN_PLANS
+from playbooks.steps import spoken
 from tenants import ledger, scope
 from tenants.models import Account, Case, Verdict
 
@@ -73,7 +74,7 @@ def _containment_undone(case: Case, steps: list[Step]) -> str:
     if case.verdict != Verdict.TRUE_POSITIVE:
         return ""
     undone = [
-        f"“{catalog.get(step.action).title}” for {step.spoken_target}"
+        spoken(step)
         for step in steps
         if step.status == Step.Status.ROLLED_BACK and catalog.get(step.action).is_containment
     ]

@@ -31,7 +31,6 @@ _OWNERS = ("account", "on_premises")
 _OF_NO_ACCOUNT = (
     "sender", "device", "process", "file", "indicator", "policy_setting", "tenant",
 )  # fmt: skip
-_OF_A_DEVICE = ("device", "process", "file")
 _LARGEST_COUNT = 100_000
 _Places = Callable[..., str]
 
@@ -320,7 +319,7 @@ def judge(
 
 def _is_excluded_device(target: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     """Whether the step would touch an excluded device: its target's own, or else the case's."""
-    if target.get("kind") not in _OF_A_DEVICE:
+    if target.get("kind") not in catalog.OF_A_DEVICE:
         return False
     known = target if "is_protected" in target else facts.get("device", {})
     return known.get("is_protected") is True

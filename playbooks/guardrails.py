@@ -15,6 +15,7 @@ from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.planner import plan_sha256
 from playbooks.rules import in_force
+from playbooks.steps import UNDER_WAY
 from tenants import excluded_devices
 from tenants.models import Account, Case, Device, Installation, PlaybookMode
 
@@ -26,7 +27,6 @@ REQUIRED_APPROVALS: dict[str, tuple[str, ...]] = {
     Tier.CLIENT: (Tier.CLIENT,),
 }
 _HOUR = dt.timedelta(hours=1)
-_OF_A_DEVICE = ("device", "process", "file")
 # The setting that names whose mailboxes a mail server is asked for, and not who asks.
 _SERVED = "mailboxes"
 
@@ -257,7 +257,7 @@ def _protected(touched: list[Account]) -> Obstacle | None:
 
 def _excluded(step: Step) -> Obstacle | None:
     """Look whether the device was excluded: as its connector knows it, or as any other does."""
-    if step.target_kind not in _OF_A_DEVICE:
+    if step.target_kind not in catalog.OF_A_DEVICE:
         return None
     excluded = excluded_devices.of_client()
     if not excluded:
@@ -287,7 +287,7 @@ def _busy(step: Step) -> Obstacle | None:
         run__plan__case=case_id,
         action__in=(step.action, catalog.get(step.action).reversal),
         target_external_id=step.target_external_id,
-        status__in=(Step.Status.INTENDED, Step.Status.CALLED),
+        status__in=UNDER_WAY,
     ).exclude(run=step.run_id)
     if not others.exists():
         return None

@@ -13,11 +13,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from integrations import catalog
 from playbooks import stuck
 from playbooks.jobs import HeldBack, OutOfReach, Wait
 from playbooks.models import Run, Step
-from playbooks.steps import NEVER, NOT_BEGUN
+from playbooks.steps import NEVER, NOT_BEGUN, spoken
 from tenants import ledger
 from tenants.models import Case
 
@@ -137,6 +136,6 @@ def _in_words(told: Sequence[Step]) -> str:
         by_reason.setdefault(step.held_why, []).append(step)
     lines = []
     for why, steps in by_reason.items():
-        what = f"“{catalog.get(steps[0].action).title}” for {steps[0].spoken_target}"
+        what = spoken(steps[0])
         lines.append(f"{what} {'and others wait' if len(steps) > 1 else 'waits'}: {why}")
     return " ".join(lines)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 TRYING = "It goes on trying."
 CLOSES = "The case closes by itself when all is done and proven."
 _DECIDE = re.compile(r" ?Approve or reject (\d+ plans?|the undoing)\.")
+_PLANS = re.compile(r"Approve or reject \d+ plans?\.")
 _OTHERS = re.compile(r" ?\d+ more are not proven either: see the plans\.")
 _SPACES = re.compile(r" {2,}")
 
@@ -31,6 +32,14 @@ def besides_deciding(needs: str) -> str:
 def to_decide(plans: int) -> str:
     """Say that so many plans wait for somebody."""
     return f"Approve or reject {plans} plan{'s' if plans > 1 else ''}."
+
+
+def counted_anew(needs: str, plans: int) -> str:
+    """Return what a case needs while so many plans wait; they were counted when they were made."""
+    if not plans:
+        return besides_deciding(needs)
+    told = _PLANS.sub(to_decide(plans), needs)
+    return told if _DECIDE.search(told) else f"{to_decide(plans)} {told}".strip()
 
 
 def others(number: int) -> str:

@@ -1,9 +1,8 @@
 """What a case's steps lack of proof, in the sentences that the case says it in."""
 
-from integrations import catalog
 from playbooks import witness
 from playbooks.models import Plan, Step
-from playbooks.steps import NEVER
+from playbooks.steps import NEVER, spoken
 from tenants.models import Case
 
 
@@ -25,7 +24,7 @@ def newest_steps(case: Case) -> list[Step]:
 
 def without_proof(step: Step) -> str:
     """Return what one action lacks, in one sentence; empty if nothing."""
-    what = f"“{catalog.get(step.action).title}” for {step.spoken_target}"
+    what = spoken(step)
     if step.status == Step.Status.FAILED:
         return f"{what} failed: {step.error}"
     if witness.was_told_done(step):
@@ -63,15 +62,12 @@ def only_said_once(steps: list[Step]) -> list[str]:
 
 def unseen(step: Step) -> str:
     """Say of a step that was proven that it can't be read back again."""
-    return f"“{catalog.get(step.action).title}” for {step.spoken_target}: {step.error}"
+    return f"{spoken(step)}: {step.error}"
 
 
 def late(step: Step) -> str:
     """Say of a step that had been given up that it took effect after all."""
-    return (
-        f"“{catalog.get(step.action).title}” for {step.spoken_target} took effect after all, when "
-        "it had been given up: keep it, or undo it."
-    )
+    return f"{spoken(step)} took effect after all, when it had been given up: keep it, or undo it."
 
 
 def _rule(step: Step) -> str:

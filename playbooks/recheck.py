@@ -11,14 +11,13 @@ import uuid
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from integrations import catalog
 from integrations.contract import Client, ReadBack
 from integrations.errors import NotFound
 from playbooks import agreement, late_effects, proof, settling, stuck
 from playbooks.jobs import Failed, Job, LeftBehind, Question, Wait, as_json, ask, load
 from playbooks.models import Step
 from playbooks.stepping import FIRST_RECHECK
-from playbooks.steps import UNDO
+from playbooks.steps import UNDO, spoken
 from tenants import ledger, scope, work
 from tenants.models import Case
 
@@ -198,7 +197,7 @@ def _reopen(step: Step, words: str) -> None:
     case.reopened_count += 1
     case.save(update_fields=["contained_at", "reopened_count"])
     _open_again(case)
-    lost = f"“{catalog.get(step.action).title}” for {step.spoken_target} no longer holds: {words}"
+    lost = f"{spoken(step)} no longer holds: {words}"
     stuck.also_needs(case, lost)
     if not _undoings(step).exclude(called_at=None).exists():
         # An undoing that failed and yet had its effect says nothing about the playbook.

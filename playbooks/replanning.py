@@ -27,7 +27,7 @@ from playbooks import facts as case_facts
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.standing import OPEN_PLANS, differences, what
-from playbooks.steps import NEVER, NOT_BEGUN, change
+from playbooks.steps import NEVER, NOT_BEGUN, UNDER_WAY, change
 from playbooks.versions import playbook_of
 from tenants import ledger, scope
 from tenants.models import Case, PlaybookMode
@@ -35,7 +35,6 @@ from tenants.models import Case, PlaybookMode
 _ASKED_AGAIN_IN = (
     Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING,
 )  # fmt: skip
-_UNDER_WAY = (Step.Status.INTENDED, Step.Status.CALLED)
 _NOT_NOW = "On what is known now it would not be planned."
 _LOWERED = (
     "The playbook may no longer act by itself for this client: what had not begun was planned "
@@ -146,7 +145,7 @@ def _plan_rest(plan: Plan, mode: str) -> Plan | None:
     """
     rows = Step.objects.filter(run__plan=plan).select_related("run__plan")
     steps = list(rows.select_for_update(of=("self",)).order_by("position"))
-    if any(step.status in _UNDER_WAY for step in steps):
+    if any(step.status in UNDER_WAY for step in steps):
         return None
     told = {step["id"]: step for step in plan.document["steps"]}
     sequence.skip_hopeless(steps, told)

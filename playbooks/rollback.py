@@ -23,13 +23,12 @@ from playbooks.planner import FORMAT
 from playbooks.response import adopt
 from playbooks.rules import in_force
 from playbooks.standing import OPEN_PLANS
-from playbooks.steps import UNDO, change, changed_nothing
+from playbooks.steps import UNDER_WAY, UNDO, change, changed_nothing
 from tenants import ledger, work
 from tenants.canonical import jsonable
 from tenants.models import Case
 
 # With the vendor at this moment: undone when it is known what came of it.
-_WITH_THE_VENDOR = (Step.Status.INTENDED, Step.Status.CALLED)
 _NEVER_BY_ITSELF = {"id": "undoing", "title": "Undoing is never done by itself"}
 _LATER = "It is with the vendor now: its undoing is asked for when it is settled."
 
@@ -47,7 +46,7 @@ def request(plan_id: uuid.UUID, *, actor: str, step_key: str = "") -> Plan:
     steps = [
         step
         for step in Step.objects.filter(run__plan=plan).order_by("-position")
-        if step_key in ("", step.key) and (_may_be_done(step) or step.status in _WITH_THE_VENDOR)
+        if step_key in ("", step.key) and (_may_be_done(step) or step.status in UNDER_WAY)
     ]
     rules = in_force()
     # What a person entered stays; all else is as it is known now, as each step is judged by.
@@ -193,7 +192,7 @@ def _reversals(plan: Plan, steps: list[Step]) -> tuple[list[dict[str, Any]], lis
             skipped.append({"step": step.key, "why": action.no_reversal})
         elif step.key in being_undone:
             skipped.append({"step": step.key, "why": "It is being undone already."})
-        elif step.status in _WITH_THE_VENDOR:
+        elif step.status in UNDER_WAY:
             skipped.append({"step": step.key, "why": _LATER})
         elif relying:
             skipped.append({"step": step.key, "why": _relies(relying, plan)})

@@ -13,7 +13,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from integrations import catalog
 from integrations.contract import Client
 from playbooks import approvals, held, replanning, rollback, sequence, stepping, stuck
 from playbooks.errors import PlaybookError
@@ -23,7 +22,7 @@ from playbooks.models import Approval, Plan, Run, Step
 from playbooks.people import ENGINE
 from playbooks.sequence import FAILURES
 from playbooks.stepping import Talk
-from playbooks.steps import FINISHED
+from playbooks.steps import FINISHED, UNDER_WAY, spoken
 from tenants import ledger, scope, work
 from tenants.models import Case
 
@@ -182,12 +181,11 @@ def _tell_if_unsettled(run: Run) -> None:
     """Put a step before a technician whose outcome nobody has known for too long."""
     case = run.plan.case
     step = run.steps.filter(
-        status__in=(Step.Status.INTENDED, Step.Status.CALLED),
+        status__in=UNDER_WAY,
         intended_at__lt=timezone.now() - _LONGEST_UNSETTLED,
     ).first()
     if step is not None and case.status == Case.Status.RESPONDING:
-        what = f"“{catalog.get(step.action).title}” for {step.spoken_target}"
-        stuck.call(case, f"It is not known yet whether {what} was done: {run.note}")
+        stuck.call(case, f"It is not known yet whether {spoken(step)} was done: {run.note}")
 
 
 def _finish(run: Run, statuses: set[str]) -> None:

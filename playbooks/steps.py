@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations import catalog
 from playbooks.models import Step
 from tenants import ledger
 
@@ -18,10 +19,17 @@ FINISHED = (
     Step.Status.ROLLED_BACK,
 )
 NOT_BEGUN = (Step.Status.PENDING, Step.Status.AWAITING_APPROVAL)
+# Is with the vendor: its outcome is not known yet.
+UNDER_WAY = (Step.Status.INTENDED, Step.Status.CALLED)
 # What ended without having begun.
 NEVER = (Step.Status.FORBIDDEN, Step.Status.SKIPPED)
 # How the key of a step begins that undoes another one; a playbook's own ids hold no space.
 UNDO = "undo "
+
+
+def spoken(step: Step) -> str:
+    """Return a step as sentences name it: its action, and whom or what it is for."""
+    return f"“{catalog.get(step.action).title}” for {step.spoken_target}"
 
 
 def change(

@@ -21,7 +21,6 @@ _OF_THE_ACCOUNT = (
     "mailbox_rule", "auth_method", "oauth_grant", "role_assignment", "group_membership", "licence",
     "mailbox_delegate", "trusted_sender",
 )  # fmt: skip
-_OF_A_DEVICE = ("device", "process", "file")
 # What may be another's than the case's own, and where the directory says what it is.
 _LOOKED_UP = {
     "account": "accounts", "mailbox": "accounts", "device": "devices", "message": "messages",
@@ -83,7 +82,7 @@ def with_traits(target: Facts, facts: Facts) -> dict[str, Any]:
 
 def _provider(kind: str, facts: Facts) -> str:
     """Return the connector that knows a target which doesn't say so itself."""
-    first = "device" if kind in _OF_A_DEVICE else "account"
+    first = "device" if kind in catalog.OF_A_DEVICE else "account"
     for name in (first, "account", "device"):
         if facts.get(name, {}).get("provider"):
             return str(facts[name]["provider"])
@@ -139,7 +138,7 @@ def _traits_of_own(kind: str, told: Facts, facts: Facts) -> Traits:
     """Return the traits of the case's own; what belongs to an account is as the account is."""
     account = facts.get("account", {})
     device = facts.get("device", {})
-    is_device = kind in _OF_A_DEVICE
+    is_device = kind in catalog.OF_A_DEVICE
     return {
         "is_privileged": not is_device and account.get("is_privileged") is not False
         if account else bool(told.get("is_privileged")),

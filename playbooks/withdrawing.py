@@ -7,10 +7,9 @@ from django.db import models
 from integrations.models import Connection
 from playbooks import approvals, replaced, stuck
 from playbooks.models import Plan, Step
-from playbooks.steps import NOT_BEGUN, change
+from playbooks.steps import NOT_BEGUN, UNDER_WAY, change, spoken
 from tenants.models import Case
 
-_WITH_THE_VENDOR = (Step.Status.INTENDED, Step.Status.CALLED)
 _NAMED = 3
 
 
@@ -18,7 +17,7 @@ def withdraw_all() -> None:
     """Withdraw what is open for organisations that the scope's tenant has connected no more."""
     since = Connection.objects.filter(id=models.OuterRef("connection_id"))
     steps = Step.objects.filter(
-        status__in=NOT_BEGUN + _WITH_THE_VENDOR,
+        status__in=NOT_BEGUN + UNDER_WAY,
         run__plan__created_at__lte=models.Subquery(since.values("organisation_since")[:1]),
     )
     for plan_id in sorted(set(steps.values_list("run__plan", flat=True))):
@@ -31,9 +30,8 @@ def withdraw(plan: Plan) -> None:
 
     What is with the vendor is not known any more. Runs with the plan locked, its case at hand.
     """
-    told = {step["id"]: step for step in plan.document["steps"]}
     ended, reason = [], ""
-    rows = Step.objects.filter(run__plan=plan, status__in=NOT_BEGUN + _WITH_THE_VENDOR)
+    rows = Step.objects.filter(run__plan=plan, status__in=NOT_BEGUN + UNDER_WAY)
     for step in rows.select_related("run__plan").select_for_update(of=("self",)):
         why = replaced.why_not(step)
         if not why:
@@ -42,7 +40,7 @@ def withdraw(plan: Plan) -> None:
             change(step, Step.Status.SKIPPED, error=why)
         else:
             change(step, Step.Status.UNKNOWN, error=f"It is not known: {why}")
-        ended.append(f"“{told[step.key]['title']}” for {step.target_name}")
+        ended.append(spoken(step))
         reason = why
     if ended:
         approvals.ask_no_more(plan)

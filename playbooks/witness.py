@@ -1,8 +1,8 @@
 """What a technician saw at the vendor of a step of which nobody knows whether it was done."""
 
-from integrations import catalog
 from playbooks.models import Step
 from playbooks.people import named
+from playbooks.steps import spoken
 
 _LOOK = "Look at the vendor, and say on the plan's page whether it was done."
 
@@ -37,7 +37,7 @@ def words(step: Step) -> str:
 
 def asked(step: Step) -> str:
     """Return how a case asks a person to look at a step."""
-    return f"“{catalog.get(step.action).title}” for {step.spoken_target}: {step.error} {_LOOK}"
+    return f"{spoken(step)}: {step.error} {_LOOK}"
 
 
 def _is_settled(step: Step) -> bool:

@@ -6,7 +6,7 @@ the old state after a change, `verify_within_seconds` when an unseen effect coun
 
 import difflib
 
-from integrations.catalog.action import CatalogAction, InputType, Listed, TargetKind
+from integrations.catalog.action import OF_A_DEVICE, CatalogAction, InputType, Listed, TargetKind
 from integrations.catalog.endpoint_actions import ENDPOINT_ACTIONS
 from integrations.catalog.identity_actions import IDENTITY_ACTIONS
 from integrations.catalog.mail_actions import MAIL_ACTIONS
@@ -14,7 +14,16 @@ from integrations.catalog.management_actions import MANAGEMENT_ACTIONS
 from integrations.catalog.questions import QUESTIONS
 from integrations.errors import UnknownAction
 
-__all__ = ["ACTIONS", "CatalogAction", "InputType", "Listed", "TargetKind", "a", "get"]
+__all__ = [
+    "ACTIONS",
+    "OF_A_DEVICE",
+    "CatalogAction",
+    "InputType",
+    "Listed",
+    "TargetKind",
+    "a",
+    "get",
+]
 
 ACTIONS: tuple[CatalogAction, ...] = (
     *QUESTIONS,

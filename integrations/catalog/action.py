@@ -9,6 +9,8 @@ TargetKind = Literal[
     "group_membership", "licence", "mailbox_delegate", "trusted_sender", "message", "sender",
     "device", "process", "file", "indicator", "policy_setting", "tenant",
 ]  # fmt: skip
+# What stands on a computer, and is as free or protected as that is.
+OF_A_DEVICE: tuple[TargetKind, ...] = ("device", "process", "file")
 InputType = Literal["string", "boolean", "integer", "object", "list"]
 Listed = Literal["account", "device", "message"]
 

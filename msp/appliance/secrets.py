@@ -19,18 +19,27 @@ class InstallationSecrets:
 def installation_secrets(var_dir: Path) -> InstallationSecrets:
     """Return the installation's keys, making them on the first start.
 
-    HOLDFAST_SECRET_KEY and HOLDFAST_VAULT_KEYS (``id:base64,id:base64``) come first where set.
+    HOLDFAST_SECRET_KEY and HOLDFAST_VAULT_KEYS (``id:base64,id:base64``) come first where set. The
+    vault's keys that are kept in var/ then open what was wrapped before, and wrap nothing.
     """
-    given = os.environ.get("HOLDFAST_SECRET_KEY"), os.environ.get("HOLDFAST_VAULT_KEYS")
-    if all(given):
-        return InstallationSecrets(str(given[0]), _parse_keys(str(given[1])))
-    kept = _read_or_make(var_dir / "secrets.json")
-    return InstallationSecrets(given[0] or kept["django_key"], _parse_keys(kept["vault_keys"]))
+    django_key = os.environ.get("HOLDFAST_SECRET_KEY")
+    given = _parse_keys(os.environ["HOLDFAST_VAULT_KEYS"]) if are_given() else {}
+    path = var_dir / "secrets.json"
+    if django_key and given and not path.exists():
+        return InstallationSecrets(django_key, given)
+    kept = _read_or_make(path)
+    return InstallationSecrets(
+        django_key or kept["django_key"], given | _older(given, _parse_keys(kept["vault_keys"]))
+    )
+
+
+def _older(given: dict[str, bytes], kept: dict[str, bytes]) -> dict[str, bytes]:
+    return {key_id: key for key_id, key in kept.items() if key_id not in given}
 
 
 def are_given() -> bool:
-    """Whether the keys come from the environment, and var/secrets.json does not count."""
-    return bool(os.environ.get("HOLDFAST_SECRET_KEY") and os.environ.get("HOLDFAST_VAULT_KEYS"))
+    """Whether the vault's keys come from the environment."""
+    return bool(os.environ.get("HOLDFAST_VAULT_KEYS"))
 
 
 def add_vault_key(var_dir: Path) -> str:

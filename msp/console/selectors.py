@@ -1,7 +1,6 @@
 """What the console's lists show. Everything here reads in the technician's reading scope."""
 
 import datetime as dt
-import re
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from msp.console.words import Word
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
 from playbooks.models import Approval, Tier
-from playbooks.needs import besides_deciding, to_decide
+from playbooks.needs import besides_deciding, counted_anew
 from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
 
 FOR_A_PERSON = (Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL)
@@ -23,7 +22,6 @@ BY_ITSELF = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.RESPONDING)
 # A routine that was put off goes on by itself only from its time on.
 _GOES_ON = Q(status__in=BY_ITSELF) & ~Q(status=Case.Status.NEW, request__has_key="at")
 QUEUE_LENGTH = 200
-_COUNTED = re.compile(r"Approve or reject \d+ plans?\.")
 # What is shown of a quarantined record: enough to see what is wrong with it, and no more.
 BODY_SHOWN_BYTES = 20_000
 
@@ -117,10 +115,7 @@ def needed_now(case: Case, waiting: int) -> str:
 
     What is kept with the case was counted when its plans were made.
     """
-    if not waiting:
-        return besides_deciding(case.needs)
-    told = _COUNTED.sub(to_decide(waiting), case.needs)
-    return told if "Approve or reject" in told else f"{to_decide(waiting)} {told}".strip()
+    return counted_anew(case.needs, waiting)
 
 
 def pending_approvals(cases: list[Case] | None = None) -> list[Approval]:

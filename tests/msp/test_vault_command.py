@@ -1,5 +1,6 @@
 """Changing the installation's key: the new one opens all secrets, the old one alone none."""
 
+import base64
 import json
 from io import StringIO
 
@@ -119,3 +120,18 @@ def test_keys_that_are_given_are_changed_where_they_are_given(kept, monkeypatch)
     for arguments in (("new-key",), ("drop-key", "k1")):
         with pytest.raises(CommandError, match="given by HOLDFAST_VAULT_KEYS"):
             _run(*arguments)
+
+
+def test_keys_that_are_given_wrap_and_those_that_were_kept_still_open(
+    kept, monkeypatch, tenant, other_tenant
+) -> None:
+    own = base64.b64encode(b"o" * 32).decode()
+    monkeypatch.setenv("HOLDFAST_VAULT_KEYS", f"own:{own}")
+    _restart(kept)
+    assert list(kept.VAULT_KEYS) == ["own", "k1"]
+    assert _opened((tenant, other_tenant)) == [SECRET, SECRET]
+    _run("rotate")
+    kept.VAULT_KEYS = {"own": b"o" * 32}
+    assert _opened((tenant, other_tenant)) == [SECRET, SECRET]
+    with pytest.raises(CommandError, match="given by HOLDFAST_VAULT_KEYS"):
+        _run("new-key")
