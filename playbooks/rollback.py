@@ -12,7 +12,7 @@ from typing import Any
 
 from integrations import catalog, registry
 from integrations.contract import Intention
-from playbooks import approvals, replaced, stuck, targets, witness
+from playbooks import approvals, needs, replaced, stuck, targets, witness
 from playbooks import facts as case_facts
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
@@ -285,7 +285,9 @@ def _draft(
 def _reopen(case: Case, undoing: Plan) -> None:
     waiting = undoing.status == Plan.Status.AWAITING_APPROVAL
     case.status = Case.Status.AWAITING_APPROVAL if waiting else Case.Status.RESPONDING
-    case.needs = "Approve or reject the undoing." if waiting else ""
+    left = needs.besides_deciding(needs.without_call(case.needs))
+    asked = "Approve or reject the undoing." if waiting else ""
+    case.needs = f"{asked} {left}".strip()
     case.closed_at = None
     case.closed_with_proof = False
     case.contained_at = None

@@ -309,3 +309,14 @@ def test_a_plan_that_waits_can_be_stopped(case, cloud) -> None:  # noqa: F811
     assert "ann stopped the plan" in reread(case).needs
     with scope.tenant(case.tenant_id), pytest.raises(PlaybookError, match="ended already"):
         rollback.stop(plan.id, actor=ANN)
+
+
+def test_what_else_a_case_needs_stays_when_an_undoing_is_asked_for(case, cloud) -> None:  # noqa: F811
+    plan = adopt(case, PLAIN)
+    drain(["run"])
+    with scope.tenant(case.tenant_id):
+        Case.objects.filter(id=case.id).update(needs="Ann's laptop, by hand: it is not connected.")
+        rollback.request(plan.id, actor=ANN, step_key="disable")
+        assert reread(case).needs == (
+            "Approve or reject the undoing. Ann's laptop, by hand: it is not connected."
+        )
