@@ -20,7 +20,7 @@ from integrations.values import (
     techniques,
 )
 from tenants.errors import Quarantine
-from tenants.records import DirectoryItem, Finding, Normalised, SourceRecord
+from tenants.records import DirectoryItem, Event, Finding, Normalised, SourceRecord
 
 PRODUCT = ocsf.product("Microsoft Defender for Endpoint", "Microsoft")
 # OCSF status_id and verdict_id, by the vendor's word.
@@ -246,8 +246,12 @@ def _hashes(item: Fields) -> ocsf.Object:
     return ocsf.filled(hashes=found)
 
 
-def _vulnerability(told: Fields) -> Finding:
-    """A known hole of a program on a computer, as a Vulnerability Finding (OCSF 2002)."""
+def _vulnerability(told: Fields) -> Event:
+    """A known hole of a program on a computer, as a Vulnerability Finding (OCSF 2002).
+
+    Kept as an event: a hole is no attack, and as a finding each would open a case. A later state
+    of the same hole stands beside the earlier ones.
+    """
     cve = told.text("cveId")
     device_id = told.text("deviceId", "machineId")
     if not cve or not device_id:
@@ -268,20 +272,16 @@ def _vulnerability(told: Fields) -> Finding:
     host, word = told.text("deviceName"), told.text("vulnerabilitySeverityLevel", "severity")
     title = f"{cve} in {name} {version}".strip()
     score = told.real("cvssScore")
-    return Finding(
+    return Event(
         uid=uid,
         class_uid=ocsf.VULNERABILITY_FINDING,
-        title=title,
-        category="vulnerability",
+        activity=f"{cve} {told.text('status') or 'New'}".lower(),
         time=time,
         severity_id=severity(word),
-        first_activity_at=told.time("firstSeenTimestamp"),
-        last_activity_at=last,
-        vendor_status="resolved" if is_fixed else told.text("status") or "New",
         target=host or device_id,
         entities=entities(
             entity("device", host), device_entity("defender_endpoint", device_id),
-            entity("vulnerability", cve),
+            entity("cve", cve),
         ),
         ocsf=ocsf.event(
             ocsf.VULNERABILITY_FINDING, *((3, "Close") if is_fixed else (1, "Create")), time,

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tenants.records import DirectoryItem
+from integrations import ocsf
+from tenants.records import DirectoryItem, Finding
 from tests.integrations.conformance.driving import key_of, read_once, sweep
 
 TOPIC = "paging"
@@ -53,3 +54,10 @@ def test_a_token_that_expires_between_two_pages_is_renewed(subject, vendor, clie
     vendor.fault("expired_tokens")
     records += [record for page in pages for record in page.records]
     assert {key_of(feed.normalise(r)) for r in records} == {key_of(item) for item in whole}
+
+
+def test_no_feed_makes_a_case_of_a_hole_or_a_setting(subject, client, feed_name) -> None:
+    """A vulnerability or a failed check is a state, not an attack: each would open a case."""
+    found, _ = sweep(subject.manifest, client, feed_name)
+    states = (ocsf.VULNERABILITY_FINDING, ocsf.COMPLIANCE_FINDING)
+    assert not [one.title for one in found if isinstance(one, Finding) and one.class_uid in states]

@@ -60,7 +60,7 @@ def test_after_the_first_time_only_changed_holes_are_read(vendor, client) -> Non
     vendor.act("put", collection="weaknessChanges", record=change)
     again, _ = sweep(MANIFEST, client, "vulnerabilities", cursor)
     assert len(vendor.requests("GET", ALL)) == 1
-    assert [f.uid for f in again if f.vendor_status == "resolved"] == [
+    assert [f.uid for f in again if f.ocsf["activity_name"] == "Close"] == [
         f.uid for f in first if f.uid.startswith(f"{closed['deviceId']}-_-CVE-2026-21001")
     ]
 

@@ -10,7 +10,7 @@ import pytest
 from integrations.connectors.defender_endpoint import normalise
 from integrations.connectors.defender_endpoint.manifest import MANIFEST
 from tenants.errors import Quarantine
-from tenants.records import DirectoryItem, Finding, SourceRecord
+from tenants.records import DirectoryItem, Event, Finding, SourceRecord
 
 RECORDS = Path(__file__).parents[4] / "shared/records"
 needs_records = pytest.mark.skipif(
@@ -106,15 +106,15 @@ def test_an_alert_without_what_matters_is_quarantined(body, code) -> None:
     assert caught.value.code == code
 
 
-def test_a_known_hole_is_a_vulnerability_finding() -> None:
+def test_a_known_hole_is_a_vulnerability_finding_that_opens_no_case() -> None:
     found = normalise.vulnerability(SourceRecord(ROW))
-    assert isinstance(found, Finding)
+    assert isinstance(found, Event)
     assert (found.class_uid, found.severity_id) == (2002, 4)
-    assert found.title == "CVE-2026-30002 in chrome 129.0"
+    assert found.ocsf["finding_info"]["title"] == "CVE-2026-30002 in chrome 129.0"
     assert found.uid == "m1-_-CVE-2026-30002-_-google-_-chrome-_-129.0"
     assert found.entities == (
         "device:pc-7.example.example",
-        "device_id:defender_endpoint:m1", "vulnerability:cve-2026-30002",
+        "device_id:defender_endpoint:m1", "cve:cve-2026-30002",
     )  # fmt: skip
     (told,) = found.ocsf["vulnerabilities"]
     assert told["cve"]["uid"] == "CVE-2026-30002"
@@ -123,13 +123,13 @@ def test_a_known_hole_is_a_vulnerability_finding() -> None:
     assert told["kb_article_list"] == [{"uid": "5044284"}]
 
 
-def test_a_hole_that_was_closed_is_the_same_finding_resolved() -> None:
+def test_a_hole_that_was_closed_is_told_as_closed() -> None:
     told = {**ROW, "status": "Fixed", "eventTimestamp": "2026-03-02 03:04:05"}
     found = normalise.vulnerability(SourceRecord(told))
     before = normalise.vulnerability(SourceRecord(ROW))
-    assert isinstance(found, Finding)
-    assert isinstance(before, Finding)
-    assert (found.uid, found.vendor_status) == (before.uid, "resolved")
+    assert isinstance(found, Event)
+    assert isinstance(before, Event)
+    assert (found.uid, found.activity) == (before.uid, "cve-2026-30002 fixed")
     assert (found.ocsf["activity_name"], found.ocsf["status_id"]) == ("Close", 4)
 
 
@@ -144,8 +144,8 @@ def test_the_shorter_list_of_holes_names_the_same_hole() -> None:
     assert caught.value.code == "missing_time"
     timed = normalise.vulnerability(SourceRecord({**short, "lastSeenTimestamp": "2026-02-02"}))
     full = normalise.vulnerability(SourceRecord(ROW))
-    assert isinstance(timed, Finding)
-    assert isinstance(full, Finding)
+    assert isinstance(timed, Event)
+    assert isinstance(full, Event)
     assert timed.uid == full.uid
 
 

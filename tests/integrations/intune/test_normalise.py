@@ -10,7 +10,7 @@ import pytest
 from integrations.connectors.intune.manifest import MANIFEST
 from integrations.connectors.intune.normalise import normaliser
 from tenants.errors import Quarantine
-from tenants.records import DirectoryItem, Event, Finding, Normalised, SourceRecord
+from tenants.records import DirectoryItem, Event, Normalised, SourceRecord
 from tests.integrations.conformance.driving import sweep
 
 RECORDS = Path(__file__).parents[4] / "shared/records"
@@ -58,12 +58,13 @@ def test_a_device_is_a_directory_item() -> None:
     assert found.attributes["is_encrypted"] is False
 
 
-def test_a_device_that_fails_a_rule_is_a_finding_with_what_it_fails() -> None:
+def test_a_device_that_fails_a_rule_is_an_event_with_what_it_fails_and_opens_no_case() -> None:
     found = read("compliance", DEVICE, "/deviceManagement/managedDevices")
-    assert isinstance(found, Finding)
+    assert isinstance(found, Event)
     assert (found.uid, found.class_uid, found.severity_id) == ("d-1", 2003, 3)
-    assert found.title == "PC-7 does not keep to the rules"
-    assert found.description == "It fails: Windows: BitLocker; Antivirus"
+    told = found.ocsf["finding_info"]
+    assert told["title"] == "PC-7 does not keep to the rules"
+    assert told["desc"] == "It fails: Windows: BitLocker; Antivirus"
     assert found.entities == (
         "device:pc-7", "device_id:intune:d-1", "account:ann@example.example", "account_id:u-1",
     )  # fmt: skip
@@ -79,10 +80,10 @@ def test_a_device_that_fails_a_rule_is_a_finding_with_what_it_fails() -> None:
 def test_each_state_is_told_as_what_it_means(state, status, severity, settled) -> None:
     told = {**DEVICE, "complianceState": state, "deviceCompliancePolicyStates": []}
     found = read("compliance", told)
-    assert isinstance(found, Finding)
+    assert isinstance(found, Event)
     assert (found.ocsf["compliance"]["status_id"], found.severity_id) == (status, severity)
-    assert (found.vendor_status == "resolved") is settled
-    assert found.vendor_verdict == state
+    assert (found.ocsf["activity_name"] == "Close") is settled
+    assert (found.activity, found.ocsf["status"]) == (f"compliance {state}".lower(), state)
 
 
 @pytest.mark.parametrize(
@@ -132,15 +133,13 @@ def test_what_unlocks_a_device_is_neither_asked_for_nor_kept(vendor, client) -> 
 def test_failed_rules_are_asked_only_of_devices_that_fail_some(vendor, client) -> None:
     found, _ = sweep(MANIFEST, client, "compliance")
     devices = vendor.records("managedDevices").values()
-    findings = {f.uid: f for f in found if isinstance(f, Finding)}
-    assert findings.keys() == {d["id"] for d in devices}
+    told = {one.uid: one.ocsf["finding_info"] for one in found if isinstance(one, Event)}
+    assert told.keys() == {d["id"] for d in devices}
     failing = {d["id"] for d in devices if d["complianceState"] == "noncompliant"}
     asked = vendor.requests("GET", "/deviceCompliancePolicyStates$")
     assert len(asked) == len(failing) > 0
     windows = next(d for d in devices if d["id"] in failing and d["operatingSystem"] == "Windows")
-    assert findings[windows["id"]].description == (
-        "It fails: Windows: encrypted and up to date: BitLocker"
-    )
+    assert told[windows["id"]]["desc"] == ("It fails: Windows: encrypted and up to date: BitLocker")
     assert [i.kind for i in found if isinstance(i, DirectoryItem)] == ["policy"]
 
 
@@ -157,8 +156,8 @@ def recorded(folder: str) -> list[SourceRecord]:
 def test_recorded_notices_are_read_as_they_stand() -> None:
     failing, enrolled = (normaliser("compliance")(r) for r in recorded("microsoft-intune"))
     device = "11111111-2222-3333-4444-555555555555"
-    assert isinstance(failing, Finding)
-    assert failing.title == "TestDevice does not keep to the rules"
+    assert isinstance(failing, Event)
+    assert failing.ocsf["finding_info"]["title"] == "TestDevice does not keep to the rules"
     assert failing.time == dt.datetime(2025, 4, 2, 5, 57, 59, 409700, dt.UTC)
     assert failing.actor == "testuser@test.com"
     assert f"device_id:intune:{device}" in failing.entities
@@ -181,8 +180,8 @@ def test_documented_examples_are_read_as_they_stand() -> None:
         normaliser("compliance")(r)
         for r in recorded(f"{docs}_deviceCompliancePolicies_deviceStatuses")
     )
-    assert isinstance(status, Finding)
-    assert (status.class_uid, status.vendor_verdict) == (2003, "notApplicable")
+    assert isinstance(status, Event)
+    assert (status.class_uid, status.ocsf["status"]) == (2003, "notApplicable")
     for record in recorded(f"{docs}_deviceCompliancePolicies"):
         rules = normaliser("compliance")(record)
         assert isinstance(rules, DirectoryItem)

@@ -1,5 +1,7 @@
 """Whether devices keep to the company's rules, as Compliance Findings (OCSF 2003), and the rules.
 
+The first are kept as events: a device that does not comply is no attack, and as a finding each
+would open a case.
 Sources: https://learn.microsoft.com/graph/api/resources/intune-deviceconfig-devicecompliancepolicy,
 …/intune-deviceconfig-devicecompliancepolicystate,
 …/intune-deviceconfig-devicecompliancedevicestatus,
@@ -12,7 +14,7 @@ from integrations import ocsf
 from integrations.connectors.intune.normalise.devices import PRODUCT
 from integrations.values import Fields, device_entity, entities, entity
 from tenants.errors import Quarantine
-from tenants.records import DirectoryItem, Finding
+from tenants.records import DirectoryItem, Event
 
 # OCSF's status_id of a compliance check, by the vendor's state of a device or policy.
 _PASS, _WARNING, _FAIL = 1, 2, 3
@@ -52,7 +54,7 @@ def policy(told: Fields) -> DirectoryItem:
     )
 
 
-def of_device(told: Fields) -> Finding:
+def of_device(told: Fields) -> Event:
     """A device's compliance as a whole, with the settings that it fails."""
     uid = told.essential("id", what="device")
     if not told.has_any("complianceState"):
@@ -62,7 +64,7 @@ def of_device(told: Fields) -> Finding:
             "with that field.",
         )
     failed = _failed(told)
-    return _finding(
+    return _state(
         uid=uid,
         device=told.text("deviceName") or uid,
         device_id=uid,
@@ -93,10 +95,10 @@ def _failed(told: Fields) -> list[str]:
     return list(found)
 
 
-def device_status(told: Fields) -> Finding:
+def device_status(told: Fields) -> Event:
     """A device's compliance with one policy."""
     uid = told.essential("id", what="status")
-    return _finding(
+    return _state(
         uid=uid,
         device=told.essential("deviceDisplayName", what="status's device"),
         device_id="",
@@ -108,14 +110,14 @@ def device_status(told: Fields) -> Finding:
     )
 
 
-def notice(told: Fields) -> Finding:
+def notice(told: Fields) -> Event:
     """A notice in the operational log that a device does not comply."""
     device_id = told.essential("IntuneDeviceId", what="notice's device")
     time = told.essential_time("StartTimeUtc", "time", "TimeGenerated")
     user, suffix = told.text("UserName"), told.text("UPNSuffix")
     # The texts of one notice, and what they were about, stand beside each other.
     parts = [part for part in told.text("Description").split("||") if part]
-    return _finding(
+    return _state(
         uid=f"{device_id}/{time.isoformat()}",
         device=told.text("DeviceHostName", "DeviceNetBiosName", "DeviceName") or device_id,
         device_id=device_id,
@@ -129,7 +131,7 @@ def notice(told: Fields) -> Finding:
     )
 
 
-def _finding(
+def _state(
     *,
     uid: str,
     device: str,
@@ -142,22 +144,18 @@ def _finding(
     checks: list[str] | None = None,
     until: dt.datetime | None = None,
     details: list[str] | None = None,
-) -> Finding:
+) -> Event:
     status_id = _STATES.get(state.lower(), ocsf.OTHER)
     severity_id = _SEVERITIES.get(status_id, 1)
     keeps = {_PASS: "keeps to the rules", _FAIL: "does not keep to the rules"}
     title = f"{device} {keeps.get(status_id, f'is {state} as to the rules')}"
     is_met = status_id == _PASS
-    return Finding(
+    return Event(
         uid=uid,
         class_uid=ocsf.COMPLIANCE_FINDING,
-        title=title,
-        description=description,
-        category="compliance",
+        activity=f"compliance {state}".lower(),
         time=time,
         severity_id=severity_id,
-        vendor_status="resolved" if is_met else state,
-        vendor_verdict=state,
         actor=user,
         target=device,
         entities=entities(
