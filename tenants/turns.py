@@ -20,8 +20,6 @@ from django.db import connection
 from tenants import work
 from tenants.models import Work
 
-# What took longer the last time, or is in hand for longer now, is slow.
-SLOW_SECONDS = 5.0
 # A message's worker goes on with what is due for so long, before it lets other messages come.
 _GOES_ON_SECONDS = 20.0
 
@@ -73,7 +71,7 @@ def shares(turns: int) -> Shares:
     return Shares(
         turns,
         of_tenant=max(1, turns // 3),
-        of_lane=max(1, turns - turns // 4),
+        of_lane=max(1, turns - max(1, turns // 4)),
         of_slow=max(1, turns // 2),
     )
 
@@ -87,7 +85,7 @@ def claim_next() -> work.Claim | None:
         "of_tenant": share.of_tenant,
         "of_lane": share.of_lane,
         "of_slow": share.of_slow,
-        "slow_after": SLOW_SECONDS,
+        "slow_after": work.SLOW_SECONDS,
         "worker": worker,
         "lease": work.lease_seconds(),
     }

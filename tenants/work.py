@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from tenants import scope
 from tenants.errors import HoldfastError
@@ -31,6 +32,8 @@ Handler = Callable[[uuid.UUID, uuid.UUID], None]
 # Told what fails again and again: tenant, kind, subject and the error's class.
 Teller = Callable[[uuid.UUID, str, uuid.UUID, str], None]
 _TELL_AFTER = 5
+# What took longer the last time, or is in hand for longer now, is slow; so is its whole holder.
+SLOW_SECONDS = 5.0
 
 _sender: list[Sender] = []
 _teller: list[Teller] = []
@@ -205,9 +208,11 @@ def complete(held: Claim) -> None:
             cursor.execute(
                 "UPDATE tenants_work SET leased_by = '', leased_until = NULL, attempts = 0,"
                 " took_seconds = extract(epoch FROM statement_timestamp() - began_at),"
-                " sent_at = NULL WHERE id = %s AND leased_by = %s",
+                " sent_at = NULL WHERE id = %s AND leased_by = %s"
+                " RETURNING took_seconds, holder",
                 [held.id, held.worker],
             )
+            _tell_others_of_the_holder(cursor, held)
 
 
 def postpone(held: Claim, seconds: float, error: str) -> None:
@@ -221,9 +226,24 @@ def postpone(held: Claim, seconds: float, error: str) -> None:
             " took_seconds = extract(epoch FROM statement_timestamp() - began_at),"
             " due_at = LEAST(statement_timestamp() + make_interval(secs => %s),"
             "                CASE WHEN generation <> %s THEN due_at END), last_error = %s"
-            " WHERE id = %s AND leased_by = %s",
+            " WHERE id = %s AND leased_by = %s RETURNING took_seconds, holder",
             [seconds, held.generation, error[:2000], held.id, held.worker],
         )
+        _tell_others_of_the_holder(cursor, held)
+
+
+def _tell_others_of_the_holder(cursor: CursorWrapper, held: Claim) -> None:
+    """Let one connection's slow feed count for its other feeds: the vendor is the same.
+
+    Each of them counts as quick again when it has been so itself.
+    """
+    for took_seconds, holder in cursor.fetchall():
+        if holder is not None and (took_seconds or 0) > SLOW_SECONDS:
+            cursor.execute(
+                "UPDATE tenants_work SET took_seconds = %s"
+                " WHERE tenant_id = %s AND holder = %s AND coalesce(took_seconds, 0) <= %s",
+                [took_seconds, held.tenant_id, holder, SLOW_SECONDS],
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +297,8 @@ def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
             handler(held.tenant_id, held.subject)
     except LeaseLost:
         raise
-    except Exception as error:
+    except BaseException as error:
+        # Dramatiq's time limit is no Exception; what it cut is to count as slow, and to come again.
         postpone(held, min(300, 2**held.attempts), type(error).__name__)
         if held.attempts == _TELL_AFTER and _teller:
             _teller[0](held.tenant_id, held.kind, held.subject, type(error).__name__)

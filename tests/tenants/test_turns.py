@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 from django.db import connection
+from dramatiq.middleware import TimeLimitExceeded
 
 from tenants import scope, turns, work
 from tenants.models import Tenant, Work
@@ -89,7 +90,7 @@ def test_slow_clients_wait_for_each_other_and_nobody_for_them(make_tenant) -> No
     slow = [make_tenant(f"slow-{number}") for number in range(10)]
     for tenant in slow:
         _ask(tenant)
-    _make(f"took_seconds = {turns.SLOW_SECONDS + 1}")
+    _make(f"took_seconds = {work.SLOW_SECONDS + 1}")
     healthy = make_tenant("healthy")
     _ask(healthy)
     stuck = _claim_all()
@@ -109,7 +110,7 @@ def test_who_turns_slow_in_the_middle_counts_as_slow_at_once(make_tenant) -> Non
     _make("began_at = now() - interval '1 minute'")
     known, fresh = make_tenant("known"), make_tenant("fresh")
     _ask(known)
-    _make(f"took_seconds = {turns.SLOW_SECONDS + 1}", known)
+    _make(f"took_seconds = {work.SLOW_SECONDS + 1}", known)
     _ask(fresh)
     assert [held.tenant_id for held in _claim_all()] == [fresh.id]
 
@@ -168,3 +169,57 @@ def test_a_message_serves_all_that_is_due_and_a_failure_stops_nobody(make_tenant
     turns.perform(sent[0], {"poll": poll})
     assert served == [tenant.id for tenant in tenants]
     assert Work.objects.count() == 1
+
+
+def test_at_the_default_a_vendor_that_hangs_leaves_a_turn_to_the_others(
+    settings, make_tenant
+) -> None:
+    settings.WORK_TURNS = 3
+    for number in range(3):
+        _ask(make_tenant(f"hangs-{number}"), feeds=17)
+    healthy = make_tenant("healthy")
+    _ask(healthy, LANES[1], feeds=5)
+    stuck = _claim_all()
+    own = next(held for held in stuck if held.tenant_id == healthy.id)
+    assert len(stuck) == 3
+    for _ in range(4):
+        _again(own)
+        [own] = _claim_all()
+        assert own.tenant_id == healthy.id
+
+
+@pytest.mark.parametrize("number", range(2, 40))
+def test_no_lane_and_not_all_that_is_slow_ever_has_every_turn(number) -> None:
+    share = turns.shares(number)
+    assert max(share.of_lane, share.of_slow, share.of_tenant) < number
+
+
+@pytest.mark.parametrize("ends", ["complete", "postpone"])
+def test_one_slow_feed_makes_its_whole_connection_slow(make_tenant, ends) -> None:
+    tenant, holder = make_tenant("slow"), uuid.uuid4()
+    _ask(tenant, feeds=4, holder=holder)
+    _ask(tenant)
+    held = turns.claim_next()
+    assert held is not None
+    _make("began_at = now() - interval '1 minute'")
+    if ends == "complete":
+        _again(held)
+    else:
+        work.postpone(held, 60, "Timeout")
+    rows = Work.objects.values_list("holder", "took_seconds")
+    assert all((took or 0) > work.SLOW_SECONDS for whose, took in rows if whose == holder)
+    assert [took for whose, took in rows if whose != holder] == [None]
+
+
+def test_what_a_time_limit_cuts_counts_as_slow_and_comes_again(make_tenant) -> None:
+    _ask(make_tenant("one"))
+
+    def poll(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        _make("began_at = now() - interval '5 minutes'")
+        raise TimeLimitExceeded
+
+    with pytest.raises(TimeLimitExceeded):
+        turns.perform(Work.objects.get().id, {"poll": poll})
+    row = Work.objects.get()
+    assert (row.leased_until, row.last_error) == (None, "TimeLimitExceeded")
+    assert (row.took_seconds or 0) > work.SLOW_SECONDS
