@@ -5,6 +5,7 @@ brings all of it each time, and when it brings none, something is wrong.
 """
 
 import datetime as dt
+import itertools
 import statistics
 import uuid
 import zoneinfo
@@ -23,8 +24,13 @@ DAYS_SHOWN: Final = 14
 _DAYS_COMPARED: Final = 28
 # Fewer days of a kind (workday, weekend) than this are no baseline yet.
 _LEAST_DAYS: Final = 3
-# A feed that brings fewer records than this on such a day may well bring none on another.
+# Where fewer records than this were to be expected, that there are none may be chance.
 _LEAST_RECORDS: Final = 10
+# How far a feed that brings little is looked back at, and how much longer than its longest gap
+# so far it is silent before that is told.
+_DAYS_OF_LITTLE: Final = 90
+_LEAST_DAYS_OF_LITTLE: Final = 14
+_LONGEST_GAPS: Final = 2
 _SILENCE: Final = dt.timedelta(hours=24)
 _SATURDAY: Final = 5
 
@@ -76,7 +82,7 @@ def note(state_id: uuid.UUID, records: int, zone: dt.tzinfo) -> None:
 
 def by_feed(states: Sequence[FeedState]) -> dict[uuid.UUID, dict[dt.date, int]]:
     """Return the records a day of some feeds, by the feed's id; one query."""
-    since = timezone.now().date() - dt.timedelta(days=_DAYS_COMPARED + 2)
+    since = timezone.now().date() - dt.timedelta(days=_DAYS_OF_LITTLE + 2)
     found: dict[uuid.UUID, dict[dt.date, int]] = {state.id: {} for state in states}
     rows = FeedDay.in_scope().filter(state_id__in=list(found), day__gte=since)
     for state_id, day, records in rows.values_list("state_id", "day", "records"):
@@ -101,10 +107,25 @@ def volume(
         # What the quietest of the days that passed since would have brought is the measure.
         touched = {today, (now - _SILENCE).astimezone(zone).date()}
         expected = [baseline(counted, day) for day in touched]
-        if all(one is not None and one >= _LEAST_RECORDS for one in expected):
+        is_much_missing = all(one is not None and one >= _LEAST_RECORDS for one in expected)
+        if is_much_missing or _is_long(counted, last_record_at.astimezone(zone).date(), today):
             silent_since = last_record_at
     return Volume(
         tuple((day, counted.get(day, 0)) for day in shown), baseline(counted, today), silent_since
+    )
+
+
+def _is_long(counted: Mapping[dt.date, int], last: dt.date, today: dt.date) -> bool:
+    """Whether even a feed that brings little has been silent for too long since `last`."""
+    since = last - dt.timedelta(days=_DAYS_OF_LITTLE)
+    days = sorted(day for day, records in counted.items() if records and since <= day <= last)
+    if not days or (last - days[0]).days < _LEAST_DAYS_OF_LITTLE:
+        return False
+    longest_gap = max((b - a).days for a, b in itertools.pairwise([*days, last]))
+    records_a_day = sum(counted[day] for day in days) / ((last - days[0]).days + 1)
+    silent_days = (today - last).days
+    return silent_days * records_a_day >= _LEAST_RECORDS and silent_days >= _LONGEST_GAPS * max(
+        1, longest_gap
     )
 
 

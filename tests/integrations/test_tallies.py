@@ -51,6 +51,30 @@ def test_silence_is_not_told_where_it_may_be_usual(counted, why) -> None:
     assert tallies.volume(counted, LONG_AGO, NOW, dt.UTC).silent_since is None, why
 
 
+@pytest.mark.parametrize(
+    ("a_day", "every", "silent_after"), [(8, 1, 2), (1, 1, 10), (2, 3, 15), (1, 7, 66)]
+)
+def test_a_feed_that_brings_little_is_silent_when_it_is_so_for_much_longer_than_ever(
+    a_day, every, silent_after
+) -> None:
+    """Of 8 alerts a day one misses two days, of one a week nine weeks."""
+    counted = {TODAY - dt.timedelta(days=back): a_day for back in range(0, 85, every)}
+    told = [
+        tallies.volume(counted, NOW, NOW + dt.timedelta(days=days), dt.UTC).silent_since
+        for days in range(silent_after + 3)
+    ]
+    # A day that has begun counts as a day; the gap and the rate say how many.
+    first = next(days for days, since in enumerate(told) if since is not None)
+    assert abs(first - silent_after) <= 1
+    assert set(told[first:]) == {NOW}
+
+
+def test_a_new_feed_that_brought_little_is_not_judged() -> None:
+    counted = {TODAY - dt.timedelta(days=back): 3 for back in range(10)}
+    later = NOW + dt.timedelta(days=60)
+    assert tallies.volume(counted, NOW, later, dt.UTC).silent_since is None
+
+
 def test_a_quiet_weekend_is_no_silence_and_the_tuesday_after_it_is() -> None:
     friday = dt.datetime(2026, 11, 20, 18, tzinfo=dt.UTC)
     counted = {day: n for day, n in _past(200, 0).items() if day <= friday.date()}

@@ -9,7 +9,6 @@ office-365-management-activity-api-reference
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
 
 from integrations.connectors.microsoft365.client import GraphClient
 from integrations.contract import Json, Page
@@ -97,20 +96,26 @@ def _parts(contents: list[Fields], after: str) -> Iterator[list[Fields]]:
 
 
 def _records(client: GraphClient, contents: list[Fields]) -> tuple[SourceRecord, ...]:
-    return tuple(
-        SourceRecord(entry)
-        for one in contents
-        for entry in _entries(client, one.text("contentUri"))
-    )
+    return tuple(record for one in contents for record in _entries(client, one))
 
 
-def _entries(client: GraphClient, uri: str) -> list[dict[str, Any]]:
+def _entries(client: GraphClient, content: Fields) -> list[SourceRecord]:
     try:
-        found = client.activity.get(uri, PERMISSION)
+        found = client.activity.get(content.text("contentUri"), PERMISSION)
     except NotFound:
-        # Microsoft no longer keeps it.
-        return []
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        expires = content.time("contentExpiration")
+        return [] if expires and expires <= _now() else [_gone(content)]
+    entries = found if isinstance(found, list) else []
+    return [SourceRecord(one) for one in entries if isinstance(one, dict)]
+
+
+def _gone(content: Fields) -> SourceRecord:
+    """What stands for the entries of a content that should still be there."""
+    reason = (
+        "Microsoft listed this part of the audit log, but answered that it isn't there. "
+        "Search the audit log in the Purview portal for that time."
+    )
+    return SourceRecord(content.body, {"quarantine": {"code": "content_missing", "reason": reason}})
 
 
 def _now() -> dt.datetime:

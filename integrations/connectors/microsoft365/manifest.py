@@ -29,7 +29,11 @@ from integrations.microsoft import registration
 from tenants.records import DirectoryKind, SourceRecord
 
 _API = "https://learn.microsoft.com/graph/api"
-_HOUR = dt.timedelta(hours=1)
+# Microsoft shows a sign-in or an audit record up to two hours after it happened, says its training
+# "Analyze and investigate sign-in logs".
+_LATE = dt.timedelta(hours=3)
+# They come by when they were detected, but are dismissed or remediated days later, and are few.
+_RISKS_SETTLE = dt.timedelta(days=7)
 _POLICIES = (
     "/identity/conditionalAccess/policies",
     "/identity/conditionalAccess/namedLocations",
@@ -121,13 +125,14 @@ FEEDS: tuple[Feed, ...] = (
     _feed(
         "sign_ins", "Sign-ins", "AuditLog.Read.All",
         fetch=feeds.windowed("/auditLogs/signIns", "createdDateTime", "AuditLog.Read.All",
-                             first_days=7, overlap=_HOUR, top=250),
+                             first_days=7, overlap=_LATE, top=250),
         page=f"{_API}/signin-list",
     ),
     _feed(
         "risk_detections", "Risk detections", "IdentityRiskEvent.Read.All",
         fetch=feeds.windowed("/identityProtection/riskDetections", "detectedDateTime",
-                             "IdentityRiskEvent.Read.All", first_days=30, overlap=_HOUR, top=250),
+                             "IdentityRiskEvent.Read.All", first_days=30, overlap=_RISKS_SETTLE,
+                             top=250),
         page=f"{_API}/riskdetection-list",
     ),
     _feed(
@@ -137,7 +142,7 @@ FEEDS: tuple[Feed, ...] = (
     _feed(
         "directory_audit", "Directory audit", "AuditLog.Read.All",
         fetch=feeds.windowed("/auditLogs/directoryAudits", "activityDateTime",
-                             "AuditLog.Read.All", first_days=7, overlap=_HOUR, top=250),
+                             "AuditLog.Read.All", first_days=7, overlap=_LATE, top=250),
         page=f"{_API}/directoryaudit-list",
     ),
     _feed(

@@ -7,7 +7,9 @@ import pytest
 
 from integrations.connectors.microsoft365 import activity_feed, trace_feed
 from integrations.connectors.microsoft365.manifest import MANIFEST
-from integrations.errors import Rejected
+from integrations.errors import NotFound, Rejected
+from integrations.values import Fields
+from tenants.errors import Quarantine
 from tests.integrations.conformance.driving import sweep
 
 
@@ -65,6 +67,47 @@ def test_a_reader_that_stops_after_every_page_misses_no_content(
         turns += 1
     assert {f"entry-{number}" for number in range(14)} <= found
     assert turns > 8
+
+
+def _lost(monkeypatch, client) -> None:
+    """Let the contents that are listed be there no more."""
+    get = client.activity.get
+
+    def missing(uri: str, permission: str):
+        if "/audit/" in uri:
+            raise NotFound("AF20051")
+        return get(uri, permission)
+
+    monkeypatch.setattr(client.activity, "get", missing)
+
+
+def test_a_content_that_is_listed_but_not_there_is_quarantined(vendor, client, monkeypatch) -> None:
+    vendor.put("unifiedAudit", entry(1, now() - dt.timedelta(hours=2)))
+    _lost(monkeypatch, client)
+    feed = MANIFEST.feed("unified_audit")
+    records = [record for page in feed.fetch(client, {}) for record in page.records]
+    assert records
+    for record in records:
+        assert record.body["contentId"]
+        with pytest.raises(Quarantine, match="Purview portal") as caught:
+            feed.normalise(record)
+        assert caught.value.code == "content_missing"
+
+
+def test_a_content_past_its_time_is_let_go(vendor, client, monkeypatch) -> None:
+    vendor.put("unifiedAudit", entry(1, now() - dt.timedelta(hours=2)))
+    _lost(monkeypatch, client)
+    list_contents = activity_feed._contents
+
+    def expired(*asked):
+        listed, following = list_contents(*asked)
+        past = (now() - dt.timedelta(minutes=1)).isoformat()
+        return [Fields({**one.body, "contentExpiration": past}) for one in listed], following
+
+    monkeypatch.setattr(activity_feed, "_contents", expired)
+    feed = MANIFEST.feed("unified_audit")
+    pages = feed.fetch(client, {})
+    assert [r for page in pages for r in page.records if "contentId" in r.body] == []
 
 
 def test_a_link_that_has_expired_begins_its_window_anew(vendor, client) -> None:

@@ -1,5 +1,6 @@
 """Feeds over real HTTP: cursors, overlap, changes, removals, and conformity with the contract."""
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -88,6 +89,37 @@ def test_a_late_record_within_the_overlap_is_not_missed(vendor, client) -> None:
     again, _ = sweep(client, "sign_ins", cursor)
     assert late["id"] in {item.uid for item in again}
     assert len(again) < len(first)
+
+
+@pytest.mark.parametrize(
+    ("feed", "collection", "time"),
+    [
+        ("sign_ins", "signIns", "createdDateTime"),
+        ("directory_audit", "directoryAudits", "activityDateTime"),
+    ],
+)
+def test_what_microsoft_writes_two_hours_late_is_not_missed(
+    vendor, client, feed, collection, time
+) -> None:
+    _, cursor = sweep(client, feed)
+    newest = max(vendor.records(collection), key=lambda one: one[time])
+    happened = dt.datetime.fromisoformat(newest[time]) - dt.timedelta(minutes=125)
+    late = {**newest, "id": "11111111-aaaa-bbbb-cccc-000000000002",
+            time: happened.isoformat().replace("+00:00", "Z")}  # fmt: skip
+    vendor.control.act("put", tenant=vendor.tenant["id"], collection=collection, record=late)
+    again, _ = sweep(client, feed, cursor)
+    assert late["id"] in {item.uid for item in again}
+
+
+def test_a_risk_that_is_dismissed_days_later_is_read_again(vendor, client) -> None:
+    _, cursor = sweep(client, "risk_detections")
+    newest = max(vendor.records("riskDetections"), key=lambda one: one["detectedDateTime"])
+    moment = dt.datetime.fromisoformat(newest["detectedDateTime"]) - dt.timedelta(days=6)
+    older = {**newest, "id": "r-old", "riskState": "dismissed",
+             "detectedDateTime": moment.isoformat().replace("+00:00", "Z")}  # fmt: skip
+    vendor.control.act("put", tenant=vendor.tenant["id"], collection="riskDetections", record=older)
+    again, _ = sweep(client, "risk_detections", cursor)
+    assert "r-old" in {item.uid for item in again}
 
 
 def test_a_changed_user_comes_by_delta_and_a_deleted_one_is_marked(vendor, client) -> None:
