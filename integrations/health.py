@@ -117,17 +117,51 @@ def wrong_with(
     return found + _permissions(connection) + _expiry(connection, now)
 
 
-def missing(connection: Connection) -> list[Missing]:
-    """Return the permissions that the vendor told are missing; none where it doesn't tell."""
+def missing(connection: Connection, states: Iterable[FeedState]) -> list[Missing]:
+    """Return the permissions that are missing, as the vendor told.
+
+    Where it doesn't tell, those of feeds that it refused for want of one, as far as no other feed
+    is read with it.
+    """
     manifest = manifest_of(connection)
-    if manifest is None or connection.granted is None:
+    if manifest is None:
         return []
+    needed = problems.needed(manifest)
+    if connection.granted is not None:
+        lacking = set(needed) - set(connection.granted)
+    else:
+        refused, read = _tried(manifest, states)
+        lacking = refused - read
     pages = {one.name: one.documentation for one in manifest.permissions}
     return [
         Missing(name, tuple(by), problems.grant_of(manifest, name), pages.get(name, ""))
-        for name, by in sorted(problems.needed(manifest).items())
-        if name not in connection.granted
+        for name, by in sorted(needed.items())
+        if name in lacking
     ]
+
+
+def untried(connection: Connection, states: Iterable[FeedState]) -> list[str]:
+    """Return the permissions of which only their first use will show whether they are granted."""
+    manifest = manifest_of(connection)
+    if manifest is None or connection.granted is not None or connection.checked_at is None:
+        return []
+    refused, read = _tried(manifest, states)
+    return sorted(set(problems.needed(manifest)) - refused - read)
+
+
+def _tried(manifest: Manifest, states: Iterable[FeedState]) -> tuple[set[str], set[str]]:
+    """Return the permissions of feeds that were refused one, and of feeds that were read."""
+    refused: set[str] = set()
+    read: set[str] = set()
+    for state in states:
+        feed = feed_of(manifest, state.feed)
+        if feed is None or feed.fetch is None:
+            continue
+        if state.problem == Problem.PERMISSION:
+            refused.update(problems.named(feed.permissions, state.error))
+        elif state.last_success_at is not None:
+            read.update(feed.permissions)
+    return refused, read
 
 
 def read_to_end(connection: Connection, state: FeedState) -> dt.datetime:
@@ -162,7 +196,7 @@ def _feed(
 ) -> list[Wrong]:
     kinds = HealthAlarm.Kind
     if state.problem == Problem.PERMISSION:
-        lacking = {one.permission for one in missing(connection)}
+        lacking = {one.permission for one in missing(connection, ())}
         if lacking & set(feed.permissions):
             return []
         words = f"{feed.title}: the vendor does not let us read this."
@@ -224,7 +258,8 @@ def _permission_fix(connection: Connection, feed: Feed) -> str:
 
 
 def _permissions(connection: Connection) -> list[Wrong]:
-    lacking = missing(connection)
+    # Where only a feed shows it, the feed's own alarm tells.
+    lacking = missing(connection, ())
     if not lacking:
         return []
     names = ", ".join(one.permission for one in lacking[:_NAMED])

@@ -53,6 +53,8 @@ class Report:
     alarms: Sequence[HealthAlarm]
     feeds: Sequence[FeedReport]
     missing: Sequence[Missing]
+    # Only their first use will show whether these permissions are granted.
+    untried: Sequence[str]
 
     @property
     def current(self) -> int:
@@ -108,7 +110,7 @@ def _of(
         feeds.append(_feed(row, state, volume, by_feed.get(state.feed), now))
     return Report(
         row, manifest.title if manifest else row.connector, health.judge(row, alarms, now), alarms,
-        feeds, health.missing(row),
+        feeds, health.missing(row, row.feeds.all()), health.untried(row, row.feeds.all()),
     )  # fmt: skip
 
 
@@ -158,6 +160,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 {"name": one.permission, "needed_by": list(one.needed_by), "grant": one.grant}
                 for one in report.missing
             ],
+            "untried": list(report.untried),
             "excessive": row.excessive,
         },
         "alarms": [

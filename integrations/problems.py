@@ -1,5 +1,6 @@
 """What goes wrong with a vendor, in plain words with the fix. Pure."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from integrations import catalog
@@ -103,6 +104,11 @@ def needed(manifest: Manifest) -> dict[str, list[str]]:
             for name in action.permissions:
                 found.setdefault(name, []).append(catalog.get(action.name).title)
     return found
+
+
+def named(permissions: Sequence[str], error: str) -> list[str]:
+    """Return which of a feed's permissions a refusal names; all where it names none of them."""
+    return [one for one in permissions if one in error] or list(permissions)
 
 
 def grant_of(manifest: Manifest, permission: str) -> str:

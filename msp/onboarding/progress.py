@@ -132,9 +132,10 @@ def _of_test(chosen: Sequence[Chosen]) -> tuple[StepState, str]:
     if any(one.connection.last_healthy_at is None for one in reports):
         return "later", "The first test is on its way."
     lacking = sum(len(one.missing) for one in reports)
-    if lacking:
-        return "done", f"Everything answers, but {lacking} permission(s) are missing."
-    return "done", "Everything answers."
+    untried = sum(len(one.untried) for one in reports)
+    words = f"Everything answers, but {lacking} permission(s) are missing." if lacking else ""
+    later = f" Of {untried} permission(s) the first use will show: the vendor doesn't tell."
+    return "done", (words or "Everything answers.") + (later if untried else "")
 
 
 def _of_inventory(told: Inventory) -> tuple[StepState, str]:

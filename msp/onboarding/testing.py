@@ -70,7 +70,9 @@ def _first_page(client: Any, manifest: Manifest, feed: Feed, permission: str) ->
         page = next(iter(feed.fetch(client, {})), None)
         if page is not None and page.refused is not None:
             raise page.refused
-    except PermissionMissing:
+    except PermissionMissing as error:
+        if permission not in problems.named(feed.permissions, str(error)):
+            return Tested(permission, "not told", f"{feed.title} lacks another permission.")
         return Tested(permission, "missing", problems.grant_of(manifest, permission))
     except HoldfastError as error:
         return Tested(permission, "failed", f"{feed.title}: {error}")

@@ -17,7 +17,7 @@ from integrations import (
 )
 from integrations.errors import AlarmError, ConnectionMisconfigured
 from integrations.health import Status
-from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Subscription
+from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem, Subscription
 from tenants import scope
 from tenants.models import LedgerEntry, Tenant, Work
 from tests.integrations.google_workspace.subject import running, simulated
@@ -394,3 +394,34 @@ def test_a_vendor_that_tells_of_no_news_is_shown_with_the_fix(
     with scope.tenant(row.tenant_id):
         Subscription.objects.update(error="", problem="")
     assert _check(row).judged.status == Status.HEALTHY
+
+
+def test_where_the_vendor_does_not_tell_feeds_are_the_test_and_the_rest_is_named(tenant) -> None:
+    """Falcon has no call that tells an API client's scopes."""
+    with scope.tenant(tenant.id):
+        made = connections.create(
+            connector="crowdstrike", name="Falcon", actor="technician:mira",
+            settings={"client_id": "a" * 32},
+            secrets={"client_secret": "b" * 40},
+        )  # fmt: skip
+    assert _report(made).untried == []
+    _update(made, granted=None, checked_at=timezone.now())
+    hosts, alerts = (
+        registry.connector("crowdstrike").feed(name).permissions[0] for name in ("hosts", "alerts")
+    )
+    _update(made, "hosts", last_success_at=timezone.now())
+    _update(made, "alerts", problem=Problem.PERMISSION, error=f"Falcon refuses it: {alerts}.")
+    report = _report(made)
+    assert [one.permission for one in report.missing] == [alerts]
+    assert hosts not in report.untried
+    assert alerts not in report.untried
+    writes = {
+        name for action in registry.connector("crowdstrike").actions for name in action.permissions
+    }
+    assert writes - {hosts, alerts} <= set(report.untried)
+
+
+def test_of_a_feed_with_two_permissions_the_one_that_is_named_is_missing() -> None:
+    both = ("List Agents", "Manage Windows Updates")
+    assert problems.named(both, "It needs Manage Windows Updates.") == ["Manage Windows Updates"]
+    assert problems.named(both, "Forbidden.") == list(both)
