@@ -11,6 +11,7 @@ from playbooks import (
     activation,
     case_devices,
     needs,
+    open_questions,
     replanning,
     response,
     triage,
@@ -31,6 +32,8 @@ from tenants.models import Case, Verdict
 # A new client's alerts may come before its directory has been read.
 _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=10)
+# Whoever has the account may be an intruder until it is known that they are not.
+_ACCOUNT_DOUBTED = (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS, Verdict.INSUFFICIENT_DATA)
 _GRAVITY = {
     Verdict.FALSE_POSITIVE: 0,
     Verdict.BENIGN: 0,
@@ -101,6 +104,7 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         "version": playbook.version,
         "playbook_sha256": version.sha256,
         **result.as_json(),
+        "questions": _questions(result),
         "evidence": [
             {"id": str(row.id), "step": row.answer.get("step"), "sha256": row.sha256}
             for row in case.evidence.order_by("asked_at")
@@ -123,6 +127,13 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         body=case.verdict_detail,
     )
     work.schedule("respond", case.id)
+
+
+def _questions(result: Result) -> list[dict[str, str]]:
+    """Return what to ask in place of the missing evidence that the table would have read."""
+    needed = {step for row in result.untested for step in row["needs"]}
+    missing = [item for item in result.missing if item["step"] in needed]
+    return open_questions.of_missing(missing, is_suspect=result.verdict in _ACCOUNT_DOUBTED)
 
 
 def _left_before(case: Case, playbook: Playbook) -> list[str]:

@@ -10,7 +10,7 @@ from integrations import catalog
 from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem
 from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
-from playbooks import activation, agreement, library, routines, rules
+from playbooks import activation, agreement, library, open_questions, routines, rules
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
 from playbooks.planner import plan_sha256
 from tenants import (
@@ -76,6 +76,7 @@ def fill(tenant: Tenant) -> Rows:
         case = _case(tenant, account)
         finding = _finding(raw, case)
         proof = _evidence(case)
+        _stand_on(case)
         plan, approval = _plan(case, account)
         connection = _connection()
         alarm = _alarms(connection)
@@ -202,6 +203,17 @@ def _case(tenant: Tenant, account: Account) -> Case:
             "because": "A sign-in from a country never seen before was followed within 12 minutes "
             f"by an inbox rule that hides mail about invoices. {HOSTILE}",
             "missing": [{"step": "risk_detections", "reason": "the permission is missing"}],
+            "facts": {"evidence.rules.rules": [{"name": "..", "is_suspicious": True}]},
+            "untested": [
+                {"rule": "risk", "verdict": "true_positive", "needs": ["risk_detections"]}
+            ],
+            "would_change": [
+                {
+                    "rule": "suspicious-forwarding",
+                    "verdict": "suspicious",
+                    "when": "evidence.forwarding.forwards_outside",
+                }
+            ],
         },
         needs="Approve or reject 1 plan.",
         opened_at=now - dt.timedelta(minutes=42),
@@ -220,7 +232,16 @@ def _quiet_case(account: Account) -> Case:
         risk=95,
         account=account,
         verdict=Verdict.INSUFFICIENT_DATA,
-        verdict_detail={},
+        verdict_detail={
+            "because": "The evidence that could be had is not enough to decide.",
+            "rule": "not-enough",
+            "playbook": "investigate-suspicious-sign-in",
+            "version": 3,
+            "missing": [{"step": "sign_ins", "uses": "identity.list_sign_ins", "reason": "busy"}],
+            "questions": open_questions.of_missing(
+                [{"step": "sign_ins", "uses": "identity.list_sign_ins"}], is_suspect=True
+            ),
+        },
         needs="The evidence was not enough to decide: see what was missing.",
         opened_at=now - dt.timedelta(hours=3),
         first_activity_at=now - dt.timedelta(hours=4),
@@ -278,6 +299,15 @@ def _evidence(case: Case) -> Evidence:
         is_available=True,
         summary="2 rules",
     )
+
+
+def _stand_on(case: Case) -> None:
+    """Let the verdict name the evidence that it was reached on, as an investigation does."""
+    case.verdict_detail["evidence"] = [
+        {"id": str(row.id), "step": row.answer["step"], "sha256": row.sha256}
+        for row in case.evidence.order_by("asked_at")
+    ]
+    case.save(update_fields=["verdict_detail"])
 
 
 def _told(key: str, action: str, target: dict[str, str], tier: str, why: str) -> dict[str, Any]:
