@@ -10,8 +10,8 @@ from integrations import catalog
 from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem
 from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
-from playbooks import activation, agreement, library, open_questions, routines, rules
-from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
+from playbooks import activation, agreement, known_good, library, open_questions, routines, rules
+from playbooks.models import Approval, KnownGood, Plan, PlaybookVersion, Run, Step, Tier
 from playbooks.planner import plan_sha256
 from tenants import (
     contacts,
@@ -65,6 +65,7 @@ class Rows:
     doubt: MatchDoubt
     match: MatchDecision
     device: Device
+    known_good: KnownGood
     secret: str = "connection/northwind/secret-name"
 
 
@@ -108,9 +109,10 @@ def fill(tenant: Tenant) -> Rows:
         contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
         doubt, match = _matches(tenant)
         device = _excluded_device()
+        pattern = _known_good(case)
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
-        quarantined, report, contact, doubt, match, device,
+        quarantined, report, contact, doubt, match, device, pattern,
     )  # fmt: skip
 
 
@@ -262,6 +264,7 @@ def _finding(raw: RawRecord, case: Case) -> Finding:
         time=now - dt.timedelta(minutes=50),
         severity_id=Severity.HIGH,
         techniques=["T1564.008", "T1114.003"],
+        entities=[*case.entities, "ip:203.0.113.9"],
         ocsf={},
         content_hash="2" * 64,
         received_at=now,
@@ -299,6 +302,21 @@ def _evidence(case: Case) -> Evidence:
         is_available=True,
         summary="2 rules",
     )
+
+
+def _known_good(case: Case) -> KnownGood:
+    now = timezone.now()
+    wish = known_good.Wish(
+        title="The backup service signs in from the data centre",
+        alerts=["Suspicious inbox manipulation rule"],
+        entities=[f"account:{case.account}"],
+        reason="The provider of the backup confirmed it in writing.",
+        owner="mira",
+        review_at=now + dt.timedelta(days=30),
+        expires_at=now + dt.timedelta(days=90),
+        covers_privileged=True,
+    )
+    return known_good.create(case, wish, actor="technician:mira")
 
 
 def _stand_on(case: Case) -> None:
