@@ -1,10 +1,13 @@
-"""Asking a client's vendors, read-only and in parallel; each answer is kept as evidence."""
+"""Asking a client's vendors, read-only and in parallel; each answer is kept as evidence.
+
+What no connected vendor is asked, Holdfast's own rows may tell (`own_answers`).
+"""
 
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils import timezone
@@ -14,10 +17,12 @@ from integrations.contract import Client, Json, Target
 from integrations.errors import Throttled, UnknownAction, VendorError
 from integrations.models import Connection
 from playbooks import facts as case_facts
+from playbooks import own_answers
 from playbooks.errors import ConditionError
 from playbooks.language import PlaybookStep
 from playbooks.targets import target_of
 from tenants import evidence, scope, work
+from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
 from tenants.models import Account, Case
 
@@ -30,12 +35,16 @@ _LONGEST_NAME = 256
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What a step asks, and whom about whom: mostly one vendor about one target."""
+    """What a step asks, and whom about whom: mostly one vendor about one target.
+
+    `own` is what Holdfast's own rows told, where they were asked instead.
+    """
 
     step: PlaybookStep
     asks: tuple[tuple[Connection, Target], ...]
     inputs: Json
     why_not: str = ""
+    own: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ def gather(
         connected = connections.by_connector()
         answered = _answered(case)
         questions = [
-            _question(step, facts, connected, _accounts(case))
+            _own(_question(step, facts, connected, _accounts(case)), case)
             for step in steps
             if (step.id, step.uses) not in answered
         ]
@@ -152,6 +161,17 @@ def _question(
     return _Question(step, asks, inputs)
 
 
+def _own(question: _Question, case: Case) -> _Question:
+    """Have Holdfast's own rows answer what no vendor is asked."""
+    if question.asks or not own_answers.can_tell(question.step.uses):
+        return question
+    try:
+        told = own_answers.tell(question.step.uses, case, question.inputs)
+    except own_answers.NotTold as error:
+        return replace(question, why_not=str(error))
+    return replace(question, own=jsonable(told))
+
+
 def _everybody(target: Target, accounts: Sequence[Account]) -> list[Target]:
     """Return a target with the other accounts of the same person."""
     others = [
@@ -214,6 +234,8 @@ def _ask(question: _Question, clients: dict[uuid.UUID, Client]) -> _Answer:
     Where several are asked and one doesn't answer, what the others tell is no answer.
     """
     asked_at = timezone.now()
+    if question.own is not None:
+        return _Answer(question, asked_at, question.own, "")
     if not question.asks:
         return _Answer(question, asked_at, {}, question.why_not)
     facts: Json = {}
@@ -250,7 +272,7 @@ def _keep(case: Case, answer: _Answer) -> None:
         case,
         gatherer=step.uses,
         question=catalog.get(step.uses).title,
-        asked_of=", ".join(asked.values())[:_LONGEST_NAME] or "nobody",
+        asked_of=", ".join(asked.values())[:_LONGEST_NAME] or _nobody(step.uses),
         asked_at=answer.asked_at,
         answer={
             "step": step.id,
@@ -261,6 +283,10 @@ def _keep(case: Case, answer: _Answer) -> None:
         is_available=answer.is_available,
         summary=answer.reason or _summary(answer.facts),
     )
+
+
+def _nobody(question: str) -> str:
+    return own_answers.ASKED_OF if own_answers.can_tell(question) else "nobody"
 
 
 def _summary(facts: Json) -> str:

@@ -10,7 +10,9 @@ from django.utils import timezone
 from playbooks import (
     activation,
     case_devices,
+    known_good,
     needs,
+    open_questions,
     replanning,
     response,
     triage,
@@ -20,7 +22,7 @@ from playbooks import (
 from playbooks import facts as case_facts
 from playbooks.gathering import gather
 from playbooks.language import Playbook
-from playbooks.models import Plan
+from playbooks.models import KnownGood, Plan
 from playbooks.response import NEEDS
 from playbooks.standing import OPEN_PLANS
 from playbooks.verdicts import Result
@@ -31,6 +33,8 @@ from tenants.models import Case, Verdict
 # A new client's alerts may come before its directory has been read.
 _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=10)
+# Whoever has the account may be an intruder until it is known that they are not.
+_ACCOUNT_DOUBTED = (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS, Verdict.INSUFFICIENT_DATA)
 _GRAVITY = {
     Verdict.FALSE_POSITIVE: 0,
     Verdict.BENIGN: 0,
@@ -95,12 +99,16 @@ def _nobody_looks(case: Case) -> None:
 
 def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     version = remember(playbook)
-    result = verdicts.decide(playbook, case_facts.of_case(case))
+    facts = case_facts.of_case(case)
+    of_table = verdicts.decide(playbook, facts)
+    result, pattern = known_good.decide(case, facts, of_table)
     detail = {
         "playbook": playbook.id,
         "version": playbook.version,
         "playbook_sha256": version.sha256,
         **result.as_json(),
+        "questions": _questions(result),
+        **_expected(pattern, of_table),
         "evidence": [
             {"id": str(row.id), "step": row.answer.get("step"), "sha256": row.sha256}
             for row in case.evidence.order_by("asked_at")
@@ -111,6 +119,8 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     if _stands(case, playbook, result):
         _keep_verdict(case, result, detail)
         return
+    if pattern is not None:
+        known_good.note_use(pattern, case, of_table.verdict)
     case.verdict = result.verdict
     case.decided_at = timezone.now()
     case.verdict_detail = detail
@@ -123,6 +133,26 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         body=case.verdict_detail,
     )
     work.schedule("respond", case.id)
+
+
+def _expected(pattern: KnownGood | None, of_table: Result) -> dict[str, Any]:
+    """Return which pattern made a case benign, and what the table had said."""
+    if pattern is None:
+        return {}
+    told = {"pattern": str(pattern.pattern), "version": pattern.version, "title": pattern.title}
+    return {
+        "known_good": {
+            **told, "instead_of": of_table.verdict, "rule": of_table.rule,
+            "because": of_table.because,
+        }
+    }  # fmt: skip
+
+
+def _questions(result: Result) -> list[dict[str, str]]:
+    """Return what to ask in place of the missing evidence that the table would have read."""
+    needed = {step for row in result.untested for step in row["needs"]}
+    missing = [item for item in result.missing if item["step"] in needed]
+    return open_questions.of_missing(missing, is_suspect=result.verdict in _ACCOUNT_DOUBTED)
 
 
 def _left_before(case: Case, playbook: Playbook) -> list[str]:

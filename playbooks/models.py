@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import models
 
+from playbooks.pattern_models import KnownGood as KnownGood
+from playbooks.pattern_models import KnownGoodUse as KnownGoodUse
 from tenants.models import Case, Contact, PlaybookMode, TenantModel
 
 

@@ -97,7 +97,7 @@ def _result(
 
 
 def unanswered(playbook: Playbook, facts: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the questions of a playbook that got no answer: the step, and the reason."""
+    """Return the questions of a playbook that got no answer: the step, its question, and why."""
     answers = facts.get("evidence", {})
     found = []
     for step in playbook.steps:
@@ -108,7 +108,7 @@ def unanswered(playbook: Playbook, facts: Mapping[str, Any]) -> list[dict[str, s
             answer = {"reason": f"the answer is a {type(answer).__name__}, not an object"}
         if answer.get("available") is not True:
             reason = str(answer.get("reason") or "it was not asked")
-            found.append({"step": step.id, "reason": reason})
+            found.append({"step": step.id, "uses": step.uses, "reason": reason})
     return found
 
 

@@ -22,6 +22,27 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         days="integer",
     ),
     gatherer(
+        "identity.compare_sign_ins",
+        "What is usual for the person's sign-ins, and what is new",
+        "account",
+        {
+            "count": "integer",
+            "before": "integer",
+            **dict.fromkeys(
+                (
+                    "usual_countries",
+                    "usual_devices",
+                    "usual_clients",
+                    "new_countries",
+                    "new_devices",
+                    "new_clients",
+                ),
+                "list",
+            ),
+        },
+        days="integer",
+    ),
+    gatherer(
         "identity.list_auth_methods", "Registered sign-in methods", "account", {"methods": "list"}
     ),
     gatherer(
@@ -152,6 +173,17 @@ QUESTIONS: tuple[CatalogAction, ...] = (
     ),
     gatherer("endpoint.get_device", "Device and its state", "device", {"device": "object"}),
     gatherer(
+        "endpoint.get_compliance",
+        "Whether the device keeps to the policies",
+        "device",
+        {
+            "products": "list",
+            "is_compliant": "boolean",
+            "is_encrypted": "boolean",
+            "owner": "string",
+        },
+    ),
+    gatherer(
         "endpoint.list_alerts",
         "Alerts about the device",
         "device",
@@ -239,5 +271,25 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         {"devices": "list"},
         lists={"devices": "device"},
         cve="string",
+    ),
+    gatherer(
+        "case.list_past_cases",
+        "Earlier cases of the same person",
+        "account",
+        {
+            "cases": "list",
+            "count": "integer",
+            "true_positives": "integer",
+            "harmless": "integer",
+            "same_kind": "integer",
+        },
+        days="integer",
+    ),
+    gatherer(
+        "case.count_elsewhere",
+        "Other clients' cases with the same indicators",
+        "tenant",
+        {"indicators": "list", "clients": "integer", "is_counted": "boolean"},
+        days="integer",
     ),
 )

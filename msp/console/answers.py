@@ -238,6 +238,43 @@ def _drift(facts: Facts) -> str:
     return _listed(weaker, "weakened setting", _name)
 
 
+def _compared_sign_ins(facts: Facts) -> str:
+    new = [
+        f"{name}: {', '.join(map(str, facts[f'new_{kind}']))}"
+        for kind, name in _NEW.items()
+        if facts.get(f"new_{kind}")
+    ]
+    before = _counted(facts.get("before", 0), "earlier sign-in")
+    return _joined(f"Compared with {before}", "; ".join(new) if new else "nothing is new")
+
+
+_NEW = {"countries": "new country", "devices": "new device", "clients": "new program"}
+
+
+def _past_cases(facts: Facts) -> str:
+    attacks, harmless = facts.get("true_positives") or 0, facts.get("harmless") or 0
+    return _joined(
+        _counted(facts.get("count", 0), "earlier case"),
+        _counted(attacks, "real attack") if attacks else "",
+        f"{harmless} harmless" if harmless else "",
+    )
+
+
+def _elsewhere(facts: Facts) -> str:
+    if not facts.get("is_counted"):
+        return "Not counted: with so few clients the number would say which one it is."
+    clients = facts.get("clients") or 0
+    return f"Cases at {_counted(clients, 'other client')} name the same indicators."
+
+
+def _compliance(facts: Facts) -> str:
+    return _joined(
+        "Keeps to the policies" if facts.get("is_compliant") else "Does not keep to the policies",
+        "encrypted" if facts.get("is_encrypted") else "not known to be encrypted",
+        f"used by {facts['owner']}" if facts.get("owner") else "",
+    )
+
+
 _WORDS: dict[str, Callable[[Facts], str]] = {
     "identity.list_mfa_prompts": _mfa_prompts,
     "endpoint.get_device": _device,
@@ -260,6 +297,10 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "patch.list_pending_updates": _pending_updates,
     "patch.list_exposed_devices": _exposed_devices,
     "posture.list_drift": _drift,
+    "identity.compare_sign_ins": _compared_sign_ins,
+    "case.list_past_cases": _past_cases,
+    "case.count_elsewhere": _elsewhere,
+    "endpoint.get_compliance": _compliance,
 }
 _MOST_NAMED = 10
 

@@ -10,25 +10,16 @@ from integrations import health_report
 from integrations.health import Status
 from integrations.health_report import Report
 from integrations.models import HealthAlarm
-from msp.console import answers, plan_views, routine_case, selectors, words
+from msp.console import plan_views, routine_case, selectors, verdict_view, words
 from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
+from msp.console.verdict_view import EvidenceView, VerdictView
 from msp.console.words import Word
 from playbooks.people import named
-from tenants import evidence
-from tenants.models import Case, Evidence, Finding, LedgerEntry
+from tenants.models import Case, Finding, LedgerEntry
 
 TIMELINE_LENGTH = 300
 FINDINGS_SHOWN = 50
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceView:
-    """One piece of evidence; `is_intact`: whether it still has the hash it was kept with."""
-
-    row: Evidence
-    words: str
-    is_intact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +46,7 @@ class CasePage:
     risk: Word
     verdict: Word
     confidence: str
-    because: str
-    rule: str
-    playbook: str
-    missing: Sequence[Mapping[str, str]]
+    reasons: VerdictView
     plans: Sequence[PlanView]
     evidence: Sequence[EvidenceView]
     findings: Sequence[tuple[Finding, Word]]
@@ -111,6 +99,7 @@ def read(case: Case, actor: str) -> CasePage:
     """Return the page of `case` as the technician `actor` sees it. Runs in the tenant's scope."""
     detail = case.verdict_detail
     total = case.findings.count()
+    seen = verdict_view.evidence_of(case)
     return CasePage(
         case=case,
         who=selectors.who(case),
@@ -120,17 +109,9 @@ def read(case: Case, actor: str) -> CasePage:
         risk=words.risk(case.risk),
         verdict=words.verdict(case),
         confidence=str(detail.get("confidence", "")),
-        because=str(detail.get("because", "")),
-        rule=str(detail.get("rule", "")),
-        playbook=f"{detail['playbook']}, version {detail['version']}"
-        if "playbook" in detail and "version" in detail
-        else "",
-        missing=detail.get("missing", []),
+        reasons=verdict_view.of_case(case, seen),
         plans=plan_views.of_case(case, actor),
-        evidence=[
-            EvidenceView(row, answer(row), evidence.content_hash(row) == row.sha256)
-            for row in case.evidence.order_by("asked_at", "id")
-        ],
+        evidence=seen,
         findings=[
             (finding, words.severity(finding.severity_id))
             for finding in case.findings.defer("ocsf").order_by("time")[:FINDINGS_SHOWN]
@@ -155,12 +136,6 @@ def _only_expires(report: Report) -> bool:
     """Whether nothing is wrong yet but that the credentials will run out."""
     kinds = {alarm.kind for alarm in report.alarms if not alarm.accepted_by}
     return report.judged.status == Status.ATTENTION and kinds == {HealthAlarm.Kind.EXPIRY}
-
-
-def answer(row: Evidence) -> str:
-    """Return what a piece of evidence says, in one line."""
-    facts = row.answer.get("facts") if row.is_available else None
-    return (answers.in_words(row.gatherer, facts) if facts else "") or row.summary
 
 
 def _about(case: Case) -> str:

@@ -87,6 +87,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Routines", "event_repeat", "console:routines"),
                     _item("Cases", "folder_open", "admin:tenants_case_changelist"),
                     _item("Playbooks", "menu_book", "console:playbooks"),
+                    _item("Known good", "verified", "console:known_good"),
                     _item("Findings", "notifications", "admin:tenants_finding_changelist"),
                 ],
             },

@@ -94,6 +94,16 @@ RULES: dict[str, Rule] = {
     "console:close": Rule(
         FROM_TECHNICIAN, _own("case", "/admin/cases/{}/close/"), "post", of_client=True
     ),
+    "console:known_good": Rule(READ, "/admin/known-good/"),
+    "console:known_good_new": Rule(
+        TECHNICIAN, _own("case", "/admin/cases/{}/known-good/"), of_client=True
+    ),
+    "console:known_good_change": Rule(
+        FROM_TECHNICIAN,
+        lambda rows: f"/admin/known-good/{rows.known_good.pattern}/change/",
+        "post",
+        of_client=True,
+    ),
     "console:roll_back": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/roll-back/"), "post", of_client=True
     ),

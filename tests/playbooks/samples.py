@@ -63,6 +63,8 @@ def investigation_text(rows: str = NOT_ENOUGH, steps: str = ASK) -> str:
 def facts(**changes: Any) -> dict[str, Any]:
     """Return the facts of a compromised account; `account` and the like replace single values."""
     told = copy.deepcopy(dict(library.get("contain-cloud-account").example))
+    asked = library.get("investigate-account-takeover").example["evidence"]
+    told["evidence"] = {**copy.deepcopy(asked), **told["evidence"]}
     for name, change in changes.items():
         told[name] = {**told[name], **change} if isinstance(change, dict) else change
     return told

@@ -142,3 +142,16 @@ def test_what_one_of_them_can_not_tell_is_not_taken_for_all(three) -> None:
     found = _leave(three)
     assert not found.is_available
     assert "tactical_rmm can't tell" in found.summary
+
+
+def test_what_could_not_be_seen_becomes_questions_to_people(case, cloud) -> None:
+    cloud.on_ask = None
+    for step in PLAYBOOK.steps:
+        cloud.answers.pop(step.uses)
+    now = _look(case)
+    assert now.verdict == "insufficient_data"
+    asked = {one["step"]: one["whom"] for one in now.verdict_detail["questions"]}
+    assert asked["sign_ins"] == "the user, by telephone"
+    # Nothing in the table reads what was usual, so nobody is asked about it.
+    assert {"inbox_rules", "forwarding", "methods", "risk"} <= asked.keys()
+    assert not {"baseline", "past_cases", "changes"} & asked.keys()

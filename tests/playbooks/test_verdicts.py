@@ -12,6 +12,7 @@ from tests.playbooks.samples import ASK, NOT_ENOUGH, facts, investigation_text
 
 TAKEOVER = "investigate-account-takeover"
 STEPS = [step.id for step in library.get(TAKEOVER).steps]
+ASKED_METHODS = "identity.list_auth_methods"
 WHY_NOT = "the permission AuditLog.Read.All is missing"
 
 
@@ -52,7 +53,7 @@ def test_rows_on_evidence_that_could_not_be_had_are_untested_and_say_so() -> Non
     rows = _row("a", "evidence.methods.count > 0") + _row("b", "evidence.sign_ins.count > 0")
     found = _decide(rows, sign_ins=SEEN, methods=UNSEEN)
     assert found.rule == "b"
-    assert found.missing == ({"step": "methods", "reason": WHY_NOT},)
+    assert found.missing == ({"step": "methods", "uses": ASKED_METHODS, "reason": WHY_NOT},)
     assert found.untested == ({"rule": "a", "verdict": "true_positive", "needs": ["methods"]},)
 
 
@@ -72,7 +73,9 @@ def test_what_was_not_seen_proves_nothing(when) -> None:
 
 def test_evidence_that_was_not_asked_for_is_missing_too() -> None:
     found = _decide(_row("a", "evidence.methods.count > 0"), sign_ins=SEEN)
-    assert found.missing == ({"step": "methods", "reason": "it was not asked"},)
+    assert found.missing == (
+        {"step": "methods", "uses": ASKED_METHODS, "reason": "it was not asked"},
+    )
     assert found.untested[0]["needs"] == ["methods"]
 
 

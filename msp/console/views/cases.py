@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from msp.console import actions, case_page
+from msp.console import actions, case_page, verdict_view
 from msp.console.sites import page
 from msp.console.views.plans import back_from
 from msp.staff.access import (
@@ -61,7 +61,7 @@ def evidence(request: HttpRequest, evidence_id: uuid.UUID) -> HttpResponse:
         "evidence.html",
         "Evidence",
         row=row,
-        answer=case_page.answer(row),
+        answer=verdict_view.answer(row),
         is_intact=content_hash(row) == row.sha256,
         text=text[:_MOST_SHOWN],
         left_out=max(0, len(text) - _MOST_SHOWN),

@@ -10,8 +10,8 @@ from integrations import catalog
 from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem
 from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
-from playbooks import activation, agreement, library, routines, rules
-from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step, Tier
+from playbooks import activation, agreement, known_good, library, open_questions, routines, rules
+from playbooks.models import Approval, KnownGood, Plan, PlaybookVersion, Run, Step, Tier
 from playbooks.planner import plan_sha256
 from tenants import (
     contacts,
@@ -65,6 +65,7 @@ class Rows:
     doubt: MatchDoubt
     match: MatchDecision
     device: Device
+    known_good: KnownGood
     secret: str = "connection/northwind/secret-name"
 
 
@@ -76,6 +77,7 @@ def fill(tenant: Tenant) -> Rows:
         case = _case(tenant, account)
         finding = _finding(raw, case)
         proof = _evidence(case)
+        _stand_on(case)
         plan, approval = _plan(case, account)
         connection = _connection()
         alarm = _alarms(connection)
@@ -107,9 +109,10 @@ def fill(tenant: Tenant) -> Rows:
         contact = Contact.objects.create(name="Olive Owner", email=f"olive@{tenant.slug}.example")
         doubt, match = _matches(tenant)
         device = _excluded_device()
+        pattern = _known_good(case)
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
-        quarantined, report, contact, doubt, match, device,
+        quarantined, report, contact, doubt, match, device, pattern,
     )  # fmt: skip
 
 
@@ -202,6 +205,17 @@ def _case(tenant: Tenant, account: Account) -> Case:
             "because": "A sign-in from a country never seen before was followed within 12 minutes "
             f"by an inbox rule that hides mail about invoices. {HOSTILE}",
             "missing": [{"step": "risk_detections", "reason": "the permission is missing"}],
+            "facts": {"evidence.rules.rules": [{"name": "..", "is_suspicious": True}]},
+            "untested": [
+                {"rule": "risk", "verdict": "true_positive", "needs": ["risk_detections"]}
+            ],
+            "would_change": [
+                {
+                    "rule": "suspicious-forwarding",
+                    "verdict": "suspicious",
+                    "when": "evidence.forwarding.forwards_outside",
+                }
+            ],
         },
         needs="Approve or reject 1 plan.",
         opened_at=now - dt.timedelta(minutes=42),
@@ -220,7 +234,16 @@ def _quiet_case(account: Account) -> Case:
         risk=95,
         account=account,
         verdict=Verdict.INSUFFICIENT_DATA,
-        verdict_detail={},
+        verdict_detail={
+            "because": "The evidence that could be had is not enough to decide.",
+            "rule": "not-enough",
+            "playbook": "investigate-suspicious-sign-in",
+            "version": 3,
+            "missing": [{"step": "sign_ins", "uses": "identity.list_sign_ins", "reason": "busy"}],
+            "questions": open_questions.of_missing(
+                [{"step": "sign_ins", "uses": "identity.list_sign_ins"}], is_suspect=True
+            ),
+        },
         needs="The evidence was not enough to decide: see what was missing.",
         opened_at=now - dt.timedelta(hours=3),
         first_activity_at=now - dt.timedelta(hours=4),
@@ -241,6 +264,7 @@ def _finding(raw: RawRecord, case: Case) -> Finding:
         time=now - dt.timedelta(minutes=50),
         severity_id=Severity.HIGH,
         techniques=["T1564.008", "T1114.003"],
+        entities=[*case.entities, "ip:203.0.113.9"],
         ocsf={},
         content_hash="2" * 64,
         received_at=now,
@@ -278,6 +302,30 @@ def _evidence(case: Case) -> Evidence:
         is_available=True,
         summary="2 rules",
     )
+
+
+def _known_good(case: Case) -> KnownGood:
+    now = timezone.now()
+    wish = known_good.Wish(
+        title="The backup service signs in from the data centre",
+        alerts=["Suspicious inbox manipulation rule"],
+        entities=[f"account:{case.account}"],
+        reason="The provider of the backup confirmed it in writing.",
+        owner="mira",
+        review_at=now + dt.timedelta(days=30),
+        expires_at=now + dt.timedelta(days=90),
+        covers_privileged=True,
+    )
+    return known_good.create(case, wish, actor="technician:mira")
+
+
+def _stand_on(case: Case) -> None:
+    """Let the verdict name the evidence that it was reached on, as an investigation does."""
+    case.verdict_detail["evidence"] = [
+        {"id": str(row.id), "step": row.answer["step"], "sha256": row.sha256}
+        for row in case.evidence.order_by("asked_at")
+    ]
+    case.save(update_fields=["verdict_detail"])
 
 
 def _told(key: str, action: str, target: dict[str, str], tier: str, why: str) -> dict[str, Any]:

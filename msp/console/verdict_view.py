@@ -1,0 +1,143 @@
+"""Why a case has its verdict: the rule, what it read, what it could not read, what would change it.
+
+Every piece of evidence is a hashed record; it counts as unchanged when its hash is that of its
+content now, and the one that the verdict named.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msp.console import answers, words
+from msp.console.words import Word
+from playbooks import open_questions
+from tenants import evidence
+from tenants.models import Case, Evidence, Verdict
+
+_PREFIX = "evidence."
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """One piece of evidence; `is_intact`: whether it still has the hash it was kept with."""
+
+    row: Evidence
+    words: str
+    is_intact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRow:
+    """Another row of the verdict table: `when` it would hold, or the evidence that it `needs`."""
+
+    rule: str
+    verdict: Word
+    when: str = ""
+    needs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Evidence that could not be had, why, and what to ask of whom instead."""
+
+    step: str
+    reason: str
+    question: str
+    whom: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictView:
+    """The reasons. `read` is what the rule looked at, `facts` the values it found there.
+
+    `is_intact`: whether all that the verdict was reached on is there as it was.
+    """
+
+    because: str
+    rule: str
+    playbook: str
+    read: Sequence[EvidenceView]
+    facts: Sequence[tuple[str, str]]
+    missing: Sequence[Missing]
+    questions: Sequence[Mapping[str, str]]
+    untested: Sequence[OtherRow]
+    would_change: Sequence[OtherRow]
+    stood_on: int
+    is_intact: bool
+
+
+def evidence_of(case: Case) -> list[EvidenceView]:
+    """Return the case's evidence, the oldest first, each checked against its hash."""
+    return [
+        EvidenceView(row, answer(row), evidence.content_hash(row) == row.sha256)
+        for row in case.evidence.order_by("asked_at", "id")
+    ]
+
+
+def answer(row: Evidence) -> str:
+    """Return what a piece of evidence says, in one line."""
+    facts = row.answer.get("facts") if row.is_available else None
+    return (answers.in_words(row.gatherer, facts) if facts else "") or row.summary
+
+
+def of_case(case: Case, seen: Sequence[EvidenceView]) -> VerdictView:
+    """Return why the case has its verdict; `seen` is its evidence."""
+    detail = case.verdict_detail
+    named = {one["id"]: one["sha256"] for one in detail.get("evidence", [])}
+    kept = {str(one.row.id): one.row.sha256 for one in seen if one.is_intact}
+    facts = detail.get("facts", {})
+    steps = {path.removeprefix(_PREFIX).split(".")[0] for path in facts if path.startswith(_PREFIX)}
+    stood_on = [one for one in seen if str(one.row.id) in named]
+    is_undecided = case.verdict == Verdict.INSUFFICIENT_DATA
+    return VerdictView(
+        because=str(detail.get("because", "")),
+        rule=str(detail.get("rule", "")),
+        playbook=f"{detail['playbook']}, version {detail['version']}"
+        if "playbook" in detail and "version" in detail
+        else "",
+        read=list(_newest(stood_on, steps).values()),
+        facts=[(path, _shown(value)) for path, value in sorted(facts.items())],
+        missing=[_missing(item) for item in detail.get("missing", [])],
+        questions=detail.get("questions", []) if is_undecided else [],
+        untested=[_other(row) for row in detail.get("untested", [])],
+        would_change=[_other(row) for row in detail.get("would_change", [])],
+        stood_on=len(named),
+        is_intact=named.items() <= kept.items(),
+    )
+
+
+def _newest(seen: Sequence[EvidenceView], steps: set[str]) -> dict[str, EvidenceView]:
+    """Return the newest answer to each step that the rule read."""
+    return {step: one for one in seen if (step := str(one.row.answer.get("step", ""))) in steps}
+
+
+def _missing(item: Mapping[str, str]) -> Missing:
+    # Verdicts of earlier releases don't say which question it was.
+    asked = open_questions.question(item["uses"]) if "uses" in item else None
+    return Missing(
+        item["step"], item["reason"], asked.words if asked else "", asked.whom if asked else ""
+    )
+
+
+def _other(row: Mapping[str, Any]) -> OtherRow:
+    return OtherRow(
+        rule=str(row["rule"]),
+        verdict=words.VERDICTS[Verdict(row["verdict"])],
+        when=str(row.get("when", "")),
+        needs=[str(one).replace("_", " ") for one in row.get("needs", [])],
+    )
+
+
+def _shown(value: Any) -> str:
+    """Return a value in short: how many there are of what is long."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return (
+            f"{len(value)} listed"
+            if any(isinstance(v, dict) for v in value)
+            else (", ".join(map(str, value)) or "none")
+        )
+    if isinstance(value, Mapping):
+        return f"{len(value)} values"
+    return "not told" if value is None else str(value)

@@ -1,0 +1,51 @@
+"""Marking what is expected, and what the page says of each pattern."""
+
+import pytest
+
+from msp.staff.models import Role
+from playbooks.models import KnownGood
+from tenants import scope
+from tests.msp.console.rows import Rows
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_mfa_demanded")]
+
+
+def _newest(rows: Rows) -> KnownGood:
+    with scope.tenant(rows.tenant.id):
+        return KnownGood.objects.order_by("-created_at", "-version").first()
+
+
+def test_a_pattern_is_made_from_a_case(browser, rows: Rows) -> None:
+    web = browser(Role.TECHNICIAN, "sam")
+    address = f"/admin/cases/{rows.case.id}/known-good/"
+    page = web.get(address).content.decode()
+    assert "ip:203.0.113.9" in page
+    told = {
+        "title": "Office move", "alert": "Suspicious inbox manipulation rule",
+        "entity": "ip:203.0.113.9", "reason": "They told us.", "owner": "sam",
+        "review_at": "2026-12-01", "expires_at": "soon",
+    }  # fmt: skip
+    again = web.post(address, told).content.decode()
+    assert "Enter both days" in again
+    assert "They told us." in again
+    row = rows.known_good
+    days = {"review_at": f"{row.review_at:%Y-%m-%d}", "expires_at": f"{row.expires_at:%Y-%m-%d}"}
+    listed = web.post(address, {**told, **days}, follow=True).content.decode()
+    assert "Office move" in listed
+    assert _newest(rows).created_by == "technician:sam"
+
+
+def test_it_is_approved_by_somebody_else_renewed_and_ended(browser, rows: Rows) -> None:
+    address = f"/admin/known-good/{rows.known_good.pattern}/change/"
+    mira, sam = browser(Role.TECHNICIAN, "mira"), browser(Role.TECHNICIAN, "sam")
+    assert (
+        "somebody else has to approve"
+        in mira.post(address, {"do": "approve"}, follow=True).content.decode()
+    )
+    assert "approved by sam" in sam.post(address, {"do": "approve"}, follow=True).content.decode()
+    sam.post(address, {"do": "end"})
+    assert not _newest(rows).is_active
+    assert "Ended" in sam.get("/admin/known-good/").content.decode()
+    until = f"{rows.known_good.expires_at:%Y-%m-%d}"
+    sam.post(address, {"do": "renew", "expires_at": until, "reason": "Still so."})
+    assert (_newest(rows).is_active, _newest(rows).version) == (True, 4)

@@ -1,0 +1,74 @@
+"""Why a verdict: the case's page shows the rule, what it read and lacked, and what to ask whom."""
+
+import pytest
+from django.urls import reverse
+
+from integrations import catalog
+from msp.console import verdict_view
+from msp.staff.models import Role
+from playbooks import library, open_questions
+from tenants import scope
+from tenants.models import Case
+from tests.msp.console.rows import Rows
+
+pytestmark = pytest.mark.django_db
+ASKED = sorted(
+    {
+        step.uses
+        for playbook in library.playbooks().values()
+        if playbook.kind == "investigation"
+        for step in playbook.steps
+    }
+)
+
+
+def _view(case: Case) -> verdict_view.VerdictView:
+    with scope.tenant(case.tenant_id):
+        return verdict_view.of_case(case, verdict_view.evidence_of(case))
+
+
+def test_the_rule_names_the_record_that_it_read_and_both_hashes_agree(rows: Rows) -> None:
+    told = _view(rows.case)
+    assert [one.row.id for one in told.read] == [rows.evidence.id]
+    assert (told.stood_on, told.is_intact) == (2, True)
+    assert told.facts == [("evidence.rules.rules", "1 listed")]
+
+
+def test_a_verdict_says_when_its_evidence_is_not_what_it_named(rows: Rows) -> None:
+    rows.case.verdict_detail["evidence"][0]["sha256"] = "0" * 64
+    assert not _view(rows.case).is_intact
+    rows.case.verdict_detail["evidence"] = [{"id": str(rows.case.id), "sha256": "1" * 64}]
+    assert not _view(rows.case).is_intact
+
+
+def test_the_page_says_it_all(browser, rows: Rows) -> None:
+    page = browser(Role.VIEWER).get(f"/admin/cases/{rows.case.id}/").content.decode()
+    for said in (
+        "Unchanged", "2 records of evidence", "Not tried, since evidence was missing",
+        "evidence.forwarding.forwards_outside", "What could not be seen",
+        reverse("console:evidence", args=[rows.evidence.id]),
+    ):  # fmt: skip
+        assert said in page, said
+    assert "What to ask now" not in page
+
+
+def test_what_could_not_be_decided_says_what_to_ask_whom(browser, rows: Rows) -> None:
+    page = browser(Role.VIEWER).get(f"/admin/cases/{rows.quiet_case.id}/").content.decode()
+    assert "What to ask now" in page
+    assert "did they sign in during the last two weeks?" in page
+    assert "Ask the user, by telephone" in page
+
+
+@pytest.mark.parametrize("uses", ASKED)
+def test_each_question_of_the_library_has_plain_words_for_people(uses: str) -> None:
+    words, whom = open_questions.question(uses)
+    assert words.endswith("?")
+    assert whom
+    if uses != "case.count_elsewhere":
+        assert not words.startswith(catalog.get(uses).title), "give it words of its own"
+
+
+def test_what_is_missing_twice_is_asked_once() -> None:
+    missing = [{"step": name, "uses": "mailbox.get_forwarding"} for name in ("one", "two")]
+    assert [one["step"] for one in open_questions.of_missing(missing)] == ["one"]
+    assert open_questions.of_missing(missing)[0]["whom"] == "the user"

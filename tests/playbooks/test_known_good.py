@@ -1,0 +1,249 @@
+"""A pattern decides just what it was made for, and nothing that goes beyond it."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from playbooks import activation, investigation, known_good, known_good_practice, library
+from playbooks import facts as case_facts
+from playbooks.errors import PlaybookError
+from playbooks.known_good import Wish
+from playbooks.models import KnownGood, KnownGoodUse
+from playbooks.verdicts import Result
+from tenants import evidence, scope
+from tenants.models import Account, Case, Finding, LedgerEntry, RawRecord
+from tests.playbooks.cases import make_account, make_case
+from tests.playbooks.samples import facts
+from tests.playbooks.vendor import connect, vendors
+
+ANN, BEN = "technician:ann", "technician:ben"
+BACKUP, IP = "account:backup@acme.example", "ip:203.0.113.9"
+TITLE = "Impossible travel"
+NOW = timezone.now()
+DAY = dt.timedelta(days=1)
+SUSPICIOUS = Result("suspicious", "low", "new-country", "It was new.", {}, (), (), ())
+WISH = Wish(
+    title="Backup", alerts=[TITLE], entities=[BACKUP, IP], reason="The provider said so.",
+    owner="ann", review_at=NOW + 30 * DAY, expires_at=NOW + 90 * DAY,
+)  # fmt: skip
+
+
+def _alert(case: Case, title: str = TITLE, severity: int = 3, entities=(BACKUP, IP)) -> None:
+    raw = RawRecord.objects.create(
+        connector="c", feed="f", received_at=NOW, body=b"", content_hash="", outcome="finding"
+    )
+    Finding.objects.create(
+        raw=raw, case=case, connector="c", uid=f"{raw.id}", class_uid=2004, title=title,
+        category="x", time=NOW, severity_id=severity, ocsf={}, content_hash="", received_at=NOW,
+        updated_at=NOW, entities=list(entities),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def account(in_tenant) -> Account:
+    return make_account("backup@acme.example")
+
+
+@pytest.fixture
+def case(account) -> Case:
+    made = make_case(account, entities=[BACKUP, IP], verdict="")
+    _alert(made)
+    evidence.record(
+        made, gatherer="identity.get_account", question="?", asked_of="x", asked_at=NOW,
+        answer={"step": "account", "facts": {"account": {"is_privileged": False, "roles": []}}},
+        is_available=True,
+    )  # fmt: skip
+    return made
+
+
+def _verdict(case: Case, result: Result = SUSPICIOUS) -> str:
+    return known_good.decide(case, case_facts.of_case(case), result)[0].verdict
+
+
+def test_what_is_just_as_before_is_benign_and_names_the_pattern(case) -> None:
+    row = known_good.create(case, WISH, actor=ANN)
+    told, used = known_good.decide(case, case_facts.of_case(case), SUSPICIOUS)
+    assert (told.verdict, told.rule) == ("benign", "known good: Backup, version 1")
+    assert "The provider said so." in told.because
+    assert used == row
+    assert LedgerEntry.objects.filter(kind="known_good.created").exists()
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"title": "Inbox rule"},
+        {"entities": (BACKUP, "ip:198.51.100.7")},
+        {"entities": ("account:eve@acme.example",)},
+        {"severity": 4},
+        {"severity": 99},
+    ],
+)
+def test_what_goes_beyond_it_is_looked_into(case, beyond: dict[str, Any]) -> None:
+    known_good.create(case, WISH, actor=ANN)
+    _alert(case, **beyond)
+    assert _verdict(case) == "suspicious"
+
+
+def test_an_alerts_own_number_is_nothing_new(case) -> None:
+    known_good.create(case, WISH, actor=ANN)
+    _alert(case, entities=(BACKUP, "incident:77", "session:8"))
+    assert _verdict(case) == "benign"
+
+
+def test_an_attack_that_the_table_saw_stays_one(case) -> None:
+    known_good.create(case, WISH, actor=ANN)
+    for verdict in ("true_positive", "false_positive"):
+        assert _verdict(case, replace(SUSPICIOUS, verdict=verdict)) == verdict
+
+
+def test_a_condition_that_can_not_be_told_does_not_hold(case) -> None:
+    known_good.create(case, replace(WISH, condition="risk < 100"), actor=ANN)
+    assert _verdict(case) == "benign"
+    known_good.end(KnownGood.objects.get().pattern, actor=ANN)
+    known_good.create(case, replace(WISH, condition="evidence.sign_ins.count > 0"), actor=ANN)
+    assert _verdict(case) == "suspicious"
+
+
+def test_one_that_ended_or_expired_holds_no_more_and_can_be_renewed(case) -> None:
+    row = known_good.create(case, WISH, actor=ANN)
+    known_good.end(row.pattern, actor=BEN)
+    assert _verdict(case) == "suspicious"
+    with pytest.raises(PlaybookError, match="already"):
+        known_good.end(row.pattern, actor=BEN)
+    with pytest.raises(PlaybookError, match="Say why"):
+        known_good.renew(row.pattern, NOW + DAY, actor=BEN, reason=" ")
+    again = known_good.renew(row.pattern, NOW + 10 * DAY, actor=BEN, reason="Still so.")
+    assert again.version == 3
+    assert _verdict(case) == "benign"
+    KnownGood.objects.create(
+        **{
+            **{f.attname: getattr(again, f.attname) for f in KnownGood._meta.concrete_fields},
+            "id": row.from_case_id, "version": 4, "expires_at": NOW - DAY,
+        }
+    )  # fmt: skip
+    assert _verdict(case) == "suspicious"
+
+
+@pytest.mark.parametrize(
+    "trait", [{"is_privileged": True}, {"is_break_glass": True}, {"is_excluded": True}]
+)
+def test_privileged_and_protected_accounts_need_a_second_technician(case, account, trait) -> None:
+    Account.objects.filter(id=account.id).update(**trait)
+    case.refresh_from_db()
+    plain = known_good.create(case, WISH, actor=ANN)
+    assert _verdict(case) == "suspicious"
+    known_good.end(plain.pattern, actor=ANN)
+    row = known_good.create(case, replace(WISH, covers_privileged=True), actor=ANN)
+    assert _verdict(case) == "suspicious"
+    with pytest.raises(PlaybookError, match="somebody else"):
+        known_good.approve(row.pattern, actor=ANN)
+    known_good.approve(row.pattern, actor=BEN)
+    assert _verdict(case) == "benign"
+    with pytest.raises(PlaybookError, match="nobody's approval"):
+        known_good.approve(plain.pattern, actor=BEN)
+
+
+def test_another_account_that_an_alert_names_may_be_privileged_too(case) -> None:
+    make_account("boss@acme.example", is_privileged=True)
+    _alert(case, entities=("account:Boss@acme.example",))
+    wish = replace(WISH, entities=[*WISH.entities, "account:Boss@acme.example"])
+    known_good.create(case, wish, actor=ANN)
+    assert _verdict(case) == "suspicious"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"reason": " "}, "Say why"),
+        ({"alerts": ["Other"]}, "alerts of the case"),
+        ({"entities": ["ip:1.1.1.1"]}, "what the case's alerts name"),
+        ({"condition": "nothing("}, "is not a condition"),
+        ({"expires_at": NOW + 400 * DAY}, "within a year"),
+        ({"review_at": NOW + 91 * DAY}, "between today"),
+    ],
+)
+def test_what_can_not_be_kept_is_said(case, change, said) -> None:
+    with pytest.raises(PlaybookError, match=said):
+        known_good.create(case, replace(WISH, **change), actor=ANN)
+
+
+def test_versions_are_never_changed_and_are_of_one_client(case, other_tenant) -> None:
+    row = known_good.create(case, WISH, actor=ANN)
+    with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+        KnownGood.objects.filter(id=row.id).update(reason="x")
+    with scope.tenant(other_tenant.id):
+        assert known_good.newest() == []
+
+
+def test_it_is_said_when_it_may_have_hidden_an_attack(case) -> None:
+    row = known_good.create(case, WISH, actor=ANN)
+    known_good.note_use(row, case, "suspicious")
+    later = make_case(case.account, entities=[BACKUP], opened_at=timezone.now() + DAY)
+    told = known_good_practice.of_pattern(row)
+    assert (told.uses, told.hidden, told.later) == (1, [], [later])
+    case.verdict = "true_positive"
+    case.save()
+    assert known_good_practice.of_pattern(row).hidden == [case]
+
+
+def test_three_harmless_cases_of_a_kind_are_proposed_and_not_applied(case) -> None:
+    made = [case, *(make_case(case.account, entities=[BACKUP, IP]) for _ in range(2))]
+    for one in made[1:]:
+        _alert(one)
+    closed = {"status": "closed", "closed_at": NOW}
+    Case.objects.update(verdict="benign", **closed)
+    (found,) = known_good_practice.proposals([])
+    assert (found.count, found.alerts) == (3, (TITLE,))
+    assert _verdict(case) == "suspicious"
+    Case.objects.filter(id=case.id).update(verdict="true_positive")
+    assert known_good_practice.proposals([]) == []
+    Case.objects.filter(id=case.id).update(verdict="benign")
+    row = known_good.create(case, WISH, actor=ANN)
+    assert known_good_practice.proposals([row]) == []
+
+
+@pytest.fixture
+def looked_into(case, monkeypatch) -> Iterator[Callable[[], Case]]:
+    """Look into the case; Microsoft tells of a hiding rule and of nothing else."""
+    playbook = library.get("investigate-account-takeover")
+    monkeypatch.setattr(activation, "choose_investigation", lambda told: playbook)
+    with vendors(monkeypatch, "microsoft365") as made:
+        connect("microsoft365")
+        for step in playbook.steps:
+            answer = dict(facts()["evidence"][step.id])
+            answer.pop("available")
+            made["microsoft365"].answers[step.uses] = answer
+        asked = made["microsoft365"].answers
+        asked["identity.get_account"] = {"account": {"is_privileged": False, "roles": []}}
+        asked["identity.list_sign_ins"] = {
+            "suspicious_successes": 0, "unusual_countries": ["NG"], "count": 9,
+        }  # fmt: skip
+        asked["identity.list_auth_methods"] = {"methods": []}
+        asked["identity.list_risk_detections"] = {"user_risk_level": "low"}
+        asked["mailbox.list_inbox_rules"] = {"rules": []}
+
+        def look() -> Case:
+            investigation.investigate(case.tenant_id, case.id)
+            case.refresh_from_db()
+            return case
+
+        yield look
+
+
+def test_an_investigation_keeps_its_evidence_and_says_what_it_would_have_been(looked_into) -> None:
+    case = looked_into()
+    assert case.verdict == "suspicious"
+    known_good.create(case, WISH, actor=ANN)
+    Case.objects.update(status=Case.Status.INVESTIGATING)
+    case = looked_into()
+    assert case.verdict == "benign"
+    told = case.verdict_detail["known_good"]
+    assert (told["instead_of"], told["rule"]) == ("suspicious", "new-country-only")
+    assert len(case.verdict_detail["evidence"]) > 10
+    assert KnownGoodUse.objects.get().case == case

@@ -1,0 +1,217 @@
+"""What Holdfast's own rows tell of a case, and that nothing of another client's is told by it."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from integrations import catalog, ocsf
+from playbooks import gathering, language, own_answers
+from tenants import evidence, scope
+from tenants.models import Account, Case, Device, Event, Evidence, Finding, RawRecord
+from tests.conftest import new_tenant
+from tests.playbooks.cases import make_account, make_case
+
+BAD = "ip:203.0.113.9"
+ELSEWHERE = "case.count_elsewhere"
+NOW = timezone.now()
+
+
+def _ask(question: str, case: Case, **inputs: Any) -> dict[str, Any]:
+    return dict(own_answers.tell(question, case, inputs))
+
+
+def _clients(number: int) -> list:
+    return [new_tenant(f"other-{i}") for i in range(number)]
+
+
+def _case_at(tenant, *entities: str, **fields: Any) -> None:
+    with scope.tenant(tenant.id):
+        account = Account.objects.first() or make_account()
+        make_case(account, entities=list(entities), **fields)
+
+
+@pytest.mark.parametrize("question", own_answers.ANSWERS)
+def test_each_own_answer_is_to_a_question_of_the_catalog(question: str) -> None:
+    assert catalog.get(question).is_read_only
+
+
+def test_other_clients_are_counted_and_none_is_named(tenant) -> None:
+    first, second, third = _clients(3)
+    for other in (first, second):
+        _case_at(other, BAD, "account:someone@secret.example")
+        _case_at(other, BAD)
+    _case_at(third, "ip:198.51.100.1")
+    with scope.tenant(tenant.id):
+        case = make_case(make_account(), entities=[BAD, "account:someone@secret.example"])
+        assert _ask(ELSEWHERE, case) == {
+            "indicators": [BAD], "clients": 2, "is_counted": True,
+        }  # fmt: skip
+        # It reads as before: only its own.
+        assert Case.objects.count() == 1
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM tenants_case")
+            assert cursor.fetchone() == (1,)
+
+
+def test_a_person_or_device_can_not_be_looked_for_elsewhere(tenant) -> None:
+    others = _clients(3)
+    for other in others:
+        _case_at(other, "account:ann@x.example", "device:pc-1", "ip:")
+    with scope.tenant(tenant.id), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT holdfast_clients_with_indicators(%s::text[], %s)",
+            [["account:ann@x.example", "device:pc-1", "ip:"], NOW - dt.timedelta(days=9)],
+        )
+        assert cursor.fetchone() == (0,)
+
+
+def test_old_cases_elsewhere_do_not_count(tenant) -> None:
+    for other in _clients(3):
+        _case_at(other, BAD, opened_at=NOW - dt.timedelta(days=31))
+    with scope.tenant(tenant.id):
+        case = make_case(make_account(), entities=[BAD])
+        assert _ask(ELSEWHERE, case)["clients"] == 0
+        assert _ask(ELSEWHERE, case, days=40)["clients"] == 3
+
+
+def test_few_clients_are_not_counted_and_nobody_counts_without_a_scope(tenant) -> None:
+    _case_at(_clients(2)[0], BAD)
+    with scope.tenant(tenant.id):
+        told = _ask(ELSEWHERE, make_case(make_account(), entities=[BAD]))
+        assert (told["clients"], told["is_counted"]) == (0, False)
+    with (
+        pytest.raises(DatabaseError, match="needs the scope"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT holdfast_clients_with_indicators('{}', now())")
+
+
+def _finding(case: Case, category: str) -> None:
+    raw = RawRecord.objects.create(
+        connector="c", feed="f", received_at=NOW, body=b"", content_hash="", outcome="finding"
+    )
+    Finding.objects.create(
+        raw=raw, case=case, connector="c", uid=f"{case.id}", class_uid=2004, title=category,
+        category=category, time=NOW, severity_id=3, ocsf={}, content_hash="", received_at=NOW,
+        updated_at=NOW,
+    )  # fmt: skip
+
+
+def test_earlier_cases_are_the_persons_whatever_the_account(in_tenant) -> None:
+    account = make_account()
+    twin = Account.objects.create(
+        provider="google_workspace", external_id="G-7", username="Priya@Acme.example",
+        person=account.person,
+    )  # fmt: skip
+    now = make_case(account)
+    _finding(now, "Persistence")
+    harmless = make_case(twin, verdict="benign", status=Case.Status.CLOSED)
+    _finding(harmless, "Persistence")
+    make_case(make_account("ben@acme.example"), entities=["account:priya@acme.example"])
+    make_case(make_account("eve@acme.example"))
+    make_case(account, opened_at=NOW - dt.timedelta(days=400))
+    told = _ask("case.list_past_cases", now)
+    assert {name: value for name, value in told.items() if name != "cases"} == {
+        "count": 2, "true_positives": 1, "harmless": 1, "same_kind": 1,
+    }  # fmt: skip
+    assert {one["external_id"] for one in told["cases"]} >= {str(harmless.id)}
+
+
+def _sign_in(case: Case, days_ago: float, country: str, device: str, client: str) -> None:
+    raw = RawRecord.objects.create(
+        connector="c", feed="f", received_at=NOW, body=b"", content_hash="", outcome="event"
+    )
+    Event.objects.create(
+        raw=raw, connector="c", uid=f"{days_ago}", class_uid=ocsf.AUTHENTICATION, is_success=True,
+        time=case.last_activity_at - dt.timedelta(days=days_ago), country=country,
+        entities=["account:priya.shah@acme.example"],
+        ocsf={"src_endpoint": {"hostname": device}, "unmapped": {"client_app": client}},
+    )  # fmt: skip
+
+
+def test_what_is_new_is_told_from_what_is_usual(in_tenant) -> None:
+    case = make_case(make_account())
+    for day in range(3, 13):
+        _sign_in(case, day, "GB", "PC-1", "Browser")
+    _sign_in(case, 1, "NG", "", "IMAP4")
+    _sign_in(case, 0.5, "GB", "PC-1", "Browser")
+    told = _ask("identity.compare_sign_ins", case)
+    assert (told["usual_countries"], told["new_countries"]) == (["GB"], ["NG"])
+    assert (told["usual_devices"], told["new_devices"]) == (["PC-1"], [])
+    assert (told["usual_clients"], told["new_clients"]) == (["Browser"], ["IMAP4"])
+    assert (told["count"], told["before"]) == (12, 10)
+
+
+def test_too_few_sign_ins_say_nothing(in_tenant) -> None:
+    case = make_case(make_account())
+    _sign_in(case, 5, "GB", "PC-1", "Browser")
+    with pytest.raises(own_answers.NotTold, match="1 sign-ins before"):
+        _ask("identity.compare_sign_ins", case)
+
+
+def test_compliance_is_what_each_product_last_said(in_tenant) -> None:
+    case = make_case(make_account(), entities=["device:pc-1"])
+    with pytest.raises(own_answers.NotTold, match="no device"):
+        _ask("endpoint.get_compliance", case)
+    device = Device.objects.create(provider="intune", external_id="d-1", hostname="PC-1")
+    with pytest.raises(own_answers.NotTold, match="no connected product"):
+        _ask("endpoint.get_compliance", case)
+    device.attributes = {"compliance": "noncompliant", "is_encrypted": True}
+    device.save()
+    told = _ask("endpoint.get_compliance", case)
+    assert (told["is_compliant"], told["is_encrypted"]) == (False, True)
+
+
+def test_who_was_taken_off_is_a_leaver(in_tenant) -> None:
+    account = make_account()
+    case = make_case(account)
+    with pytest.raises(own_answers.NotTold, match="nobody took them off"):
+        _ask("hr.get_employment", case)
+    routine = make_case(
+        account, kind=Case.Kind.ROUTINE, status=Case.Status.NEW,
+        request={"playbook": "offboard-leaver", "at": "2031-02-03T17:00:00+00:00"},
+    )  # fmt: skip
+    assert _ask("hr.get_employment", case) == {"status": "active", "last_day": "2031-02-03"}
+    routine.status = Case.Status.RESPONDING
+    routine.save()
+    assert _ask("hr.get_employment", case)["status"] == "leaver"
+    routine.status = Case.Status.CLOSED
+    routine.save()
+    with pytest.raises(own_answers.NotTold):
+        _ask("hr.get_employment", case)
+
+
+PLAYBOOK = """\
+id: sample
+version: "1"
+kind: investigation
+title: Sample
+summary: What was done.
+trigger: "true"
+steps:
+  - {id: past, uses: case.list_past_cases, target: account}
+  - {id: elsewhere, uses: case.count_elsewhere, target: tenant}
+verdicts:
+  - {id: not-enough, when: true, verdict: insufficient_data, confidence: low, because: Unknown.}
+tests:
+  - name: one
+    expect: {verdict: insufficient_data}
+"""
+
+
+def test_an_own_answer_is_evidence_like_a_vendors(tenant) -> None:
+    with scope.tenant(tenant.id):
+        case = make_case(make_account())
+    steps = language.load(PLAYBOOK, "sample.yaml").steps
+    assert gathering.gather(tenant.id, case.id, steps, retry="investigate")
+    with scope.tenant(tenant.id):
+        past, elsewhere = Evidence.objects.order_by("gatherer").reverse()
+        assert past.is_available
+        assert past.asked_of == own_answers.ASKED_OF
+        assert past.answer["facts"]["count"] == 0
+        assert past.sha256 == evidence.content_hash(past)
+        assert elsewhere.answer["facts"]["is_counted"] is False
