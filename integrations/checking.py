@@ -109,7 +109,10 @@ def _standing(connection: Connection, vendor: object) -> Standing | None:
 
 def _keep(connection_id: uuid.UUID, answer: _Answer) -> HoldfastError | None:
     """Keep what was seen, and begin or end the alarms that follow from it; return what failed."""
-    row = Connection.objects.select_for_update().get(id=connection_id)
+    row = Connection.objects.select_for_update().filter(id=connection_id).first()
+    if row is None:
+        # Removed while it was asked: nobody plans another check.
+        return None
     error = answer.error or _not_its_own(row, answer.organisation)
     if error is not None:
         connections.failed(row, error)

@@ -265,7 +265,11 @@ def client(
     `to_check` it, the vendor says that it is not the organisation that it should be.
     """
     with scope.tenant(tenant_id):
-        connection = Connection.objects.select_related("secret").get(id=connection_id)
+        connection = Connection.ever.select_related("secret").get(id=connection_id)
+        if connection.removed_at is not None:
+            raise ConnectionMisconfigured(
+                f"The connection {connection.name} was removed: connect it again."
+            )
         if connection.state == Connection.State.PAUSED:
             raise ConnectionMisconfigured(f"The connection {connection.name} is paused: resume it.")
         if connection.problem == Problem.ORGANISATION and not to_check:
@@ -303,8 +307,8 @@ def check_soon(row: Connection, delay: float = 0) -> None:
 
 def mark_broken(connection_id: uuid.UUID, error: HoldfastError) -> None:
     """Note that the connection needs a person, and why; technicians are told by its next check."""
-    row = Connection.objects.select_for_update().get(id=connection_id)
-    if row.state == Connection.State.ACTIVE:
+    row = Connection.objects.select_for_update().filter(id=connection_id).first()
+    if row is not None and row.state == Connection.State.ACTIVE:
         failed(row, error)
         check_soon(row)
 

@@ -11,6 +11,7 @@ VendorError                    a call to a vendor did not do what it should
 ConnectionMisconfigured        a connection's settings can't work; says which and how
 DeliveryRefused                what was sent to us is not taken; says why
 AlarmError                     an alarm can't be accepted as asked
+RemovalError                   a connection can't be removed as asked
 NoticeRefused                  a notice is nothing that was asked for
 StillUnreadable                a record of the quarantine can't be taken in yet; says why
 UnknownConnector, UnknownFeed, UnknownAction
@@ -85,6 +86,10 @@ class DeliveryRefused(HoldfastError):
 
 class AlarmError(HoldfastError):
     """An alarm can't be accepted as asked; the message says why."""
+
+
+class RemovalError(HoldfastError):
+    """A connection can't be removed as asked; the message says why."""
 
 
 class UnknownConnector(HoldfastError):

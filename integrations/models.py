@@ -1,8 +1,11 @@
 """A tenant's connections to vendors, how far each feed has been read, and their health."""
 
+from typing import ClassVar
+
 from django.db import models
 
 from tenants.models import Secret, TenantModel
+from tenants.models.base import TenantManager
 
 
 class Problem(models.TextChoices):
@@ -17,8 +20,20 @@ class Problem(models.TextChoices):
     ORGANISATION = "organisation"
 
 
+class ConnectedManager(TenantManager):
+    """The connections that there are: those that were removed are left out."""
+
+    def get_queryset(self) -> models.QuerySet:
+        """Return the connections of the scope that were not removed."""
+        return super().get_queryset().filter(removed_at=None)
+
+
 class Connection(TenantModel):
-    """A tenant's configured link to one vendor."""
+    """A tenant's configured link to one vendor.
+
+    One that was removed keeps its row, for what was done through it: `ever` finds it, `objects`
+    doesn't.
+    """
 
     class State(models.TextChoices):
         ACTIVE = "active"
@@ -60,12 +75,18 @@ class Connection(TenantModel):
         null=True, blank=True, help_text="when it took the place of another organisation"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[TenantManager] = ConnectedManager()
+    ever = TenantManager()
 
     class Meta:
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "connector", "name"], name="connection_name_once"
+                fields=["tenant", "connector", "name"],
+                condition=models.Q(removed_at=None),
+                name="connection_name_once",
             )
         ]
 

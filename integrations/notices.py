@@ -165,7 +165,8 @@ def take(door: Door, body: Any) -> int:
 
 
 def _find(door: Door) -> tuple[FeedState, Watch] | None:
-    state = FeedState.objects.select_related("connection").filter(id=door.feed_id).first()
+    rows = FeedState.objects.select_related("connection").filter(connection__removed_at=None)
+    state = rows.filter(id=door.feed_id).first()
     how = _watch_of(state) if state else None
     return (state, how) if state and how else None
 

@@ -96,6 +96,7 @@ def _mark_broken(tenant_id: uuid.UUID, job: _Poll, error: HoldfastError) -> None
 def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
     with scope.tenant(tenant_id):
         rows = FeedState.objects.select_related("connection", "tenant")
+        rows = rows.filter(connection__removed_at=None)
         state = rows.filter(id=state_id).first()
         if state is None:
             return None
@@ -142,7 +143,9 @@ def _recognise(tenant_id: uuid.UUID, job: _Poll, client: Client) -> None:
     told = organisations.ask(registry.connector(job.connector), client)
     if told:
         with scope.tenant(tenant_id):
-            row = Connection.objects.select_for_update().get(id=job.connection_id)
+            row = Connection.objects.select_for_update().filter(id=job.connection_id).first()
+            if row is None:
+                raise _removed()
             organisations.recognise(row, told)
 
 
@@ -175,9 +178,16 @@ def _check_organisation(job: _Poll) -> None:
     The feed stays locked until the page is kept: only then it can be given another organisation.
     """
     rows = FeedState.objects.select_related("connection").select_for_update(of=("self",))
-    now = rows.get(id=job.state_id).connection.settings
+    connection = rows.get(id=job.state_id).connection
+    if connection.removed_at is not None:
+        raise _removed()
+    now = connection.settings
     if organisations.is_another(registry.connector(job.connector), job.settings, now):
         raise OrganisationChanged("The connection was given another organisation meanwhile.")
+
+
+def _removed() -> OrganisationChanged:
+    return OrganisationChanged("The connection was removed meanwhile.")
 
 
 def _listing(job: _Poll, page: Page) -> listings.Listing | None:

@@ -26,9 +26,9 @@ class Proofs:
 
     `topics` of the conformance suite, those `left_out` with the reason, what makes each of these
     count (`excused`: one of `GROUNDS`, or the test that tries it elsewhere), the file of the
-    vendor's published `contract`, the folders of `recorded` data that are taken in whole, the
-    vendor's `real_server` that the tests run against, and why this vendor can't take an action
-    back that the catalog can (`irreversible`, by action).
+    vendor's published `contract`, the folders of `recorded` data that are taken in whole or why
+    there is none (`unrecorded`), the vendor's `real_server` that the tests run against, and why
+    this vendor can't take an action back that the catalog can (`irreversible`, by action).
     """
 
     topics: tuple[str, ...] = ()
@@ -36,6 +36,7 @@ class Proofs:
     excused: Mapping[str, str] | None = None
     contract: str = ""
     recorded: tuple[str, ...] = ()
+    unrecorded: str = ""
     real_server: str = ""
     irreversible: Mapping[str, str] | None = None
 
@@ -163,6 +164,7 @@ def proofs(connector_id: str) -> Proofs:
         excused=told.get("excused"),
         contract=told["contract"],
         recorded=tuple(told["recorded"]),
+        unrecorded=told.get("unrecorded", ""),
         real_server=told["real_server"],
         irreversible=told.get("irreversible"),
     )
@@ -198,6 +200,19 @@ def level(holds: Mapping[str, bool]) -> Level:
     return "gold" if on_paper or holds["real_server"] else "silver"
 
 
+def short_of_gold(holds: Mapping[str, bool], proved: Proofs) -> str:
+    """Return in a sentence or two what a connector lacks for gold; empty where it has that."""
+    if LEVELS.index(level(holds)) >= LEVELS.index("gold"):
+        return ""
+    lacks = [
+        f"“{one.title}”"
+        for one in CHECKLIST
+        # The vendor's own software would do as well, but is no more to be had than the data.
+        if not holds[one.name] and one.name != "real_server"
+    ]
+    return f"Not gold without {', '.join(lacks)}. {proved.unrecorded}".strip()
+
+
 @cache
 def matrix() -> tuple[Mapping[str, Any], ...]:
     """Return what each connector brings and does, with its level and why it has that one."""
@@ -214,6 +229,7 @@ def _row(manifest: Manifest) -> dict[str, Any]:
         "documentation": manifest.documentation,
         "level": level(holds),
         "checklist": holds,
+        "short_of_gold": short_of_gold(holds, proved),
         "left_out": dict(proved.left_out or {}),
         "real_server": proved.real_server,
         "contract": proved.contract,

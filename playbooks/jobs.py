@@ -119,7 +119,7 @@ def of_step(step: Step) -> Job:
             "This client has no connection that could do it, or it is paused. Do it by hand."
         )
     plan = step.run.plan
-    row = Connection.objects.only(*replaced.NEEDED).get(id=step.connection_id)
+    row = Connection.ever.only(*replaced.NEEDED).get(id=step.connection_id)
     told = next(told for told in plan.document["steps"] if told["id"] == step.key)
     reason = replaced.why_not(step, row)
     if reason:

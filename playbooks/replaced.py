@@ -9,20 +9,26 @@ from playbooks.models import Step
 from tenants import directory
 
 # What of a connection is looked at.
-NEEDED = ("connector", "name", "organisation_since")
+NEEDED = ("connector", "name", "organisation_since", "removed_at")
 _KINDS = ("account", "device", "mailbox")
 
 
 def why_not(step: Step, row: Connection | None = None) -> str:
-    """Return why a step is of an organisation that was replaced; empty where it isn't.
+    """Return why a step is of what was replaced or removed; empty where it isn't.
 
     `row` is the step's connection, where it is at hand with what is `NEEDED`. Runs in the tenant's
     scope, with the step's plan at hand.
     """
     if row is None and step.connection_id is not None:
-        row = Connection.objects.only(*NEEDED).filter(id=step.connection_id).first()
+        row = Connection.ever.only(*NEEDED).filter(id=step.connection_id).first()
     if row is None or row.organisation_since is None:
         return ""
+    if row.removed_at is not None:
+        since = row.removed_at
+        return (
+            f"{row.name} is connected no more since {since.day} {since:%B %Y, %H:%M} UTC: do it by "
+            "hand there."
+        )
     is_older = step.run.plan.created_at <= row.organisation_since
     if not is_older and not _was_there_only(row, step):
         return ""

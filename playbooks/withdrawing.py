@@ -1,4 +1,4 @@
-"""Withdrawing what was planned for an organisation that its connection reads no more."""
+"""Withdrawing what was planned for what is connected no more: an organisation, or altogether."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _NAMED = 3
 
 def withdraw_all() -> None:
     """Withdraw what is open for organisations that the scope's tenant has connected no more."""
-    since = Connection.objects.filter(id=models.OuterRef("connection_id"))
+    since = Connection.ever.filter(id=models.OuterRef("connection_id"))
     steps = Step.objects.filter(
         status__in=NOT_BEGUN + UNDER_WAY,
         run__plan__created_at__lte=models.Subquery(since.values("organisation_since")[:1]),

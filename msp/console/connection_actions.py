@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from integrations import alarms, checking, connections, taking_again
 from integrations.models import Connection, HealthAlarm
 from msp.console.actions import actor_of
+from msp.onboarding import actions as onboarding
 from msp.staff.access import writing
 from msp.staff.models import Technician
 from tenants.models import RawRecord
@@ -51,6 +52,12 @@ def set_connection_paused(connection: Connection, *, actor: Technician, paused: 
     """Read and do nothing through a connection, or go on."""
     with writing(actor, connection.tenant_id):
         connections.set_paused(connection.id, paused=paused, actor=actor_of(actor))
+
+
+def remove_connection(connection: Connection, *, actor: Technician, reason: str) -> None:
+    """Read and do nothing through a connection ever again; RemovalError says why it can't be."""
+    with writing(actor, connection.tenant_id):
+        onboarding.disconnect(connection, reason=reason, actor=actor_of(actor))
 
 
 def accept_alarm(alarm: HealthAlarm, *, actor: Technician, why: str) -> None:

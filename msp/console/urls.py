@@ -65,6 +65,7 @@ urlpatterns = [
     _page("health/<uuid:connection_id>/", connections.connection, "connection_health"),
     _page("health/<uuid:connection_id>/check/", connections.check, "connection_check"),
     _page("health/<uuid:connection_id>/change/", connections.change, "connection_change"),
+    _page("health/<uuid:connection_id>/remove/", connections.remove, "connection_remove"),
     _page("health/<uuid:connection_id>/pause/", connections.pause, "connection_pause"),
     _page("matches/", matches.matches, "matches"),
     _page("matches/<uuid:doubt_id>/decide/", matches.decide, "match_decide"),

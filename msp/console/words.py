@@ -183,6 +183,7 @@ _LEDGER = {
     "connection.created": Word("Connected", "info"),
     "connection.changed": Word("Connection changed", "info"),
     "connection.organisation_replaced": Word("Connected to another organisation", "warn"),
+    "connection.removed": Word("Connection removed", "warn"),
     "connection.paused": Word("Connection paused", "warn"),
     "connection.resumed": Word("Connection goes on", "info"),
     "connection.broken": Word("Connection does not work", "bad"),

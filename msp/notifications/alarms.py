@@ -27,7 +27,7 @@ def tell(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> None:
         alarms = list(untold.filter(told_at=None, accepted_by="").order_by("began_at"))
         if not alarms:
             return
-        connection = Connection.objects.select_related("tenant").get(id=connection_id)
+        connection = Connection.ever.select_related("tenant").get(id=connection_id)
         recipients = _recipients(tenant_id)
     error, again = _sent(connection, alarms, recipients)
     with scope.tenant(tenant_id):

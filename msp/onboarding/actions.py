@@ -11,7 +11,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import connections, health_report, registry
+from integrations import connections, health_report, registry, removing
 from integrations.contract import Manifest
 from integrations.errors import ConnectionMisconfigured, UnknownConnector
 from integrations.health import Status
@@ -131,6 +131,18 @@ def connect(
     if expires_at is not None:
         Connection.objects.filter(id=row.id).update(expires_at=expires_at, expiry_by_hand=True)
     return row, "connected"
+
+
+def disconnect(connection: Connection, *, reason: str, actor: str) -> None:
+    """Remove a connection of the scope's tenant, which then has chosen its product no more.
+
+    RemovalError says why it can't be.
+    """
+    removing.remove(connection.id, reason=reason, actor=actor)
+    if Connection.objects.filter(connector=connection.connector).exists():
+        return
+    for row in Onboarding.objects.filter(tenant_id=connection.tenant_id):
+        choose(row, [one for one in row.connectors if one != connection.connector])
 
 
 def choose_rules(onboarding: Onboarding, source: Tenant | None, *, actor: str) -> None:

@@ -81,7 +81,8 @@ def intake(span: Span) -> Intake:
 
 def unmeasured(span: Span, came_in: Intake, people: TenantUsage) -> list[Unmeasured]:
     """Return everything that the report can't speak about, and why."""
-    connections = list(Connection.objects.filter(created_at__lt=span.until).order_by("name"))
+    rows = Connection.ever.filter(created_at__lt=span.until).exclude(removed_at__lte=span.start)
+    connections = list(rows.order_by("name", "created_at"))
     told: list[Unmeasured] = []
     if not connections and not came_in.feeds:
         told.append(Unmeasured("Everything", "nothing was connected in this month"))
@@ -135,6 +136,10 @@ def _of_connection(connection: Connection, span: Span, came_in: Intake) -> Itera
     if connection.created_at > span.start:
         since = words.date(connection.created_at, span.zone)
         yield Unmeasured(f"{connection.name} before {since}", "it was connected on that day")
+    if connection.removed_at is not None and connection.removed_at < span.until:
+        since = words.date(connection.removed_at, span.zone)
+        yield Unmeasured(f"{connection.name} since {since}", "it is no longer connected")
+        return
     if connection.state == Connection.State.PAUSED:
         yield Unmeasured(connection.name, "the connection is paused")
         return

@@ -88,7 +88,7 @@ def _names(cases: list[Case]) -> _Names:
     accounts = Account.objects.filter(external_id__in=ids).select_related("person")
     return _Names(
         people={account.external_id: person_of(account) for account in accounts},
-        vendors={row.id: vendor_of(row.connector) for row in Connection.objects.all()},
+        vendors={row.id: vendor_of(row.connector) for row in Connection.ever.all()},
     )
 
 

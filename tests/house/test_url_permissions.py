@@ -146,6 +146,9 @@ RULES: dict[str, Rule] = {
     "console:connection_change": Rule(
         ADMIN, _own("connection", "/admin/health/{}/change/"), of_client=True
     ),
+    "console:connection_remove": Rule(
+        ADMIN, _own("connection", "/admin/health/{}/remove/"), of_client=True
+    ),
     "console:connection_pause": Rule(
         FROM_ADMIN, _own("connection", "/admin/health/{}/pause/"), "post", of_client=True
     ),

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations import connections, registry
+from integrations import connections, registry, removing
 from integrations.contract import Client, Organisation
 from integrations.errors import OutcomeUnknown
 from integrations.models import Connection
-from playbooks import approvals, rollback, runner
+from playbooks import approvals, rollback, runner, stopping
 from playbooks.errors import ApprovalError, PlaybookError
 from playbooks.jobs import Job
 from playbooks.models import Approval, Plan
@@ -174,3 +174,33 @@ def test_what_is_planned_later_for_what_was_there_before_is_not_done(case, cloud
     drain(["run", "close"])
     assert reread(again).status == Plan.Status.DONE
     assert reread(plan).id != again.id
+
+
+def test_what_a_removed_connection_was_needed_for_is_withdrawn(case, cloud) -> None:  # noqa: F811
+    set_rules(case.tenant_id, default="technician")
+    plan = adopt(case, TWO.format(first="", second=""))
+    drain(["run"])
+    with scope.tenant(case.tenant_id):
+        row = Connection.objects.get(connector="microsoft365")
+        stops = stopping.of(row)
+        assert [one.id for one in stops.plans] == [plan.id]
+        removing.remove(row.id, reason="The client left Microsoft.", actor=ANN)
+    drain(["replan", "run", "close"])
+    assert {step.status for step in steps_of(plan).values()} == {"skipped"}
+    told = reread(case)
+    assert told.status == Case.Status.NEEDS_TECHNICIAN
+    assert "is connected no more since" in told.needs
+    with pytest.raises(ApprovalError):
+        approve(plan)
+    assert cloud.calls == []
+
+
+def test_what_was_done_through_a_removed_connection_is_undone_by_hand(case, cloud) -> None:  # noqa: F811
+    plan = adopt(case, TWO.format(first="", second=""))
+    drain(["run"])
+    with scope.tenant(case.tenant_id):
+        row = Connection.objects.get(connector="microsoft365")
+        assert {step.action for step in stopping.of(row).done} == {"identity.disable_sign_in"}
+        removing.remove(row.id, reason="The client left Microsoft.", actor=ANN)
+    with scope.tenant(case.tenant_id), pytest.raises(PlaybookError, match="connected no more"):
+        rollback.request(plan.id, actor=ANN)

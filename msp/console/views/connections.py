@@ -22,12 +22,16 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
+from playbooks import stopping
 from playbooks.people import named
+from playbooks.steps import spoken
+from tenants import scope
 from tenants.errors import HoldfastError
 
 _PAGE = 100
 _PAST = 20
 _LONGEST = 20_000
+_NAMED = 8
 
 
 @require_safe
@@ -152,6 +156,38 @@ def change(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     words = f"Kept. It is being checked now.{replaced if is_another else ''}"
     messages.success(request, words)
     return redirect("console:connection_health", row.id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_role(Role.ADMIN)
+@needs_second_factor
+def remove(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Say what stops without a connection, and remove it where that is meant."""
+    row = _connection(connection_id)
+    error = ""
+    if request.method == "POST":
+        try:
+            connection_actions.remove_connection(
+                row, actor=technician_of(request), reason=request.POST.get("reason", "")
+            )
+        except HoldfastError as refused:
+            error = str(refused)
+        else:
+            messages.success(request, f"{row.name} is removed; what was known is kept.")
+            return redirect("console:tenant", row.tenant.slug)
+    with scope.reading([row.tenant_id]):
+        stops = stopping.of(row)
+    return page(
+        request,
+        "connection_remove.html",
+        f"Remove {row.name} of {row.tenant.name}",
+        connection=row,
+        stops=stops,
+        plans=stops.plans[:_NAMED],
+        done=[(spoken(step), step.run.plan.case_id) for step in stops.done[:_NAMED]],
+        known=", ".join(f"{number} {word}" for word, number in stops.known.items()),
+        error=error,
+    )
 
 
 def _form(

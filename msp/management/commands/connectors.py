@@ -29,6 +29,8 @@ class Command(BaseCommand):
         else:
             for row in rows:
                 self.stdout.write(f"{row['id']}: {row['title']} ({row['level']})")
+                if row["short_of_gold"]:
+                    self.stdout.write(f"  {row['short_of_gold']}")
                 self.stdout.write("  feeds: " + ", ".join(_told(f) for f in row["feeds"]))
                 self.stdout.write("  actions: " + ", ".join(a["name"] for a in row["actions"]))
 
@@ -47,4 +49,5 @@ def table(rows: tuple[Mapping[str, Any], ...]) -> str:
         changing = [f"`{a['name']}`" for a in row["actions"] if not a["read_only"]]
         actions = ", ".join(changing) or "none"
         lines.append(f"| {row['title']} | {feeds} | {actions} | {row['level']} |")
-    return "\n".join(lines)
+    short = [f"{row['title']}: {row['short_of_gold']}" for row in rows if row["short_of_gold"]]
+    return "\n".join([*lines, *(["", *short] if short else [])])

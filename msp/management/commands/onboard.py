@@ -11,6 +11,9 @@ from integrations.models import Connection
 from msp.onboarding import actions, consent, csv_file, progress, relationships, testing
 from msp.onboarding.actions import ClientDetails
 from msp.onboarding.models import Onboarding
+from playbooks import stopping
+from playbooks.steps import spoken
+from playbooks.stopping import Stops
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
@@ -51,6 +54,12 @@ class Command(BaseCommand):
         connect.add_argument(
             "--replace", action="store_true", help="the client's organisation is another one now"
         )
+        remove = commands.add_parser("disconnect", help="say what stops without it; --yes removes")
+        remove.add_argument("slug", metavar="SLUG")
+        remove.add_argument("connector", metavar="CONNECTOR")
+        remove.add_argument("--name", default="", help="which one, where there are several")
+        remove.add_argument("--reason", default="", help="why, for the ledger")
+        remove.add_argument("--yes", action="store_true", help="remove it")
         ask = commands.add_parser("consent", help="make the address for consent at Microsoft")
         ask.add_argument("slug", metavar="SLUG")
         ask.add_argument("expected", metavar="TENANT", help="tenant ID at Microsoft, or a domain")
@@ -89,6 +98,31 @@ class Command(BaseCommand):
                 replaces=options["replace"],
             )  # fmt: skip
         self._say(options, f"{options['connector']} of {tenant.name}: {what}.", row)
+
+    def _disconnect(self, options: dict[str, Any], actor: str) -> None:
+        tenant, chosen = tenant_by_slug(options["slug"]), {"connector": options["connector"]}
+        if options["name"]:
+            chosen["name"] = options["name"]
+        with scope.tenant(tenant.id):
+            rows = list(Connection.objects.filter(**chosen).order_by("name"))
+            if len(rows) != 1:
+                names = ", ".join(row.name for row in rows) or "none"
+                raise CommandError(
+                    f"{tenant.slug} has {len(rows)} such connections ({names}): --name says which.",
+                    returncode=2,
+                )
+            stops = stopping.of(rows[0])
+            if options["yes"]:
+                actions.disconnect(rows[0], reason=options["reason"], actor=actor)
+        if options["json"]:
+            told = {**_stops_json(stops), "removed": options["yes"]}
+            self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+        elif options["yes"]:
+            self.stdout.write(f"{rows[0].name} of {tenant.name} is removed.")
+        else:
+            for what, named in _stops_json(stops).items():
+                self.stdout.write(f"{what.replace('_', ' ')}: {', '.join(named) or 'nothing'}")
+            self.stdout.write("Nothing is removed yet: --yes --reason WHY does it.")
 
     def _consent(self, options: dict[str, Any], actor: str) -> None:
         tenant = tenant_by_slug(options["slug"])
@@ -241,3 +275,15 @@ def _bytes(path: str) -> bytes:
             return file.read(csv_file.LARGEST_BYTES + 1)
     except OSError as error:
         raise HoldfastError(f"{path} can't be read: {error.strerror}.") from None
+
+
+def _stops_json(stops: Stops) -> dict[str, list[str]]:
+    return {
+        "read_no_more": stops.feeds,
+        "nothing_else_can": stops.actions,
+        "plans_withdrawn": [
+            f"{plan.case}: {plan.document['playbook']['title']}" for plan in stops.plans
+        ],
+        "undone_no_more": [spoken(step) for step in stops.done],
+        "marked_as_gone": [f"{number} {word}" for word, number in stops.known.items()],
+    }

@@ -28,6 +28,8 @@ def proved(subject: Subject) -> dict[str, Any]:
     }
     if subject.left_out:
         told["excused"] = dict(subject.excused)
+    if subject.unrecorded:
+        told["unrecorded"] = subject.unrecorded
     irreversible = _irreversible(subject)
     return {**told, "irreversible": irreversible} if irreversible else told
 

@@ -182,8 +182,9 @@ class Subject(ABC):
     publishes, against which all recorded exchanges are checked (`tests.contracts.published`).
     `deletions` delete, for each feed that lists things of the directory, one of them at the vendor;
     `told_in_passing` are kinds of which a feed tells without listing all. `records` are taken in
-    whole. `real_server` names the vendor's real software, where the tests run against that. `sent`
-    are records as a source sends them, by feed, where nothing is read from it.
+    whole; `unrecorded` says why there are none of a vendor whose software can't run here either.
+    `real_server` names the vendor's real software, where the tests run against that. `sent` are
+    records as a source sends them, by feed, where nothing is read from it.
     """
 
     manifest: Manifest
@@ -197,6 +198,7 @@ class Subject(ABC):
     deletions: Mapping[str, Callable[[Any], None]] = {}
     told_in_passing: Mapping[str, Sequence[str]] = {}
     records: Sequence[Recorded] = ()
+    unrecorded: str = ""
     real_server: str = ""
     sent: Mapping[str, Sequence[SourceRecord]] = {}
 

@@ -31,6 +31,11 @@ def test_what_makes_a_topic_count_is_a_fact_or_a_test_that_is_there(subject) -> 
             assert f"\ndef {name}(" in (ROOT / path).read_text("utf-8"), excuse
 
 
+def test_without_recorded_data_and_real_software_it_says_why(subject) -> None:
+    assert bool(subject.unrecorded) is not (bool(subject.records) or bool(subject.real_server))
+    assert not subject.unrecorded or subject.unrecorded.endswith(".")
+
+
 def test_a_reason_names_only_files_that_are_there(subject) -> None:
     reasons = [
         *subject.left_out.values(),

@@ -36,6 +36,10 @@ class NinjaoneSubject(Subject):
     pages = "^/v2/devices-detailed$"
     deletions = {"patches": deleting("patches"), "devices": deleting("devices")}
     contract = NINJAONE
+    unrecorded = (
+        "NinjaOne publishes its contract, against which everything is tried, but no recorded "
+        "answers, and its software runs nowhere else."
+    )
     actions = (
         ActionCase(
             "endpoint.reboot", device_of, _count("device.reboot"),

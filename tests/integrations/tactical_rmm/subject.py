@@ -55,6 +55,10 @@ class TacticalRmmSubject(Subject):
     pages = "^/agents/$"
     deletions = {"patches": deleting("updates"), "devices": deleting("agents")}
     contract = TACTICAL_RMM
+    unrecorded = (
+        "Its server publishes its addresses, against which everything is tried, but no "
+        "recorded answers."
+    )
     actions = (
         ActionCase(
             "endpoint.reboot", agent_of, _count("agent.reboot"),

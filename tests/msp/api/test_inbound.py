@@ -11,7 +11,7 @@ import pytest
 from django.db import connections as databases
 from django.test import Client
 
-from integrations import checking, connections, inbound, signing
+from integrations import checking, connections, inbound, signing, tallies
 from integrations.errors import ConnectionMisconfigured, Unauthorised
 from integrations.models import Connection, Delivery, FeedState
 from msp.api import inbound as door
@@ -53,8 +53,9 @@ def signed(where: Connection, body: bytes, delivery: str = "", age: int = 0, key
 
 def send(where: Connection, body: bytes | dict | list, path: str = "", **how):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    client = Client(raise_request_exception=how.pop("raises", True))
     headers = {**how.pop("headers", {}), **signed(where, content, **how)}
-    return Client().post(
+    return client.post(
         path or path_of(where), content, content_type="application/json", headers=headers
     )
 
@@ -173,6 +174,41 @@ def test_an_unreadable_body_is_quarantined_and_counted(tenant) -> None:
         held = RawRecord.objects.filter(outcome="quarantined")
         assert body in {bytes(one.body) for one in held}
         assert {one.reason_code for one in held} == {"not_json", "missing_time", "not_an_object"}
+
+
+def test_a_delivery_that_is_cut_off_is_whole_when_it_comes_again(tenant, monkeypatch) -> None:
+    where = source(tenant)
+
+    def cut_off(*args: object) -> None:
+        raise OSError("the database went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tallies, "note", cut_off)
+        answer = send(where, [ALERT, {"id": "a-2"}], delivery="msg_1", raises=False)
+    assert answer.status_code == 500
+    assert b"went away" not in answer.content
+    assert counts(tenant) == (0, 0, 0)
+    told = send(where, [ALERT, {"id": "a-2"}], delivery="msg_1").json()
+    assert (told["repeated"], told["findings"], told["quarantined"]) == (False, 1, 1)
+
+
+def test_what_comes_out_of_order_leaves_the_newest_state(tenant) -> None:
+    where = source(tenant, "ocsf")
+
+    def detection(modified: int, severity: int) -> dict:
+        return {
+            "class_uid": 2004, "category_uid": 2, "activity_id": 2, "type_uid": 200402,
+            "time": 1_764_064_800_000, "severity_id": severity,
+            "metadata": {"version": "1.8.0", "product": {"name": "Door"}},
+            "finding_info": {"uid": "f-1", "title": "Odd", "modified_time": modified},
+        }  # fmt: skip
+
+    newest = 1_764_064_900_000
+    assert send(where, detection(newest, 5)).json()["findings"] == 1
+    send(where, [detection(newest - 1, 2), detection(newest - 2, 1)])
+    with scope.tenant(tenant.id):
+        assert Finding.objects.get().severity_id == 5
+        assert RawRecord.objects.count() == 3
 
 
 def test_lines_come_in_as_they_are(tenant) -> None:

@@ -5,7 +5,9 @@ import html
 import pytest
 
 from integrations.models import Connection, HealthAlarm
+from msp.onboarding.models import Onboarding
 from msp.staff.models import Role
+from playbooks.models import Step
 from tenants import scope, vault
 from tenants.models import LedgerEntry, Work
 from tests.msp.console.rows import HOSTILE, Rows
@@ -149,3 +151,26 @@ def test_a_client_that_is_not_the_technicians_shows_nowhere(
     assert other_rows.tenant.name not in _page(client, "health/")
     assert other_rows.tenant.name not in _page(client, f"health/?client={other_rows.tenant.slug}")
     assert client.get(f"/admin/health/{other_rows.connection.id}/").status_code == 404
+
+
+def test_removing_says_first_what_stops_and_needs_a_reason(browser, rows: Rows) -> None:
+    address = f"/admin/health/{rows.connection.id}/remove/"
+    with scope.tenant(rows.tenant.id):
+        Step.objects.filter(status="awaiting_approval").update(connection_id=rows.connection.id)
+    page = html.unescape(browser(Role.ADMIN).get(address).content.decode())
+    for told in (
+        "Read no more: Security alerts", "Nothing else here can do: ", "Its credentials are",
+        "Marked as gone in the directory: ", "Plans that are withdrawn: 1",
+        "Why it is removed",
+    ):  # fmt: skip
+        assert told in page, told
+    assert _connection(rows).secret_id
+    refused = browser(Role.ADMIN).post(address, {"reason": " "}).content.decode()
+    assert "Say why the connection is removed" in refused
+    answer = browser(Role.ADMIN).post(address, {"reason": "They moved."}, follow=True)
+    assert "is removed; what was known is kept" in answer.content.decode()
+    assert browser(Role.ADMIN).get(f"/admin/health/{rows.connection.id}/").status_code == 404
+    with scope.tenant(rows.tenant.id):
+        assert not Connection.objects.exists()
+        assert LedgerEntry.objects.get(kind="connection.removed").body["reason"] == "They moved."
+        assert "microsoft365" not in Onboarding.objects.get().connectors

@@ -179,6 +179,7 @@ def test_pages_fit_and_can_be_read(
         "health": "health/",
         "health-connection": f"health/{rows.connection.id}/",
         "health-change": f"health/{rows.connection.id}/change/",
+        "health-remove": f"health/{rows.connection.id}/remove/",
         "connection": f"integrations/connection/{rows.connection.id}/",
     }.items():
         page.goto(f"{server.url}/admin/{address}")

@@ -55,6 +55,23 @@ def test_a_client_is_brought_in_step_by_step(microsoft, tmp_path) -> None:
     assert "Start in shadow" in _onboard("status", "fab")[0]
 
 
+def test_a_product_is_disconnected_only_after_it_was_said_what_stops(microsoft, tmp_path) -> None:
+    _onboard("register", "fab", "--name", "Fabrikam")
+    _connect(microsoft, tmp_path / "s")
+    told, _ = _onboard("disconnect", "fab", "microsoft365")
+    assert "read no more: " in told
+    assert "Nothing is removed yet" in told
+    with pytest.raises(CommandError, match="Say why"):
+        _onboard("disconnect", "fab", "microsoft365", "--yes")
+    with pytest.raises(CommandError, match="0 such connections"):
+        _onboard("disconnect", "fab", "wazuh", "--yes", "--reason", "Gone.")
+    told, _ = _onboard("disconnect", "fab", "microsoft365", "--yes", "--reason", "Gone.", "--json")
+    assert json.loads(told)["removed"] is True
+    with scope.tenant(Tenant.objects.get(slug="fab").id):
+        assert not Connection.objects.exists()
+    assert _connect(microsoft, tmp_path / "s") == "microsoft365 of Fabrikam: connected.\n"
+
+
 def test_a_permission_that_is_missing_is_named_with_what_to_do(microsoft, tmp_path) -> None:
     granted = [name for name in DEFAULT_PERMISSIONS if not name.startswith("SecurityAlert.")]
     microsoft.simulator.control.permissions(granted, microsoft.client["id"])
