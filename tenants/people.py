@@ -17,6 +17,7 @@ from django.utils import timezone
 from tenants import devices, scope
 from tenants.canonical import jsonable
 from tenants.identifiers import Identifier, Kind, Value, of_account
+from tenants.important_titles import is_important
 from tenants.matching import CROWD, Candidate, Decided, Doubt, resolve
 from tenants.models import Account, AccountIdentifier, MatchDecision, MatchDoubt, Person
 from tenants.storable import moment
@@ -289,7 +290,9 @@ def _describe_one(person: Person, accounts: Sequence[Account]) -> None:
     merged = [row.own_person for row in accounts if row.own_person is not None]
     by_hand = [row.vip_by_hand for row in accounts if row.vip_by_hand is not None]
     marks = by_hand or [one for one in told("is_vip") if isinstance(one, bool)]
-    person.is_vip = any(marks) if marks else any(one.is_vip for one in [person, *merged])
+    # A title marks, and its change takes no mark back: who reached the directory could change it.
+    known = any(one.is_vip for one in [person, *merged]) or any(map(is_important, titles))
+    person.is_vip = any(marks) if marks else known
     ranks = [one for one in told("criticality") if one in (1, 2, 3, 4)]
     person.criticality = max(ranks or [one.criticality for one in [person, *merged]])
 

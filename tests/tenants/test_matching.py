@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, note, settings
 from hypothesis import strategies as st
 
-from tenants import directory, intake, match_decisions, people, scope
+from tenants import directory, intake, match_decisions, people, scope, vips
 from tenants.errors import MatchError
 from tenants.identifiers import Identifier, of_account
 from tenants.matching import Candidate, Decided, resolve
@@ -342,6 +342,20 @@ def test_a_person_is_described_by_the_accounts_whichever_came_last(in_tenant) ->
     told = (person.display_name, person.job_title, person.is_vip, person.criticality)
     assert told == ("Ann L.", "Partner", True, 3)
     _take(records[1] | {"attributes": records[1]["attributes"] | {"is_vip": False}})
+    person.refresh_from_db()
+    assert not person.is_vip
+
+
+def test_a_job_title_makes_important_and_its_change_takes_no_mark_back(in_tenant) -> None:
+    record = _account(M365, "m", "ann@acme.example", job_title="Owner")
+    _take(record)
+    person = Person.objects.get(accounts__external_id="m")
+    assert person.is_vip
+    _take(record | {"attributes": record["attributes"] | {"job_title": "Guest"}})
+    person.refresh_from_db()
+    assert (person.job_title, person.is_vip) == ("Guest", True)
+    vips.mark("ann@acme.example", is_vip=False, actor="technician:mira", reason="She has left.")
+    _take(record)
     person.refresh_from_db()
     assert not person.is_vip
 
