@@ -6,6 +6,7 @@ VendorError                    a call to a vendor did not do what it should
 ├── PermissionMissing          the credentials lack a permission; names it
 ├── NotFound                   the target does not exist at the vendor
 ├── Rejected                   the vendor refused the request as it stands; a retry won't help
+├── AnswerTooLarge             an answer is larger than is taken; a retry won't help
 ├── Unavailable                the vendor failed or could not be reached; nothing was done
 └── OutcomeUnknown             no answer after sending: it may or may not have been done
 ConnectionMisconfigured        a connection's settings can't work; says which and how
@@ -46,6 +47,10 @@ class NotFound(VendorError):
 
 class Rejected(VendorError):
     """The vendor refused the request as it stands; a retry won't help."""
+
+
+class AnswerTooLarge(VendorError):
+    """A read's answer is larger than is taken into memory; a retry would bring the same."""
 
 
 class Unavailable(VendorError):

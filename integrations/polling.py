@@ -16,6 +16,7 @@ from django.utils import timezone
 from integrations import connections, notices, organisations, registry, tallies
 from integrations.contract import Client, Feed, Normalise, Page
 from integrations.errors import (
+    AnswerTooLarge,
     ConnectionMisconfigured,
     OrganisationChanged,
     PermissionMissing,
@@ -65,7 +66,7 @@ def poll(tenant_id: uuid.UUID, state_id: uuid.UUID) -> None:
         # Never before the vendor said.
         _failed(tenant_id, job, error.retry_after * _LONGER, error)
     except VendorError as error:
-        needs_person = isinstance(error, Unauthorised | PermissionMissing)
+        needs_person = isinstance(error, Unauthorised | PermissionMissing | AnswerTooLarge)
         _failed(tenant_id, job, _RETRY_SECONDS * (5 if needs_person else 1), error)
         if isinstance(error, Unauthorised):
             _mark_broken(tenant_id, job, error)

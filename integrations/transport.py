@@ -22,6 +22,7 @@ import httpx
 
 from integrations.addresses import check_endpoint, sockets
 from integrations.errors import (
+    AnswerTooLarge,
     NotFound,
     OutcomeUnknown,
     PermissionMissing,
@@ -202,9 +203,7 @@ class Transport:
             chunks.append(chunk)
             size += len(chunk)
             if size > self.limits.largest_body:
-                raise self._lost(
-                    call, f"more than {self.limits.largest_body // 2**20} MB in one answer"
-                )
+                raise self._too_large(call, "answer")
             if time.monotonic() > deadline:
                 raise self._lost(call, f"no whole answer after {self.limits.total:.0f} s")
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -238,7 +237,7 @@ class Transport:
                 raise
             return found
         if not found and size > self.limits.largest_body:
-            raise self._lost(call, f"more than {self.limits.largest_body // 2**20} MB in one line")
+            raise self._too_large(call, "line")
         return found[:most]
 
     def _parse(self, call: Call, status: int, content: bytes) -> Any:
@@ -250,6 +249,15 @@ class Transport:
             if 200 <= status < 300:
                 raise self._lost(call, "the answer is not whole JSON") from None
             return None
+
+    def _too_large(self, call: Call, what: str) -> VendorError:
+        why = f"more than {self.limits.largest_body // 2**20} MB in one {what}"
+        if not call.may_repeat:
+            return self._lost(call, why)
+        return AnswerTooLarge(
+            f"{call.name}: {why}, which is not taken. Nothing of it is kept, and nothing behind it "
+            "is read: look at the vendor for what is so large there, and report it."
+        )
 
     def _lost(self, call: Call, why: str) -> VendorError:
         if call.may_repeat:

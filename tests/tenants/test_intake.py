@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import json
 import threading
+import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -606,3 +607,26 @@ def test_two_deliveries_of_the_same_records_at_once_store_each_once(
         assert (Finding.objects.count(), Event.objects.count()) == (40, 40)
         assert Account.objects.count() == 40
         assert RawRecord.objects.count() == 121
+
+
+def test_however_much_a_page_brings_memory_is_bounded(in_tenant) -> None:
+    """A page of 400 records of 150 kB is 60 MB; what intake holds at once is a fraction."""
+    filling = "x" * 150_000
+
+    def records():
+        for number in range(400):
+            yield SourceRecord({"id": str(number), "filling": filling + str(number)})
+
+    def normalise(record: SourceRecord) -> DirectoryItem:
+        return DirectoryItem(kind="group", external_id=str(record.body["id"]), name="g")
+
+    tracemalloc.start()
+    try:
+        outcome = intake.take(
+            connector="webhook", feed="json", records=records(), normalise=normalise
+        )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert outcome.records == 400
+    assert most < 40 * 2**20

@@ -25,7 +25,8 @@ CONTENT_TYPES = ("Audit.AzureActiveDirectory", "Audit.Exchange", "Audit.SharePoi
 _KEPT, _WINDOW = dt.timedelta(days=7) - dt.timedelta(minutes=10), dt.timedelta(hours=24)
 # The servers that list contents need not agree at once.
 _OVERLAP = dt.timedelta(hours=1)
-_CONTENTS_A_PAGE = 10
+# A page ends with the content that brings it to so many, since each may be large by itself.
+_CONTENTS_A_PAGE, _RECORDS_A_PAGE = 10, 500
 
 
 def fetch(client: GraphClient, cursor: Json) -> Iterator[Page]:
@@ -57,11 +58,11 @@ def _of(kind: str) -> Fetch:
                 # The link has expired: the window begins anew.
                 link, after = "", ""
                 continue
-            for some in _parts(contents, after):
-                place = {"link": link, "after": some[-1].text("contentId")}
+            for records, last in _parts(client, contents, after):
+                place = {"link": link, "after": last}
                 place |= {"start": start.isoformat(), "end": end.isoformat()}
                 place |= {"until": until.isoformat()} if until else {}
-                yield Page(_records(client, some), place, is_last=False)
+                yield Page(records, place, is_last=False)
             link, after = following, ""
             if not link and end < now:
                 until, start, end = end, end, min(end + _WINDOW, now)
@@ -87,16 +88,20 @@ def _contents(
     return [Fields(one) for one in found if isinstance(one, dict)], following
 
 
-def _parts(contents: list[Fields], after: str) -> Iterator[list[Fields]]:
-    """Some contents at a time, of those behind the one that was read last."""
+def _parts(
+    client: GraphClient, contents: list[Fields], after: str
+) -> Iterator[tuple[tuple[SourceRecord, ...], str]]:
+    """What some contents at a time hold, behind the one that was read last; and the last's id."""
     ids = [one.text("contentId") for one in contents]
     left = contents[ids.index(after) + 1 :] if after in ids else contents
-    for start in range(0, len(left), _CONTENTS_A_PAGE):
-        yield left[start : start + _CONTENTS_A_PAGE]
-
-
-def _records(client: GraphClient, contents: list[Fields]) -> tuple[SourceRecord, ...]:
-    return tuple(record for one in contents for record in _entries(client, one))
+    records: list[SourceRecord] = []
+    since = 0
+    for number, content in enumerate(left, start=1):
+        records += _entries(client, content)
+        is_full = len(records) >= _RECORDS_A_PAGE or number - since >= _CONTENTS_A_PAGE
+        if is_full or number == len(left):
+            yield tuple(records), content.text("contentId")
+            records, since = [], number
 
 
 def _entries(client: GraphClient, content: Fields) -> list[SourceRecord]:

@@ -69,6 +69,17 @@ def test_a_reader_that_stops_after_every_page_misses_no_content(
     assert turns > 8
 
 
+def test_a_page_ends_where_it_has_enough_records(vendor, client, monkeypatch) -> None:
+    monkeypatch.setattr(activity_feed, "_RECORDS_A_PAGE", 3)
+    for number in range(20):
+        vendor.put("unifiedAudit", entry(number, now() - dt.timedelta(minutes=20 + number // 2)))
+    pages = list(MANIFEST.feed("unified_audit").fetch(client, {}))
+    # Contents of two: the second takes the page over its measure.
+    assert max(len(page.records) for page in pages) == 4
+    found = {record.body["Id"] for page in pages for record in page.records}
+    assert {f"entry-{number}" for number in range(20)} <= found
+
+
 def _lost(monkeypatch, client) -> None:
     """Let the contents that are listed be there no more."""
     get = client.activity.get

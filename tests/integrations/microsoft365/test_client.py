@@ -8,6 +8,7 @@ import pytest
 
 from integrations.connectors.microsoft365.client import address, canary, connect
 from integrations.errors import (
+    AnswerTooLarge,
     ConnectionMisconfigured,
     NotFound,
     PermissionMissing,
@@ -109,7 +110,7 @@ def test_an_answer_that_trickles_is_cut_off(vendor) -> None:
 
 def test_an_answer_without_end_is_cut_off(vendor) -> None:
     small = vendor.connect(replace(QUICK, largest_body=2000, repeats=0))
-    with pytest.raises(Unavailable, match="MB in one answer"):
+    with pytest.raises(AnswerTooLarge, match="MB in one answer"):
         small.all("/users", "User.Read.All")
     small.close()
 
