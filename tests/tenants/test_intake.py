@@ -609,24 +609,25 @@ def test_two_deliveries_of_the_same_records_at_once_store_each_once(
         assert RawRecord.objects.count() == 121
 
 
-def test_however_much_a_page_brings_memory_is_bounded(in_tenant) -> None:
-    """A page of 400 records of 150 kB is 60 MB; what intake holds at once is a fraction."""
-    filling = "x" * 150_000
+def test_however_much_a_page_brings_memory_is_bounded(in_tenant, monkeypatch) -> None:
+    """What intake holds at once is a few times a batch, whatever the page's size."""
+    monkeypatch.setattr(intake, "_BATCH_BYTES", 200_000)
 
-    def records():
-        for number in range(400):
-            yield SourceRecord({"id": str(number), "filling": filling + str(number)})
-
-    def normalise(record: SourceRecord) -> DirectoryItem:
-        return DirectoryItem(kind="group", external_id=str(record.body["id"]), name="g")
-
-    tracemalloc.start()
-    try:
-        outcome = intake.take(
-            connector="webhook", feed="json", records=records(), normalise=normalise
+    def most_for(records: int) -> int:
+        told = (
+            SourceRecord({"id": f"{records}-{number}", "filling": "x" * 10_000})
+            for number in range(records)
         )
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert outcome.records == 400
-    assert most < 40 * 2**20
+        tracemalloc.start()
+        try:
+            intake.take(connector="webhook", feed="json", records=told, normalise=_group)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    small, large = most_for(40), most_for(200)
+    assert large < 2 * small
+
+
+def _group(record: SourceRecord) -> DirectoryItem:
+    return DirectoryItem(kind="group", external_id=str(record.body["id"]), name="g")
