@@ -1,6 +1,7 @@
 """Testing a new connection live, permission by permission."""
 
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,8 +9,11 @@ from integrations import checking, connections, health, problems
 from integrations.contract import Feed, Manifest
 from integrations.errors import PermissionMissing
 from integrations.models import Connection
+from msp.onboarding.csv_file import Row
+from msp.onboarding.errors import FieldProblem
 from tenants import scope
 from tenants.errors import HoldfastError
+from tenants.models import Tenant
 
 Outcome = Literal["granted", "missing", "not told", "failed"]
 
@@ -43,6 +47,33 @@ def try_permissions(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> tuple[str
         tried.get(one, Tested(one, "not told", "It shows when it is first used."))
         for one in problems.needed(manifest)
     ]
+
+
+def try_rows(rows: Sequence[Row]) -> None:
+    """Test what each row of a file connected, and note in the row what came of it.
+
+    A row whose vendors don't answer, or lack a permission, has a problem then; no row waits for
+    another's. Outside any transaction.
+    """
+    for row in rows:
+        tenant = Tenant.objects.filter(slug=row.slug).first()
+        if tenant is None or not row.is_ok:
+            continue
+        with scope.tenant(tenant.id):
+            connected = list(Connection.objects.order_by("connector"))
+        row.problems = [problem for one in connected for problem in _problems(one, row)]
+
+
+def _problems(connection: Connection, row: Row) -> Iterator[FieldProblem]:
+    try:
+        seen, tried = try_permissions(connection.tenant_id, connection.id)
+    except HoldfastError as error:
+        yield FieldProblem(connection.connector, str(error))
+        return
+    row.did.append(f"{connection.connector} tested: {seen}")
+    for one in tried:
+        if one.outcome in ("missing", "failed"):
+            yield FieldProblem(connection.connector, f"{one.permission}: {one.words}")
 
 
 def _as_told(manifest: Manifest, connection: Connection, permission: str) -> Tested:

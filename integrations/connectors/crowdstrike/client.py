@@ -2,6 +2,10 @@
 
 Every answer is an envelope of `meta`, `resources` and `errors`, and `errors` may be filled in an
 answer of 200: what it says then counts as the answer's status.
+
+CrowdStrike's own crowdstrike-falconpy (1.6.6) is well kept, but asks through `requests`: past our
+check of addresses and our limits on an answer's size and time, and it gives errors as dictionaries.
+What is left of it is the addresses and parameters, which stand here.
 Source: https://www.falconpy.io.
 """
 

@@ -4,7 +4,9 @@ Sources: https://learn.microsoft.com/graph/api/subscription-post-subscriptions,
 /graph/change-notifications-delivery-webhooks, /graph/change-notifications-lifecycle-events. Of what
 the feeds bring Graph tells only about users and groups (and of alerts in their old form, which is
 not read). It tells of groups only to who has Group.Read.All, which also opens the groups' mail and
-files: that is too much for a list that may be an hour old.
+files: that is too much for a list that may be an hour old. Of messages and of what stands in a
+mailbox it tells too, one mailbox at a time and with the right to read all mail, for which no feed
+asks; directory roles, sign-ins, audit records and risks are no resources that it tells of.
 """
 
 import datetime as dt

@@ -32,6 +32,9 @@ class Command(BaseCommand):
         self._client_arguments(commands)
         file = commands.add_parser("file", help="many clients from a CSV file, which is not kept")
         file.add_argument("file", help="a path, or - for standard input")
+        file.add_argument(
+            "--test", action="store_true", help="then ask each row's vendors, as `test` does"
+        )
         commands.add_parser("template", help="print an empty CSV file")
         commands.add_parser("relationships", help="list the GDAP relationships")
         commands.add_parser("renew", help="give every client the MSP's new credentials")
@@ -70,9 +73,10 @@ class Command(BaseCommand):
         for name, meaning in (
             ("test", "ask the vendors now, permission by permission"),
             ("status", "how far it is"),
-            ("start", "start in shadow"),
         ):
             commands.add_parser(name, help=meaning).add_argument("slug", metavar="SLUG")
+        start = commands.add_parser("start", help="start in shadow")
+        start.add_argument("slugs", metavar="SLUG", nargs="+")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what was asked; an expected error is one clear message and exit code 2."""
@@ -144,11 +148,20 @@ class Command(BaseCommand):
         self._say(options, f"Rules of {tenant.name}: {row.get_rules_display()}.", row)
 
     def _start(self, options: dict[str, Any], actor: str) -> None:
-        tenant = tenant_by_slug(options["slug"])
-        with scope.tenant(tenant.id):
-            row = actions.current(tenant, actor)
-            actions.finish(row, actor=actor)
-        self._say(options, f"{tenant.name} has started in {tenant.playbook_mode}.", row)
+        """Start each client that is ready; one that isn't keeps no other from it."""
+        tenants = [tenant_by_slug(slug) for slug in options["slugs"]]
+        refused = []
+        for tenant in tenants:
+            try:
+                with scope.tenant(tenant.id):
+                    row = actions.current(tenant, actor)
+                    actions.finish(row, actor=actor)
+            except HoldfastError as error:
+                refused.append(f"{tenant.slug}: {error}" if len(tenants) > 1 else str(error))
+            else:
+                self._say(options, f"{tenant.name} has started in {tenant.playbook_mode}.", row)
+        if refused:
+            raise CommandError("\n".join(refused), returncode=2)
 
     def _test(self, options: dict[str, Any], actor: str) -> None:
         tenant = tenant_by_slug(options["slug"])
@@ -199,6 +212,8 @@ class Command(BaseCommand):
 
     def _file(self, options: dict[str, Any], actor: str) -> None:
         rows = csv_file.take(_bytes(options["file"]), actor=actor)
+        if options["test"]:
+            testing.try_rows(rows)
         if options["json"]:
             told = [row.as_json() for row in rows]
             self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))

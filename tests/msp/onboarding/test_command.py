@@ -140,3 +140,26 @@ def test_consent_and_renewal(entra, begun) -> None:
     with scope.tenant(row.tenant_id):
         assert Connection.objects.get().connector == "microsoft365"
     assert _onboard("renew")[0] == "0 connections renewed.\n"
+
+
+def test_each_row_of_a_file_is_tested_where_that_is_asked_and_ready_clients_start_together(
+    microsoft, tmp_path
+) -> None:
+    told = dict(microsoft.own_app)
+    names = ["slug", "name", *(f"microsoft365.{name}" for name in told), "rules"]
+    good = ["fab", "Fabrikam", *told.values(), "msp"]
+    wrong = ["con", "Contoso", *(told | {"client_secret": "wrong"}).values(), "msp"]
+    wrong[names.index("microsoft365.tenant_id")] = "66666666-7777-8888-9999-000000000000"
+    path = tmp_path / "clients.csv"
+    path.write_text("\n".join(",".join(row) for row in (names, good, wrong)))
+    out, code = _onboard("file", str(path), "--test", "--json")
+    fine, broken = json.loads(out)
+    assert fine["ok"], fine
+    assert "microsoft365 tested: Connected to" in fine["did"][-1]
+    assert not broken["ok"]
+    assert broken["problems"][0]["column"] == "microsoft365"
+    assert code == 1
+    drain({"check"})
+    with pytest.raises(CommandError, match="con: test: Microsoft 365 has not been seen to work"):
+        _onboard("start", "fab", "con")
+    assert Tenant.objects.get(slug="fab").playbook_mode == "shadow"
