@@ -276,17 +276,22 @@ class Organisation:
     """Which settings say whose organisation is read: two clients never have it in common.
 
     It is the same where all of `at` are equal and, of `part`, something is: `split` takes that
-    apart where it names several. Without an optional `part` everything is read that is there.
+    apart where it names several. Without an optional `part` everything is read that is there, or
+    that the wider part `within` names; whether a part lies in a wider one only the vendor tells.
     `port` is the usual one of addresses, which may be left out. Empty for a connector that reads
     nothing by itself, and is only sent something. `told(client)` asks the vendor for its own id of
     the organisation, "" where it can't tell now: one organisation may be entered in several ways.
+    What lies in another one is told as ``outer/inner``. Where `is_passing`, the vendor has no id of
+    its own for it, and something that lies in it is told instead, which may be another one later.
     """
 
     at: tuple[str, ...] = ()
     part: str = ""
+    within: str = ""
     split: Callable[[str], Iterable[str]] | None = None
     port: int = 443
     told: Callable[[Any], str] | None = None
+    is_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection as database
+from django.db import models
 
 from integrations import registry
 from integrations.contract import Manifest
@@ -58,6 +59,8 @@ def claim(manifest: Manifest, settings: Mapping[str, str]) -> Claim:
     split = told.split or (lambda text: [text])
     named = settings.get(told.part, "").strip() if told.part else ""
     parts = frozenset(_folded(one, told.port) for one in split(named)) if named else frozenset()
+    if not parts and told.within and settings.get(told.within, "").strip():
+        parts = frozenset({f"{told.within} {_folded(settings[told.within], told.port)}"})
     return Claim(place or ((told.part,) if told.part else ()), parts)
 
 
@@ -101,7 +104,7 @@ def recognise(row: Connection, told: str) -> None:
     if not told or told == row.organisation:
         return
     manifest = registry.connector(row.connector)
-    if row.organisation:
+    if row.organisation and not manifest.organisation.is_passing:
         raise OrganisationChanged(
             f"{manifest.vendor} says that this is another organisation ({told}) than the one that "
             f"was read before ({row.organisation}). Nothing is read or done until the settings are "
@@ -109,8 +112,8 @@ def recognise(row: Connection, told: str) -> None:
         )
     _one_at_a_time(manifest)
     with scope.reading(scope.ALL):
-        others = Connection.in_scope().filter(connector=row.connector, organisation=told)
-        is_taken = others.exclude(tenant_id=row.tenant_id).exists()
+        others = Connection.in_scope().filter(connector=row.connector)
+        is_taken = others.exclude(tenant_id=row.tenant_id).filter(_lies_with(told)).exists()
     if is_taken:
         raise OrganisationTaken(
             f"{manifest.vendor} says that this is an organisation ({told}) which another client is "
@@ -134,6 +137,14 @@ def refuse_another(manifest: Manifest) -> OrganisationChanged:
         "that it replaces the organisation. Everything is then read anew, and what was read of the "
         "other one is marked as deleted."
     )
+
+
+def _lies_with(told: str) -> models.Q:
+    """What is the same organisation, lies in it, or is what it lies in."""
+    parts = told.split("/")
+    same_or_wider = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    narrower = models.Q(organisation__startswith=f"{told}/")
+    return narrower | models.Q(organisation__in=same_or_wider)
 
 
 def _one_at_a_time(manifest: Manifest) -> None:
@@ -163,7 +174,7 @@ def _why_not(manifest: Manifest, wanted: Claim, other: Claim) -> str:
 
 def _names(manifest: Manifest) -> list[str]:
     told = manifest.organisation
-    return [*told.at, *([told.part] if told.part else [])]
+    return [*told.at, *(name for name in (told.part, told.within) if name)]
 
 
 def _folded(value: str, port: int) -> str:

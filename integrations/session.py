@@ -50,7 +50,8 @@ class ApiToken:
 class ClientCredentials:
     """OAuth 2.0 client credentials (RFC 6749 section 4.4), kept in memory only.
 
-    `token_url` is the vendor's token endpoint. Safe to use from several threads.
+    `token_url` is the vendor's token endpoint, `also` what it is told besides. Safe to use from
+    several threads.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class ClientCredentials:
         client_secret: str,
         transport: Transport,
         scope: str = "",
+        also: Mapping[str, str] | None = None,
     ) -> None:
         self._token_url = token_url
-        self._form = {"grant_type": "client_credentials", "client_id": client_id}
+        self._form = {"grant_type": "client_credentials", "client_id": client_id, **(also or {})}
         if scope:
             self._form["scope"] = scope
         self._secret = client_secret

@@ -13,6 +13,7 @@ from integrations import checking, connections, organisations, polling, registry
 from integrations.contract import Page
 from integrations.errors import OrganisationChanged, OrganisationTaken, PermissionMissing
 from integrations.models import Connection, FeedState
+from integrations.simulators.sentinelone.seeds import ACCOUNT
 from tenants import intake, scope, work
 from tenants.models import Account, Device, LedgerEntry, Tenant, Work
 from tenants.records import DirectoryItem, SourceRecord
@@ -120,12 +121,15 @@ def test_two_clients_never_have_one_organisation(connector, tenant, other_tenant
     assert organisations.is_another(registry.connector(connector), row.settings, another)
 
 
-@pytest.mark.parametrize(("connector", "part"), [("wazuh", "group"), ("sentinelone", "site_id")])
+@pytest.mark.parametrize(
+    ("connector", "part"),
+    [("wazuh", "group"), ("sentinelone", "site_id"), ("crowdstrike", "member_cid")],
+)
 @pytest.mark.parametrize("whole_first", [True, False])
 def test_nobody_reads_a_whole_console_beside_another_client(
     connector, part, whole_first, tenant, other_tenant
 ) -> None:
-    narrow = ORGANISATIONS[connector][0]
+    narrow = {part: "0123456789abcdef" * 2, **ORGANISATIONS[connector][0]}
     whole = {name: value for name, value in narrow.items() if name != part}
     first, second = (whole, narrow) if whole_first else (narrow, whole)
     with scope.tenant(tenant.id):
@@ -307,8 +311,11 @@ def test_a_vendor_that_may_not_tell_stops_nothing(tenant, vendors_word, monkeypa
 
 @pytest.mark.parametrize(
     "connector",
-    ["microsoft365", "intune", "defender_endpoint", "google_workspace", "crowdstrike"],
-)
+    [
+        "microsoft365", "intune", "defender_endpoint", "google_workspace", "crowdstrike",
+        "sentinelone", "ninjaone", "tactical_rmm",
+    ],
+)  # fmt: skip
 def test_vendors_tell_whose_it_is(connector, tmp_path) -> None:
     manifest = registry.connector(connector)
     subject = importlib.import_module(f"tests.integrations.{connector}.subject").SUBJECT
@@ -316,5 +323,69 @@ def test_vendors_tell_whose_it_is(connector, tmp_path) -> None:
         client = vendor.connect()
         told = organisations.ask(manifest, client)
         client.close()
-        known = {vendor.settings.get("tenant_id", ""), vendor.tenant["id"]} - {""}
+        known = {vendor.settings.get("tenant_id", ""), vendor.tenant["id"], _own(vendor)} - {""}
     assert told in {one.casefold() for one in known}
+
+
+def _own(vendor: Any) -> str:
+    """What a vendor tells that has no id of the organisation itself."""
+    if vendor.manifest.id == "sentinelone":
+        return f"{ACCOUNT}/{vendor.settings['site_id']}"
+    if vendor.manifest.id == "ninjaone":
+        first = min(vendor.records("devices").values(), key=lambda device: device["id"])
+        return f"{vendor.settings['organization_id']}-{first['uid']}"
+    if vendor.manifest.id == "tactical_rmm":
+        return f"{vendor.settings['client_id']}-{min(vendor.records('agents'))}"
+    return ""
+
+
+def tell(tenant: Tenant, connector: str, settings: Settings, told: str) -> None:
+    """Connect a client, and let the vendor tell whose it is."""
+    with scope.tenant(tenant.id):
+        row = connect(connector, settings)
+        organisations.recognise(Connection.objects.select_for_update().get(id=row.id), told)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_refused"),
+    [("1/7", "1/7", True), ("1/7", "1", True), ("1", "1/7", True), ("1/7", "1/8", False),
+     ("1", "2/7", False), ("1", "11/7", False)],
+)  # fmt: skip
+def test_a_site_lies_in_its_account_under_whatever_address(
+    first, second, is_refused, tenant, other_tenant
+) -> None:
+    tell(tenant, "sentinelone", {"endpoint": "https://a.sentinelone.net"}, first)
+    elsewhere = {"endpoint": "https://console.msp.example"}
+    if is_refused:
+        with pytest.raises(OrganisationTaken):
+            tell(other_tenant, "sentinelone", elsewhere, second)
+    else:
+        tell(other_tenant, "sentinelone", elsewhere, second)
+
+
+def test_an_account_and_a_site_of_another_one_stand_side_by_side(tenant, other_tenant) -> None:
+    console = {"endpoint": "https://a.sentinelone.net"}
+    with scope.tenant(tenant.id):
+        connect("sentinelone", {**console, "account_id": "1"})
+    with scope.tenant(other_tenant.id):
+        with pytest.raises(OrganisationTaken):
+            connect("sentinelone", {**console, "account_id": "1"})
+        with pytest.raises(OrganisationTaken, match="Enter site_id"):
+            connect("sentinelone", console)
+        connect("sentinelone", {**console, "site_id": "7"})
+
+
+@pytest.mark.parametrize("connector", ["ninjaone", "tactical_rmm"])
+def test_what_is_told_in_passing_may_change_but_is_never_two_clients(
+    connector, tenant, other_tenant
+) -> None:
+    own = ORGANISATIONS[connector][0]
+    tell(tenant, connector, own, "3-first")
+    with scope.tenant(tenant.id):
+        row = Connection.objects.select_for_update().get()
+        organisations.recognise(row, "3-second")
+        assert Connection.objects.get().organisation == "3-second"
+    elsewhere = {**own, "endpoint": "https://rmm.msp.example"}
+    with pytest.raises(OrganisationTaken):
+        tell(other_tenant, connector, elsewhere, "3-second")
+    tell(other_tenant, connector, elsewhere, "3-first")

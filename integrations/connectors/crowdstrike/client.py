@@ -10,7 +10,8 @@ Source: https://www.falconpy.io.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,10 @@ _FIRST_HOSTS = 20
 _MOVED = frozenset({301, 302, 307, 308})
 # A stream tells that there is nothing more now only by saying nothing.
 _QUIET_SECONDS = 2.0
+# Instead of a member's CID: every customer that the API client sees is this one client's.
+ALL_MEMBERS = "all"
+# A CID may be written with its checksum behind it.
+_CID = re.compile(r"([0-9a-f]{32})(?:-[0-9a-f]{2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,11 @@ class Stream:
 class FalconClient:
     """One customer (CID) of Falcon, ready to be asked. Methods raise `integrations.errors`."""
 
-    def __init__(self, session: Session, app_id: str) -> None:
+    def __init__(self, session: Session, app_id: str, member: str = "") -> None:
         self.session = session
+        self.member = member
         self._app_id = app_id
+        self._cid = "" if member == ALL_MEMBERS else member
 
     def __repr__(self) -> str:
         return f"<FalconClient {self.session.base_url}>"
@@ -91,6 +98,22 @@ class FalconClient:
         """Change something."""
         url = self.session.url(path, query)
         return self._send(Call(method, url, json=body, permission=permission))
+
+    def check_customer(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Refuse what is of another customer: a parent of Flight Control sees its members too.
+
+        ConnectionMisconfigured says what to enter.
+        """
+        if self.member == ALL_MEMBERS:
+            return
+        for one in found:
+            cid = str(one.get("cid") or "").casefold()
+            self._cid = self._cid or cid
+            if cid and cid != self._cid:
+                raise ConnectionMisconfigured(
+                    f"This API client sees several customers ({self._cid} and {cid}), as the "
+                    "parent in Flight Control does: enter the client's own CID as member_cid."
+                )
 
     def streams(self, permission: str) -> list[Stream]:
         """Open the event stream: its partitions, each with a token for some minutes."""
@@ -207,6 +230,7 @@ def connect(
     app_id = settings.get("app_id") or "holdfast"
     if not app_id.isalnum() or not app_id.isascii() or len(app_id) > 32:
         raise ConnectionMisconfigured("app_id takes at most 32 letters and digits.")
+    member = _member(settings.get("member_cid", ""))
     endpoint = (settings.get("endpoint") or ENDPOINT).rstrip("/")
     if endpoint != ENDPOINT:
         check_endpoint(endpoint, allow_private=private)
@@ -216,8 +240,26 @@ def connect(
         client_id=given["client_id"],
         client_secret=given["client_secret"],
         transport=transport,
+        also={"member_cid": member} if member not in ("", ALL_MEMBERS) else None,
     )
-    return FalconClient(Session(endpoint, transport, credentials), app_id)
+    return FalconClient(Session(endpoint, transport, credentials), app_id, member)
+
+
+def _member(told: str) -> str:
+    member = told.strip().casefold()
+    found = _CID.fullmatch(member)
+    if member and member != ALL_MEMBERS and not found:
+        raise ConnectionMisconfigured(
+            "member_cid is the client's CID, 32 digits and letters from a to f: copy it from Host "
+            "setup and management, Deploy, Sensor downloads in the client's Falcon."
+        )
+    return found[1] if found else member
+
+
+def member_of(told: str) -> list[str]:
+    """Return the member that a setting names; none where it names all."""
+    member = told.strip().casefold()
+    return [] if member == ALL_MEMBERS else [member.partition("-")[0]]
 
 
 def canary(client: FalconClient) -> str:
@@ -229,13 +271,17 @@ def canary(client: FalconClient) -> str:
 def customer(client: FalconClient) -> str:
     """Return the customer's id (CID), as its first hosts tell it.
 
-    "" without any host, and where they are several customers', as in a parent of Flight Control.
+    "" without any host, and where all the members of a parent are one client's.
+    ConnectionMisconfigured where they are several customers' and nobody said that they are.
     """
-    found = client.get(
-        "/devices/queries/devices-scroll/v1", "Hosts: Read",
-        limit=_FIRST_HOSTS, sort="first_seen.asc",
-    )  # fmt: skip
-    ids = [str(one) for one in found.items]
-    hosts = client.entities("/devices/entities/devices/v2", "Hosts: Read", ids)
+    ids: list[str] = []
+    for order in ("asc", "desc"):
+        found = client.get(
+            "/devices/queries/devices-scroll/v1", "Hosts: Read",
+            limit=_FIRST_HOSTS, sort=f"first_seen.{order}",
+        )  # fmt: skip
+        ids += [str(one) for one in found.items]
+    hosts = client.entities("/devices/entities/devices/v2", "Hosts: Read", list(dict.fromkeys(ids)))
+    client.check_customer(hosts)
     told = {str(host.get("cid") or "") for host in hosts}
-    return told.pop() if len(told) == 1 else ""
+    return told.pop() if len(told) == 1 and client.member != ALL_MEMBERS else ""

@@ -29,6 +29,7 @@ def _hosts(client: FalconClient, since: dt.datetime | None, token: str) -> Slice
     )  # fmt: skip
     path = "/devices/entities/devices/v2"
     hosts = client.entities(path, HOSTS, [str(one) for one in found.items])
+    client.check_customer(hosts)
     reached, following = (
         int(read or 0) + len(found.items),
         str(found.pagination.get("offset") or ""),
@@ -50,6 +51,7 @@ def _alerts(client: FalconClient, since: dt.datetime | None, token: str) -> Slic
     path = "/alerts/entities/alerts/v2"
     ids = [str(one) for one in found.items]
     alerts = client.entities(path, ALERTS, ids, name="composite_ids")
+    client.check_customer(alerts)
     reached = offset + len(ids)
     if not ids or reached >= found.total:
         return Slice(_records(path, alerts), "")
@@ -70,6 +72,7 @@ def _vulnerabilities(client: FalconClient, since: dt.datetime | None, token: str
         facet=["cve", "host_info", "remediation"],
         filter=_changed("updated_timestamp", since) or "status:['open','reopen']",
     )  # fmt: skip
+    client.check_customer(one for one in found.items if isinstance(one, dict))
     return Slice(_records(path, found.items), str(found.pagination.get("after") or ""))
 
 
@@ -89,12 +92,19 @@ def event_stream(client: Any, cursor: Json) -> Iterator[Page]:
         if len(events) < _EVENTS:
             waiting.pop(0)
         place = {"next": waiting[0].partition} if waiting else {}
+        client.check_customer(_customers(events))
         records = tuple(SourceRecord(_object(event)) for event in events)
         yield Page(records, {"offsets": offsets, **place}, is_last=not waiting)
 
 
 def _object(event: Any) -> dict[str, Any]:
     return event if isinstance(event, dict) else {"_value": event}
+
+
+def _customers(events: list[Any]) -> Iterator[dict[str, str]]:
+    for event in events:
+        told = Fields(event).nested("metadata") if isinstance(event, dict) else Fields({})
+        yield {"cid": told.text("customerIDString")}
 
 
 def _offset(event: Any) -> int | None:

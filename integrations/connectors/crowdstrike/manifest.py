@@ -5,7 +5,7 @@ Permissions are the scopes of an API client, as Falcon's console names them.
 
 from integrations.connectors.crowdstrike import feeds
 from integrations.connectors.crowdstrike.actions import ACTIONS
-from integrations.connectors.crowdstrike.client import canary, connect, customer
+from integrations.connectors.crowdstrike.client import canary, connect, customer, member_of
 from integrations.connectors.crowdstrike.gatherers import GATHERERS
 from integrations.connectors.crowdstrike.normalise.dispatch import normaliser
 from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
@@ -68,6 +68,9 @@ MANIFEST = Manifest(
     documentation="https://www.falconpy.io",
     settings={
         "client_id": "Client ID of the API client, for this client's customer ID (CID).",
+        "member_cid": "Optional: the client's CID, where the API client is that of a parent in "
+        "Flight Control; only what is the client's own is then read and acted upon. Or “all”, "
+        "where every customer of the parent is this one client.",
         "endpoint": "Optional: the API's address of the client's cloud. Default US-1, "
         "https://api.crowdstrike.com; US-2 https://api.us-2.crowdstrike.com, "
         "EU-1 https://api.eu-1.crowdstrike.com.",
@@ -89,6 +92,11 @@ MANIFEST = Manifest(
             "Give it the scopes of the feeds and actions that you want, and no others.", _CLIENTS
         ),
         SetUpStep(
+            "With Flight Control, one API client of the parent serves all clients: enter each "
+            "client's own CID as member_cid.",
+            "https://github.com/CrowdStrike/psfalcon/wiki/Authentication",
+        ),
+        SetUpStep(
             "If the base URL is not https://api.crowdstrike.com, enter it as the endpoint.",
             "https://www.falconpy.io/Usage/Environment-Configuration.html",
         ),
@@ -98,6 +106,8 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("client_id",), told=customer),
+    organisation=Organisation(
+        at=("client_id",), part="member_cid", split=member_of, told=customer
+    ),
     explode=Exploder(lists=("resources",), beside=("meta", "errors")),
 )  # fmt: skip

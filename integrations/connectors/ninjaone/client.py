@@ -263,6 +263,17 @@ def connect(
     return NinjaoneClient(sessions, credentials, given["organization_id"], scripts)
 
 
+def organisation(client: NinjaoneClient) -> str:
+    """Return which organisation it is, under whatever address NinjaOne is reached.
+
+    Its number counts within one account of NinjaOne only; the first device's id is unique. ""
+    where there is no device.
+    """
+    found = client.rows("/v2/devices-detailed", df=f"org={client.organization_id}", pageSize=1)
+    own = Fields(found[0]).text("uid") if found else ""
+    return f"{client.organization_id}-{own}" if own else ""
+
+
 def canary(client: NinjaoneClient) -> str:
     """Read the organisation through the whole path; say in a sentence what was seen."""
     found = Fields(client.get(f"/v2/organization/{client.organization_id}"))

@@ -6,6 +6,7 @@ from integrations.connectors.ninjaone.client import (
     MONITORING,
     canary,
     connect,
+    organisation,
     standing,
 )
 from integrations.connectors.ninjaone.normalise.dispatch import normaliser
@@ -90,6 +91,8 @@ MANIFEST = Manifest(
     connect=connect,
     canary=canary,
     standing=standing,
-    organisation=Organisation(at=("endpoint",), part="organization_id"),
+    organisation=Organisation(
+        at=("endpoint",), part="organization_id", told=organisation, is_passing=True
+    ),
     explode=Exploder(lists=("results",), beside=("cursor",)),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""SentinelOne's management API 2.1, for one client: a console, or one site of it.
+"""SentinelOne's management API 2.1, for one client: a console, or one account or site of it.
 
 Answers are ``{"data": …, "pagination": {"nextCursor", "totalItems"}}``. Lists go on by cursor.
 Source: the console's own help, https://<console>/api-doc/overview.
@@ -29,11 +29,15 @@ class Listing:
 
 
 class SentinelOneClient:
-    """One console, or one site of it, ready to be asked. Methods raise `integrations.errors`."""
+    """One console, or what `scope` names of it, ready to be asked.
 
-    def __init__(self, session: Session, site_id: str) -> None:
+    `scope` is empty, or has the id of an account or site by the name of its filter. Methods raise
+    `integrations.errors`.
+    """
+
+    def __init__(self, session: Session, scope: Mapping[str, str]) -> None:
         self.session = session
-        self._site_id = site_id
+        self.scope = scope
 
     def __repr__(self) -> str:
         return f"<SentinelOneClient {self.session.base_url}>"
@@ -44,7 +48,7 @@ class SentinelOneClient:
 
     def page(self, path: str, permission: str, **query: Any) -> Listing:
         """Read one page of a list. Query values of None are left out."""
-        body = self.session.get(f"{API}{path}", permission, siteIds=self._site_id or None, **query)
+        body = self.session.get(f"{API}{path}", permission, **self.scope, **query)
         data = body.get("data") if isinstance(body, Mapping) else None
         if not isinstance(data, list):
             raise Unavailable(f"GET {path}: the answer is no list; it is tried again.")
@@ -53,7 +57,7 @@ class SentinelOneClient:
         return Listing(items, told.text("nextCursor"), told.number("totalItems") or len(items))
 
     def one(self, path: str, permission: str, own_id: str, what: str) -> Fields:
-        """Read what has this id; NotFound where there is none in this client's site."""
+        """Read what has this id; NotFound where there is none in this client's account or site."""
         found = [i for i in self.page(path, permission, ids=own_id).items if _id(i) == own_id]
         if not found:
             raise NotFound(f"SentinelOne has no {what} {own_id}.")
@@ -62,9 +66,9 @@ class SentinelOneClient:
     def act(self, path: str, permission: str, own_id: str) -> int:
         """Have something done to what has this id; return to how many it was.
 
-        The filter names the site too, so that nothing of another client is ever touched.
+        The filter names the account or site too, so that nothing of another client is ever touched.
         """
-        scope = {"siteIds": [self._site_id]} if self._site_id else {}
+        scope = {name: [own] for name, own in self.scope.items()}
         body = {"filter": {"ids": [own_id], **scope}, "data": {}}
         answer = self.session.write("POST", f"{API}{path}", permission, body)
         told = Fields(answer).nested("data") if isinstance(answer, Mapping) else Fields({})
@@ -93,14 +97,35 @@ def connect(
         raise ConnectionMisconfigured(
             f"The SentinelOne connection lacks {', '.join(missing)}: enter it."
         )
-    site_id = given.get("site_id", "").strip()
-    if site_id and not site_id.isdecimal():
-        raise ConnectionMisconfigured("site_id is a number: copy it from the site's address.")
+    scope = {
+        query: given[name].strip()
+        for name, query in (("account_id", "accountIds"), ("site_id", "siteIds"))
+        if given.get(name, "").strip()
+    }
+    for own in scope.values():
+        if not own.isdecimal():
+            raise ConnectionMisconfigured(
+                "account_id and site_id are numbers: copy them from the page's address."
+            )
     endpoint = given["endpoint"].strip().rstrip("/").removesuffix(API)
     check_endpoint(endpoint, allow_private=private)
     transport = Transport(allow_private=private, limits=limits)
     token = ApiToken(given["api_token"], scheme="ApiToken")
-    return SentinelOneClient(Session(endpoint, transport, token), site_id)
+    return SentinelOneClient(Session(endpoint, transport, token), scope)
+
+
+def place(client: SentinelOneClient) -> str:
+    """Return whose it is: the account's id, with the site's where only one is read.
+
+    "" without any endpoint, and where the console shows several accounts and none was chosen.
+    """
+    every = client.page("/agents", VIEW_ENDPOINTS, limit=1)
+    account = Fields(every.items[0]).text("accountId") if every.items else ""
+    if not account or client.scope:
+        site = client.scope.get("siteIds", "")
+        return f"{account}/{site}" if account and site else account
+    own = client.page("/agents", VIEW_ENDPOINTS, limit=1, accountIds=account)
+    return account if own.total == every.total else ""
 
 
 def canary(client: SentinelOneClient) -> str:

@@ -9,6 +9,7 @@ from integrations.connectors.sentinelone.client import (
     VIEW_THREATS,
     canary,
     connect,
+    place,
 )
 from integrations.connectors.sentinelone.gatherers import GATHERERS
 from integrations.connectors.sentinelone.normalise.dispatch import normaliser
@@ -61,6 +62,8 @@ MANIFEST = Manifest(
         "endpoint": "The console's address, such as https://usea1-example.sentinelone.net.",
         "site_id": "Optional: ID of the client's site, where the console holds several clients. "
         "Only what belongs to this site is read and acted upon.",
+        "account_id": "Optional: ID of the client's account, where it has an account of its own "
+        "with several sites. Only what belongs to this account is read and acted upon.",
     },
     secrets={"api_token": "API token of a service user; it is shown once, and it expires."},
     permissions=PERMISSIONS,
@@ -78,7 +81,7 @@ MANIFEST = Manifest(
         ),
         SetUpStep(
             "If the console holds several clients, note the client's site ID from the address of "
-            "the site's page.",
+            "the site's page; where the client has a whole account, note the account's ID instead.",
         ),
     ),
     feeds=FEEDS,
@@ -86,6 +89,8 @@ MANIFEST = Manifest(
     gatherers=GATHERERS,
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("endpoint",), part="site_id"),
+    organisation=Organisation(
+        at=("endpoint",), part="site_id", within="account_id", told=place
+    ),
     explode=Exploder(lists=("data",), beside=("pagination", "errors")),
 )  # fmt: skip

@@ -221,6 +221,15 @@ def connect(
     return TacticalRmmClient(Session(endpoint, transport, token), int(given["client_id"]), scripts)
 
 
+def organisation(client: TacticalRmmClient) -> str:
+    """Return which client it is, under whatever address the server is reached.
+
+    Its number counts on one server only; an agent's id is unique. "" where there is no agent.
+    """
+    own = next(iter(client.agent_ids()), "")
+    return f"{client.client_id}-{own}" if own else ""
+
+
 def canary(client: TacticalRmmClient) -> str:
     """Read the client through the whole path; say in a sentence what was seen."""
     found = client.client()

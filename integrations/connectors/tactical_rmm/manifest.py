@@ -16,6 +16,7 @@ from integrations.connectors.tactical_rmm.client import (
     UPDATES,
     canary,
     connect,
+    organisation,
 )
 from integrations.connectors.tactical_rmm.normalise.dispatch import normaliser
 from integrations.contract import Feed, Manifest, Organisation, Permission, SetUpStep
@@ -95,6 +96,8 @@ MANIFEST = Manifest(
     ),
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("endpoint",), part="client_id"),
+    organisation=Organisation(
+        at=("endpoint",), part="client_id", told=organisation, is_passing=True
+    ),
     explode=Exploder(lists=("alerts",), beside=("alerts_count",)),
 )  # fmt: skip

@@ -35,6 +35,24 @@ def demo(store: Store, now: datetime, seed: int) -> None:
             tenant.put(f"events:{partition}", event, str(event["metadata"]["offset"]))
 
 
+def flight_control(store: Store, now: datetime, seed: int) -> None:
+    """A parent that sees what its two members have, and whose API client may act in them."""
+    parent = store.add_tenant(records.falcon_id("parent", seed), "Example MSP", "msp.example")
+    client_id = records.falcon_id("client", seed)
+    secret = "sim-" + stable_id("crowdstrike", "secret", seed)
+    parent.apps[client_id] = app = App(client_id, "Holdfast", secret, list(SCOPES))
+    for name in ("acme", "bolt"):
+        member = store.add_tenant(records.falcon_id(name, seed), name, f"{name}.example")
+        member.apps[client_id] = app
+        parent.put("members", {"id": member.id})
+        for number in range(3):
+            _computer(member, number, now)
+        for collection in ("hosts", "alerts", "vulnerabilities"):
+            for record in member.true_all(collection):
+                own = record.get("composite_id") or record.get("device_id") or record["id"]
+                parent.put(collection, record, str(own))
+
+
 def _computer(tenant: Tenant, number: int, now: datetime) -> None:
     computer = records.host(tenant.id, number, now)
     tenant.put("hosts", computer, computer["device_id"])
@@ -47,4 +65,4 @@ def _computer(tenant: Tenant, number: int, now: datetime) -> None:
         tenant.put("logins", records.login(computer, number, now, is_admin=number == 1))
 
 
-SEEDS: Mapping[str, Seed] = {"demo": demo}
+SEEDS: Mapping[str, Seed] = {"demo": demo, "flight_control": flight_control}

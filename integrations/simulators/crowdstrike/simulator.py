@@ -129,6 +129,20 @@ class Crowdstrike(RestSimulator):
               lambda r: envelope.by_id(r, "logins"), "Assets: Read"),
     )  # fmt: skip
 
+    def issue(self, exchange: Exchange) -> Answer:
+        """A token; with member_cid, a parent's API client acts in that member of Flight Control."""
+        form = exchange.form()
+        found = self.tokens.app(form.get("client_id", ""), form.get("client_secret", ""))
+        if found is None:
+            raise self.refusal(403, "access denied, invalid client")
+        tenant, app = found
+        member = form.get("member_cid", "")
+        if member:
+            if tenant.true("members", member) is None:
+                raise self.refusal(403, "access denied, authorization failed")
+            tenant = self.store.tenants[member]
+        return self.granted(self.tokens.issue(tenant, app))
+
     def caller(self, exchange: Exchange) -> Caller | None:
         """A bearer token, or the stream's own token on the stream."""
         scheme, _, token = exchange.headers.get("authorization", "").partition(" ")

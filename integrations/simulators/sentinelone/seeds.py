@@ -16,6 +16,7 @@ PERMISSIONS = (
     "Endpoints: Initiate Scan", "Endpoint Threats: Kill", "Endpoint Threats: Quarantine",
     "Endpoint Threats: Unquarantine",
 )  # fmt: skip
+ACCOUNT, OTHER_ACCOUNT = "225494730938493800", "225494730938493801"
 SITE, OTHER_SITE = "225494730938493804", "225494730938493805"
 _COMPUTERS = 25
 
@@ -35,7 +36,8 @@ def demo(store: Store, now: datetime, seed: int) -> None:
         tenant.put("agents", computer)
         tenant.put("threats", threat(computer, number, now))
         tenant.put("activities", activity(computer, number, now))
-    other = agent(900, now) | {"siteId": OTHER_SITE, "siteName": "Another client"}
+    whose = {"accountId": OTHER_ACCOUNT, "siteId": OTHER_SITE, "siteName": "Another client"}
+    other = agent(900, now) | whose
     tenant.put("agents", other)
     _retire(tenant, agent(901, now))
 
@@ -51,7 +53,7 @@ def agent(number: int, now: datetime) -> Record:
     return {
         "id": number_of("agent", number),
         "uuid": stable_id("agent", number).replace("-", ""),
-        "accountId": "225494730938493800",
+        "accountId": ACCOUNT,
         "siteId": SITE,
         "siteName": "Default site",
         "groupName": "Default Group",
@@ -126,6 +128,7 @@ def threat(computer: Record, number: int, now: datetime) -> Record:
             "agentComputerName": computer["computerName"],
             "agentOsName": computer["osName"],
             "agentNetworkStatus": computer["networkStatus"],
+            "accountId": computer["accountId"],
             "siteId": computer["siteId"],
         },
         "indicators": [

@@ -14,6 +14,7 @@ from integrations.simulators.base.store import Record
 from integrations.simulators.sentinelone.seeds import SEEDS
 
 _API = "/web/api/v2.1"
+_SCOPES = (("accountIds", "accountId"), ("siteIds", "siteId"))
 _MITIGATIONS = {
     "kill": ("kill", "Endpoint Threats: Kill"),
     "quarantine": ("quarantine", "Endpoint Threats: Quarantine"),
@@ -38,7 +39,7 @@ def _listed(request: Request, collection: str) -> list[Record]:
     """The records that the query asks for, sorted."""
     options = request.options
     found = request.tenant.all(collection)
-    for name, key in (("ids", "id"), ("siteIds", "siteId"), ("agentIds", "agentId")):
+    for name, key in (("ids", "id"), *_SCOPES, ("agentIds", "agentId")):
         if options.get(name):
             wanted = options[name].split(",")
             found = [one for one in found if str(_place(one, key)) in wanted]
@@ -84,16 +85,18 @@ def _activities(request: Request) -> Answer:
 
 
 def _chosen(request: Request, collection: str) -> list[Record]:
-    """What the body's filter names, of the sites that it names."""
+    """What the body's filter names, of the accounts and sites that it names."""
     told = request.body.get("filter") if isinstance(request.body, dict) else None
     told = told if isinstance(told, dict) else {}
     ids = told.get("ids")
     if not isinstance(ids, list) or not ids:
         raise _refusal(400, "Validation Error: filter.ids is required.")
-    sites = told.get("siteIds")
     records = [request.tenant.true(collection, one) for one in ids]
     return [
-        one for one in records if one is not None and (not sites or _place(one, "siteId") in sites)
+        one
+        for one in records
+        if one is not None
+        and all(_place(one, key) in (told.get(name) or [_place(one, key)]) for name, key in _SCOPES)
     ]
 
 

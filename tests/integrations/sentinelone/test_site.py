@@ -4,11 +4,12 @@ import pytest
 
 from integrations import registry
 from integrations.connectors.sentinelone import feeds
-from integrations.connectors.sentinelone.client import connect
+from integrations.connectors.sentinelone.client import canary, connect, place
+from integrations.connectors.sentinelone.manifest import MANIFEST
 from integrations.contract import Target
 from integrations.errors import ConnectionMisconfigured, NotFound
-from integrations.simulators.sentinelone.seeds import OTHER_SITE, SITE
-from tests.integrations.conformance.driving import intention
+from integrations.simulators.sentinelone.seeds import ACCOUNT, OTHER_ACCOUNT, OTHER_SITE, SITE
+from tests.integrations.conformance.driving import intention, sweep
 from tests.integrations.sentinelone.subject import agent_of, threat_of
 
 
@@ -92,3 +93,23 @@ def test_a_threat_that_is_gone_is_told(vendor, client) -> None:
     with pytest.raises(NotFound, match="no threat 1"):
         intention(vendor, client, "endpoint.quarantine_file", gone, {})
     assert threat_of(vendor).name == "update2.exe"
+
+
+def test_an_account_is_read_and_touched_by_itself(vendor, client) -> None:
+    own = vendor.connect(site_id="", account_id=ACCOUNT)
+    other = vendor.connect(site_id="", account_id=OTHER_ACCOUNT)
+    assert canary(other).endswith("which shows 1 endpoints.")
+    for feed in ("agents", "threats", "activities"):
+        found, _ = sweep(MANIFEST, own, feed)
+        assert found
+        assert all(OTHER_ACCOUNT not in str(item) for item in found)
+    theirs = other.page("/agents", "x", limit=1).items[0]["id"]
+    with pytest.raises(NotFound):
+        own.one("/agents", "x", theirs, "endpoint")
+    assert own.act("/agents/actions/disconnect", "x", theirs) == 0
+    assert (place(own), place(other)) == (ACCOUNT, OTHER_ACCOUNT)
+    # A token that sees both tells of no single one.
+    everything = vendor.connect(site_id="")
+    assert place(everything) == ""
+    for one in (own, other, everything):
+        one.close()
