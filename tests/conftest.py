@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.test import override_settings
 
 from msp.appliance import postgres
 from msp.apps import send_hint
@@ -28,6 +29,13 @@ def django_db_setup(django_db_blocker) -> Iterator[None]:
         database.make(cluster, name)
         yield
         database.drop(cluster, name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fast_passwords() -> Iterator[None]:
+    """Hash passwords quickly: many technicians are made, and nobody tries to guess theirs."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(autouse=True)
