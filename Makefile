@@ -6,7 +6,7 @@ BOOTSTRAP = $(PYTHON) -B -m bootstrap
 export PYTHONDONTWRITEBYTECODE =
 VENV = .venv/bin/python
 
-.PHONY: help setup demo test history chaos bench lint format lock clean distclean
+.PHONY: help setup demo test history chaos fuzz bench lint format lock clean distclean
 
 help:
 	@echo "make demo          see it work: clients, an attack, containment, proof, reports"
@@ -15,6 +15,7 @@ help:
 	@echo "make test          every check and test"
 	@echo "make chaos         500 runs under faults and kill -9, and each action killed everywhere;"
 	@echo "                   RUNS=20 SEED=7 for fewer, or again"
+	@echo "make fuzz          the tests on made-up examples, of which make test tries a quarter"
 	@echo "make bench         how fast plans are carried out and records taken in, and how late"
 	@echo "                   polls are for 1,000 clients; TENANTS=50 SECONDS=60 for less"
 	@echo "make lint          the checks without the tests; make format puts right what it can"
@@ -41,6 +42,11 @@ chaos: setup
 	$(VENV) -m bench chaos $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
 	@$(BOOTSTRAP) test
 	$(VENV) -m pytest -n 2 -m chaos $(PYTEST)
+
+# What make test tries on some made-up examples, on all of them.
+fuzz:
+	@$(BOOTSTRAP) test
+	HOLDFAST_FUZZ=1 $(VENV) -m pytest -n 2 -m fuzz $(PYTEST)
 
 bench: setup
 	$(VENV) -m bench throughput $(if $(RUNS),--runs $(RUNS))
