@@ -30,8 +30,9 @@ setup:
 demo: setup
 	@setpriv --pdeathsig TERM $(VENV) manage.py demo $(if $(filter-out 0,$(ONCE)),--once)
 
+# Three on two cores: now and then a test waits for another process.
 test: lint
-	$(VENV) -m pytest -n 2 --dist worksteal $(PYTEST)
+	$(VENV) -m pytest -n 3 --dist worksteal $(PYTEST)
 
 # Before a release: what its plans and runs look like at each moment, for later ones to carry on.
 history: lint

@@ -22,10 +22,14 @@ from tests import database
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what hypothesis makes up examples for, so that `make fuzz` finds it."""
+    """Mark what hypothesis makes up examples for, so that `make fuzz` finds it.
+
+    What takes longest begins first, so that no worker is left with it when the others are done.
+    """
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("fuzz")
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ SCREENS = {"wide": (1280, 900), "narrow": (390, 844)}
 SCREENSHOTS = os.environ.get("HOLDFAST_SCREENSHOTS") == "1"
 
 pytestmark = [
+    pytest.mark.longest,
     pytest.mark.process,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
 ]
