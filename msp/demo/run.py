@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +167,15 @@ def _show_around(address: str, say: Say) -> None:
     )
 
 
+@cache
+def _http() -> httpx.Client:
+    """Return the one client: to make one reads all authorities, which takes a while each time."""
+    return httpx.Client(timeout=2)
+
+
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == 200
+        return _http().get(url).status_code == 200
     except httpx.HTTPError:
         return False
 
