@@ -6,7 +6,8 @@ BOOTSTRAP = $(PYTHON) -B -m bootstrap
 export PYTHONDONTWRITEBYTECODE =
 VENV = .venv/bin/python
 
-.PHONY: help setup demo test history chaos fuzz bench lint format lock clean distclean
+.PHONY: help setup demo test history chaos fuzz bench lint ready ruff types \
+	imports migrations format lock clean distclean
 
 help:
 	@echo "make demo          see it work: clients, an attack, containment, proof, reports"
@@ -57,10 +58,24 @@ bench: setup
 
 lint:
 	@$(BOOTSTRAP) test
+	@$(MAKE) --no-print-directory -j 2 -O ruff types imports migrations
+
+ruff types imports migrations: ready
+
+ready:
+	@$(BOOTSTRAP) test
+
+ruff:
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
+
+types:
 	$(VENV) -m mypy
+
+imports:
 	.venv/bin/lint-imports
+
+migrations:
 	$(VENV) manage.py makemigrations --check --dry-run
 
 format:
