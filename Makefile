@@ -6,7 +6,8 @@ BOOTSTRAP = $(PYTHON) -B -m bootstrap
 export PYTHONDONTWRITEBYTECODE =
 VENV = .venv/bin/python
 
-.PHONY: help setup demo test history chaos bench lint format lock clean distclean
+.PHONY: help setup demo test history chaos fuzz bench lint ready ruff types \
+	imports migrations format lock clean distclean
 
 help:
 	@echo "make demo          see it work: clients, an attack, containment, proof, reports"
@@ -15,6 +16,7 @@ help:
 	@echo "make test          every check and test"
 	@echo "make chaos         500 runs under faults and kill -9, and each action killed everywhere;"
 	@echo "                   RUNS=20 SEED=7 for fewer, or again"
+	@echo "make fuzz          the tests on made-up examples, of which make test tries a quarter"
 	@echo "make bench         how fast plans are carried out and records taken in, and how late"
 	@echo "                   polls are for 1,000 clients; TENANTS=50 SECONDS=60 for less"
 	@echo "make lint          the checks without the tests; make format puts right what it can"
@@ -29,8 +31,9 @@ setup:
 demo: setup
 	@setpriv --pdeathsig TERM $(VENV) manage.py demo $(if $(filter-out 0,$(ONCE)),--once)
 
+# Three on two cores: now and then a test waits for another process.
 test: lint
-	$(VENV) -m pytest -n 2 --dist worksteal $(PYTEST)
+	$(VENV) -m pytest -n 3 --dist worksteal $(PYTEST)
 
 # Before a release: what its plans and runs look like at each moment, for later ones to carry on.
 history: lint
@@ -42,6 +45,11 @@ chaos: setup
 	@$(BOOTSTRAP) test
 	$(VENV) -m pytest -n 2 -m chaos $(PYTEST)
 
+# What make test tries on some made-up examples, on all of them.
+fuzz:
+	@$(BOOTSTRAP) test
+	HOLDFAST_FUZZ=1 $(VENV) -m pytest -n 2 -m fuzz $(PYTEST)
+
 bench: setup
 	$(VENV) -m bench throughput $(if $(RUNS),--runs $(RUNS))
 	@$(BOOTSTRAP) test
@@ -50,10 +58,24 @@ bench: setup
 
 lint:
 	@$(BOOTSTRAP) test
+	@$(MAKE) --no-print-directory -j 2 -O ruff types imports migrations
+
+ruff types imports migrations: ready
+
+ready:
+	@$(BOOTSTRAP) test
+
+ruff:
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
+
+types:
 	$(VENV) -m mypy
+
+imports:
 	.venv/bin/lint-imports
+
+migrations:
 	$(VENV) manage.py makemigrations --check --dry-run
 
 format:

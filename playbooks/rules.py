@@ -5,11 +5,13 @@ Versions are kept for ever: a new one is another row, and the newest is in force
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from django.db import connection
 
+from integrations import registry
 from playbooks import engagement, given, golden, library, planner
 from playbooks.engagement import Engagement, Judgement
 from playbooks.errors import PlaybookError
@@ -180,13 +182,13 @@ def _impossible(rules: Engagement) -> list[str]:
     for playbook in library.playbooks().values():
         if playbook.kind == "investigation":
             continue
-        for facts in _examples(playbook):
-            for step, found in _judged(playbook, facts, rules):
-                key = (playbook.id, step)
-                if found.failed:
-                    failures.setdefault(key, f"rule {found.rule}: {found.title}")
-                else:
-                    possible.add(key)
+        for planned in _planned(playbook):
+            found = planned.judged(rules)
+            key = (playbook.id, planned.step)
+            if found.failed:
+                failures.setdefault(key, f"rule {found.rule}: {found.title}")
+            else:
+                possible.add(key)
     found_by_rule: dict[str, list[str]] = {}
     for (playbook_id, step), told in failures.items():
         if (playbook_id, step) not in possible:
@@ -202,23 +204,44 @@ def _examples(playbook: Playbook) -> list[dict[str, Any]]:
     return [example] + [golden.merged(example, test.get("change", {})) for test in playbook.tests]
 
 
-def _judged(
-    playbook: Playbook, facts: dict[str, Any], rules: Engagement
-) -> list[tuple[str, Judgement]]:
-    """Return the judgement of each step that the playbook plans for some facts."""
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A step that a playbook plans for one of its examples, whatever the rules are."""
+
+    step: str
+    action: str
+    target: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+    def judged(self, rules: Engagement) -> Judgement:
+        """Return what rules say to it."""
+        return engagement.judge(
+            rules, action=self.action, target=self.target, objects=1, facts=self.facts
+        )
+
+
+# Planning all examples takes as long as a page may; they change with a playbook only, and with
+# what the connectors can do.
+_KNOWN: dict[tuple[str, frozenset[str]], tuple[_Planned, ...]] = {}
+
+
+def _planned(playbook: Playbook) -> tuple[_Planned, ...]:
+    """Return the steps that the playbook plans for its examples; planned once in a process."""
+    key = (playbook.source_sha256, frozenset(registry.CONNECTORS))
+    if key not in _KNOWN:
+        _KNOWN[key] = tuple(one for facts in _examples(playbook) for one in _plan(playbook, facts))
+    return _KNOWN[key]
+
+
+def _plan(playbook: Playbook, facts: dict[str, Any]) -> list[_Planned]:
     try:
-        steps = planner.plan(playbook, facts, rules)["steps"]
+        steps = planner.plan(playbook, facts, engagement.default())["steps"]
     except HoldfastError:
         # An example on which the playbook has no plan says nothing about the rules.
         return []
     seen = given.clean(facts)
     return [
-        (
-            step["id"].partition("[")[0],
-            engagement.judge(
-                rules, action=step["action"], target=step["target"], objects=1, facts=seen
-            ),
-        )
+        _Planned(step["id"].partition("[")[0], step["action"], step["target"], seen)
         for step in steps
     ]
 

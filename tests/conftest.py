@@ -12,12 +12,24 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.test import override_settings
 
 from msp.appliance import postgres
 from msp.apps import send_hint
 from tenants import scope, work
 from tenants.models import Tenant
 from tests import database
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what hypothesis makes up examples for, so that `make fuzz` finds it.
+
+    What takes longest begins first, so that no worker is left with it when the others are done.
+    """
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("fuzz")
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +40,13 @@ def django_db_setup(django_db_blocker) -> Iterator[None]:
         database.make(cluster, name)
         yield
         database.drop(cluster, name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fast_passwords() -> Iterator[None]:
+    """Hash passwords quickly: many technicians are made, and nobody tries to guess theirs."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,6 @@ ANYBODY = (200, 200, 200, 200, 200)
 def _without_second_factor(settings) -> None:
     """Second factors are tried in tests/msp/console; here it is about roles."""
     settings.REQUIRE_MFA = False
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def _own(row: str, route: str) -> Callable[[Rows], str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.longest, pytest.mark.process]
 
 
 def test_a_small_storm_leaves_each_effect_had_once() -> None:

@@ -32,6 +32,7 @@ def _demo(var: Path) -> dict:
     return json.loads((var / "demo" / "summary.json").read_text())
 
 
+@pytest.mark.longest
 @pytest.mark.process
 def test_the_demo_holds_and_can_be_run_again(tmp_path) -> None:
     first = _demo(tmp_path)

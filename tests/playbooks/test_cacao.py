@@ -18,6 +18,7 @@ from playbooks.conditions import Condition
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
 from tests.contracts.cacao import violations
+from tests.examples import examples
 from tests.playbooks.random_playbooks import playbook_texts
 
 FILES = sorted(Path(library.__file__).parent.glob("*.yaml"))
@@ -94,7 +95,7 @@ def test_every_playbook_of_the_library_comes_back_from_the_structure_alone(file:
     assert said(load(text)) == said(load(file.read_text(encoding="utf-8")))
 
 
-@settings(max_examples=40, suppress_health_check=SLOW, deadline=None)
+@settings(max_examples=examples(40), suppress_health_check=SLOW, deadline=None)
 @given(playbook_texts())
 def test_a_random_playbook_comes_back_equal(text: str) -> None:
     playbook = load(text)
@@ -153,14 +154,14 @@ def mutations(draw: st.DrawFn) -> Any:
     return document
 
 
-@settings(max_examples=80, suppress_health_check=SLOW, deadline=None)
+@settings(max_examples=examples(80), suppress_health_check=SLOW, deadline=None)
 @given(mutations())
 def test_a_changed_document_is_either_a_playbook_or_refused(document: Any) -> None:
     with contextlib.suppress(PlaybookError):
         load(cacao.to_yaml(document))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.text(max_size=40) | st.none(), st.integers(0, 20_000))
 def test_json_cut_off_anywhere_is_refused(text: str | None, cut: int) -> None:
     written = cacao.write(exported()) if text is None else text

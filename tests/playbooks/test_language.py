@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from playbooks import language, library
 from playbooks import playbook as playbook_words
 from playbooks.errors import PlaybookError
+from tests.examples import examples
 from tests.playbooks.samples import (
     ASK,
     DISABLE,
@@ -170,7 +171,7 @@ def test_steps_come_after_what_they_need_and_else_stay_in_the_files_order() -> N
 
 
 @given(names=st.permutations("abcdef"), data=st.data())
-@settings(max_examples=60, deadline=None, print_blob=True)
+@settings(max_examples=examples(60), deadline=None, print_blob=True)
 def test_any_steps_without_a_circle_are_put_in_order(names, data) -> None:
     needs = {
         name: data.draw(st.lists(st.sampled_from(names[:i]), unique=True)) if i else []
@@ -270,7 +271,7 @@ def test_a_library_file_that_is_cut_anywhere_is_no_traceback() -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_library_file_with_one_changed_line_is_no_traceback(data) -> None:
     lines = investigation_text(steps=ASK).splitlines()
     index = data.draw(st.integers(0, len(lines) - 1))
@@ -290,7 +291,7 @@ WORDS = st.sampled_from(
 
 
 @given(text=st.lists(WORDS, max_size=60).map("".join) | st.text(max_size=200))
-@settings(max_examples=400, deadline=None, print_blob=True)
+@settings(max_examples=examples(400), deadline=None, print_blob=True)
 def test_garbage_is_a_problem_with_its_place(text) -> None:
     try:
         language.load_checked(text, "sample.yaml")
@@ -323,7 +324,7 @@ STEP = {"id": "disable", "uses": "identity.disable_sign_in"}
     step=st.dictionaries(st.sampled_from(sorted(playbook_words.STEP_KEYS)), VALUES, max_size=3),
     kind=st.sampled_from(["investigation", "response", "routine"]),
 )
-@settings(max_examples=400, deadline=None, print_blob=True)
+@settings(max_examples=examples(400), deadline=None, print_blob=True)
 def test_values_of_any_type_anywhere_are_a_problem_with_its_place(top, step, kind) -> None:
     told = {**WHOLE, "kind": kind, "steps": [{**STEP, **step}], **top}
     try:

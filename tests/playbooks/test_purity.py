@@ -23,6 +23,7 @@ from playbooks import engagement, library, planner, verdicts
 from playbooks.given import merged
 from tenants.canonical import canonical_json, sha256_of
 from tenants.errors import HoldfastError
+from tests.examples import examples
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {
@@ -166,7 +167,7 @@ RULES = st.lists(
     seed=st.integers(0, 10_000),
 )
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -8,7 +8,7 @@ from django.db import connections as database
 from django.utils import timezone
 
 from integrations.models import Connection
-from playbooks import approvals, replanning, response
+from playbooks import approvals, giving_way, replanning, response
 from playbooks.models import Approval, Plan, Run
 from tenants import directory, protection, scope, work
 from tenants.models import Account, Case, Work
@@ -144,7 +144,7 @@ def test_deciding_while_the_plan_is_made_again_is_no_deadlock(monkeypatch) -> No
         Account.objects.update(is_enabled=False)
         approval = plan.approvals.get()
     began, errors = threading.Event(), []
-    real_change = replanning.change
+    real_change = giving_way.change
 
     def change(step, *args, **more) -> None:
         real_change(step, *args, **more)
@@ -163,10 +163,10 @@ def test_deciding_while_the_plan_is_made_again_is_no_deadlock(monkeypatch) -> No
         replanning.replace_if_changed(Plan.objects.select_related("case").get(id=plan.id))
 
     def decide() -> None:
-        began.wait(30)
+        assert began.wait(30), "the plan was made again without a step that gives way"
         approvals.decide(approval.id, approve=True, actor=ANN, sha256=plan.sha256)
 
-    monkeypatch.setattr(replanning, "change", change)
+    monkeypatch.setattr(giving_way, "change", change)
     threads = [threading.Thread(target=do, args=[what]) for what in (replan, decide)]
     for thread in threads:
         thread.start()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import playbooks.library
 from playbooks import language, schema, yaml_reader
 from playbooks.errors import PlaybookError
+from tests.examples import examples
 from tests.playbooks.samples import ASK, DISABLE, NOT_ENOUGH, investigation_text, response_text
 
 LIBRARY = sorted(Path(playbooks.library.__file__).parent.glob("*.yaml"))
@@ -194,7 +195,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 @given(data=st.data(), path=st.sampled_from(LIBRARY))
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from playbooks import language, library, verdicts
 from playbooks.errors import ConditionError, PlaybookError
+from tests.examples import examples
 from tests.playbooks.samples import ASK, NOT_ENOUGH, facts, investigation_text
 
 TAKEOVER = "investigate-account-takeover"
@@ -100,7 +101,7 @@ def test_nobody_is_cleared_while_an_attack_could_not_be_looked_for() -> None:
     level=st.sampled_from(["low", "medium", "high"]),
     outside=st.booleans(),
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 def test_the_takeover_table_decides_on_any_evidence(unseen, successes, level, outside) -> None:
     told = facts()
     told["evidence"]["sign_ins"]["suspicious_successes"] = successes

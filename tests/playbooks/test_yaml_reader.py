@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from playbooks import yaml_reader
 from playbooks.errors import PlaybookError
+from tests.examples import examples
 
 PLACE = re.compile(r"^book\.yaml:\d+:\d+: \S")
 
@@ -170,7 +171,7 @@ WORDS = st.sampled_from(
 
 
 @given(text=st.lists(WORDS, max_size=40).map("".join) | st.text(max_size=80))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_any_text_is_data_or_a_problem_with_its_place(text) -> None:
     try:
         document = yaml_reader.parse(text, "book.yaml")

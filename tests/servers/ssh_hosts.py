@@ -65,6 +65,7 @@ rm -rf /etc/apt/sources.list /etc/apt/sources.list.d /var/lib/apt/lists /var/log
 mkdir -p /var/lib/apt/lists/partial
 echo "deb [trusted=yes] file:$2 ./" >/etc/apt/sources.list
 echo 'APT::Sandbox::User "root";' >/etc/apt/apt.conf.d/99-as-root
+echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/not-kept
 rm -f /usr/sbin/shutdown /usr/bin/shutdown
 cp "$2/shutdown" /usr/sbin/shutdown
 cp "$2/init" /etc/init.d/holdfast-sample
@@ -99,9 +100,19 @@ class SshHost:
     namespace: str
     place: Path
     process: subprocess.Popen[bytes] = field(repr=False)
+    # How often somebody had signed in when it was as new; None where more was done on it since.
+    _as_new: int | None = field(default=None, repr=False)
+
+    def renew(self, repository: Path) -> None:
+        """Make anew what tests change; nothing where nobody has been on it since the last time."""
+        self.signals(signal.SIGCONT)
+        if self._as_new != self.sign_ins:
+            self.sh(_RENEW, str(repository))
+            self._as_new = self.sign_ins
 
     def sh(self, script: str, *arguments: str) -> str:
         """What a shell says on the host; its exit code doesn't matter."""
+        self._as_new = None
         command = ["nsenter", "-t", str(self.process.pid), "-m", "-n", "sh", "-c", script, "sh"]
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
         return done.stdout.strip()
@@ -146,8 +157,7 @@ class Network:
         """Make anew what tests change."""
         self.allow(is_allowed=True)
         for host in self.hosts.values():
-            host.signals(signal.SIGCONT)
-            host.sh(_RENEW, str(self.repository))
+            host.renew(self.repository)
 
     def reject(self, host: SshHost) -> None:
         """Let no connection to a host's SSH come through."""

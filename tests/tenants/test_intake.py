@@ -23,6 +23,7 @@ from tenants.models import Account, Event, Finding, RawRecord, Work
 from tenants.records import DirectoryItem, Normalised, SourceRecord
 from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
+from tests.examples import examples
 
 CONNECTOR = "test"
 COUNTS = ("events", "findings", "directory", "duplicates", "quarantined")
@@ -220,7 +221,7 @@ def test_without_a_tenant_nothing_is_taken(db) -> None:
         st.tuples(st.sampled_from("aslu"), st.integers(0, 3), st.integers(0, 2)), max_size=12
     )
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_counts_always_add_up_and_the_newest_wins(in_tenant, order) -> None:
     """Each example has ids of its own, so that one transaction can hold them all."""
     mark = uuid.uuid4().hex
@@ -433,7 +434,7 @@ def test_no_depth_of_nesting_loses_a_neighbour(tmp_path, depth) -> None:
 
 
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_bytes_give_records_reasons_or_one_clear_error(tmp_path, content) -> None:
     path = _file(tmp_path, content)
     if not content.strip():

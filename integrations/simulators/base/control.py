@@ -119,9 +119,7 @@ def _seed(simulator: Simulator, options: Record, body: Record) -> Any:
 
 
 def _state(simulator: Simulator, options: Record, body: Record) -> Any:
-    state = tenant_of(simulator, options).snapshot()
-    collection = options.get("collection")
-    return state.get(collection, {}) if collection else state
+    return tenant_of(simulator, options).snapshot(options.get("collection", ""))
 
 
 def _log(simulator: Simulator, options: Record, body: Record) -> Any:

@@ -13,6 +13,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ Record = dict[str, Any]
 _ID_SPACE = uuid.UUID("6d6d1f0e-3c52-5f0b-9a4d-9d5b1c1f2a11")
 
 
+# A seed asks for the same ones again and again.
+@lru_cache(maxsize=32768, typed=True)
 def stable_id(*parts: object) -> str:
     """A GUID that is the same for the same parts."""
     return str(uuid.uuid5(_ID_SPACE, "/".join(str(part) for part in parts)))
@@ -180,9 +183,10 @@ class Tenant:
         self.deleted.pop(key, None)
         (self.deleted if is_deleted else self.changes)[key] = number
 
-    def snapshot(self) -> dict[str, dict[str, Record]]:
-        """Every collection as it really is; a copy."""
-        return copy.deepcopy(self._collections)
+    def snapshot(self, collection: str = "") -> dict[str, Any]:
+        """A collection as it really is, or every one by name; a copy."""
+        found = self._collections.get(collection, {}) if collection else self._collections
+        return copy.deepcopy(found)
 
     def load(self, collection: str, record_id: str, record: Record) -> None:
         """Put a record back as it was saved, without counting it as a change."""

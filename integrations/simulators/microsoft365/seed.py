@@ -226,18 +226,25 @@ def _baseline(org: Organisation, draw: random.Random) -> None:
             when = start + timedelta(minutes=draw.randrange(0, 90), seconds=draw.randrange(60))
             if when.weekday() < 5 and when < org.now - timedelta(minutes=5):
                 records.append(_ordinary(org, user, number, when))
+    newest: dict[str, Record] = {}
     for record in sorted(records, key=lambda item: item["createdDateTime"]):
         org.tenant.put("signIns", record)
-        last = record["createdDateTime"]
-        seen = {
-            "lastSignInDateTime": last,
-            "lastSignInRequestId": record["id"],
-            "lastNonInteractiveSignInDateTime": last,
-            "lastNonInteractiveSignInRequestId": record["id"],
-            "lastSuccessfulSignInDateTime": last,
-            "lastSuccessfulSignInRequestId": record["id"],
-        }
-        org.tenant.update("users", record["userId"], {"signInActivity": seen})
+        newest[record["userId"]] = record
+    for user_id, record in newest.items():
+        org.tenant.update("users", user_id, {"signInActivity": _seen(record)})
+
+
+def _seen(record: Record) -> Record:
+    """When an account was last seen, by its newest sign-in."""
+    last = record["createdDateTime"]
+    return {
+        "lastSignInDateTime": last,
+        "lastSignInRequestId": record["id"],
+        "lastNonInteractiveSignInDateTime": last,
+        "lastNonInteractiveSignInRequestId": record["id"],
+        "lastSuccessfulSignInDateTime": last,
+        "lastSuccessfulSignInRequestId": record["id"],
+    }
 
 
 def _works(user: Record) -> bool:

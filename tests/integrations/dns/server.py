@@ -80,7 +80,9 @@ def knot(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
     config = _CONFIG.format(port=port, folder=folder, zones=listed)
     (folder / "knot.conf").write_text(config)
     with (folder / "knot.log").open("wb") as log:
-        process = subprocess.Popen([KNOT, "-c", str(folder / "knot.conf")], stdout=log, stderr=log)
+        # Ends with us, even when we are killed.
+        command = ["setpriv", "--pdeathsig", "TERM", KNOT, "-c", str(folder / "knot.conf")]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         _wait(port, process, folder / "knot.log")
         yield port

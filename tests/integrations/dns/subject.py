@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from integrations.connectors.dns.manifest import MANIFEST
-from integrations.contract import Json
-from tests.integrations.conformance.subject import Subject, Vendor
+from integrations.contract import Client, Json
+from integrations.transport import Limits
+from tests.integrations.conformance.subject import QUICK, Subject, Vendor
 from tests.integrations.dns.server import KNOT, WHY_NOT, Relay, knot
+from tests.servers.once import once
 
 DOMAINS = ("good.test", "open.test", "parked.test", "below.good.test")
 
@@ -75,6 +79,13 @@ _dmarc.parked.test. TXT "v=DMARC1; p=reject; pct=50"
     }
 
 
+@contextmanager
+def _name_server() -> Iterator[int]:
+    """The server behind the relays, which nothing changes; its port."""
+    with tempfile.TemporaryDirectory(prefix="knot-") as folder, knot(Path(folder), zones()) as port:
+        yield port
+
+
 class NameServer(Vendor):
     """The name server, and a relay before it."""
 
@@ -86,6 +97,13 @@ class NameServer(Vendor):
             "resolver": f"127.0.0.1:{relay.port}",
         }  # fmt: skip
         self.secrets: dict[str, str] = {}
+
+    def connect(
+        self, limits: Limits = QUICK, *, allow_private: bool = True, **changed: str
+    ) -> Client:
+        """A client that soon misses an answer: one that is lost here never comes."""
+        hasty = replace(limits, read=min(limits.read, 1.0))
+        return super().connect(hasty, allow_private=allow_private, **changed)
 
     def fault(self, kind: str, **options: Any) -> None:
         """Switch it on."""
@@ -156,7 +174,7 @@ class DnsSubject(Subject):
         """The name server, with one connection's settings."""
         if not KNOT:
             pytest.skip(WHY_NOT)
-        with knot(folder / "knot", zones()) as port, Relay(port) as relay:
+        with Relay(once(_name_server)) as relay:
             yield NameServer(relay)
 
     def address(self, setting: str, host: str) -> str:

@@ -13,6 +13,7 @@ from integrations.connectors.microsoft365.manifest import MANIFEST
 from integrations.connectors.microsoft365.normalise.dispatch import normaliser
 from tenants.errors import Quarantine
 from tenants.records import DirectoryItem, Event, Finding, SourceRecord
+from tests.examples import examples
 
 WHEN = dt.datetime(2026, 1, 15, 9, 35, 20, 456789, tzinfo=dt.UTC)
 STAMP = "2026-01-15T09:35:20.4567890Z"
@@ -392,7 +393,7 @@ SAMPLES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(400), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_any_field_may_hold_anything(data) -> None:
     feed, sample = data.draw(st.sampled_from(SAMPLES))
@@ -408,7 +409,7 @@ def test_any_field_may_hold_anything(data) -> None:
         json.dumps(getattr(found, "ocsf", None) or dict(found.attributes), default=str)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.sampled_from([f.name for f in MANIFEST.feeds]), st.dictionaries(st.text(max_size=9), JSON)
 )

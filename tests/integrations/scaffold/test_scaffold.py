@@ -37,6 +37,7 @@ def run(tree: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.longest
 @pytest.mark.process
 def test_a_new_connector_passes_lint_and_the_conformance_suite(tmp_path) -> None:
     tree = copied(tmp_path)

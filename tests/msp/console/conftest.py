@@ -25,12 +25,6 @@ def other_rows(other_tenant: Tenant) -> seeded.Rows:
     return seeded.fill(other_tenant)
 
 
-@pytest.fixture(autouse=True)
-def _fast_passwords(settings) -> None:
-    """Hash passwords quickly: many technicians are made."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def technician(db) -> Callable[..., Technician]:
     """Make technicians: `technician(Role.APPROVER, tenants=[…])`."""

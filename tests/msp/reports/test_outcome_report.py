@@ -9,6 +9,7 @@ from pathlib import Path
 import pikepdf
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from pypdf import PdfReader
 
 from msp.licensing import selectors as licensing
@@ -41,6 +42,21 @@ def clinic(db) -> Tenant:
     return new_clinic()
 
 
+@pytest.fixture(scope="module")
+def march(django_db_setup, django_db_blocker) -> bytes:
+    """The PDF of that month, made once: to render it takes two seconds."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        pdf = bytes(make_outcome_report(new_clinic().id, MONTH, made_at=MADE_AT).pdf)
+        transaction.set_rollback(True)
+    return pdf
+
+
+@pytest.fixture(scope="module")
+def text(march: bytes) -> str:
+    """What the report of that month says."""
+    return text_of(march)
+
+
 def text_of(pdf: bytes) -> str:
     """Return the text of a PDF with single spaces."""
     pages = PdfReader(io.BytesIO(pdf)).pages
@@ -70,8 +86,7 @@ def test_the_command_writes_the_pdf_and_keeps_it(clinic, tmp_path):
     assert entry.body["sha256"] == kept.sha256
 
 
-def test_the_owner_reads_what_happened_in_plain_words(clinic):
-    text = text_of_report(clinic)
+def test_the_owner_reads_what_happened_in_plain_words(text):
     for told in (
         "Someone else got into Priya Shah’s mailbox",
         "from Nigeria, through a service that hides where people really are",
@@ -101,8 +116,7 @@ def test_the_owner_reads_what_happened_in_plain_words(clinic):
         assert jargon not in text.lower().replace("contoso", ""), jargon
 
 
-def test_the_numbers_add_up(clinic):
-    text = text_of_report(clinic)
+def test_the_numbers_add_up(text):
     # 1,240 sign-ins and 12 alerts; the two that could not be read are no events.
     assert "we looked at 1,252 events at" in text
     assert "twelve were alerts, which we looked into as six cases" in text
@@ -113,8 +127,7 @@ def test_the_numbers_add_up(clinic):
     assert "Two records We could not read them" in text
 
 
-def test_what_needs_the_owner(clinic):
-    text = text_of_report(clinic)
+def test_what_needs_the_owner(text):
     assert "One decision of yours is waited for" in text
     assert "please answer by 17:00 on 2 April" in text
     assert "Two accounts without a second sign-in factor" in text
@@ -123,8 +136,7 @@ def test_what_needs_the_owner(clinic):
     assert "Three things need you" in text
 
 
-def test_protected_people_are_those_of_the_bill(clinic):
-    text = text_of_report(clinic)
+def test_protected_people_are_those_of_the_bill(clinic, text):
     with scope.reading(scope.ALL):
         (billed,) = licensing.usage(MONTH, [clinic.id])
     assert billed.seats == 7
@@ -133,8 +145,7 @@ def test_protected_people_are_those_of_the_bill(clinic):
     assert "Protected people on one day of 31 Nobody was counted" in text
 
 
-def test_what_was_not_measured_is_said(clinic):
-    text = text_of_report(clinic)
+def test_what_was_not_measured_is_said(text):
     assert "Microsoft 365: changes to accounts and rights" in text
     assert "Computers and phones No protection of devices is connected" in text
     assert "Backups No backup system is connected" in text
@@ -159,9 +170,8 @@ def test_a_tampered_ledger_is_confessed(committed_database, owner_connection):
     assert "The record behind this report does not hold" in text_of_report(clinic)
 
 
-def test_it_is_an_accessible_pdf(clinic):
-    report = make_outcome_report(clinic.id, MONTH, made_at=MADE_AT)
-    with pikepdf.open(io.BytesIO(bytes(report.pdf))) as pdf:
+def test_it_is_an_accessible_pdf(march):
+    with pikepdf.open(io.BytesIO(march)) as pdf:
         assert pdf.Root.MarkInfo.Marked
         assert str(pdf.Root.Lang) == "en-GB"
         assert pdf.docinfo["/Title"] == "Contoso Clinic: security in March 2026"

@@ -5,11 +5,13 @@ import io
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
+from django.conf import global_settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
+import msp.settings
 from msp.staff import actions
 from msp.staff.models import ApiKey, Role, Technician
 
@@ -43,6 +45,16 @@ def test_the_admins_own_login_form_does_not_exist(client: Client) -> None:
     assert response.status_code == 302
     assert response.url.startswith("/accounts/login/")
     assert client.get("/admin/queue/").status_code == 302
+
+
+def test_a_password_is_kept_as_a_hash_that_is_slow_to_guess(client: Client, settings) -> None:
+    shipped = getattr(msp.settings, "PASSWORD_HASHERS", global_settings.PASSWORD_HASHERS)
+    settings.PASSWORD_HASHERS = shipped
+    kept = _technician().password
+    assert kept.startswith("pbkdf2_sha256$")
+    assert int(kept.split("$")[1]) >= 600_000
+    assert _sign_in(client).status_code == 302
+    assert client.get("/admin/queue/").status_code == 200
 
 
 def test_a_wrong_password_is_refused(client: Client) -> None:
