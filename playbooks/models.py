@@ -6,6 +6,7 @@ from django.db import models
 
 from playbooks.pattern_models import KnownGood as KnownGood
 from playbooks.pattern_models import KnownGoodUse as KnownGoodUse
+from playbooks.question_models import UserQuestion as UserQuestion
 from tenants.models import Case, Contact, PlaybookMode, TenantModel
 
 

@@ -58,6 +58,7 @@ _QUESTIONS: Mapping[str, Question] = {
     "identity.get_break_glass_state": Question(
         "Did anybody use the emergency account, and what for?", _CONTACT
     ),
+    "person.get_word": Question("Was it them?", _MANAGER),
     "hr.get_employment": Question(
         "Does this person still work here, or are they on leave?", _MANAGER
     ),

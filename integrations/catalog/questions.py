@@ -273,6 +273,12 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         cve="string",
     ),
     gatherer(
+        "person.get_word",
+        "What people said when they were asked whether it was them",
+        "account",
+        {"answer": "string", "asked": "integer", "said": "list"},
+    ),
+    gatherer(
         "case.list_past_cases",
         "Earlier cases of the same person",
         "account",

@@ -260,6 +260,21 @@ def _past_cases(facts: Facts) -> str:
     )
 
 
+def _word(facts: Facts) -> str:
+    said = [
+        f"{row.get('name')}: {_SAID.get(str(row.get('answer')), row.get('answer'))}"
+        for row in _rows(facts, "said")
+    ]
+    return _joined(*said) if said else _SAID.get(str(facts.get("answer")), "")
+
+
+_SAID = {
+    "yes": "it was them", "no": "it was not them", "not_sure": "not sure",
+    "waiting": "Asked; no answer yet.", "no_answer": "Asked; nobody answered in time.",
+    "not_asked": "Nobody was asked.",
+}  # fmt: skip
+
+
 def _elsewhere(facts: Facts) -> str:
     if not facts.get("is_counted"):
         return "Not counted: with so few clients the number would say which one it is."
@@ -299,6 +314,7 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "posture.list_drift": _drift,
     "identity.compare_sign_ins": _compared_sign_ins,
     "case.list_past_cases": _past_cases,
+    "person.get_word": _word,
     "case.count_elsewhere": _elsewhere,
     "endpoint.get_compliance": _compliance,
 }

@@ -24,6 +24,7 @@ from msp.console.views import (
     reports,
     routines,
     rules,
+    user_question,
 )
 from msp.console.views.client_link import client_link
 
@@ -45,6 +46,7 @@ urlpatterns = [
     _page("cases/<uuid:case_id>/take/", cases.take, "take"),
     _page("cases/<uuid:case_id>/close/", cases.close, "close"),
     _page("cases/<uuid:case_id>/known-good/", known_good.new, "known_good_new"),
+    _page("cases/<uuid:case_id>/ask/", user_question.ask, "ask_user"),
     _page("known-good/", known_good.patterns, "known_good"),
     _page("known-good/<uuid:pattern>/change/", known_good.change, "known_good_change"),
     _page("plans/<uuid:plan_id>/", plans.plan, "plan"),

@@ -78,6 +78,7 @@ RULES: dict[str, Rule] = {
     "healthz": Rule(ANYBODY, "/healthz"),
     # A client's contact has no account; links that count are tried in tests/msp/approval.
     "approve": Rule((404, 404, 404, 404, 404), "/approve/forged/"),
+    "was_it_you": Rule((404, 404, 404, 404, 404), "/approve/forged/question/"),
     # The console.
     "console:queue": Rule(READ, "/admin/queue/"),
     "console:approvals": Rule(READ, "/admin/approvals/"),
@@ -93,6 +94,9 @@ RULES: dict[str, Rule] = {
     ),
     "console:close": Rule(
         FROM_TECHNICIAN, _own("case", "/admin/cases/{}/close/"), "post", of_client=True
+    ),
+    "console:ask_user": Rule(
+        FROM_TECHNICIAN, _own("case", "/admin/cases/{}/ask/"), "post", of_client=True
     ),
     "console:known_good": Rule(READ, "/admin/known-good/"),
     "console:known_good_new": Rule(
