@@ -17,6 +17,7 @@ from msp.onboarding import consent, relationships
 from msp.queue import broker
 from playbooks import (
     approvals,
+    case_quality,
     closing,
     comparing,
     investigation,
@@ -63,6 +64,8 @@ STAGES: Mapping[str, work.Handler] = {
     "expire": approvals.expire,
     # The case closes with proof, or says what still needs a person.
     "close": closing.close,
+    # How a closed case kept to the client's own process is checked; some go to a second technician.
+    "quality": case_quality.check_closed,
     # What was verified is read back again, an hour and a day later.
     "recheck": rechecking.recheck,
     # What a technician did by hand is compared with what a playbook in shadow would have done.
@@ -173,6 +176,12 @@ def close(work_id: str) -> None:
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="quality", **_OPTIONS)
+def quality(work_id: str) -> None:
+    """Check how a closed case kept to the client's process."""
+    _perform(work_id)
+
+
 @dramatiq.actor(actor_name="recheck", **_OPTIONS)
 def recheck(work_id: str) -> None:
     """Read a verified step back again."""
@@ -209,6 +218,7 @@ _ACTORS = {
         notify,
         expire,
         close,
+        quality,
         recheck,
         compare,
         take_over,

@@ -4,19 +4,17 @@ An investigation that could not decide is put before a technician with exactly t
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from integrations import catalog
 from integrations.errors import UnknownAction
-
-Whom = Literal["the user", "their manager", "the client's contact", "the vendor's console"]
 
 
 class Question(NamedTuple):
     """In plain words, and who can answer it."""
 
     words: str
-    whom: Whom
+    whom: str
 
 
 _USER, _MANAGER, _CONTACT, _VENDOR = (

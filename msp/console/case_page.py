@@ -16,7 +16,7 @@ from msp.console.routine_case import RoutineView
 from msp.console.verdict_view import EvidenceView, VerdictView
 from msp.console.words import Word
 from playbooks import user_questions
-from playbooks.models import UserQuestion
+from playbooks.models import CaseQuality, UserQuestion
 from playbooks.people import named
 from playbooks.user_questions import Somebody
 from tenants.models import Case, Finding, LedgerEntry
@@ -59,6 +59,7 @@ class CasePage:
     routine: RoutineView | None
     thin: Sequence[Report]
     asked: Sequence[UserQuestion]
+    quality: CaseQuality | None
     people: Sequence[Somebody]
 
     @property
@@ -128,6 +129,7 @@ def read(case: Case, actor: str) -> CasePage:
         thin=_thin(case),
         asked=list(case.user_questions.all()),
         people=_people(case),
+        quality=case.quality.first() if case.status == Case.Status.CLOSED else None,
     )
 
 

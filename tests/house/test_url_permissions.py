@@ -98,6 +98,13 @@ RULES: dict[str, Rule] = {
     "console:ask_user": Rule(
         FROM_TECHNICIAN, _own("case", "/admin/cases/{}/ask/"), "post", of_client=True
     ),
+    "console:quality": Rule(READ, "/admin/quality/"),
+    "console:quality_review": Rule(
+        FROM_TECHNICIAN, _own("quality", "/admin/quality/{}/review/"), "post", of_client=True
+    ),
+    "console:quality_process": Rule(
+        FROM_ADMIN, _slug("/admin/clients/{}/process/"), "post", of_client=True
+    ),
     "console:known_good": Rule(READ, "/admin/known-good/"),
     "console:known_good_new": Rule(
         TECHNICIAN, _own("case", "/admin/cases/{}/known-good/"), of_client=True
