@@ -12,6 +12,7 @@ import dramatiq
 from django.db import connections
 
 from integrations import checking, notices, polling
+from integrations.intelligence import sightings
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
@@ -64,6 +65,8 @@ STAGES: Mapping[str, work.Handler] = {
     "expire": approvals.expire,
     # The case closes with proof, or says what still needs a person.
     "close": closing.close,
+    # Where a client met what is known of attackers is counted.
+    "sight": sightings.look,
     # How a closed case kept to the client's own process is checked; some go to a second technician.
     "quality": case_quality.check_closed,
     # What was verified is read back again, an hour and a day later.
@@ -176,6 +179,12 @@ def close(work_id: str) -> None:
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="sight", **_OPTIONS)
+def sight(work_id: str) -> None:
+    """Count where a client met what is known of attackers."""
+    _perform(work_id)
+
+
 @dramatiq.actor(actor_name="quality", **_OPTIONS)
 def quality(work_id: str) -> None:
     """Check how a closed case kept to the client's process."""
@@ -219,6 +228,7 @@ _ACTORS = {
         expire,
         close,
         quality,
+        sight,
         recheck,
         compare,
         take_over,

@@ -56,6 +56,9 @@ _QUESTIONS: Mapping[str, Question] = {
     "identity.get_break_glass_state": Question(
         "Did anybody use the emergency account, and what for?", _CONTACT
     ),
+    "indicator.list_matches": Question(
+        "Are the addresses, names or files known to belong to an attacker?", _VENDOR
+    ),
     "person.get_word": Question("Was it them?", _MANAGER),
     "hr.get_employment": Question(
         "Does this person still work here, or are they on leave?", _MANAGER

@@ -273,6 +273,12 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         cve="string",
     ),
     gatherer(
+        "indicator.list_matches",
+        "What is known of the addresses, names and files",
+        "tenant",
+        {"matches": "list", "count": "integer", "highest_confidence": "integer"},
+    ),
+    gatherer(
         "person.get_word",
         "What people said when they were asked whether it was them",
         "account",

@@ -260,6 +260,14 @@ def _past_cases(facts: Facts) -> str:
     )
 
 
+def _known_indicators(facts: Facts) -> str:
+    rows = _rows(facts, "matches")
+    if not rows:
+        return "Nothing is known of them."
+    named = (f"{row.get('name')} ({row.get('source')}, {row.get('confidence')} %)" for row in rows)
+    return f"Known: {', '.join(list(named)[:_MOST_NAMED])}."
+
+
 def _word(facts: Facts) -> str:
     said = [
         f"{row.get('name')}: {_SAID.get(str(row.get('answer')), row.get('answer'))}"
@@ -314,6 +322,7 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "posture.list_drift": _drift,
     "identity.compare_sign_ins": _compared_sign_ins,
     "case.list_past_cases": _past_cases,
+    "indicator.list_matches": _known_indicators,
     "person.get_word": _word,
     "case.count_elsewhere": _elsewhere,
     "endpoint.get_compliance": _compliance,

@@ -88,6 +88,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Cases", "folder_open", "admin:tenants_case_changelist"),
                     _item("Playbooks", "menu_book", "console:playbooks"),
                     _item("Known good", "verified", "console:known_good"),
+                    _item("Intelligence", "travel_explore", "console:intelligence"),
                     _item("Findings", "notifications", "admin:tenants_finding_changelist"),
                 ],
             },

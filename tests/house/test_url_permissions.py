@@ -98,6 +98,8 @@ RULES: dict[str, Rule] = {
     "console:ask_user": Rule(
         FROM_TECHNICIAN, _own("case", "/admin/cases/{}/ask/"), "post", of_client=True
     ),
+    "console:intelligence": Rule(READ, "/admin/intelligence/"),
+    "console:threats": Rule(READ, _slug("/admin/clients/{}/threats/"), of_client=True),
     "console:quality": Rule(READ, "/admin/quality/"),
     "console:quality_review": Rule(
         FROM_TECHNICIAN, _own("quality", "/admin/quality/{}/review/"), "post", of_client=True
