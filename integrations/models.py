@@ -4,6 +4,9 @@ from typing import ClassVar
 
 from django.db import models
 
+from integrations.indicator_models import Indicator as Indicator
+from integrations.indicator_models import Sighting as Sighting
+from integrations.indicator_models import ThreatProfile as ThreatProfile
 from tenants.models import Secret, TenantModel
 from tenants.models.base import TenantManager
 

@@ -12,11 +12,13 @@ import dramatiq
 from django.db import connections
 
 from integrations import checking, notices, polling
+from integrations.intelligence import sightings
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
 from playbooks import (
     approvals,
+    case_quality,
     closing,
     comparing,
     investigation,
@@ -63,6 +65,10 @@ STAGES: Mapping[str, work.Handler] = {
     "expire": approvals.expire,
     # The case closes with proof, or says what still needs a person.
     "close": closing.close,
+    # Where a client met what is known of attackers is counted.
+    "sight": sightings.look,
+    # How a closed case kept to the client's own process is checked; some go to a second technician.
+    "quality": case_quality.check_closed,
     # What was verified is read back again, an hour and a day later.
     "recheck": rechecking.recheck,
     # What a technician did by hand is compared with what a playbook in shadow would have done.
@@ -173,6 +179,18 @@ def close(work_id: str) -> None:
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="sight", **_OPTIONS)
+def sight(work_id: str) -> None:
+    """Count where a client met what is known of attackers."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="quality", **_OPTIONS)
+def quality(work_id: str) -> None:
+    """Check how a closed case kept to the client's process."""
+    _perform(work_id)
+
+
 @dramatiq.actor(actor_name="recheck", **_OPTIONS)
 def recheck(work_id: str) -> None:
     """Read a verified step back again."""
@@ -209,6 +227,8 @@ _ACTORS = {
         notify,
         expire,
         close,
+        quality,
+        sight,
         recheck,
         compare,
         take_over,

@@ -11,7 +11,7 @@ from playbooks.models import Plan, Step
 from playbooks.response import left_for_technician, needs_technician
 from playbooks.standing import OPEN_PLANS
 from playbooks.steps import spoken
-from tenants import ledger, scope
+from tenants import ledger, scope, work
 from tenants.models import Account, Case, Verdict
 
 _MOST_TOLD = 10
@@ -152,6 +152,7 @@ def _close(case: Case) -> None:
         subject=str(case),
         body={"with_proof": case.closed_with_proof, "note": case.closing_note},
     )
+    work.schedule("quality", case.id)
 
 
 def _found(case: Case) -> list[str]:

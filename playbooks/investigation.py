@@ -17,6 +17,7 @@ from playbooks import (
     response,
     triage,
     unread,
+    user_questions,
     verdicts,
 )
 from playbooks import facts as case_facts
@@ -133,6 +134,7 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         body=case.verdict_detail,
     )
     work.schedule("respond", case.id)
+    user_questions.ask_by_itself(case, playbook)
 
 
 def _expected(pattern: KnownGood | None, of_table: Result) -> dict[str, Any]:

@@ -4,19 +4,17 @@ An investigation that could not decide is put before a technician with exactly t
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from integrations import catalog
 from integrations.errors import UnknownAction
-
-Whom = Literal["the user", "their manager", "the client's contact", "the vendor's console"]
 
 
 class Question(NamedTuple):
     """In plain words, and who can answer it."""
 
     words: str
-    whom: Whom
+    whom: str
 
 
 _USER, _MANAGER, _CONTACT, _VENDOR = (
@@ -58,6 +56,10 @@ _QUESTIONS: Mapping[str, Question] = {
     "identity.get_break_glass_state": Question(
         "Did anybody use the emergency account, and what for?", _CONTACT
     ),
+    "indicator.list_matches": Question(
+        "Are the addresses, names or files known to belong to an attacker?", _VENDOR
+    ),
+    "person.get_word": Question("Was it them?", _MANAGER),
     "hr.get_employment": Question(
         "Does this person still work here, or are they on leave?", _MANAGER
     ),

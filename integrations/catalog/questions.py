@@ -273,6 +273,18 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         cve="string",
     ),
     gatherer(
+        "indicator.list_matches",
+        "What is known of the addresses, names and files",
+        "tenant",
+        {"matches": "list", "count": "integer", "highest_confidence": "integer"},
+    ),
+    gatherer(
+        "person.get_word",
+        "What people said when they were asked whether it was them",
+        "account",
+        {"answer": "string", "asked": "integer", "said": "list"},
+    ),
+    gatherer(
         "case.list_past_cases",
         "Earlier cases of the same person",
         "account",

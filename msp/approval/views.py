@@ -44,7 +44,7 @@ def approve(request: HttpRequest, token: str) -> HttpResponse:
                 client_links.opened(link)
             return _form(request, link)
     except LinkError as error:
-        return _refused(request, error)
+        return refused(request, error)
 
 
 def _decide(request: HttpRequest, where: client_links.Address) -> HttpResponse:
@@ -64,8 +64,8 @@ def _decide(request: HttpRequest, where: client_links.Address) -> HttpResponse:
     except ApprovalError as error:
         # Somebody else's decision, if that is the reason, is said by the link itself.
         return _form(request, client_links.find(where), str(error))
-    context = {"is_approved": choice == "approve", **_msp()}
-    return _answer(render(request, "approval/done.html", {**context, "link": link}))
+    context = {"is_approved": choice == "approve", **msp()}
+    return answered(render(request, "approval/done.html", {**context, "link": link}))
 
 
 def _form(request: HttpRequest, link: ClientLink, error: str = "") -> HttpResponse:
@@ -79,29 +79,32 @@ def _form(request: HttpRequest, link: ClientLink, error: str = "") -> HttpRespon
         "name": request.POST.get("name", "")[:100],
         "comment": request.POST.get("comment", "")[:1000],
         "is_technician": isinstance(request.user, Technician),
-        **_msp(),
+        **msp(),
     }
     response = render(request, "approval/page.html", context, status=400 if error else 200)
     # With `no-referrer` browsers send no origin with the form, and it would be refused. The page
     # loads nothing and links nowhere; to other sites nothing is told.
-    return _answer(response, referrer="same-origin")
+    return answered(response, referrer="same-origin")
 
 
-def _refused(request: HttpRequest, error: LinkError) -> HttpResponse:
+def refused(request: HttpRequest, error: LinkError) -> HttpResponse:
+    """Say why a link counts no more; the network that tries many is made to wait."""
     status = 429 if attempts.too_many(request) else 404
     state = "busy" if status == 429 else error.state
-    context = {"state": state, **_msp()}
+    context = {"state": state, **msp()}
     response = render(request, "approval/refused.html", context, status=status)
     _log.info("a client's link was refused: %s", state)
-    return _answer(response)
+    return answered(response)
 
 
-def _msp() -> dict[str, str]:
+def msp() -> dict[str, str]:
+    """Return who asks, and how they are reached."""
     installation = Installation.objects.first() or Installation()
     return {"msp": installation.msp_name, "msp_contact": installation.msp_contact}
 
 
-def _answer(response: HttpResponse, referrer: str = "no-referrer") -> HttpResponse:
+def answered(response: HttpResponse, referrer: str = "no-referrer") -> HttpResponse:
+    """Return a response that is kept nowhere and loads nothing."""
     for name, value in _HEADERS.items():
         response[name] = value
     response["Referrer-Policy"] = referrer

@@ -30,7 +30,7 @@ from playbooks import (
 )
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.standing import OPEN_PLANS
-from tenants import contacts, ledger, match_decisions, scope
+from tenants import contacts, ledger, match_decisions, scope, work
 from tenants.models import (
     Account,
     Case,
@@ -165,6 +165,7 @@ def close_case(case: Case, *, actor: Technician, verdict: str, note: str) -> Non
             subject=str(row),
             body={"with_proof": False, "verdict": verdict, "note": row.closing_note},
         )
+        work.schedule("quality", row.id)
         agreement.case_closed(row, verdict=verdict, actor=actor_of(actor))
 
 

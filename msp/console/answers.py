@@ -260,6 +260,29 @@ def _past_cases(facts: Facts) -> str:
     )
 
 
+def _known_indicators(facts: Facts) -> str:
+    rows = _rows(facts, "matches")
+    if not rows:
+        return "Nothing is known of them."
+    named = (f"{row.get('name')} ({row.get('source')}, {row.get('confidence')} %)" for row in rows)
+    return f"Known: {', '.join(list(named)[:_MOST_NAMED])}."
+
+
+def _word(facts: Facts) -> str:
+    said = [
+        f"{row.get('name')}: {_SAID.get(str(row.get('answer')), row.get('answer'))}"
+        for row in _rows(facts, "said")
+    ]
+    return _joined(*said) if said else _SAID.get(str(facts.get("answer")), "")
+
+
+_SAID = {
+    "yes": "it was them", "no": "it was not them", "not_sure": "not sure",
+    "waiting": "Asked; no answer yet.", "no_answer": "Asked; nobody answered in time.",
+    "not_asked": "Nobody was asked.",
+}  # fmt: skip
+
+
 def _elsewhere(facts: Facts) -> str:
     if not facts.get("is_counted"):
         return "Not counted: with so few clients the number would say which one it is."
@@ -299,6 +322,8 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "posture.list_drift": _drift,
     "identity.compare_sign_ins": _compared_sign_ins,
     "case.list_past_cases": _past_cases,
+    "indicator.list_matches": _known_indicators,
+    "person.get_word": _word,
     "case.count_elsewhere": _elsewhere,
     "endpoint.get_compliance": _compliance,
 }

@@ -15,7 +15,10 @@ from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
 from msp.console.verdict_view import EvidenceView, VerdictView
 from msp.console.words import Word
+from playbooks import user_questions
+from playbooks.models import CaseQuality, UserQuestion
 from playbooks.people import named
+from playbooks.user_questions import Somebody
 from tenants.models import Case, Finding, LedgerEntry
 
 TIMELINE_LENGTH = 300
@@ -55,6 +58,9 @@ class CasePage:
     assignee: str
     routine: RoutineView | None
     thin: Sequence[Report]
+    asked: Sequence[UserQuestion]
+    quality: CaseQuality | None
+    people: Sequence[Somebody]
 
     @property
     def is_live(self) -> bool:
@@ -121,7 +127,16 @@ def read(case: Case, actor: str) -> CasePage:
         assignee=case.assignee,
         routine=routine_case.read(case),
         thin=_thin(case),
+        asked=list(case.user_questions.all()),
+        people=_people(case),
+        quality=case.quality.first() if case.status == Case.Status.CLOSED else None,
     )
+
+
+def _people(case: Case) -> list[Somebody]:
+    """Return who may be asked whether it was them; nobody for what is over, or about nobody."""
+    is_over = case.status == Case.Status.CLOSED or case.kind == Case.Kind.ROUTINE
+    return [] if is_over or not user_questions.about(case) else user_questions.people(case)
 
 
 def _thin(case: Case) -> list[Report]:

@@ -88,6 +88,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Cases", "folder_open", "admin:tenants_case_changelist"),
                     _item("Playbooks", "menu_book", "console:playbooks"),
                     _item("Known good", "verified", "console:known_good"),
+                    _item("Intelligence", "travel_explore", "console:intelligence"),
                     _item("Findings", "notifications", "admin:tenants_finding_changelist"),
                 ],
             },
@@ -112,6 +113,7 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Proof",
                 "items": [
+                    _item("Quality", "fact_check", "console:quality"),
                     _item("Ledger", "receipt_long", "console:ledgers"),
                     _item("Reports", "description", "admin:reports_report_changelist"),
                 ],

@@ -14,13 +14,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Connection
-from msp.notifications import alarms, mail
+from msp.notifications import alarms, mail, user_questions
 from msp.notifications.errors import MailNotSent
 from msp.staff.models import Role, Technician
 from msp.staff.selectors import sees
 from playbooks import client_links, reminders
 from playbooks.errors import LinkError
-from playbooks.models import Approval, ClientLink
+from playbooks.models import Approval, ClientLink, UserQuestion
 from tenants import scope
 from tenants.models import Installation
 
@@ -37,15 +37,18 @@ class _Letter:
 
 
 def notify(tenant_id: uuid.UUID, subject_id: uuid.UUID) -> None:
-    """Send what the link, approval or connection with this id asks for. Handler of work `notify`.
+    """Send what the link, question, approval or connection with this id asks for.
 
-    MailNotSent where it has to be tried again.
+    Handler of work `notify`. MailNotSent where it has to be tried again.
     """
     with scope.tenant(tenant_id):
         link = ClientLink.objects.filter(id=subject_id).first()
+        is_question = UserQuestion.objects.filter(id=subject_id).exists()
         is_connection = Connection.objects.filter(id=subject_id).exists()
     if link is not None:
         _send_link(tenant_id, subject_id)
+    elif is_question:
+        user_questions.send(tenant_id, subject_id)
     elif is_connection:
         alarms.tell(tenant_id, subject_id)
     else:

@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from integrations.contract import Json
-from playbooks.own_answers import devices, elsewhere, employment, history, sign_ins
+from playbooks.own_answers import (
+    devices,
+    elsewhere,
+    employment,
+    history,
+    intelligence,
+    sign_ins,
+    word,
+)
 from playbooks.own_answers.asked import NotTold
 from tenants.models import Case
 
@@ -24,6 +32,8 @@ ANSWERS: Mapping[str, Answer] = MappingProxyType(
         "case.count_elsewhere": elsewhere.count,
         "identity.compare_sign_ins": sign_ins.compare,
         "endpoint.get_compliance": devices.compliance,
+        "indicator.list_matches": intelligence.matches,
+        "person.get_word": word.word,
         "hr.get_employment": employment.state,
     }
 )

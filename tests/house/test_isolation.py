@@ -22,6 +22,7 @@ EXEMPT = {
     "tenants_work": "ids of due work and no client's data, found before a scope is entered",
     "playbooks_playbookversion": "playbooks are the same for every client",
     "playbooks_msprules": "the MSP's own rules, which every client's are laid on",
+    "integrations_indicator": "what is known of attackers: from outside, the same for every client",
     "staff_technician": "the MSP's own people",
     "staff_technician_tenants": "which clients a technician may see",
     "staff_technician_groups": "Django's, unused: roles decide",

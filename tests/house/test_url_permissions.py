@@ -77,6 +77,7 @@ RULES: dict[str, Rule] = {
     "healthz": Rule(ANYBODY, "/healthz"),
     # A client's contact has no account; links that count are tried in tests/msp/approval.
     "approve": Rule((404, 404, 404, 404, 404), "/approve/forged/"),
+    "was_it_you": Rule((404, 404, 404, 404, 404), "/approve/forged/question/"),
     # The console.
     "console:queue": Rule(READ, "/admin/queue/"),
     "console:approvals": Rule(READ, "/admin/approvals/"),
@@ -92,6 +93,18 @@ RULES: dict[str, Rule] = {
     ),
     "console:close": Rule(
         FROM_TECHNICIAN, _own("case", "/admin/cases/{}/close/"), "post", of_client=True
+    ),
+    "console:ask_user": Rule(
+        FROM_TECHNICIAN, _own("case", "/admin/cases/{}/ask/"), "post", of_client=True
+    ),
+    "console:intelligence": Rule(READ, "/admin/intelligence/"),
+    "console:threats": Rule(READ, _slug("/admin/clients/{}/threats/"), of_client=True),
+    "console:quality": Rule(READ, "/admin/quality/"),
+    "console:quality_review": Rule(
+        FROM_TECHNICIAN, _own("quality", "/admin/quality/{}/review/"), "post", of_client=True
+    ),
+    "console:quality_process": Rule(
+        FROM_ADMIN, _slug("/admin/clients/{}/process/"), "post", of_client=True
     ),
     "console:known_good": Rule(READ, "/admin/known-good/"),
     "console:known_good_new": Rule(

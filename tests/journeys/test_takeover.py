@@ -66,7 +66,7 @@ def test_evidence_and_ledger_can_be_checked(clinic) -> None:
     case = clinic.case()
     with scope.tenant(clinic.tenant.id):
         rows = list(case.evidence.all())
-        assert len(rows) == 10
+        assert len(rows) == 12
         assert all(row.sha256 == evidence.content_hash(row) for row in rows)
         assert ledger.verify().is_ok
         kinds = list(LedgerEntry.objects.filter(case_id=case.id).values_list("kind", flat=True))

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from msp.console import actions, case_page, verdict_view
 from msp.console.sites import page
 from msp.console.views.plans import back_from
+from msp.notifications import mail
 from msp.staff.access import (
     mfa_satisfied,
     needs_role,
@@ -45,6 +46,7 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         may_approve=technician.has_role(Role.APPROVER),
         has_mfa=mfa_satisfied(request),
         is_mine=found.assignee == technician.username,
+        no_mail=mail.obstacle(),
         can_be_closed=found.status == Case.Status.NEEDS_TECHNICIAN,
     )
 

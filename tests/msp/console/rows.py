@@ -10,8 +10,26 @@ from integrations import catalog
 from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem
 from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
-from playbooks import activation, agreement, known_good, library, open_questions, routines, rules
-from playbooks.models import Approval, KnownGood, Plan, PlaybookVersion, Run, Step, Tier
+from playbooks import (
+    activation,
+    agreement,
+    case_quality,
+    known_good,
+    library,
+    open_questions,
+    routines,
+    rules,
+)
+from playbooks.models import (
+    Approval,
+    CaseQuality,
+    KnownGood,
+    Plan,
+    PlaybookVersion,
+    Run,
+    Step,
+    Tier,
+)
 from playbooks.planner import plan_sha256
 from tenants import (
     contacts,
@@ -66,6 +84,7 @@ class Rows:
     match: MatchDecision
     device: Device
     known_good: KnownGood
+    quality: CaseQuality
     secret: str = "connection/northwind/secret-name"
 
 
@@ -110,9 +129,11 @@ def fill(tenant: Tenant) -> Rows:
         doubt, match = _matches(tenant)
         device = _excluded_device()
         pattern = _known_good(case)
+        checked = _quality(tenant)
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
         quarantined, report, contact, doubt, match, device, pattern,
+        checked,
     )  # fmt: skip
 
 
@@ -302,6 +323,18 @@ def _evidence(case: Case) -> Evidence:
         is_available=True,
         summary="2 rules",
     )
+
+
+def _quality(tenant: Tenant) -> CaseQuality:
+    now = timezone.now()
+    case = Case.objects.create(
+        number=90, title="Sign-in from a new country", status=Case.Status.CLOSED,
+        verdict=Verdict.BENIGN, closed_at=now, opened_at=now - dt.timedelta(days=4),
+        first_activity_at=now, last_activity_at=now, closing_note="She was on a journey.",
+    )  # fmt: skip
+    case_quality.set_process({"sample_percent": 100}, actor="technician:mira")
+    case_quality.check_closed(tenant.id, case.id)
+    return CaseQuality.objects.get()
 
 
 def _known_good(case: Case) -> KnownGood:

@@ -1,0 +1,82 @@
+"""What is known of attackers, where clients met it, and each client's threat profile."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_http_methods, require_safe
+
+from integrations.intelligence import coverage, profiles, store
+from integrations.models import Indicator, Sighting
+from msp.console import actions
+from msp.console.sites import page
+from msp.staff.access import needs_role, technician_of, writing
+from msp.staff.models import Role
+from msp.staff.selectors import tenants_of
+from tenants.errors import HoldfastError
+
+_PAGE = 50
+_SIGHTINGS = 100
+
+
+@require_safe
+def intelligence(request: HttpRequest) -> HttpResponse:
+    """List where clients met indicators, the sources, and what is kept and not looked for."""
+    asked = request.GET.get("q", "").strip()[:200]
+    rows = Indicator.objects.all()
+    if asked:
+        rows = rows.filter(
+            Q(entity__icontains=asked) | Q(title__icontains=asked) | Q(source__icontains=asked)
+        )
+    live = dict(store.in_force().order_by().values_list("source").annotate(Count("id")))
+    sources = (
+        Indicator.objects.order_by("source")
+        .values("source")
+        .annotate(kept=Count("id"), left=Count("id", filter=~Q(not_matched="")))
+    )
+    return page(
+        request, "intelligence.html", "Intelligence", asked=asked,
+        sightings=Sighting.in_scope().select_related("indicator", "tenant")[:_SIGHTINGS],
+        sources=[{**one, "live": live.get(one["source"], 0)} for one in sources],
+        pages=Paginator(rows, _PAGE).get_page(request.GET.get("page")),
+        clients=tenants_of(technician_of(request)), query=f"q={asked}&" if asked else "",
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def threats(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a client's techniques by weight and what covers them; administrators set the profile."""
+    technician = technician_of(request)
+    client = get_object_or_404(tenants_of(technician), slug=slug)
+    if request.method == "POST":
+        return _keep(request, slug)
+    with writing(technician, client.id):
+        profile = profiles.current()
+    return page(
+        request, "threats.html", f"Threats to {client.name}", client=client, profile=profile,
+        ranked=profiles.rank(profile, coverage.by_technique()),
+        sectors=[(name, one["title"]) for name, one in profiles.told()["sectors"].items()],
+        tools=[
+            (name, one["title"], bool(profile and name in profile.tools))
+            for name, one in profiles.told()["tools"].items()
+        ],
+        may_set=technician.has_role(Role.ADMIN),
+    )  # fmt: skip
+
+
+@needs_role(Role.ADMIN)
+def _keep(request: HttpRequest, slug: str) -> HttpResponse:
+    technician = technician_of(request)
+    client = get_object_or_404(tenants_of(technician), slug=slug)
+    try:
+        with writing(technician, client.id):
+            profiles.keep(
+                request.POST.get("sector", ""), request.POST.get("country", ""),
+                request.POST.getlist("tool")[:50], actor=actions.actor_of(technician),
+            )  # fmt: skip
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Kept.")
+    return redirect("console:threats", client.slug)

@@ -1,0 +1,53 @@
+"""Which known indicators the case, and what happened around it, name."""
+
+import datetime as dt
+
+from integrations.contract import Json
+from integrations.intelligence import sightings, store
+from playbooks.own_answers.elsewhere import INDICATORS
+from tenants.models import Case, Event
+
+_AROUND = dt.timedelta(days=1)
+_WHOM = ("account:", "account_id:", "mailbox:", "device:", "device_id:")
+_KINDS = (*INDICATORS, "cve:")
+_MOST_EVENTS, _MOST = 5000, 50
+
+
+def matches(case: Case, _inputs: Json) -> Json:
+    """Return the indicators in force that the case's alerts name, or events of the same time do.
+
+    `highest_confidence` is 0 where there are none.
+    """
+    seen = sightings.with_parents(
+        one for one in {*case.entities, *_around(case)} if one.startswith(_KINDS)
+    )
+    rows = store.in_force(seen).order_by("-confidence", "entity", "source")
+    found = list(rows[:_MOST])
+    return {
+        "matches": [
+            {
+                "external_id": str(one.id), "name": one.entity, "source": one.source,
+                "title": one.title, "confidence": one.confidence,
+                "in_alert": one.entity in sightings.with_parents(case.entities),
+            }
+            for one in found
+        ],
+        "count": rows.count(),
+        "highest_confidence": max((one.confidence for one in found), default=0),
+    }  # fmt: skip
+
+
+def _around(case: Case) -> set[str]:
+    """Return what events name that are about the same, from a day before to the last activity."""
+    whom = [one for one in case.entities if one.startswith(_WHOM)]
+    if case.account is not None:
+        names = {case.account.username.lower(), case.account.email.lower()} - {""}
+        whom += [f"account:{name}" for name in names]
+        whom.append(f"account_id:{case.account.external_id.lower()}")
+    rows = Event.in_scope().filter(
+        entities__overlap=whom,
+        time__gte=case.first_activity_at - _AROUND,
+        time__lte=case.last_activity_at,
+    )
+    named = rows.order_by("-time").values_list("entities", flat=True)[:_MOST_EVENTS]
+    return {one for entities in named for one in entities}

@@ -1,0 +1,225 @@
+"""“Was this you?”: a signed link to somebody who can tell, and an answer that is evidence.
+
+Whoever has the account in doubt reads its mail, so nobody whom the case is about is asked; the
+client's contacts are, who ask by word of mouth. Only where no account is in doubt is the owner of
+the computer asked. A link counts once and for a time; opening it answers nothing, since mail
+scanners do that too. Nothing waits for the answer: it is weighed when it comes.
+"""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+from django.core import signing
+from django.utils import timezone
+
+from playbooks import case_devices, involved, standing, unread
+from playbooks.errors import LinkError, PlaybookError
+from playbooks.models import UserQuestion
+from playbooks.playbook import Playbook
+from tenants import evidence, ledger, scope, work
+from tenants.models import Case, Contact, PlaybookMode, Verdict
+
+ASKS = "person.get_word"
+# The step of the library's investigations that reads the answer.
+STEP = "word"
+LASTS = dt.timedelta(hours=24)
+_SIGNER = signing.Signer(salt="holdfast.user-question", sep=".")
+_OPEN = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.NEEDS_TECHNICIAN)
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a token leads: proven by its signature, whether or not it still counts."""
+
+    tenant_id: uuid.UUID
+    question_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """Who may be asked: `key` tells them apart."""
+
+    key: str
+    name: str
+    email: str
+    contact: Contact | None = None
+
+
+def token(question: UserQuestion) -> str:
+    """Return the question's token. Never log it, and keep it nowhere."""
+    return _SIGNER.sign(signing.b64_encode(question.tenant_id.bytes + question.id.bytes).decode())
+
+
+def address(given: str) -> Address:
+    """Return where a token leads; LinkError where this installation did not sign it."""
+    try:
+        told = signing.b64_decode(_SIGNER.unsign(given).encode())
+        return Address(uuid.UUID(bytes=told[:16]), uuid.UUID(bytes=told[16:]))
+    except (signing.BadSignature, ValueError):
+        raise LinkError("unknown", "This link is not known here.") from None
+
+
+def about(case: Case) -> str:
+    """Return who may have done what the case tells of, in words; empty where nobody knows."""
+    account = case.account
+    if account is not None:
+        name = account.person.display_name if account.person else account.display_name
+        is_named = name and name != account.username
+        return f"{name} ({account.username})" if is_named else account.username
+    device = case_devices.about(case)
+    owner = next((row.owner for row in device.rows if row.owner), None) if device else None
+    return f"{owner.display_name} ({device})" if owner else str(device or "")
+
+
+def people(case: Case) -> list[Somebody]:
+    """Return who may be asked, the first to ask first: never by mail that may be in doubt."""
+    found: list[Somebody] = []
+    if case.account is None and (device := case_devices.about(case)) is not None:
+        owner = next((row.owner for row in device.rows if row.owner), None)
+        is_in_doubt = any("@" in entity for entity in case.entities)
+        if owner is not None and owner.primary_email and not is_in_doubt:
+            found.append(Somebody(str(owner.id), owner.display_name, owner.primary_email))
+    doubted = involved.of_case(case)
+    rows = Contact.in_scope().filter(tenant_id=case.tenant_id, is_active=True)
+    return found + [
+        Somebody(str(one.id), one.name, one.email, one)
+        for one in rows.order_by("position", "name")
+        if not doubted.include(one)
+    ]
+
+
+def ask(case: Case, key: str, *, actor: str, send: bool) -> UserQuestion:
+    """Ask one of `people`; PlaybookError where they may not be asked, or nothing is to be asked."""
+    somebody = next((one for one in people(case) if one.key == key), None)
+    if somebody is None:
+        raise PlaybookError(["Choose somebody whose mail is not in doubt."])
+    if case.status == Case.Status.CLOSED or case.kind == Case.Kind.ROUTINE:
+        raise PlaybookError(["This case asks for nobody's word any more."])
+    if not about(case):
+        raise PlaybookError(["Nobody knows whom the case is about, so nobody can be asked."])
+    now = timezone.now()
+    waiting = case.user_questions.filter(answered_at=None, expires_at__gt=now)
+    # A newer link for the same person takes the place of an earlier one.
+    waiting.filter(recipient=somebody.email).update(expires_at=now)
+    question = UserQuestion.objects.create(
+        tenant_id=scope.require_tenant_id(), case=case, contact=somebody.contact,
+        recipient=somebody.email, name=somebody.name, about=about(case)[:320],
+        created_by=actor, created_at=now, expires_at=now + LASTS,
+    )  # fmt: skip
+    record("asked", question, actor)
+    if send:
+        work.schedule("notify", question.id)
+    return question
+
+
+def ask_by_itself(case: Case, playbook: Playbook) -> UserQuestion | None:
+    """Ask the first who may be asked, once a case, where the word could change the verdict.
+
+    Only where the client's playbooks may do more than watch (no client in shadow gets mail).
+    """
+    asks = any(step.uses == ASKS for step in playbook.steps)
+    is_open = case.verdict in (Verdict.SUSPICIOUS, Verdict.INSUFFICIENT_DATA)
+    in_shadow = case.tenant.playbook_mode == PlaybookMode.SHADOW
+    if not asks or not is_open or in_shadow or case.user_questions.exists():
+        return None
+    somebody = next(iter(people(case)), None)
+    if somebody is None or not about(case):
+        return None
+    return ask(case, somebody.key, actor="engine", send=True)
+
+
+def find(where: Address) -> UserQuestion:
+    """Return what a token leads to, while it counts; LinkError otherwise. Runs in its scope."""
+    rows = UserQuestion.objects.select_related("case__account__person", "contact", "tenant")
+    question = rows.filter(id=where.question_id).first()
+    if question is None:
+        raise LinkError("unknown", "This link is not known here.")
+    if question.answered_at is not None:
+        raise LinkError("used", "This link was used already.")
+    if question.expires_at <= timezone.now() or question.case.status == Case.Status.CLOSED:
+        raise LinkError("expired", "The time for this answer is over.")
+    if not any(one.email == question.recipient for one in people(question.case)):
+        raise LinkError("withdrawn", "You are not asked any more.")
+    return question
+
+
+def opened(question: UserQuestion) -> None:
+    """Note that somebody, or a mail scanner, looked at the page for the first time."""
+    rows = UserQuestion.objects.filter(id=question.id, opened_at=None)
+    if rows.update(opened_at=timezone.now()):
+        record("opened", question, "engine")
+
+
+def answer(where: Address, *, answer: str, name: str, comment: str = "") -> UserQuestion:
+    """Keep an answer, once, as evidence, and have the case looked into with it.
+
+    LinkError where the link counts no more, PlaybookError where the answer can't be taken.
+    """
+    name = " ".join(name.split())[:_LONGEST_NAME]
+    if answer not in UserQuestion.Answer.values:
+        raise PlaybookError(["Please choose one of the answers."])
+    if len(name) < 2:
+        raise PlaybookError(["Please type your name."])
+    find(where)
+    # Two who answer at once follow each other.
+    UserQuestion.objects.select_for_update().get(id=where.question_id)
+    question = find(where)
+    question.answer, question.comment = answer, f"{name}: {comment.strip()}".rstrip(": ")
+    question.answered_at = timezone.now()
+    question.save(update_fields=["answer", "comment", "answered_at"])
+    record("answered", question, f"client:{question.recipient}", answer=answer)
+    _keep(question)
+    _look_again(question.case)
+    return question
+
+
+def _keep(question: UserQuestion) -> None:
+    evidence.record(
+        question.case, gatherer=ASKS, question=f"Was it {question.about}?",
+        asked_of=f"{question.name} <{question.recipient}>"[:256], asked_at=question.created_at,
+        answer={"step": STEP, "facts": word(question.case), "reason": "", "provider": ""},
+        is_available=True,
+        summary=f"{question.comment.partition(':')[0]} says: "
+        f"{UserQuestion.Answer(question.answer).label}.",
+    )  # fmt: skip
+
+
+def word(case: Case) -> dict[str, object]:
+    """Return what people said of a case: one “no” outweighs any “yes”, and both are told.
+
+    `answer` is yes, no, not_sure, or: waiting, no_answer (the time is over), not_asked.
+    """
+    rows = list(case.user_questions.order_by("created_at"))
+    said = [one for one in rows if one.answer]
+    answers = [one.answer for one in said]
+    told = "not_asked"
+    if UserQuestion.Answer.NO in answers:
+        told = UserQuestion.Answer.NO.value
+    elif answers:
+        told = answers[-1]
+    elif rows:
+        told = "waiting" if rows[-1].expires_at > timezone.now() else "no_answer"
+    return {
+        "answer": told,
+        "asked": len(rows),
+        "said": [{"name": one.name, "answer": one.answer, "comment": one.comment} for one in said],
+    }
+
+
+def _look_again(case: Case) -> None:
+    """Have the case decided with the answer, where nothing has begun that it could not stop."""
+    if case.status in _OPEN:
+        work.schedule("investigate", case.id)
+    elif case.status == Case.Status.AWAITING_APPROVAL and standing.has_begun_nothing(case):
+        unread.look_again(case, "Somebody answered whether it was them.")
+
+
+def record(what: str, question: UserQuestion, actor: str, **body: str) -> None:
+    """Write what happened to a question into the ledger; its token is not part of it."""
+    ledger.append(
+        f"question.{what}", actor=actor, case_id=question.case_id,
+        subject=f"{question.recipient}: was it {question.about}?",
+        body={"question": question.id, "expires_at": question.expires_at, **body},
+    )  # fmt: skip
