@@ -4,8 +4,38 @@ from typing import ClassVar
 
 from django.db import models
 
+from integrations.alerting.rows import (
+    PackRule,
+    RuleDay,
+    RuleHit,
+    RulePack,
+    RulesState,
+    RuleStage,
+    Sighting,
+    Stage,
+    StageDefault,
+)
 from tenants.models import Secret, TenantModel
 from tenants.models.base import TenantManager
+
+__all__ = [
+    "Connection",
+    "Delivery",
+    "FeedDay",
+    "FeedState",
+    "HealthAlarm",
+    "PackRule",
+    "Problem",
+    "RuleDay",
+    "RuleHit",
+    "RulePack",
+    "RuleStage",
+    "RulesState",
+    "Sighting",
+    "Stage",
+    "StageDefault",
+    "Subscription",
+]
 
 
 class Problem(models.TextChoices):
