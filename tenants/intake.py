@@ -74,7 +74,6 @@ class Outcome:
             "directory": self.directory,
             "duplicates": self.duplicates,
             "quarantined": self.quarantined,
-            "detections": self.detections,
             "reasons": dict(self.reasons.most_common()),
         }
 

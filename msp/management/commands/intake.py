@@ -50,6 +50,7 @@ class Command(BaseCommand):
         for name, count in told.items():
             if name != "reasons":
                 self.stdout.write(f"{name:12} {count}")
+        self.stdout.write(f"{'detections':12} {outcome.detections}")
         for reason, count in told["reasons"].items():
             self.stdout.write(f"  {count} × {reason}")
 
