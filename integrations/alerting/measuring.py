@@ -93,7 +93,7 @@ def twins(book: Rulebook, tenant_ids: Collection[uuid.UUID]) -> dict[str, str]:
     first: dict[str, str] = {}
     found: dict[str, str] = {}
     for entry in book.entries.values():
-        if entry.correlation is None:
+        if entry.correlation is None and not book.only_counted(entry):
             told = {"source": str(entry.source), "does": entry.document.get("detection")}
             other = first.setdefault(sha256_of(told), entry.id)
             if other != entry.id:

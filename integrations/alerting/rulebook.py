@@ -91,6 +91,13 @@ class Rulebook:
         """The plain rules by id."""
         return {rule.id: rule for rule in self.pack.rules}
 
+    def only_counted(self, entry: Entry) -> bool:
+        """Whether a rule is there to be counted by correlations, and tells nothing by itself."""
+        counting = self.counted_by.get(entry.id, ())
+        return bool(counting) and not any(
+            by.correlation is not None and by.correlation.generate for by in counting
+        )
+
     def sources_of(self, entry: Entry) -> tuple[LogSource, ...]:
         """The log sources that a rule needs; a correlation needs those of its rules."""
         if entry.correlation is None:

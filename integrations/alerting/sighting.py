@@ -7,11 +7,13 @@ from the rows anew; that happens under the lock of the tenant's detections.
 import datetime as dt
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import Count, F, Func
 from django.utils import timezone
 
 from integrations.alerting import correlation
@@ -23,7 +25,7 @@ from integrations.detection import fields
 from integrations.detection.fields import View
 from integrations.detection.predicates import folded
 from tenants import scope
-from tenants.models import Event
+from tenants.models import Event, new_id
 from tenants.storable import bounded
 
 # How much later than others an event may come and still be counted with them.
@@ -47,49 +49,58 @@ class Counted:
     body: Mapping[str, Any]
 
 
-def keep(counted: Iterable[Counted]) -> list[Hit]:
+def keep(counted: Sequence[Counted]) -> list[Hit]:
     """Keep sightings of the scope's tenant; return the episodes that they belong to.
 
     An event that lacks a field that its group is made by can't be counted.
     """
-    rows = [row for one in counted if (row := _row(one)) is not None]
+    views: dict[str, View] = {}
+    rows = []
+    for one in counted:
+        view = views.get(one.key)
+        if view is None:
+            # Several correlations count the same event.
+            view = views[one.key] = _view(one.body, one.event.ocsf)
+        rows += _row(one, view)
     entries = {one.entry.id: one.entry for one in counted}
-    touched: dict[tuple[str, str], list[dt.datetime]] = {}
-    for row in _insert(rows):
-        touched.setdefault((row.correlation_id, row.group), []).append(row.event_time)
-    _forget()
+    touched: dict[str, dict[str, list[dt.datetime]]] = {}
+    for correlation_id, group, time in _insert(rows):
+        touched.setdefault(correlation_id, {}).setdefault(group, []).append(time)
+    if touched:
+        _forget()
     return [
         hit
-        for (correlation_id, group), times in sorted(touched.items())
-        for hit in _episodes(entries[correlation_id], group, times)
+        for correlation_id, groups in sorted(touched.items())
+        for group in _worth_a_look(entries[correlation_id], groups)
+        for hit in _episodes(entries[correlation_id], group, groups[group])
     ]
 
 
-def _row(one: Counted) -> Sighting | None:
+def _row(one: Counted, view: View) -> list[dict[str, Any]]:
     told = one.entry.correlation
     assert told is not None
-    view = _view(one.body, one.event.ocsf)
     shared = []
     for field in told.fields:
         values = view.values(told.field_in(one.rule_id, field))
         if not values:
-            return None
+            return []
         shared.append([field, bounded(", ".join(sorted(map(folded, values))), 400)])
     counted = view.values(told.field_in(one.rule_id, told.field)) if told.field else ()
     if told.field and not counted:
-        return None
-    return Sighting(
-        tenant_id=scope.require_tenant_id(),
-        correlation_id=one.entry.id,
-        group=hashlib.sha256(json.dumps(shared).encode()).hexdigest(),
-        shared=shared,
-        rule_id=one.rule_id,
-        key=one.key,
-        event=one.event,
-        event_time=one.event.time,
-        values=[bounded(folded(value), 512) for value in counted[:_MOST_VALUES]],
-        at=timezone.now(),
-    )
+        return []
+    return [
+        {
+            "id": str(new_id()),
+            "correlation_id": one.entry.id,
+            "group": hashlib.sha256(json.dumps(shared).encode()).hexdigest(),
+            "shared": shared,
+            "rule_id": one.rule_id,
+            "key": one.key,
+            "event_id": str(one.event.id),
+            "event_time": one.event.time.isoformat(),
+            "values": [bounded(folded(value), 512) for value in counted[:_MOST_VALUES]],
+        }
+    ]
 
 
 def _view(body: Mapping[str, Any], normalised: Mapping[str, Any]) -> View:
@@ -100,21 +111,51 @@ def _view(body: Mapping[str, Any], normalised: Mapping[str, Any]) -> View:
     return View(body, event, tuple(shape for shape in (own, made) if shape))
 
 
-def _insert(rows: Sequence[Sighting]) -> list[Sighting]:
-    """Insert those that were not seen before, and return them."""
-    keys = {row.key for row in rows}
-    known = set(
-        Sighting.in_scope()
-        .filter(correlation_id__in={row.correlation_id for row in rows}, key__in=keys)
-        .values_list("correlation_id", "rule_id", "key")
+def _insert(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, dt.datetime]]:
+    """Insert those that were not seen before; return correlation, group and time of each."""
+    if not rows:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO integrations_sighting (id, tenant_id, correlation_id, "group", shared,
+                rule_id, key, event_id, event_time, "values", at)
+            SELECT id, %s, correlation_id, "group", shared, rule_id, key, event_id, event_time,
+                   ARRAY(SELECT jsonb_array_elements_text("values")), %s
+              FROM jsonb_to_recordset(%s::jsonb) AS told(id uuid, correlation_id text,
+                   "group" text, shared jsonb, rule_id text, key text, event_id uuid,
+                   event_time timestamptz, "values" jsonb)
+            ON CONFLICT (tenant_id, correlation_id, rule_id, key) DO NOTHING
+            RETURNING correlation_id, "group", event_time
+            """,
+            [scope.require_tenant_id(), timezone.now(), json.dumps(rows)],
+        )
+        return cursor.fetchall()
+
+
+def _worth_a_look(entry: Entry, groups: Mapping[str, Sequence[dt.datetime]]) -> list[str]:
+    """Return those of the groups that may have an episode: enough of what is counted is there.
+
+    One question for all of them, since most have not.
+    """
+    told = entry.correlation
+    assert told is not None
+    reach = told.timespan + told.episode
+    start = _moved(min(min(times) for times in groups.values()), -reach)
+    end = _moved(max(max(times) for times in groups.values()), reach)
+    rows = Sighting.in_scope().filter(
+        correlation_id=entry.id, group__in=list(groups), event_time__range=(start, end)
     )
-    fresh: dict[tuple[str, str, str], Sighting] = {}
-    for row in rows:
-        unique = (row.correlation_id, row.rule_id, row.key)
-        if unique not in known:
-            fresh.setdefault(unique, row)
-    Sighting.objects.bulk_create(fresh.values(), batch_size=1_000)
-    return list(fresh.values())
+    if told.kind == "value_count":
+        value = Func(F("values"), function="unnest")
+        pairs = rows.annotate(value=value).values_list("group", "value").distinct()
+        counted = Counter(group for group, _ in pairs)
+        return sorted(group for group, number in counted.items() if number >= told.least)
+    what, least = Count("id"), told.least
+    if told.kind != "event_count":
+        what, least = Count("rule_id", distinct=True), len(set(told.rules))
+    enough = rows.values("group").annotate(number=what).filter(number__gte=least)
+    return sorted(enough.values_list("group", flat=True))
 
 
 def _forget() -> None:

@@ -42,16 +42,21 @@ class Brings:
     is_anything: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Feeding:
-    """The feeds of one client that are read: what each brings, and whether it is silent."""
+    """The feeds of a client that are read: what each brings, and whether it is silent."""
 
-    feeds: tuple[tuple[Brings, bool], ...]
+    def __init__(self, feeds: tuple[tuple[Brings, bool], ...]) -> None:
+        self.feeds = feeds
+        self._known: dict[tuple[LogSource, ...], Reach] = {}
 
-    def reach(self, sources: Sequence[LogSource]) -> Reach:
+    def reach(self, sources: tuple[LogSource, ...]) -> Reach:
         """Return whether all the log sources of a rule reach us; the worst of them counts."""
-        order = list(Reach)
-        return max((self._one(source) for source in sources), key=order.index, default=Reach.BLIND)
+        found = self._known.get(sources)
+        if found is None:
+            order = list(Reach)
+            worst = max((self._one(one) for one in sources), key=order.index, default=Reach.BLIND)
+            found = self._known[sources] = worst
+        return found
 
     def _one(self, source: LogSource) -> Reach:
         having = [
@@ -111,6 +116,7 @@ def by_tenant(tenant_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Feeding]:
         .filter(tenant_id__in=tenant_ids)
         .exclude(connection__state=Connection.State.PAUSED)
         .select_related("connection")
+        .order_by("connection__connector", "feed")
     )
     for state in states:
         brings = feeds.get((state.connection.connector, state.feed))
@@ -121,4 +127,10 @@ def by_tenant(tenant_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Feeding]:
                 or (state.connection_id, state.feed) in silent
             )
             found[state.tenant_id].append((brings, is_silent))
-    return {tenant_id: Feeding(tuple(told)) for tenant_id, told in found.items()}
+    # Most clients have the same feeds: what follows from them is worked out once.
+    alike: dict[tuple[tuple[Brings, bool], ...], Feeding] = {}
+    return {
+        tenant_id: alike.setdefault(feeds, Feeding(feeds))
+        for tenant_id, told in found.items()
+        for feeds in [tuple(told)]
+    }

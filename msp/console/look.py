@@ -89,6 +89,8 @@ UNFOLD: dict[str, Any] = {
                     _item("Playbooks", "menu_book", "console:playbooks"),
                     _item("Known good", "verified", "console:known_good"),
                     _item("Findings", "notifications", "admin:tenants_finding_changelist"),
+                    _item("Detections", "radar", "console:detections"),
+                    _item("ATT&CK coverage", "grid_view", "console:coverage"),
                 ],
             },
             {

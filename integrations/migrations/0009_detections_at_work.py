@@ -11,7 +11,7 @@ from tenants.rls import append_only, protect
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0007_organisation_and_notices'),
+        ('integrations', '0008_removed_connections'),
         ('tenants', '0013_taken_again'),
     ]
 
