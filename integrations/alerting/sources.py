@@ -113,7 +113,7 @@ def by_tenant(tenant_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Feeding]:
     found: dict[uuid.UUID, list[tuple[Brings, bool]]] = {one: [] for one in tenant_ids}
     states = (
         FeedState.in_scope()
-        .filter(tenant_id__in=tenant_ids)
+        .filter(tenant_id__in=tenant_ids, connection__removed_at=None)
         .exclude(connection__state=Connection.State.PAUSED)
         .select_related("connection")
         .order_by("connection__connector", "feed")
