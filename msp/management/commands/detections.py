@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from integrations.alerting import coverage, importing, rulebook, stages
+from integrations.alerting import coverage, importing, rulebook, stages, trying
 from integrations.alerting.rows import Stage
 from integrations.errors import DetectionError
 from msp.console import detection_pages
@@ -32,6 +32,10 @@ class Command(BaseCommand):
             one.add_argument("--json", action="store_true")
         shown = commands.add_parser("show", help="one rule, as Sigma")
         shown.add_argument("rule", metavar="ID")
+        tried = commands.add_parser("try", help="run a rule on a client's stored events")
+        tried.add_argument("rule", metavar="ID")
+        tried.add_argument("--tenant", required=True, metavar="SLUG")
+        tried.add_argument("--days", type=int, default=30)
         stage = commands.add_parser("stage", help="say how far a rule may go")
         stage.add_argument("rule", metavar="ID")
         stage.add_argument("stage", choices=[*Stage.values, "default"])
@@ -54,6 +58,7 @@ class Command(BaseCommand):
             "list": self._list,
             "coverage": self._coverage,
             "show": self._show,
+            "try": self._try,
             "stage": self._stage,
             "import": self._import,
             "remove": self._remove,
@@ -105,6 +110,17 @@ class Command(BaseCommand):
         begins = stages.of(entry, stages.defaults(), {})
         self.stdout.write(f"{entry.title}\npack {entry.pack}, file {entry.file}")
         self.stdout.write(f"for all clients: {begins.value}\n\n{entry.text}")
+
+    def _try(self, options: dict[str, Any]) -> None:
+        with scope.tenant(tenant_by_slug(options["tenant"]).id):
+            tried = trying.on_stored(options["rule"], options["days"])
+            for event, match in tried.shown:
+                why = "; ".join(f"{one.field or 'record'} {one.condition}" for one in match.why)
+                self.stdout.write(f"{event.time:%Y-%m-%d %H:%M}  {event.actor}  {why[:200]}")
+        self.stdout.write(
+            f"{tried.hits} of {tried.events} stored events since {tried.since:%Y-%m-%d} match."
+            " Nothing was kept of this."
+        )
 
     def _stage(self, options: dict[str, Any]) -> None:
         stage = "" if options["stage"] == "default" else options["stage"]

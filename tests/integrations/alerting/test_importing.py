@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from integrations.alerting import importing, rulebook
-from integrations.alerting.rows import PackRule, RulePack
+from integrations.alerting.rows import PackRule, RuleHit, RulePack
 from integrations.detection.errors import RulesUnreadable
 from integrations.errors import DetectionError
+from tenants import scope
 from tests.integrations.alerting.rules import IDS, correlation, record, rule, take
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +155,13 @@ def test_the_command(tmp_path, tenant) -> None:
     row = next(one for one in yaml.safe_load(listed)["rules"] if one["id"] == IDS["a"])
     assert row["stages"] == {"live": 1}
     assert "Tess Author" in _command("show", IDS["a"])
+    with scope.tenant(tenant.id):
+        take(record("a", f"{timezone.now():%Y-%m-%dT%H:%M:%S}"), record("b", "2020-01-01T00:00:00"))
+        before = RuleHit.objects.count()
+    assert "1 of 1 stored events" in _command("try", IDS["a"], "--tenant", tenant.slug)
+    assert "1 of 2" in _command("try", IDS["a"], "--tenant", tenant.slug, "--days", "9999")
+    with scope.tenant(tenant.id):
+        assert RuleHit.objects.count() == before
     covered = yaml.safe_load(_command("coverage", "--json"))
     spray = next(one for one in covered["techniques"] if one["id"] == "T1110.003")
     assert spray["clients_blind"] == 1
