@@ -51,7 +51,7 @@ def on(
         found.append(
             Advice(
                 "never", "It never fired, though its log source comes.",
-                "That may be as it should be. See with detections try whether it is right about older events.",
+                "That may be as it should be: run detections try on older events.",
             )
         )  # fmt: skip
     return found

@@ -1,4 +1,4 @@
-"""Trying a rule on the events that are stored of a client: nothing is kept of it, nobody is told."""
+"""Trying a rule on events that are stored of a client: nothing is kept of it, nobody is told."""
 
 import datetime as dt
 import json
