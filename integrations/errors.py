@@ -13,6 +13,7 @@ ConnectionMisconfigured        a connection's settings can't work; says which an
 DeliveryRefused                what was sent to us is not taken; says why
 AlarmError                     an alarm can't be accepted as asked
 RemovalError                   a connection can't be removed as asked
+DetectionError                 rules can't be changed or imported as asked; says why
 NoticeRefused                  a notice is nothing that was asked for
 StillUnreadable                a record of the quarantine can't be taken in yet; says why
 UnknownConnector, UnknownFeed, UnknownAction
@@ -107,3 +108,7 @@ class UnknownFeed(HoldfastError):
 
 class UnknownAction(HoldfastError):
     """The catalog, or this connector, has no action of that name."""
+
+
+class DetectionError(HoldfastError):
+    """Rules can't be changed, imported or tried as asked; the message says why."""

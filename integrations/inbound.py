@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from integrations import connections, files, registry, signing, tallies
+from integrations.alerting.watching import RuleWatch
 from integrations.contract import Feed
 from integrations.errors import ConnectionMisconfigured, DeliveryRefused
 from integrations.models import Connection, Delivery, FeedState
@@ -143,7 +144,9 @@ def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outco
     except ConnectionMisconfigured as wrong:
         # The records are kept all the same, and can be taken in again once that is mended.
         error = wrong
-    outcome = intake.take(connector=manifest.id, feed=feed.name, records=found, normalise=normalise)
+    outcome = intake.take(
+        connector=manifest.id, feed=feed.name, records=found, normalise=normalise, watch=RuleWatch()
+    )
     _note(source, outcome, now, error)
     return outcome
 

@@ -4,11 +4,42 @@ from typing import ClassVar
 
 from django.db import models
 
-from integrations.indicator_models import Indicator as Indicator
-from integrations.indicator_models import Sighting as Sighting
-from integrations.indicator_models import ThreatProfile as ThreatProfile
+from integrations.alerting.rows import (
+    CountedMatch,
+    PackRule,
+    RuleDay,
+    RuleHit,
+    RulePack,
+    RulesState,
+    RuleStage,
+    Stage,
+    StageDefault,
+)
+from integrations.indicator_models import Indicator, Sighting, ThreatProfile
 from tenants.models import Secret, TenantModel
 from tenants.models.base import TenantManager
+
+__all__ = [
+    "Connection",
+    "CountedMatch",
+    "Delivery",
+    "FeedDay",
+    "FeedState",
+    "HealthAlarm",
+    "Indicator",
+    "PackRule",
+    "Problem",
+    "RuleDay",
+    "RuleHit",
+    "RulePack",
+    "RuleStage",
+    "RulesState",
+    "Sighting",
+    "Stage",
+    "StageDefault",
+    "Subscription",
+    "ThreatProfile",
+]
 
 
 class Problem(models.TextChoices):

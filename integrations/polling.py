@@ -14,6 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from integrations import connections, notices, organisations, registry, tallies
+from integrations.alerting.watching import RuleWatch
 from integrations.contract import Client, Feed, Normalise, Page
 from integrations.errors import (
     AnswerTooLarge,
@@ -160,6 +161,7 @@ def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page, normalise: Normalise) ->
             records=page.records,
             normalise=normalise,
             listing=listing,
+            watch=RuleWatch(),
         )
         state = FeedState.objects.select_for_update().get(id=job.state_id)
         state.cursor = dict(page.cursor)

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from integrations import files, registry
+from integrations.alerting.watching import RuleWatch
 from integrations.contract import Feed, Manifest
 from integrations.errors import ConnectionMisconfigured, StillUnreadable
 from integrations.models import Connection
@@ -37,6 +38,7 @@ def take_again(record_id: uuid.UUID, *, actor: str) -> bool:
             feed=feed.name,
             records=_records(record, connector, feed),
             normalise=feed.normaliser(settings_of(connector, feed)),
+            watch=RuleWatch(),
         )
         if outcome.unread or not outcome.records:
             why = next(iter(outcome.reasons), record.reason).partition(": ")[2] or record.reason

@@ -77,8 +77,10 @@ def check_closed(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
     """Check a closed case, once a closing. Handler of work `quality`."""
     with scope.tenant(tenant_id):
         case = Case.objects.select_for_update().get(id=case_id)
-        is_checked = case.quality.filter(closed_at=case.closed_at).exists()
-        if case.status != Case.Status.CLOSED or case.kind != Case.Kind.INCIDENT or is_checked:
+        is_incident = case.kind == Case.Kind.INCIDENT
+        if case.status != Case.Status.CLOSED or case.closed_at is None or not is_incident:
+            return
+        if case.quality.filter(closed_at=case.closed_at).exists():
             return
         process = process_of()
         found = checklist(case, process)

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
@@ -42,7 +42,8 @@ _AUTHENTICATION = 3002
 class Outcome:
     """What became of the records; `records` is the sum of the five counts behind it.
 
-    `unread` counts those that could not be read, in quarantine already or not.
+    `unread` counts those that could not be read, in quarantine already or not; `detections` the
+    findings that rules made of the events.
     """
 
     records: int = 0
@@ -52,12 +53,14 @@ class Outcome:
     duplicates: int = 0
     quarantined: int = 0
     unread: int = 0
+    detections: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Outcome") -> None:
         """Count in what became of more records."""
         for name in (
             "records", "events", "findings", "directory", "duplicates", "quarantined", "unread",
+            "detections",
         ):  # fmt: skip
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.reasons += other.reasons
@@ -75,16 +78,40 @@ class Outcome:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event that was just stored, the vendor's record that it was made of, and its own id.
+
+    A later version of an event has another `event.uid`, but the same `uid`.
+    """
+
+    event: Event
+    body: Mapping[str, Any]
+    uid: str
+
+
+class Watch(Protocol):
+    """Looks at events in the transaction that stores them; rules on telemetry are one."""
+
+    def see(self, stored: Sequence[Stored]) -> None:
+        """Look at events; what follows from them may wait for `finish`."""
+
+    def finish(self) -> int:
+        """Store what follows from the events; return how many findings are new or changed."""
+
+
 @dataclass(slots=True)
 class _Item:
     raw: RawRecord
     normalised: Normalised | None
+    body: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
     connector: str
     listing: Listing | None
+    watch: Watch | None
 
 
 def take(
@@ -94,16 +121,18 @@ def take(
     records: Iterable[SourceRecord | Unreadable],
     normalise: Callable[[SourceRecord], Normalised],
     listing: Listing | None = None,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Take `records` into the scope's tenant; return what became of each.
 
     Work for triage is scheduled in the same transaction when a finding is new or changed.
-    `listing` is the reading of a list that they are of; it notes which of it are there.
+    `listing` is the reading of a list that they are of; it notes which of it are there. `watch`
+    sees the events that are new.
     """
     scope.require_tenant_id()
     one_at_a_time(connector)
     outcome = Outcome()
-    source = _Source(connector, listing)
+    source = _Source(connector, listing, watch)
     batch: list[_Item] = []
     size = 0
     for record in records:
@@ -113,7 +142,9 @@ def take(
             _keep(source, batch, outcome)
             batch, size = [], 0
     _keep(source, batch, outcome)
-    if outcome.findings:
+    if watch is not None:
+        outcome.detections = watch.finish()
+    if outcome.findings or outcome.detections:
         work.schedule("triage", scope.require_tenant_id())
     return outcome
 
@@ -154,7 +185,7 @@ def _read(
                 f"The record is larger than {LARGEST_RECORD_BYTES // 2**20} MB; it is kept as it "
                 "came. Ask the vendor why one record is so large.",
             )
-        return _Item(raw, normalise(record))
+        return _Item(raw, normalise(record), record.body)
     except Quarantine as error:
         return _quarantined(raw, error)
     except RecursionError:
@@ -206,7 +237,7 @@ def _keep(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> None:
     try:
         with transaction.atomic():
             kept = Outcome(records=len(batch))
-            _keep_each_kind(source, batch, kept)
+            stored = _keep_each_kind(source, batch, kept)
     except (OperationalError, InterfaceError, HoldfastError):
         raise
     except Exception as error:
@@ -219,6 +250,8 @@ def _keep(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> None:
             _keep(source, [_quarantined(batch[0].raw, _unstorable(error))], outcome)
         return
     outcome.add(kept)
+    if source.watch is not None and stored:
+        source.watch.see(stored)
 
 
 def _unstorable(error: Exception) -> Quarantine:
@@ -230,14 +263,15 @@ def _unstorable(error: Exception) -> Quarantine:
     )
 
 
-def _keep_each_kind(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> None:
+def _keep_each_kind(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> Sequence[Stored]:
     by_type: dict[type, list[_Item]] = {}
     for item in batch:
         by_type.setdefault(type(item.normalised), []).append(item)
     _keep_quarantined(by_type.get(type(None), []), outcome)
-    _keep_events(source.connector, by_type.get(NormalisedEvent, []), outcome)
+    stored = _keep_events(source.connector, by_type.get(NormalisedEvent, []), outcome)
     _keep_findings(source.connector, by_type.get(NormalisedFinding, []), outcome)
     _keep_directory(source, by_type.get(DirectoryItem, []), outcome)
+    return stored
 
 
 def _keep_quarantined(items: Sequence[_Item], outcome: Outcome) -> None:
@@ -260,7 +294,7 @@ def _keep_quarantined(items: Sequence[_Item], outcome: Outcome) -> None:
     RawRecord.objects.bulk_create(fresh)
 
 
-def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
+def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> Sequence[Stored]:
     keyed = [(item, _event(item)) for item in items if isinstance(item.normalised, NormalisedEvent)]
     known = {
         (class_uid, uid): content_hash
@@ -269,8 +303,9 @@ def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> No
             uid__in=[uid for item, event in keyed for uid in (event.uid, _next_uid(event, item))],
         ).values_list("class_uid", "uid", "raw__content_hash")
     }
-    raws, events = [], []
+    raws, events, stored = [], [], []
     for item, event in keyed:
+        uid = event.uid
         if known.get((event.class_uid, event.uid), item.raw.content_hash) != item.raw.content_hash:
             event.uid = _next_uid(event, item)
         if (event.class_uid, event.uid) in known:
@@ -281,10 +316,12 @@ def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> No
         event.connector = connector
         raws.append(item.raw)
         events.append(event)
+        stored.append(Stored(event, item.body, uid))
     RawRecord.objects.bulk_create(raws)
     Event.objects.bulk_create(events)
     directory.signed_in(connector, _sign_ins(events))
     outcome.events += len(events)
+    return stored
 
 
 def _sign_ins(events: Sequence[Event]) -> dict[str, dt.datetime]:

@@ -41,7 +41,7 @@ def load(path: Path) -> Pack:
     RulesUnreadable where there is nothing to read.
     """
     try:
-        return loaded(_files(path))
+        return loaded(files_of(path))
     except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         raise RulesUnreadable(f"Rules can't be read from {path}: {error}.") from None
 
@@ -62,7 +62,8 @@ def loaded(files: Iterable[File]) -> Pack:
     return Pack(tuple(rules.values()), tuple(not_run))
 
 
-def _files(path: Path) -> Iterator[File]:
+def files_of(path: Path) -> Iterator[File]:
+    """Yield name and content of a file, or of each rule file in a folder or archive, bounded."""
     if path.is_dir():
         found = (file for file in sorted(path.rglob("*")) if _is_wanted(file.relative_to(path)))
         yield from _bounded(

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models.fields.json import KeyTransform
+
 from integrations import health_report
+from integrations.alerting.finding import PREFIX
 from integrations.health import Status
 from integrations.health_report import Report
 from integrations.models import HealthAlarm
@@ -52,7 +55,7 @@ class CasePage:
     reasons: VerdictView
     plans: Sequence[PlanView]
     evidence: Sequence[EvidenceView]
-    findings: Sequence[tuple[Finding, Word]]
+    findings: Sequence[tuple[Finding, Word, Sequence[Mapping[str, Any]]]]
     findings_left_out: int
     timeline: Sequence[TimelineEntry]
     assignee: str
@@ -118,10 +121,7 @@ def read(case: Case, actor: str) -> CasePage:
         reasons=verdict_view.of_case(case, seen),
         plans=plan_views.of_case(case, actor),
         evidence=seen,
-        findings=[
-            (finding, words.severity(finding.severity_id))
-            for finding in case.findings.defer("ocsf").order_by("time")[:FINDINGS_SHOWN]
-        ],
+        findings=_findings(case),
         findings_left_out=max(0, total - FINDINGS_SHOWN),
         timeline=_timeline(case),
         assignee=case.assignee,
@@ -137,6 +137,19 @@ def _people(case: Case) -> list[Somebody]:
     """Return who may be asked whether it was them; nobody for what is over, or about nobody."""
     is_over = case.status == Case.Status.CLOSED or case.kind == Case.Kind.ROUTINE
     return [] if is_over or not user_questions.about(case) else user_questions.people(case)
+
+
+def _findings(case: Case) -> list[tuple[Finding, Word, Sequence[Mapping[str, Any]]]]:
+    """Return the findings; those of a detection with the fields that made its rule match."""
+    rows = list(
+        case.findings.defer("ocsf")
+        .annotate(why=KeyTransform("why", KeyTransform("unmapped", "ocsf")))
+        .order_by("time")[:FINDINGS_SHOWN]
+    )
+    return [
+        (row, words.severity(row.severity_id), row.why if row.uid.startswith(PREFIX) else ())
+        for row in rows
+    ]
 
 
 def _thin(case: Case) -> list[Report]:

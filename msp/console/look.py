@@ -90,6 +90,8 @@ UNFOLD: dict[str, Any] = {
                     _item("Known good", "verified", "console:known_good"),
                     _item("Intelligence", "travel_explore", "console:intelligence"),
                     _item("Findings", "notifications", "admin:tenants_finding_changelist"),
+                    _item("Detections", "radar", "console:detections"),
+                    _item("ATT&CK coverage", "grid_view", "console:coverage"),
                 ],
             },
             {

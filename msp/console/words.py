@@ -180,6 +180,7 @@ _LEDGER = {
     "account.vip": Word("Marked as important", "info"),
     "account.no_vip": Word("Marked as not important", "info"),
     "account.vip_as_told": Word("Important as the feeds say", "info"),
+    "detection.stage": Word("How far a detection may go changed", "info"),
     "rules.changed": Word("Rules of engagement changed", "info"),
     "rules.msp_changed": Word("MSP-wide rules of engagement changed", "info"),
     "tenant.created": Word("Client registered", "info"),

@@ -32,6 +32,8 @@ class Rule(NamedTuple):
     of_client: bool = False
 
 
+# One of Holdfast's own detections.
+RULE_ID = "6108a21c-e91b-5fed-ac70-df6097124444"
 READ = (SIGN_IN, 200, 200, 200, 200)
 TECHNICIAN = (SIGN_IN, 403, 200, 200, 200)
 ADMIN = (SIGN_IN, 403, 403, 403, 200)
@@ -147,6 +149,10 @@ RULES: dict[str, Rule] = {
     "console:playbook_spread": Rule(
         ADMIN, _slug("/admin/playbooks/contain-cloud-account/{}/spread/"), of_client=True
     ),
+    "console:detections": Rule(READ, "/admin/detections/"),
+    "console:coverage": Rule(READ, "/admin/detections/coverage/"),
+    "console:detection": Rule(READ, f"/admin/detections/rules/{RULE_ID}/"),
+    "console:detection_stage": Rule(FROM_ADMIN, f"/admin/detections/stage/{RULE_ID}/", "post"),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),
     "console:health": Rule(READ, "/admin/health/"),
     "console:connection_health": Rule(

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from integrations import files, registry, taking_again
+from integrations.alerting.watching import RuleWatch
 from integrations.contract import Feed, Manifest
 from tenants import intake, scope
 from tenants.errors import HoldfastError
@@ -49,6 +50,7 @@ class Command(BaseCommand):
         for name, count in told.items():
             if name != "reasons":
                 self.stdout.write(f"{name:12} {count}")
+        self.stdout.write(f"{'detections':12} {outcome.detections}")
         for reason, count in told["reasons"].items():
             self.stdout.write(f"  {count} × {reason}")
 
@@ -63,6 +65,7 @@ class Command(BaseCommand):
                 feed=feed.name,
                 records=files.read(options["file"], connector.explode, feed.read),
                 normalise=feed.normaliser(settings),
+                watch=RuleWatch(),
             )
             if options["dry_run"]:
                 transaction.set_rollback(True)

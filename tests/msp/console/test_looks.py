@@ -21,6 +21,7 @@ from msp.staff.models import Role
 from playbooks.models import Plan, Step
 from tenants import contacts, scope
 from tenants.models import Case, Tenant
+from tests.integrations.alerting.rules import IDS, correlation, install, record, rule, take
 from tests.msp.console import rows as seeded
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -98,6 +99,13 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def _detections(rows: seeded.Rows) -> None:
+    """Records that a rule matches so often that it is folded, and one that counts."""
+    install(rule("a"), rule("b"), correlation("d", "event_count", "b"))
+    with scope.tenant(rows.tenant.id):
+        take(*(record("a") for _ in range(35)), *(record("b") for _ in range(4)))
+
+
 def _looks_right(page: Page, name: str) -> None:
     """On each screen in either colour scheme; the page stays light."""
     page.evaluate("document.fonts.ready")
@@ -127,6 +135,7 @@ def test_pages_fit_and_can_be_read(
     settings.PUBLIC_URL = "https://holdfast.example"
     settings.ENTRA_APP = {"client_id": "5b1c9d1e", "client_secret": "nobody may read this"}
     routine = seeded.fill_more(rows)
+    _detections(rows)
     context = chromium.new_context(color_scheme="dark")
     page = context.new_page()
     errors: list[str] = []
@@ -177,6 +186,10 @@ def test_pages_fit_and_can_be_read(
         "msp-rules-form": "rules/edit/",
         "rules-yaml": f"clients/{rows.tenant.slug}/rules/edit/?as=yaml",
         "matches": "matches/",
+        "detections": "detections/",
+        "detection": f"detections/rules/{IDS['a']}/",
+        "detection-correlation": f"detections/rules/{IDS['d']}/",
+        "coverage": f"detections/coverage/?client={rows.tenant.slug}",
         "quarantine": "quarantine/",
         "quarantined": f"quarantine/{rows.quarantined.id}/",
         "cases": "tenants/case/",

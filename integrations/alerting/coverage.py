@@ -1,0 +1,156 @@
+"""Which ATT&CK techniques are covered: by which rules, proven by which test, and where not.
+
+A rule proves nothing by being there. It is proven by records that it must find, which the tests
+run; and it covers a client only where its log source comes.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from integrations.alerting import rulebook, sources, stages
+from integrations.alerting.rows import Stage
+from integrations.alerting.rulebook import OWN_CORRELATIONS, Entry, Rulebook
+from integrations.alerting.sources import Reach
+from integrations.detection import loading
+
+_TACTICS: Final = Path(__file__).parent / "tactics.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Covering:
+    """One rule for a technique: where it is live, in shadow, and where its log source comes."""
+
+    entry: Entry
+    live: int
+    shadow: int
+    seen: int
+    proofs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Technique:
+    """One technique. `covered`: at how many clients a live rule sees it; `blind`: at how many
+    there is a running rule for it, but no log source."""
+
+    id: str
+    tactics: tuple[str, ...]
+    rules: tuple[Covering, ...]
+    covered: int
+    watched: int
+    blind: int
+    missing: tuple[str, ...]
+
+    @property
+    def proofs(self) -> int:
+        """How many test records prove the rules that are live or in shadow."""
+        return sum(one.proofs for one in self.rules if one.live or one.shadow)
+
+
+@cache
+def tactics() -> Mapping[str, str]:
+    """The tactics by their words in tags, in order, with what they are called."""
+    return dict(yaml.safe_load(_TACTICS.read_text(encoding="utf-8")))
+
+
+@cache
+def proofs(file: str) -> int:
+    """Return how many positive test records (or series of them) come with a rule's file."""
+    within = file.removeprefix("correlations/")
+    folder = loading.OUR_RULES if within == file else OWN_CORRELATIONS
+    cases = (folder / within).with_suffix(".cases.json")
+    return len(json.loads(cases.read_text(encoding="utf-8"))["positive"]) if cases.is_file() else 0
+
+
+def of_tenants(tenant_ids: Sequence[uuid.UUID]) -> list[Technique]:
+    """Return every technique that a rule names, for the tenants together, by id in order."""
+    book = rulebook.current()
+    for_all, own = stages.defaults(), stages.own_of(tenant_ids)
+    feeding = sources.by_tenant(tenant_ids)
+    by_technique: dict[str, list[tuple[Entry, dict[uuid.UUID, tuple[Stage, Reach]]]]] = {}
+    for entry in book.entries.values():
+        needs = book.sources_of(entry)
+        at = {
+            tenant_id: (stages.of(entry, for_all, own[tenant_id]), feeding[tenant_id].reach(needs))
+            for tenant_id in tenant_ids
+        }
+        for technique in entry.techniques:
+            by_technique.setdefault(technique, []).append((entry, at))
+    return [_technique(book, one, by_technique[one], tenant_ids) for one in sorted(by_technique)]
+
+
+def _technique(
+    book: Rulebook, technique: str,
+    rules: Sequence[tuple[Entry, Mapping[uuid.UUID, tuple[Stage, Reach]]]],
+    tenant_ids: Sequence[uuid.UUID],
+) -> Technique:  # fmt: skip
+    covered, watched, blind = set(), set(), set()
+    for _, at in rules:
+        for tenant_id, (stage, reach) in at.items():
+            if stage not in stages.RUNNING:
+                continue
+            if reach is not Reach.SEEN:
+                blind.add(tenant_id)
+            elif stage is Stage.LIVE:
+                covered.add(tenant_id)
+            else:
+                watched.add(tenant_id)
+    lacking = blind - covered - watched
+    missing = sorted(
+        {
+            feed
+            for entry, at in rules
+            if any(tenant_id in lacking for tenant_id in at)
+            for feed in sources.feeds_for(book.sources_of(entry))
+        }
+    )
+    return Technique(
+        technique,
+        tuple(dict.fromkeys(tactic for entry, _ in rules for tactic in entry.tactics)),
+        tuple(_covering(entry, at) for entry, at in rules),
+        len(covered), len(watched - covered), len(lacking), tuple(missing),
+    )  # fmt: skip
+
+
+def _covering(entry: Entry, at: Mapping[uuid.UUID, tuple[Stage, Reach]]) -> Covering:
+    return Covering(
+        entry,
+        sum(stage is Stage.LIVE for stage, _ in at.values()),
+        sum(stage is Stage.SHADOW for stage, _ in at.values()),
+        sum(reach is Reach.SEEN for _, reach in at.values()),
+        proofs(entry.file) if entry.is_own else 0,
+    )
+
+
+def as_json(techniques: Sequence[Technique], clients: int) -> dict[str, Any]:
+    """Return the coverage as plain data."""
+    return {
+        "clients": clients,
+        "tactics": dict(tactics()),
+        "techniques": [
+            {
+                "id": one.id,
+                "tactics": list(one.tactics),
+                "clients_covered": one.covered,
+                "clients_in_shadow": one.watched,
+                "clients_blind": one.blind,
+                "missing_feeds": list(one.missing),
+                "proofs": one.proofs,
+                "rules": [
+                    {
+                        "id": rule.entry.id, "title": rule.entry.title, "level": rule.entry.level,
+                        "live": rule.live, "shadow": rule.shadow, "seen": rule.seen,
+                        "proofs": rule.proofs,
+                    }
+                    for rule in one.rules
+                ],
+            }
+            for one in techniques
+        ],
+    }  # fmt: skip

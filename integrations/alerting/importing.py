@@ -1,0 +1,168 @@
+"""Packs of Sigma rules that the MSP brings: imported, replaced by a newer version, and removed.
+
+A rule is kept as its author wrote it, with its licence. A rule whose text is the same is left as
+it is; another text of the same rule takes its place, and the one before stays in the rows.
+"""
+
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from integrations.alerting import rulebook
+from integrations.alerting.rows import PackRule, RulePack
+from integrations.alerting.rulebook import Entry
+from integrations.detection import loading
+from integrations.detection.documents import documents
+from integrations.detection.errors import Broken, RulesUnreadable
+from integrations.detection.rules import NotRun
+from integrations.errors import DetectionError
+from tenants.canonical import sha256_of
+
+_PART: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_LONGEST_NAME: Final = 200
+
+
+@dataclass
+class Imported:
+    """What came of an import, by the rules' titles; `not_run` with the reason of each."""
+
+    pack: str
+    new: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    not_run: Sequence[NotRun] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers, and what is not run with the reasons."""
+        return {
+            "pack": self.pack,
+            "new": len(self.new),
+            "replaced": len(self.replaced),
+            "unchanged": len(self.unchanged),
+            "not_run": [
+                {"file": one.file, "title": one.title, "kind": one.kind, "reason": one.reason}
+                for one in self.not_run
+            ],
+        }
+
+
+def take(path: Path, *, name: str, actor: str, licence: str = "") -> Imported:
+    """Import a file, a folder or an archive of Sigma rules as the pack `name`.
+
+    DetectionError or RulesUnreadable where nothing of it can be run, or the name can't be.
+    """
+    name = name.strip()
+    if not name or len(name) > _LONGEST_NAME or name == rulebook.OWN:
+        raise DetectionError("Give the pack a name of its own with --name.")
+    files = _read(path)
+    book = rulebook.made_of(
+        [(file, content, rulebook.OWN, "") for file, content in rulebook.own_files()]
+        + [(f"{name}/{file}", content, name, licence) for file, content in files]
+    )
+    not_run = [
+        NotRun(one.file.removeprefix(f"{name}/"), one.title, one.kind, one.reason)
+        for one in book.not_run
+        if one.file.startswith(f"{name}/")
+    ]
+    entries = [one for one in book.entries.values() if one.pack == name]
+    if not entries:
+        first = f" The first: {not_run[0].file}: {not_run[0].reason}." if not_run else ""
+        raise RulesUnreadable(f"No rule in {path} can be run.{first}")
+    texts = _texts(files)
+    with transaction.atomic():
+        _one_at_a_time()
+        return _keep(path, name, licence, actor, entries, texts, not_run)
+
+
+def remove(name: str, *, actor: str) -> int:
+    """Take a pack out of use; return how many rules it had. What they found stays."""
+    with transaction.atomic():
+        _one_at_a_time()
+        pack = RulePack.objects.filter(name=name, removed_at=None).first()
+        if pack is None:
+            held = RulePack.objects.filter(removed_at=None).values_list("name", flat=True)
+            known = ", ".join(held) or "none"
+            raise DetectionError(f"There is no pack {name!r}. Imported are: {known}.")
+        now = timezone.now()
+        number = pack.rules.filter(replaced_at=None).update(replaced_at=now)
+        pack.removed_at, pack.removed_by = now, actor
+        pack.save(update_fields=["removed_at", "removed_by"])
+        rulebook.changed()
+        return number
+
+
+def _read(path: Path) -> list[tuple[str, bytes]]:
+    try:
+        return list(loading.files_of(path))
+    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise RulesUnreadable(f"Rules can't be read from {path}: {error}.") from None
+
+
+def _one_at_a_time() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('rule packs', 13))")
+
+
+def _keep(
+    path: Path, name: str, licence: str, actor: str, entries: Sequence[Entry],
+    texts: dict[tuple[str, str], str], not_run: Sequence[NotRun],
+) -> Imported:  # fmt: skip
+    now = timezone.now()
+    told = Imported(name, not_run=not_run)
+    pack, _ = RulePack.objects.get_or_create(
+        name=name, removed_at=None, defaults={"imported_at": now, "imported_by": actor}
+    )
+    in_force = {
+        row.rule_id: row for row in PackRule.objects.filter(replaced_at=None).select_related("pack")
+    }
+    for entry in entries:
+        file = entry.file.removeprefix(f"{name}/")
+        text = texts.get((file, entry.title)) or entry.text
+        digest = sha256_of({"file": file, "text": text})
+        before = in_force.get(entry.id)
+        if before is not None and before.pack_id != pack.id:
+            reason = f"the pack {before.pack.name} has a rule of the same id: {before.file}"
+            told.not_run = [*told.not_run, NotRun(file, entry.title, "broken", reason)]
+            continue
+        if before is not None and before.sha256 == digest:
+            told.unchanged.append(entry.title)
+            continue
+        if before is not None:
+            before.replaced_at = now
+            before.save(update_fields=["replaced_at"])
+        (told.replaced if before else told.new).append(entry.title)
+        PackRule.objects.create(
+            pack=pack, rule_id=entry.id[:300], title=entry.title[:300], author=entry.author[:500],
+            licence=entry.licence[:500], file=file[:500], text=text, sha256=digest,
+            imported_at=now,
+        )  # fmt: skip
+    held = PackRule.objects.filter(pack=pack, replaced_at=None).order_by("rule_id")
+    pack.sha256 = sha256_of(list(held.values_list("rule_id", "sha256")))
+    pack.source, pack.licence = str(path)[:500], licence[:500]
+    pack.not_run = told.as_json()["not_run"]
+    pack.imported_at, pack.imported_by = now, actor
+    pack.save()
+    rulebook.changed()
+    return told
+
+
+def _texts(files: Iterable[tuple[str, bytes]]) -> dict[tuple[str, str], str]:
+    """Each rule's own text by file and title, as it was written, where it can be told apart."""
+    found = {}
+    for name, content in files:
+        try:
+            told = documents(content, loading.LARGEST_BYTES)
+            parts = [part for part in _PART.split(content.decode("utf-8-sig")) if part.strip()]
+        except (Broken, UnicodeDecodeError):
+            continue
+        if len(parts) == len(told):
+            for document, part in zip(told, parts, strict=True):
+                found[name, str(document.get("title") or "")] = part.strip() + "\n"
+    return found

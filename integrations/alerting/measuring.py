@@ -1,0 +1,132 @@
+"""How much each rule hits, and how often it was right: counted from the rows."""
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection
+from django.db.models import Count, Max, Q, Sum
+from django.utils import timezone
+
+from integrations.alerting.rows import RuleDay, RuleHit
+from integrations.alerting.rulebook import Rulebook
+from tenants.canonical import sha256_of
+from tenants.models import Verdict
+
+_RIGHT: Final = (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS)
+_WRONG: Final = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
+_VERDICTS_OF: Final = dt.timedelta(days=90)
+_COMPARED: Final = (5, 5_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A rule's hits in the last days, findings and folded hits in 30, and decided cases in 90.
+
+    `right`: cases with a finding of it that were an attack or suspicious; `wrong`: that were not.
+    """
+
+    week: int = 0
+    month: int = 0
+    findings: int = 0
+    folded: int = 0
+    last_at: dt.datetime | None = None
+    right: int = 0
+    wrong: int = 0
+
+    @property
+    def precision(self) -> int | None:
+        """Percent of the decided cases in which it was right; None where none is decided."""
+        decided = self.right + self.wrong
+        return round(100 * self.right / decided) if decided else None
+
+
+NOTHING: Final = Measured()
+
+
+def of_tenants(tenant_ids: Collection[uuid.UUID]) -> dict[str, Measured]:
+    """Measure each rule over the tenants together, in a scope that reads them; by rule id."""
+    now = timezone.now()
+    week, month = now.date() - dt.timedelta(days=6), now.date() - dt.timedelta(days=29)
+    rows = (
+        RuleDay.in_scope()
+        .filter(tenant_id__in=tenant_ids)
+        .values("rule_id")
+        .annotate(
+            week=Sum("hits", filter=Q(day__gte=week), default=0),
+            month=Sum("hits", filter=Q(day__gte=month), default=0),
+            made=Sum("findings", filter=Q(day__gte=month), default=0),
+            told_together=Sum("folded", filter=Q(day__gte=month), default=0),
+            last=Max("last_at"),
+        )
+    )
+    verdicts = _verdicts(tenant_ids, now)
+    return {
+        row["rule_id"]: Measured(
+            row["week"], row["month"], row["made"], row["told_together"], row["last"],
+            *verdicts.get(row["rule_id"], (0, 0)),
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+def _verdicts(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, tuple[int, int]]:
+    rows = (
+        RuleHit.in_scope()
+        .filter(tenant_id__in=tenant_ids, at__gte=now - _VERDICTS_OF, finding__isnull=False)
+        .filter(finding__case__verdict__in=[*_RIGHT, *_WRONG])
+        .values_list("rule_id", "finding__case__verdict")
+        .annotate(cases=Count("finding__case", distinct=True))
+    )
+    found: dict[str, tuple[int, int]] = {}
+    for rule_id, verdict, cases in rows:
+        right, wrong = found.get(rule_id, (0, 0))
+        is_right = verdict in _RIGHT
+        found[rule_id] = (right + cases * is_right, wrong + cases * (not is_right))
+    return found
+
+
+def twins(book: Rulebook, tenant_ids: Collection[uuid.UUID]) -> dict[str, str]:
+    """Return for each rule that does what another does, that one's id: same condition or hits."""
+    first: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for entry in book.entries.values():
+        if entry.correlation is None and not book.only_counted(entry):
+            told = {"source": str(entry.source), "does": entry.document.get("detection")}
+            other = first.setdefault(sha256_of(told), entry.id)
+            if other != entry.id:
+                found[entry.id] = other
+    hits: dict[str, str] = {}
+    for rule_id, digest in _digests(tenant_ids):
+        if rule_id in book.entries:
+            other = hits.setdefault(digest, rule_id)
+            if other != rule_id and _same_source(book, rule_id, other):
+                found.setdefault(rule_id, other)
+    return found
+
+
+def _same_source(book: Rulebook, one: str, other: str) -> bool:
+    return book.entries[one].source == book.entries[other].source
+
+
+def _digests(tenant_ids: Collection[uuid.UUID]) -> list[tuple[str, str]]:
+    """A digest of what each rule hit in 30 days, for rules that hit a few times and no flood."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT rule_id, md5(string_agg(digest, '' ORDER BY digest)) FROM (
+                SELECT rule_id, md5(tenant_id::text || key) AS digest FROM integrations_rulehit
+                WHERE tenant_id = ANY(%s) AND at >= %s) AS hits
+            GROUP BY rule_id HAVING count(*) BETWEEN %s AND %s ORDER BY rule_id
+            """,
+            [list(tenant_ids), timezone.now() - dt.timedelta(days=30), *_COMPARED],
+        )
+        return cursor.fetchall()
+
+
+def days_of(rule_id: str, tenant_ids: Collection[uuid.UUID]) -> Mapping[dt.date, int]:
+    """Return the hits of a rule on each day that had any, over the tenants together."""
+    rows = RuleDay.in_scope().filter(rule_id=rule_id, tenant_id__in=tenant_ids)
+    return dict(rows.values("day").annotate(number=Sum("hits")).values_list("day", "number"))

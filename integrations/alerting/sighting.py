@@ -1,0 +1,273 @@
+"""What correlations have seen, kept in rows: right in whatever order and by whomever events come.
+
+A sighting is unique by event. Each time some are new, the episodes that they touch are worked out
+from the rows anew; that happens under the lock of the tenant's detections.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import Count, F, Func
+from django.utils import timezone
+
+from integrations.alerting import correlation
+from integrations.alerting.correlation import Correlation, Seen
+from integrations.alerting.finding import Hit
+from integrations.alerting.rows import CountedMatch
+from integrations.alerting.rulebook import Entry
+from integrations.detection import fields
+from integrations.detection.fields import View
+from integrations.detection.predicates import folded
+from tenants import scope
+from tenants.models import Event, new_id
+from tenants.storable import bounded
+
+# How much later than others an event may come and still be counted with them.
+LATENESS: Final = dt.timedelta(days=7)
+_FORGOTTEN_AT_ONCE: Final = 5_000
+_MOST_VALUES: Final = 20
+_MOST_NAMED: Final = 200
+_MOST_ENTITIES: Final = 60
+_EARLIEST: Final = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
+_LATEST: Final = dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A rule's match that a correlation counts: the event, its key, and its record."""
+
+    entry: Entry
+    rule_id: str
+    event: Event
+    key: str
+    body: Mapping[str, Any]
+
+
+def keep(counted: Sequence[Counted]) -> list[Hit]:
+    """Keep sightings of the scope's tenant; return the episodes that they belong to.
+
+    An event that lacks a field that its group is made by can't be counted.
+    """
+    views: dict[str, View] = {}
+    rows = []
+    for one in counted:
+        view = views.get(one.key)
+        if view is None:
+            # Several correlations count the same event.
+            view = views[one.key] = _view(one.body, one.event.ocsf)
+        rows += _row(one, view)
+    entries = {one.entry.id: one.entry for one in counted}
+    touched: dict[str, dict[str, list[dt.datetime]]] = {}
+    for correlation_id, group, time in _insert(rows):
+        touched.setdefault(correlation_id, {}).setdefault(group, []).append(time)
+    if touched:
+        _forget()
+    return [
+        hit
+        for correlation_id, groups in sorted(touched.items())
+        for group in _worth_a_look(entries[correlation_id], groups)
+        for hit in _episodes(entries[correlation_id], group, groups[group])
+    ]
+
+
+def _row(one: Counted, view: View) -> list[dict[str, Any]]:
+    told = one.entry.correlation
+    assert told is not None
+    shared = []
+    for field in told.fields:
+        values = view.values(told.field_in(one.rule_id, field))
+        if not values:
+            return []
+        shared.append([field, bounded(", ".join(sorted(map(folded, values))), 400)])
+    counted = view.values(told.field_in(one.rule_id, told.field)) if told.field else ()
+    if told.field and not counted:
+        return []
+    return [
+        {
+            "id": str(new_id()),
+            "correlation_id": one.entry.id,
+            "group": hashlib.sha256(json.dumps(shared).encode()).hexdigest(),
+            "shared": shared,
+            "rule_id": one.rule_id,
+            "key": one.key,
+            "event_id": str(one.event.id),
+            "event_time": one.event.time.isoformat(),
+            "values": [bounded(folded(value), 512) for value in counted[:_MOST_VALUES]],
+        }
+    ]
+
+
+def _view(body: Mapping[str, Any], normalised: Mapping[str, Any]) -> View:
+    """The record as the rule that matched it has seen it."""
+    own = fields.recognised(body, is_ocsf=False)
+    event = normalised or body
+    made = fields.recognised(event, is_ocsf=True) if "class_uid" in event else None
+    return View(body, event, tuple(shape for shape in (own, made) if shape))
+
+
+def _insert(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, dt.datetime]]:
+    """Insert those that were not seen before; return correlation, group and time of each."""
+    if not rows:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO integrations_countedmatch (id, tenant_id, correlation_id, "group", shared,
+                rule_id, key, event_id, event_time, "values", at)
+            SELECT id, %s, correlation_id, "group", shared, rule_id, key, event_id, event_time,
+                   ARRAY(SELECT jsonb_array_elements_text("values")), %s
+              FROM jsonb_to_recordset(%s::jsonb) AS told(id uuid, correlation_id text,
+                   "group" text, shared jsonb, rule_id text, key text, event_id uuid,
+                   event_time timestamptz, "values" jsonb)
+            ON CONFLICT (tenant_id, correlation_id, rule_id, key) DO NOTHING
+            RETURNING correlation_id, "group", event_time
+            """,
+            [scope.require_tenant_id(), timezone.now(), json.dumps(rows)],
+        )
+        return cursor.fetchall()
+
+
+def _worth_a_look(entry: Entry, groups: Mapping[str, Sequence[dt.datetime]]) -> list[str]:
+    """Return those of the groups that may have an episode: enough of what is counted is there.
+
+    One question for all of them, since most have not.
+    """
+    told = entry.correlation
+    assert told is not None
+    reach = told.timespan + told.episode
+    start = _moved(min(min(times) for times in groups.values()), -reach)
+    end = _moved(max(max(times) for times in groups.values()), reach)
+    rows = CountedMatch.in_scope().filter(
+        correlation_id=entry.id, group__in=list(groups), event_time__range=(start, end)
+    )
+    if told.kind == "value_count":
+        value = Func(F("values"), function="unnest")
+        pairs = rows.annotate(value=value).values_list("group", "value").distinct()
+        counted = Counter(group for group, _ in pairs)
+        return sorted(group for group, number in counted.items() if number >= told.least)
+    what, least = Count("id"), told.least
+    if told.kind != "event_count":
+        what, least = Count("rule_id", distinct=True), len(set(told.rules))
+    enough = rows.values("group").annotate(number=what).filter(number__gte=least)
+    return sorted(enough.values_list("group", flat=True))
+
+
+def _forget() -> None:
+    """Delete some of the sightings that nothing is counted with any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM integrations_countedmatch WHERE id IN (
+                SELECT id FROM integrations_countedmatch WHERE tenant_id = %s AND at < %s LIMIT %s)
+            """,
+            [scope.require_tenant_id(), timezone.now() - _KEPT, _FORGOTTEN_AT_ONCE],
+        )
+
+
+# The longest timespan that a correlation may have comes on top of it.
+_KEPT: Final = correlation.LONGEST + LATENESS
+
+
+def _episodes(entry: Entry, group: str, times: Sequence[dt.datetime]) -> list[Hit]:
+    told = entry.correlation
+    assert told is not None
+    # New sightings change windows up to a timespan later; those reach into whole episodes.
+    numbers = {told.episode_of(time) for time in times}
+    numbers |= {told.episode_of(_moved(time, told.timespan)) for time in times}
+    hits: list[Hit] = []
+    for first, last in _runs(sorted(numbers)):
+        seen = _seen(entry, group, *_reach(told, first, last))
+        hits += [
+            _hit(entry, group, number, members)
+            for number, members in correlation.episodes(told, seen).items()
+            if first <= number <= last
+        ]
+    return hits
+
+
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Numbers that follow each other, as first and last."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and number <= runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
+
+
+def _reach(told: Correlation, first: int, last: int) -> tuple[dt.datetime, dt.datetime]:
+    start = _moved(correlation.EPOCH, first * told.episode - told.timespan)
+    return start, _moved(correlation.EPOCH, (last + 1) * told.episode)
+
+
+def _moved(time: dt.datetime, by: dt.timedelta) -> dt.datetime:
+    """Return `time` moved, within the years that there are."""
+    try:
+        return min(max(time + by, _EARLIEST), _LATEST)
+    except OverflowError:
+        return _LATEST if by > dt.timedelta() else _EARLIEST
+
+
+def _seen(entry: Entry, group: str, start: dt.datetime, end: dt.datetime) -> list[Seen]:
+    rows = CountedMatch.in_scope().filter(
+        correlation_id=entry.id, group=group, event_time__gte=start, event_time__lt=end
+    )
+    # Not in the database's order of texts, which differs between installations.
+    return sorted(
+        (
+            Seen(time, key, rule_id, tuple(values))
+            for time, key, rule_id, values in rows.values_list(
+                "event_time", "key", "rule_id", "values"
+            ).iterator(chunk_size=5_000)
+        ),
+        key=lambda one: (one.time, one.key, one.rule_id),
+    )
+
+
+def _hit(entry: Entry, group: str, number: int, members: Sequence[Seen]) -> Hit:
+    """What is told of an episode: the same for the same members."""
+    keys = list(dict.fromkeys(one.key for one in members))
+    rows = {
+        row.key: row
+        for row in CountedMatch.in_scope()
+        .filter(correlation_id=entry.id, group=group, key__in=keys[:_MOST_NAMED])
+        .select_related("event__raw")
+        .defer("event__ocsf", "event__raw__body", "event__raw__context")
+    }
+    named = [rows[key] for key in keys[:_MOST_NAMED]]
+    entities = sorted({entity for row in named for entity in row.event.entities})
+    return Hit(
+        entry=entry,
+        event=named[0].event,
+        key=f"episode {group} {number}",
+        why=_why(entry, named[0].shared, members, len(keys)),
+        first_at=members[0].time,
+        last_at=members[-1].time,
+        entities=entities[:_MOST_ENTITIES],
+        events=keys,
+        count=len(keys),
+    )
+
+
+def _why(
+    entry: Entry, shared: Iterable[Sequence[str]], members: Sequence[Seen], events: int
+) -> list[dict[str, Any]]:
+    told = entry.correlation
+    assert told is not None
+    why = [
+        {"field": field, "value": value, "condition": "is the same in all of them"}
+        for field, value in shared
+    ]
+    if told.kind == "value_count":
+        values = sorted({value for one in members for value in one.values})
+        shown = ", ".join(values[:10]) + (f" and {len(values) - 10} more" if values[10:] else "")
+        why.append({"field": told.field, "value": shown, "condition": told.words})
+    why.append({"field": "events", "value": str(events), "condition": told.words})
+    return why

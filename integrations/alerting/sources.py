@@ -1,0 +1,136 @@
+"""Whether a rule's log source reaches us at a client, or the rule is blind there.
+
+Which feed brings which log source is data, in `sources.yml`.
+"""
+
+import datetime as dt
+import enum
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import yaml
+from django.utils import timezone
+
+from integrations.detection.rules import LogSource
+from integrations.models import Connection, FeedState, HealthAlarm
+
+_FILE: Final = Path(__file__).parent / "sources.yml"
+_QUIET: Final = dt.timedelta(days=7)
+
+
+class Reach(enum.Enum):
+    """Whether a log source reaches us, best first."""
+
+    SEEN = "seen"
+    SILENT = "silent"
+    ALERTS = "alerts"
+    BLIND = "blind"
+
+
+@dataclass(frozen=True, slots=True)
+class Brings:
+    """What a feed brings. `is_anything`: whatever its sender likes."""
+
+    connector: str
+    feed: str
+    brings: tuple[LogSource, ...]
+    alerts: tuple[LogSource, ...]
+    is_anything: bool
+
+
+class Feeding:
+    """The feeds of a client that are read: what each brings, and whether it is silent."""
+
+    def __init__(self, feeds: tuple[tuple[Brings, bool], ...]) -> None:
+        self.feeds = feeds
+        self._known: dict[tuple[LogSource, ...], Reach] = {}
+
+    def reach(self, sources: tuple[LogSource, ...]) -> Reach:
+        """Return whether all the log sources of a rule reach us; the worst of them counts."""
+        found = self._known.get(sources)
+        if found is None:
+            order = list(Reach)
+            worst = max((self._one(one) for one in sources), key=order.index, default=Reach.BLIND)
+            found = self._known[sources] = worst
+        return found
+
+    def _one(self, source: LogSource) -> Reach:
+        having = [
+            is_silent
+            for feed, is_silent in self.feeds
+            if any(source.covers(one) for one in feed.brings)
+        ]
+        anything = [is_silent for feed, is_silent in self.feeds if feed.is_anything]
+        if not all(having):
+            return Reach.SEEN
+        if having:
+            return Reach.SILENT
+        if any(any(source.covers(one) for one in feed.alerts) for feed, _ in self.feeds):
+            return Reach.ALERTS
+        return Reach.BLIND if all(anything) else Reach.SEEN
+
+
+@cache
+def known() -> tuple[Brings, ...]:
+    """What each feed brings, as far as it is known."""
+    told = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return tuple(
+        Brings(
+            connector, feed, _sources(one.get("brings")), _sources(one.get("alerts")),
+            bool(one.get("anything")),
+        )
+        for connector, feeds in told.items()
+        for feed, one in feeds.items()
+    )  # fmt: skip
+
+
+def _sources(told: Sequence[str] | None) -> tuple[LogSource, ...]:
+    return tuple(LogSource(*one.split("/")) for one in told or ())
+
+
+def feeds_for(sources: Sequence[LogSource]) -> list[str]:
+    """Return the feeds that would bring the log sources, as ``connector feed``."""
+    return [
+        f"{one.connector} {one.feed}"
+        for one in known()
+        if any(source.covers(brought) for source in sources for brought in one.brings)
+    ]
+
+
+def by_tenant(tenant_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Feeding]:
+    """Return what is read at each of the tenants; two queries, in a scope that reads them."""
+    silent = set(
+        HealthAlarm.in_scope()
+        .filter(kind=HealthAlarm.Kind.SILENT, ended_at=None)
+        .values_list("connection_id", "feed")
+    )
+    since = timezone.now() - _QUIET
+    feeds = {(one.connector, one.feed): one for one in known()}
+    found: dict[uuid.UUID, list[tuple[Brings, bool]]] = {one: [] for one in tenant_ids}
+    states = (
+        FeedState.in_scope()
+        .filter(tenant_id__in=tenant_ids, connection__removed_at=None)
+        .exclude(connection__state=Connection.State.PAUSED)
+        .select_related("connection")
+        .order_by("connection__connector", "feed")
+    )
+    for state in states:
+        brings = feeds.get((state.connection.connector, state.feed))
+        if brings is not None:
+            is_silent = (
+                state.last_record_at is None
+                or state.last_record_at < since
+                or (state.connection_id, state.feed) in silent
+            )
+            found[state.tenant_id].append((brings, is_silent))
+    # Most clients have the same feeds: what follows from them is worked out once.
+    alike: dict[tuple[tuple[Brings, bool], ...], Feeding] = {}
+    return {
+        tenant_id: alike.setdefault(feeds, Feeding(feeds))
+        for tenant_id, told in found.items()
+        for feeds in [tuple(told)]
+    }

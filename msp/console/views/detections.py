@@ -1,0 +1,104 @@
+"""Detections: which rules run, what they find, what is wrong with them, and what they cover."""
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from integrations.alerting import coverage as techniques
+from msp.console import detection_actions, detection_pages
+from msp.console.detection_pages import URGENT
+from msp.console.sites import page
+from msp.staff.access import needs_role, needs_second_factor, technician_of
+from msp.staff.models import Role
+from msp.staff.selectors import tenants_of
+from tenants.errors import HoldfastError
+from tenants.models import Tenant
+
+_SHOWN = {
+    "urgent": "what needs somebody",
+    "hits": "what fired in 30 days",
+    "blind": "what is blind or silent",
+    "all": "all rules",
+}
+
+
+def _chosen(request: HttpRequest) -> tuple[list[Tenant], Tenant | None, Sequence[Tenant]]:
+    """Return the clients that may be chosen, the chosen one, and those that are looked at."""
+    tenants = list(tenants_of(technician_of(request)))
+    slug = request.GET.get("client", "")
+    chosen = next((tenant for tenant in tenants if tenant.slug == slug), None)
+    return tenants, chosen, [chosen] if chosen else tenants
+
+
+@require_safe
+def detections(request: HttpRequest) -> HttpResponse:
+    """List the rules for all clients together, or for a chosen one."""
+    tenants, chosen, looked_at = _chosen(request)
+    rows = detection_pages.rows(looked_at)
+    show = request.GET.get("show", "all")
+    kept = {
+        "urgent": [row for row in rows if row.kinds & set(URGENT)],
+        "hits": [row for row in rows if row.measured.month],
+        "blind": [row for row in rows if row.kinds & {"blind", "silent"}],
+    }.get(show, rows)
+    return page(
+        request, "detections.html", "Detections",
+        tenants=tenants, chosen=chosen, rows=kept, total=len(rows), show=show, shown=_SHOWN,
+        urgent=sum(bool(row.kinds & set(URGENT)) for row in rows),
+        blind=sum("blind" in row.kinds for row in rows),
+        hits=sum(row.measured.month for row in rows),
+        not_run=detection_pages.not_run(),
+    )  # fmt: skip
+
+
+@require_safe
+def detection(request: HttpRequest, rule_id: str) -> HttpResponse:
+    """Show one rule."""
+    technician = technician_of(request)
+    found = detection_pages.rule_page(rule_id, list(tenants_of(technician)))
+    if found is None:
+        raise Http404("There is no such rule.")
+    return page(
+        request, "detection.html", found.row.entry.title,
+        found=found, entry=found.row.entry, stages=detection_pages.STAGES,
+        may_change=technician.has_role(Role.ADMIN), may_change_all=technician.sees_all_tenants,
+    )  # fmt: skip
+
+
+@require_POST
+@needs_role(Role.ADMIN)
+@needs_second_factor
+def change_stage(request: HttpRequest, rule_id: str) -> HttpResponse:
+    """Set how far a rule may go, for all clients or for one."""
+    technician = technician_of(request)
+    slug = request.POST.get("client", "")
+    tenant = tenants_of(technician).filter(slug=slug).first() if slug else None
+    if slug and tenant is None:
+        raise Http404("There is no such client.")
+    stage, why = request.POST.get("stage", ""), request.POST.get("why", "")
+    try:
+        detection_actions.set_stage(rule_id, stage, tenant, actor=technician, why=why)
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        whom = tenant.name if tenant else "all clients without a stage of their own"
+        messages.success(request, f"Kept for {whom}.")
+    return redirect("console:detection", rule_id)
+
+
+@require_safe
+def coverage(request: HttpRequest) -> HttpResponse:
+    """Show which ATT&CK techniques are covered, by what, and where a feed is missing."""
+    tenants, chosen, looked_at = _chosen(request)
+    found = techniques.of_tenants([tenant.id for tenant in looked_at])
+    return page(
+        request, "coverage.html", "ATT&CK coverage",
+        tenants=tenants, chosen=chosen, clients=len(looked_at),
+        tactics=detection_pages.by_tactic(found), total=len(found),
+        covered=sum(bool(one.covered) for one in found),
+        proven=sum(bool(one.proofs) for one in found),
+        blind=sum(bool(one.blind) for one in found),
+    )  # fmt: skip

@@ -1,0 +1,172 @@
+"""Packs of Sigma rules: kept as written, replaced by newer text, removed, and nothing dropped."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from integrations.alerting import importing, rulebook
+from integrations.alerting.rows import PackRule, RuleHit, RulePack
+from integrations.detection.errors import RulesUnreadable
+from integrations.errors import DetectionError
+from tenants import scope
+from tests.integrations.alerting.rules import IDS, correlation, record, rule, take
+
+pytestmark = pytest.mark.django_db
+
+OLD = rule("e", detection={"it": {"Operation": "x"}, "condition": "it", "timeframe": "5m"})
+
+
+def _folder(path: Path, **files: object) -> Path:
+    for name, told in files.items():
+        file = path / "rules" / "cloud" / f"{name}.yml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        documents = told if isinstance(told, list) else [told]
+        file.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    return path / "rules"
+
+
+def _import(path: Path, name: str = "Theirs", **more: str) -> importing.Imported:
+    return importing.take(path, name=name, actor="test", **more)
+
+
+def test_a_folder_is_imported_with_authors_and_licence(tmp_path, in_tenant) -> None:
+    told = _import(_folder(tmp_path, a=rule("a"), old=OLD), licence="DRL 1.1")
+    assert told.new == ["Rule a"]
+    row = PackRule.objects.get()
+    assert (row.author, row.licence, row.file) == ("Tess Author", "DRL 1.1", "cloud/a.yml")
+    assert yaml.safe_load(row.text) == rule("a")
+    # What is not run is listed with its reason, and kept with the pack.
+    assert [(one.file, one.kind) for one in told.not_run] == [("cloud/old.yml", "unsupported")]
+    assert "timeframe" in RulePack.objects.get().not_run[0]["reason"]
+    take(record("a"))
+    assert rulebook.current().entries[IDS["a"]].author == "Tess Author"
+
+
+def test_a_newer_text_takes_the_place_of_an_older_one_which_is_kept(tmp_path, db) -> None:
+    folder = _folder(tmp_path, a=rule("a"), b=rule("b"))
+    _import(folder)
+    told = _import(_folder(tmp_path, a=rule("a", level="critical")))
+    assert (told.new, told.replaced, told.unchanged) == ([], ["Rule a"], ["Rule b"])
+    assert PackRule.objects.filter(rule_id=IDS["a"]).count() == 2
+    assert rulebook.current().entries[IDS["a"]].level == "critical"
+    before = RulePack.objects.get().sha256
+    assert _import(folder).unchanged == ["Rule a", "Rule b"]
+    assert RulePack.objects.get().sha256 == before
+
+
+def test_a_correlation_is_imported_with_the_rules_it_counts(tmp_path, in_tenant) -> None:
+    lost = correlation("f", "event_count", "g")
+    told = _import(_folder(tmp_path, both=[rule("a"), correlation("d", "event_count", "a"), lost]))
+    assert told.new == ["Rule a", "Correlation d"]
+    assert "rule_g" in told.not_run[0].reason
+    assert rulebook.current().entries[IDS["d"]].correlation is not None
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ({"type": "value_avg", "condition": {"gte": 1, "field": "x"}}, "value_avg"),
+        ({"condition": {"lt": 3}}, "lt"),
+        ({"condition": {"eq": 3}}, "eq"),
+        ({"timespan": "1y"}, "31 days"),
+        ({"timespan": "soon"}, "soon"),
+        ({"condition": {"gte": 0}}, "at least 1"),
+        ({"rules": ["rule_a"] * 51}, "more than 50"),
+        ({"type": ["x"]}, "correlation"),
+    ],
+)
+def test_a_correlation_that_can_not_be_run_is_listed(part, reason, tmp_path, db) -> None:
+    told = _import(
+        _folder(tmp_path, both=[rule("a"), correlation("d", "event_count", "a", **part)])
+    )
+    assert told.new == ["Rule a"]
+    assert reason in told.not_run[0].reason
+
+
+def test_archives_are_read_and_bounded(tmp_path, db, monkeypatch) -> None:
+    folder = _folder(tmp_path, a=rule("a"))
+    packed = tmp_path / "pack.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / "cloud" / "a.yml", "sigma/rules/a.yml")
+        archive.writestr("sigma/rules/bomb.yml", b"a: " + b"x" * 3_000_000)
+        archive.writestr("sigma/rules/alias.yml", b"a: &a [1]\nb: [*a, *a]\n")
+    told = _import(packed)
+    assert told.new == ["Rule a"]
+    reasons = {one.file: one.reason for one in told.not_run}
+    assert "larger than" in reasons["sigma/rules/bomb.yml"]
+    assert "alias" in reasons["sigma/rules/alias.yml"]
+    tarred = tmp_path / "pack.tar.gz"
+    with tarfile.open(tarred, "w:gz") as archive:
+        archive.add(folder, "rules")
+    assert _import(tarred, "Tarred").not_run[0].reason.startswith("the pack Theirs has a rule")
+    monkeypatch.setattr("integrations.detection.loading._MOST_BYTES", 1_000)
+    with pytest.raises(RulesUnreadable, match="load them in parts"):
+        _import(packed)
+
+
+def test_a_pack_is_removed_and_may_come_again(tmp_path, db) -> None:
+    folder = _folder(tmp_path, a=rule("a"))
+    _import(folder)
+    assert importing.remove("Theirs", actor="test") == 1
+    assert IDS["a"] not in rulebook.current().entries
+    assert PackRule.objects.count() == 1
+    with pytest.raises(DetectionError, match="no pack"):
+        importing.remove("Theirs", actor="test")
+    assert _import(folder).new == ["Rule a"]
+
+
+def test_a_rule_of_holdfasts_own_is_not_replaced(tmp_path, db) -> None:
+    own = next(one for one in rulebook.current().entries.values() if one.correlation is None)
+    told = _import(_folder(tmp_path, a=rule("a"), own={**rule("b"), "id": own.id}))
+    assert told.new == ["Rule a"]
+    assert "same id" in told.not_run[0].reason
+    assert rulebook.current().entries[own.id].is_own
+
+
+def test_nothing_to_run_and_no_name_are_told(tmp_path, db) -> None:
+    with pytest.raises(RulesUnreadable, match="timeframe"):
+        _import(_folder(tmp_path, old=OLD))
+    with pytest.raises(RulesUnreadable, match="can't be read"):
+        _import(tmp_path / "nowhere")
+    with pytest.raises(DetectionError, match="--name"):
+        _import(_folder(tmp_path, a=rule("a")), " ")
+
+
+def _command(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("detections", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command(tmp_path, tenant) -> None:
+    folder = _folder(tmp_path, a=rule("a"), old=OLD)
+    told = _command("import", str(folder), "--name", "Theirs")
+    assert "1 new, 0 replaced, 0 unchanged, 1 not run" in told
+    assert "cloud/old.yml: unsupported" in told
+    assert "shadow 1" in _command("list", "--tenant", tenant.slug)
+    _command("stage", IDS["a"], "live", "--tenant", tenant.slug, "--reason", "It is right.")
+    listed = _command("list", "--json")
+    row = next(one for one in yaml.safe_load(listed)["rules"] if one["id"] == IDS["a"])
+    assert row["stages"] == {"live": 1}
+    assert "Tess Author" in _command("show", IDS["a"])
+    with scope.tenant(tenant.id):
+        take(record("a", f"{timezone.now():%Y-%m-%dT%H:%M:%S}"), record("b", "2020-01-01T00:00:00"))
+        before = RuleHit.objects.count()
+    assert "1 of 1 stored events" in _command("try", IDS["a"], "--tenant", tenant.slug)
+    assert "1 of 2" in _command("try", IDS["a"], "--tenant", tenant.slug, "--days", "9999")
+    with scope.tenant(tenant.id):
+        assert RuleHit.objects.count() == before
+    covered = yaml.safe_load(_command("coverage", "--json"))
+    spray = next(one for one in covered["techniques"] if one["id"] == "T1110.003")
+    assert spray["clients_blind"] == 1
+    assert "microsoft365 sign_ins" in spray["missing_feeds"]
+    assert spray["proofs"] > 0
+    _command("remove", "Theirs")
+    with pytest.raises(CommandError, match="no rule"):
+        _command("stage", IDS["a"], "off", "--reason", "Gone.")

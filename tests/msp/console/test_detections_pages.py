@@ -1,0 +1,75 @@
+"""The pages about detections, on hits that came in as records."""
+
+import pytest
+
+from integrations.alerting.rows import RuleStage, StageDefault
+from msp.staff.models import Role
+from tenants import scope
+from tenants.models import Case
+from tests.integrations.alerting.rules import IDS, install, record, rule, take
+from tests.pipeline import drain
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_mfa_demanded")]
+
+
+@pytest.fixture
+def hit(tenant, other_tenant):
+    install(rule("a", title="Rule <b>a</b>"))
+    for one in (tenant, other_tenant):
+        with scope.tenant(one.id):
+            take(record("a", UserId=f"somebody@{one.slug}.example"))
+            drain(["triage"])
+    return tenant
+
+
+def _text(browser, path: str) -> str:
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_list_and_a_rules_page(hit, other_tenant, browser) -> None:
+    viewer = browser(Role.VIEWER, tenants=[hit])
+    listed = _text(viewer, "/admin/detections/?show=hits")
+    assert "Rule &lt;b&gt;a&lt;/b&gt;" in listed
+    assert "1 / 1" in listed
+    shown = _text(viewer, f"/admin/detections/rules/{IDS['a']}/")
+    assert f"somebody@{hit.slug}.example" in shown
+    assert other_tenant.slug not in shown
+    assert "Test-a" in shown
+    assert "T1110.003" in _text(viewer, f"/admin/detections/coverage/?client={hit.slug}")
+    assert viewer.get("/admin/detections/rules/none/").status_code == 404
+
+
+def test_the_case_says_why_the_rule_matched(hit, browser) -> None:
+    with scope.tenant(hit.id):
+        case = Case.objects.get()
+    page = _text(browser(Role.VIEWER), f"/admin/cases/{case.id}/")
+    assert "Why the rule matched" in page
+    assert "is &#x27;Test-a&#x27;" in page
+
+
+def test_an_administrator_sets_a_stage(hit, browser) -> None:
+    admin = browser(Role.ADMIN)
+    address = f"/admin/detections/stage/{IDS['a']}/"
+    admin.post(address, {"client": hit.slug, "stage": "shadow", "why": "Too loud here."})
+    with scope.tenant(hit.id):
+        row = RuleStage.objects.get()
+    assert (row.stage, row.why) == ("shadow", "Too loud here.")
+    assert row.actor.startswith("technician:")
+    assert "Too loud here." in _text(admin, f"/admin/detections/rules/{IDS['a']}/")
+    before = StageDefault.objects.count()
+    admin.post(address, {"client": "", "stage": "off", "why": " "})
+    assert StageDefault.objects.count() == before
+    admin.post(address, {"client": "", "stage": "off", "why": "Gone."})
+    assert StageDefault.objects.count() == before + 1
+
+
+def test_who_sees_some_clients_sets_none_for_all(hit, other_tenant, browser) -> None:
+    some = browser(Role.ADMIN, tenants=[hit])
+    address = f"/admin/detections/stage/{IDS['a']}/"
+    before = StageDefault.objects.count()
+    some.post(address, {"client": "", "stage": "off", "why": "Gone."})
+    assert StageDefault.objects.count() == before
+    answer = some.post(address, {"client": other_tenant.slug, "stage": "off", "why": "Gone."})
+    assert answer.status_code == 404
