@@ -122,8 +122,10 @@ class Partition:
         self, shared: Collection[str], start: dt.datetime, end: dt.datetime, beside: int = -1
     ) -> int | None:
         """Return the first set that belongs to what has `shared`, or to the set `beside`."""
-        having = (self._having.get(entity, frozenset()) for entity in shared)
-        for other in sorted(set().union(*having) - {beside}):
+        places: set[int] = set()
+        for entity in shared:
+            places |= self._having.get(entity, set())
+        for other in sorted(places - {beside}):
             begins, ends = self._span[other]
             is_near = begins <= shifted(end, WINDOW) and ends >= shifted(start, -WINDOW)
             if is_near and not (beside >= 0 and self._are_apart(beside, other)):

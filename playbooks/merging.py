@@ -27,6 +27,7 @@ KEPT = (
     "acknowledged_at", "decided_at", "contained_at", "closed_at", "closed_with_proof",
     "closing_note", "reopened_count", "merged_into_id",
 )  # fmt: skip
+_DECIDED = ("verdict", "decided_at", "assignee", "contained_at", "closed_at")
 _GRAVITY = (
     "", Verdict.FALSE_POSITIVE, Verdict.BENIGN, Verdict.INSUFFICIENT_DATA, Verdict.SUSPICIOUS,
     Verdict.TRUE_POSITIVE,
@@ -43,20 +44,37 @@ def snapshot(case: Case) -> dict[str, Any]:
     return jsonable({name: getattr(case, name) for name in KEPT})
 
 
+def decided(case: Case) -> dict[str, Any]:
+    """Return what a verdict, or whoever works on a case, changes of it; as JSON."""
+    told = snapshot(case)
+    return {name: told[name] for name in _DECIDED}
+
+
 def merge(case: Case, other: Case, *, actor: str, reason: str) -> CaseChange:
     """Make `other` a part of `case`; both are open, and locked with their plans.
 
     Runs inside the tenant's scope, under `joining.lock`. The case has then to be assessed.
     """
-    before = {"case": snapshot(case), "other": snapshot(other), "carried": _carry_on(case, other)}
+    before: dict[str, Any] = {"case": snapshot(case), "other": snapshot(other)}
     before["apart"] = _apart_no_more(case, other)
-    findings = list(Finding.objects.filter(case=other).values_list("id", flat=True))
-    plans = list(Plan.objects.filter(case=other).values_list("id", flat=True))
+    before["carried"], findings, plans = absorb(case, other, reason)
+    before["merged"] = decided(case)
     change = CaseChange.objects.create(
         tenant_id=scope.require_tenant_id(), kind=CaseChange.Kind.MERGE, case=case, other=other,
         findings=findings, plans=plans, before=before, actor=actor, reason=reason,
         at=timezone.now(),
     )  # fmt: skip
+    record("case.merged", change, f"#{other.number} into #{case.number}", actor, reason)
+    return change
+
+
+def absorb(
+    case: Case, other: Case, reason: str
+) -> tuple[list[str], list[uuid.UUID], list[uuid.UUID]]:
+    """Let a case have all of another; return the cases, alerts and plans that changed theirs."""
+    carried = _carry_on(case, other)
+    findings = list(Finding.objects.filter(case=other).values_list("id", flat=True))
+    plans = list(Plan.objects.filter(case=other).values_list("id", flat=True))
     leads, follows = (other, case) if _how_far(other) > _how_far(case) else (case, other)
     move(findings, plans, to=case)
     _adopt(case, other, leads, follows)
@@ -66,11 +84,10 @@ def merge(case: Case, other: Case, *, actor: str, reason: str) -> CaseChange:
     case.save(update_fields=["entities"])
     other.save()
     case_entities.replace(other, by=other.entities)
-    record("case.merged", change, f"#{other.number} into #{case.number}", actor, reason)
     if case.status == Case.Status.INVESTIGATING:
         # Whoever looked into the other may not go on with it.
         work.schedule("investigate", case.id)
-    return change
+    return carried, findings, plans
 
 
 def move(findings: Collection[uuid.UUID], plans: Collection[uuid.UUID], *, to: Case) -> None:

@@ -119,6 +119,10 @@ class Migration(migrations.Migration):
             model_name='caseentity',
             constraint=models.UniqueConstraint(fields=('tenant', 'entity', 'case'), name='case_entity_once'),
         ),
+        migrations.AddConstraint(
+            model_name='case',
+            constraint=models.CheckConstraint(condition=models.Q(('merged_into', None), ('status', 'closed'), _connector='OR'), name='merged_case_is_closed'),
+        ),
         protect("tenants_casechange"),
         protect("tenants_caseentity"),
         migrations.RunSQL(_FILL, migrations.RunSQL.noop),

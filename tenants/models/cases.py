@@ -80,7 +80,12 @@ class Case(TenantModel):
     class Meta:
         ordering = ["-risk", "opened_at"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "number"], name="case_number_once")
+            models.UniqueConstraint(fields=["tenant", "number"], name="case_number_once"),
+            # Whoever did not see that it was merged fails, and looks again.
+            models.CheckConstraint(
+                condition=models.Q(merged_into=None) | models.Q(status="closed"),
+                name="merged_case_is_closed",
+            ),
         ]
         indexes = [
             models.Index(fields=["tenant", "status", "-risk"], name="case_queue"),

@@ -28,6 +28,7 @@ from tenants import (
 from tenants.models import (
     Account,
     Case,
+    CaseChange,
     Contact,
     Device,
     Evidence,
@@ -66,6 +67,7 @@ class Rows:
     match: MatchDecision
     device: Device
     known_good: KnownGood
+    change: CaseChange
     secret: str = "connection/northwind/secret-name"
 
 
@@ -110,9 +112,18 @@ def fill(tenant: Tenant) -> Rows:
         doubt, match = _matches(tenant)
         device = _excluded_device()
         pattern = _known_good(case)
+        change = _undone_split(case, quiet, finding)
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
-        quarantined, report, contact, doubt, match, device, pattern,
+        quarantined, report, contact, doubt, match, device, pattern, change,
+    )  # fmt: skip
+
+
+def _undone_split(case: Case, other: Case, finding: Finding) -> CaseChange:
+    return CaseChange.objects.create(
+        kind=CaseChange.Kind.SPLIT, case=case, other=other, findings=[finding.id],
+        actor="technician:mira", reason="Another person's phone.", at=timezone.now(),
+        undone_at=timezone.now(), undone_by="technician:mira", undone_why="It was hers.",
     )  # fmt: skip
 
 
