@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from django.db.models import Q
 
-from playbooks import joining, risk, standing, unread
+from playbooks import case_signals, joining, risk, standing, unread
 from tenants import scope, work
 from tenants.models import Account, Case, Finding, Verdict
 
@@ -49,15 +49,17 @@ def assess(cases: Collection[Case]) -> None:
 
 
 def _assess(case: Case) -> None:
-    findings = list(case.findings.all())
     case.account = case.account or find_account(case)
-    parts = risk.terms(findings, case.account)
-    case.risk_terms = list(parts)
-    case.risk = risk.total(parts)
-    worst = max(findings, key=lambda finding: finding.severity_id % 99)
+    worst = case_signals.worst(case)
     case.severity_id = worst.severity_id
     if case.status == Case.Status.NEW:
         case.title = worst.title
+    parts = risk.terms(
+        case_signals.of_case(case), case.account, case_signals.servers(case),
+        case_signals.history(case),
+    )  # fmt: skip
+    case.risk_terms = list(parts)
+    case.risk = risk.total(parts)
     case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
     if case.status == Case.Status.CLOSED:
         _reopen(case)
@@ -127,7 +129,8 @@ def _by_name(named: Mapping[str, set[str]]) -> Account | None:
 def _named(case: Case) -> dict[str, set[str]]:
     """Return what the case's alerts name, each with the connectors that they came from."""
     named: dict[str, set[str]] = {entity: set() for entity in case.entities}
-    for connector, entities in case.findings.values_list("connector", "entities"):
+    told = case.findings.order_by().values_list("connector", "entities").distinct()
+    for connector, entities in told:
         for entity in entities:
             named.setdefault(entity, set()).add(connector)
     return named
