@@ -11,7 +11,7 @@ from playbooks.models import Plan, Step
 from playbooks.response import left_for_technician, needs_technician
 from playbooks.standing import OPEN_PLANS
 from playbooks.steps import spoken
-from tenants import ledger, scope, work
+from tenants import evidence, ledger, scope, work
 from tenants.models import Account, Case, Verdict
 
 _MOST_TOLD = 10
@@ -139,7 +139,7 @@ def _close(case: Case) -> None:
     case.status = Case.Status.CLOSED
     case.needs = ""
     case.closed_at = now
-    case.closed_with_proof = not told and case.evidence.filter(is_available=True).exists()
+    case.closed_with_proof = not told and evidence.of_case(case).filter(is_available=True).exists()
     by_word = [f"“{catalog.get(step.action).title}”: {witness.words(step)}" for step in told]
     read_back = [f"{done} actions done and read back."] if done else []
     nothing = [] if done or told else [_why_nothing(case)]

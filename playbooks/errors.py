@@ -4,7 +4,8 @@ HoldfastError
 ├── PlaybookError      a playbook, rule file or facts that can't be used; lists every problem
 ├── ConditionError     a CEL condition that can't be compiled or evaluated
 ├── ApprovalError      a decision that doesn't count, and why
-└── LinkError          a client's link that doesn't count, and why
+├── LinkError          a client's link that doesn't count, and why
+└── CaseError          cases that can't be merged, split or put back, and why
 """
 
 from collections.abc import Sequence
@@ -34,3 +35,7 @@ class LinkError(HoldfastError):
     def __init__(self, state: str, message: str) -> None:
         super().__init__(message)
         self.state = state
+
+
+class CaseError(HoldfastError):
+    """Cases that can't be merged, split or put back; the message says why and what to do."""

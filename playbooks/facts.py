@@ -9,6 +9,7 @@ from playbooks import availability, case_devices, directory_facts
 from playbooks.case_devices import CaseDevice
 from playbooks.freezes import zone_of
 from playbooks.playbook import NO_VERDICT
+from tenants import evidence
 from tenants.canonical import jsonable
 from tenants.models import Account, Case, Evidence, Finding, Severity, Tenant
 
@@ -16,7 +17,7 @@ from tenants.models import Account, Case, Evidence, Finding, Severity, Tenant
 def of_case(case: Case) -> dict[str, Any]:
     """Return the facts of `case` as they are known now."""
     answers = _newest_answers(case)
-    evidence = {step: _answer(row) for step, row in answers.items()}
+    answered = {step: _answer(row) for step, row in answers.items()}
     now = timezone.now().astimezone(zone_of(case.tenant.time_zone))
     facts: dict[str, Any] = {
         "case": _case(case),
@@ -24,14 +25,14 @@ def of_case(case: Case) -> dict[str, Any]:
         "hour": now.hour,
         "weekday": now.weekday(),
         "risk": case.risk,
-        "evidence": evidence,
+        "evidence": answered,
     }
     messages = [e.removeprefix("message:") for e in case.entities if e.startswith("message:")]
     named = directory_facts.directory(answers.values(), messages[:1])
     if any(named.values()):
         facts["directory"] = named
     if case.account is not None:
-        facts["account"] = _account(case.account, evidence)
+        facts["account"] = _account(case.account, answered)
         facts["mailbox"] = _mailbox(case.account)
         twin = directory_facts.on_premises_twin(case.account)
         if twin is not None:
@@ -63,7 +64,7 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
 
 def _newest_answers(case: Case) -> dict[str, Evidence]:
     """Return the newest answer to each question of the case, by the step that asked it."""
-    rows = Evidence.objects.filter(case=case).order_by("answered_at")
+    rows = evidence.of_case(case).order_by("answered_at")
     return {row.answer.get("step", row.gatherer): row for row in rows}
 
 
@@ -100,39 +101,39 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _account(account: Account, evidence: Mapping[str, Any]) -> dict[str, Any]:
-    privileged, roles = _privilege(account, evidence)
+def _account(account: Account, answered: Mapping[str, Any]) -> dict[str, Any]:
+    privileged, roles = _privilege(account, answered)
     return {
         **directory_facts.account(account),
         "is_privileged": privileged,
         "roles": roles,
-        "source_of_authority": _authority(account, evidence),
+        "source_of_authority": _authority(account, answered),
     }
 
 
-def _authority(account: Account, evidence: Mapping[str, Any]) -> str:
+def _authority(account: Account, answered: Mapping[str, Any]) -> str:
     """Return what governs the account: as the directory knows, else as its vendor said just now."""
     if account.source_of_authority != Account.Authority.UNKNOWN:
         return account.source_of_authority
     told = [
         answer["account"].get("source_of_authority")
-        for answer in evidence.values()
+        for answer in answered.values()
         if "account" in answer
     ]
     known = [one for one in told if one in Account.Authority.values]
     return str(known[0]) if known else account.source_of_authority
 
 
-def _privilege(account: Account, evidence: Mapping[str, Any]) -> tuple[bool, list[str]]:
+def _privilege(account: Account, answered: Mapping[str, Any]) -> tuple[bool, list[str]]:
     """Whether the account is privileged, and by which roles.
 
     The directory may not have been read since a role was given, so what the vendor said when the
     case was investigated counts as well; where it could not say, the account is privileged.
     """
     roles = set(account.roles)
-    if not evidence:
+    if not answered:
         return account.is_privileged, sorted(roles)
-    asked = [answer for answer in evidence.values() if "account" in answer]
+    asked = [answer for answer in answered.values() if "account" in answer]
     for answer in asked:
         roles |= set(answer["account"].get("roles") or [])
     said = {answer["account"].get("is_privileged") for answer in asked}

@@ -115,7 +115,7 @@ def _answered(case: Case) -> set[tuple[str, str]]:
     since = _asking_since(case)
     if since is None:
         return set()
-    rows = case.evidence.filter(answered_at__gte=since)
+    rows = evidence.of_case(case).filter(answered_at__gte=since)
     return set(rows.values_list("answer__step", "gatherer"))
 
 

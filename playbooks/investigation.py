@@ -28,7 +28,7 @@ from playbooks.response import NEEDS
 from playbooks.standing import OPEN_PLANS
 from playbooks.verdicts import Result
 from playbooks.versions import remember
-from tenants import ledger, scope, work
+from tenants import evidence, ledger, scope, work
 from tenants.models import Case, Verdict
 
 # A new client's alerts may come before its directory has been read.
@@ -67,7 +67,11 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
     if not gather(tenant_id, case_id, playbook.steps, retry="investigate"):
         return
     with scope.tenant(tenant_id):
-        case = Case.objects.select_related("account__person", "tenant").get(id=case_id)
+        rows = Case.objects.select_related("account__person", "tenant")
+        case = rows.select_for_update(of=("self",)).get(id=case_id)
+        if case.merged_into_id is not None:
+            # The one that it is part of by now is looked into itself.
+            return
         _decide(case, playbook, read)
     # What waits for somebody is asked for anew before what follows from the verdict is planned.
     replanning.look_at_case(tenant_id, case_id)
@@ -112,7 +116,7 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         **_expected(pattern, of_table),
         "evidence": [
             {"id": str(row.id), "step": row.answer.get("step"), "sha256": row.sha256}
-            for row in case.evidence.order_by("asked_at")
+            for row in evidence.of_case(case).order_by("asked_at")
         ],
         "read": read,
         "left_before": _left_before(case, playbook),

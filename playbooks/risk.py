@@ -1,21 +1,14 @@
-"""Risk as a sum of terms that anyone can read, each with its reason. 0 … 100."""
+"""Risk as a sum of terms that anyone can read, each with its reason. 0 … 100.
+
+The points stand in `risk_table.yaml`; what they are given for is read here.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from tenants.models import Account, Finding, Severity
-
-_SEVERITY_POINTS = {
-    Severity.UNKNOWN: 10,
-    Severity.INFORMATIONAL: 0,
-    Severity.LOW: 10,
-    Severity.MEDIUM: 25,
-    Severity.HIGH: 40,
-    Severity.CRITICAL: 50,
-    Severity.FATAL: 50,
-}
-_CRITICALITY_POINTS = {1: 0, 2: 0, 3: 5, 4: 10}
-_LARGEST = 100
+from playbooks.risk_table import LARGEST, RiskTable, in_force
+from tenants.models import Account, Severity
 
 
 class Term(TypedDict):
@@ -26,75 +19,146 @@ class Term(TypedDict):
     reason: str
 
 
-def terms(findings: Sequence[Finding], account: Account | None) -> list[Term]:
-    """Return the terms of a case's risk, from its findings and whom they are about."""
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What a case's alerts tell, whatever their number: the worst, how many kinds, how sure."""
+
+    worst_title: str
+    severity_id: int
+    kinds: int
+    confidence: int
+    indicators: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of the same person's or device's cases lately."""
+
+    true_positives: int = 0
+    harmless: int = 0
+
+
+NOTHING = History()
+
+
+def terms(
+    signals: Signals,
+    account: Account | None,
+    servers: Sequence[str] = (),
+    history: History = NOTHING,
+    table: RiskTable | None = None,
+) -> list[Term]:
+    """Return the terms of a case's risk: of its alerts, whom and what they are about, and before.
+
+    `servers`: the names of the servers among its devices.
+    """
+    table = table or in_force()
     return [
         term
         for term in (
-            _severity(findings),
-            _several_signals(findings),
-            _confidence(findings),
-            _privilege(account),
-            _importance(account),
-            _exposure(account),
-            _provider_risk(account),
+            _severity(table, signals),
+            _several_signals(table, signals),
+            _confidence(table, signals),
+            _privilege(table, account),
+            _importance(table, account),
+            _server(table, servers),
+            _exposure(table, account),
+            _provider_risk(table, account),
+            _intelligence(table, signals),
+            _attacked_before(table, history),
+            _harmless_before(table, history),
         )
         if term["points"]
     ]
 
 
 def total(parts: Sequence[Term]) -> int:
-    """Return the risk that the terms add up to, at most 100."""
-    return min(_LARGEST, sum(part["points"] for part in parts))
+    """Return the risk that the terms add up to, from 0 to 100."""
+    return max(0, min(LARGEST, sum(part["points"] for part in parts)))
+
+
+def points_of(severity_id: int, table: RiskTable | None = None) -> int:
+    """Return the points of an alert's severity."""
+    return (table or in_force()).of("severity", Severity(severity_id).name.lower())
 
 
 def _term(name: str, points: int, reason: str) -> Term:
     return {"name": name, "points": points, "reason": reason}
 
 
-def _severity(findings: Sequence[Finding]) -> Term:
-    worst = max(findings, key=lambda f: _SEVERITY_POINTS.get(Severity(f.severity_id), 10))
-    points = _SEVERITY_POINTS.get(Severity(worst.severity_id), 10)
-    return _term("severity", points, f"“{worst.title}” is {Severity(worst.severity_id).label}")
+def _severity(table: RiskTable, signals: Signals) -> Term:
+    label = Severity(signals.severity_id).label
+    points = points_of(signals.severity_id, table)
+    return _term("severity", points, f"“{signals.worst_title}” is {label}")
 
 
-def _several_signals(findings: Sequence[Finding]) -> Term:
-    kinds = {finding.title for finding in findings}
-    return _term(
-        "several signals", min(15, 5 * (len(kinds) - 1)), f"{len(kinds)} different alerts agree"
-    )
+def _several_signals(table: RiskTable, signals: Signals) -> Term:
+    more = table.of("several_signals", "each_more") * (signals.kinds - 1)
+    points = min(table.of("several_signals", "most"), more)
+    return _term("several signals", points, f"{signals.kinds} different alerts agree")
 
 
-def _confidence(findings: Sequence[Finding]) -> Term:
-    said = [finding.confidence for finding in findings if finding.confidence is not None]
-    sure = max(said, default=0)
-    return _term("confidence", 5 if sure >= 80 else 0, f"the vendor is {sure} % sure")
+def _confidence(table: RiskTable, signals: Signals) -> Term:
+    is_sure = signals.confidence >= table.of("confidence", "from_percent")
+    points = table.of("confidence", "points") if is_sure else 0
+    return _term("confidence", points, f"the vendor is {signals.confidence} % sure")
 
 
-def _privilege(account: Account | None) -> Term:
+def _privilege(table: RiskTable, account: Account | None) -> Term:
     if account is None or not account.is_privileged:
         return _term("privilege", 0, "")
     roles = ", ".join(str(role) for role in account.roles[:3]) or "a privileged role"
-    return _term("privilege", 20, f"{account.username} holds {roles}")
+    return _term("privilege", table.of("privilege", "points"), f"{account.username} holds {roles}")
 
 
-def _importance(account: Account | None) -> Term:
+def _importance(table: RiskTable, account: Account | None) -> Term:
     person: Any = account.person if account else None
     if person is None:
         return _term("criticality", 0, "")
-    points = _CRITICALITY_POINTS.get(person.criticality, 0) + (10 if person.is_vip else 0)
+    level = f"person_level_{person.criticality}"
+    points = table.points["criticality"].get(level, 0)
+    points += table.of("criticality", "important_person") if person.is_vip else 0
     return _term("criticality", points, f"{person.display_name} is marked as important")
 
 
-def _exposure(account: Account | None) -> Term:
-    exposed = account is not None and account.is_mfa_registered is False
-    return _term("exposure", 10 if exposed else 0, "no second sign-in factor is registered")
+def _server(table: RiskTable, servers: Sequence[str]) -> Term:
+    points = table.of("criticality", "server") if servers else 0
+    are = "are servers" if len(servers) > 1 else "is a server"
+    return _term("critical device", points, f"{', '.join(servers[:3])} {are}")
 
 
-def _provider_risk(account: Account | None) -> Term:
+def _exposure(table: RiskTable, account: Account | None) -> Term:
+    is_exposed = account is not None and account.is_mfa_registered is False
+    points = table.of("exposure", "no_second_factor") if is_exposed else 0
+    return _term("exposure", points, "no second sign-in factor is registered")
+
+
+def _provider_risk(table: RiskTable, account: Account | None) -> Term:
     level = account.risk_level.lower() if account else ""
+    points = table.points["provider_risk"].get(level, 0)
+    reason = f"the identity provider rates the user's risk as {level}"
+    return _term("provider's own risk", points, reason)
+
+
+def _intelligence(table: RiskTable, signals: Signals) -> Term:
+    points = table.of("intelligence", "known_indicator") if signals.indicators else 0
+    return _term("intelligence", points, f"known indicators of attacks: {signals.indicators}")
+
+
+def _attacked_before(table: RiskTable, history: History) -> Term:
+    points = table.of("recent_history", "true_positive") if history.true_positives else 0
+    days = table.of("recent_history", "days")
     return _term(
-        "provider's own risk",
-        {"high": 15, "medium": 8}.get(level, 0),
-        f"the identity provider rates the user's risk as {level}",
+        "recent history",
+        points,
+        f"real attacks on the same in {days} days: {history.true_positives}",
+    )
+
+
+def _harmless_before(table: RiskTable, history: History) -> Term:
+    is_repeated = history.harmless >= table.of("recent_history", "harmless_from_cases")
+    is_clean = is_repeated and not history.true_positives
+    points = table.of("recent_history", "harmless") if is_clean else 0
+    return _term(
+        "known repetition", points, f"the same was harmless {history.harmless} times before"
     )

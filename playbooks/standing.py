@@ -13,6 +13,8 @@ from tenants.models import Case
 OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
 # What tells a plan from another try of the same.
 _OF_ONE_TRY = ("attempt", "asks_again", "carries_out")
+# A plan that was made for a case which was merged names that one.
+_OF_ONE_CASE = "case"
 
 What = tuple[str, str, str, bytes]
 
@@ -62,6 +64,7 @@ def rejected(case: Case, document: Mapping[str, Any], playbook_sha256: str) -> P
     if last is None or last.status != Plan.Status.REJECTED:
         return None
     told = {key: value for key, value in last.document.items() if key not in _OF_ONE_TRY}
+    told[_OF_ONE_CASE] = document[_OF_ONE_CASE]
     return last if planner.plan_sha256(told) == planner.plan_sha256(document) else None
 
 

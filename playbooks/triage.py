@@ -1,139 +1,65 @@
-"""Findings → case: what belongs together, how urgent it is, and what looks into it.
+"""Findings → case: what belongs together, how urgent it is, and what looks into it."""
 
-Findings join an open case that shares an account, device, message or incident with them, within
-a window around what the case has seen so far. An address on the internet alone never joins: many
-people share one.
-"""
-
-import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from django.db import connection
 from django.db.models import Q
-from django.db.models.functions import Lower
-from django.utils import timezone
 
-from playbooks import risk, standing, unread
-from playbooks.case_numbers import next_number
-from tenants import ledger, scope, work
+from playbooks import case_signals, joining, risk, standing, unread
+from tenants import scope, work
 from tenants.models import Account, Case, Finding, Verdict
 
-JOINING_KINDS = (
-    "account:", "account_id:", "device:", "device_id:", "message:", "mailbox:", "incident:",
-)  # fmt: skip
-WINDOW = dt.timedelta(hours=24)
 # What the vendor itself has settled needs no case; the finding stays and is counted.
 SETTLED = ("resolved", "remediated", "dismissed", "confirmedsafe")
 _BATCH = 500
 
 
 def triage(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
-    """Put every finding without a case into one. Handler of work `triage`."""
-    with scope.tenant(tenant_id):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [f"triage {tenant_id}"]
-            )
-        waiting = (
-            Finding.objects.filter(case=None)
-            .annotate(status=Lower("vendor_status"))
-            .exclude(status__in=SETTLED)
-            .order_by("time", "id")[:_BATCH]
-        )
-        touched: dict[uuid.UUID, Case] = {}
-        for finding in waiting:
-            case = _join(finding)
-            touched[case.id] = case
-        for case in touched.values():
-            _assess(case)
-        if len(waiting) == _BATCH:
-            work.schedule("triage", tenant_id)
+    """Put every finding without a case into one. Handler of work `triage`.
 
-
-def _join(finding: Finding) -> Case:
-    case = _case_for(finding) or _open(finding)
-    finding.case = case
-    finding.save(update_fields=["case"])
-    case.entities = sorted(set(case.entities) | set(finding.entities))
-    start, end = unread.span(finding)
-    case.first_activity_at = min(case.first_activity_at, start)
-    case.last_activity_at = max(case.last_activity_at, end)
-    case.save(update_fields=["entities", "first_activity_at", "last_activity_at"])
-    ledger.append(
-        "case.finding_joined",
-        actor="engine",
-        case_id=case.id,
-        subject=finding.title,
-        body={"finding": finding.id, "uid": finding.uid, "severity": finding.severity_id},
-    )
-    return case
-
-
-def _shifted(time: dt.datetime, by: dt.timedelta) -> dt.datetime:
-    """Return `time` moved, within the years that there are: vendors write year 1 and 9999."""
-    try:
-        return time + by
-    except OverflowError:
-        return time
-
-
-def _case_for(finding: Finding) -> Case | None:
-    """Return the case that the finding belongs to, if there is one.
-
-    That is an open one; or a closed one whose verdict came after what the finding tells of, since
-    an alert may reach us when the attack that it is about has been dealt with already.
+    A batch at a time: what is left takes its turn behind what others wait for.
     """
-    shared = [entity for entity in finding.entities if entity.startswith(JOINING_KINDS)]
-    if not shared:
-        return None
-    start, end = unread.span(finding)
-    # Locked, so that the case does not close while the finding joins it.
-    near = (
-        Case.objects.select_for_update()
-        .filter(
-            entities__overlap=shared,
-            first_activity_at__lte=_shifted(end, WINDOW),
-            last_activity_at__gte=_shifted(start, -WINDOW),
-        )
-        .order_by("opened_at")
-    )
-    is_open = near.exclude(status=Case.Status.CLOSED).first()
-    return is_open or near.filter(status=Case.Status.CLOSED, decided_at__gte=end).last()
+    with scope.tenant(tenant_id):
+        joining.lock()
+        new = Finding.objects.filter(needs_triage=True).defer("ocsf", "description")
+        batch = list(new.order_by("time", "id")[:_BATCH])
+        _settle([one for one in batch if _is_settled(one)])
+        assess(joining.join([one for one in batch if not _is_settled(one)]))
+        if len(batch) == _BATCH:
+            work.schedule("triage", tenant_id, takes_turn=True)
 
 
-def _open(finding: Finding) -> Case:
-    start, end = unread.span(finding)
-    case = Case.objects.create(
-        tenant_id=scope.require_tenant_id(),
-        number=next_number(),
-        title=finding.title,
-        severity_id=finding.severity_id,
-        opened_at=timezone.now(),
-        first_activity_at=start,
-        last_activity_at=end,
-    )
-    ledger.append(
-        "case.opened",
-        actor="engine",
-        case_id=case.id,
-        subject=str(case),
-        body={"number": case.number},
-    )
-    return case
+def _is_settled(finding: Finding) -> bool:
+    return finding.case_id is None and finding.vendor_status.lower() in SETTLED
+
+
+def _settle(findings: Collection[Finding]) -> None:
+    if findings:
+        ids = [one.id for one in findings]
+        Finding.objects.filter(id__in=ids).update(needs_triage=False)
+
+
+def assess(cases: Collection[Case]) -> None:
+    """Find whom cases are about, score their risk, and have them looked into.
+
+    Runs inside the tenant's scope, with the cases locked.
+    """
+    for case in cases:
+        _assess(case)
 
 
 def _assess(case: Case) -> None:
-    """Find whom the case is about, score its risk, and have it looked into."""
-    findings = list(case.findings.all())
     case.account = case.account or find_account(case)
-    parts = risk.terms(findings, case.account)
-    case.risk_terms = list(parts)
-    case.risk = risk.total(parts)
-    worst = max(findings, key=lambda finding: finding.severity_id % 99)
+    worst = case_signals.worst(case)
     case.severity_id = worst.severity_id
     if case.status == Case.Status.NEW:
         case.title = worst.title
+    parts = risk.terms(
+        case_signals.of_case(case), case.account, case_signals.servers(case),
+        case_signals.history(case),
+    )  # fmt: skip
+    case.risk_terms = list(parts)
+    case.risk = risk.total(parts)
     case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
     if case.status == Case.Status.CLOSED:
         _reopen(case)
@@ -203,7 +129,8 @@ def _by_name(named: Mapping[str, set[str]]) -> Account | None:
 def _named(case: Case) -> dict[str, set[str]]:
     """Return what the case's alerts name, each with the connectors that they came from."""
     named: dict[str, set[str]] = {entity: set() for entity in case.entities}
-    for connector, entities in case.findings.values_list("connector", "entities"):
+    told = case.findings.order_by().values_list("connector", "entities").distinct()
+    for connector, entities in told:
         for entity in entities:
             named.setdefault(entity, set()).add(connector)
     return named

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from tenants import scope
@@ -38,6 +39,11 @@ def record(
     row.sha256 = content_hash(row)
     row.save(force_insert=True)
     return row
+
+
+def of_case(case: Case) -> QuerySet[Evidence]:
+    """Return the evidence of a case, with that of the cases that were merged into it."""
+    return Evidence.objects.filter(Q(case=case) | Q(case__merged_into=case))
 
 
 def content_hash(row: Evidence) -> str:

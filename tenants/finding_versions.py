@@ -45,6 +45,7 @@ def update(finding: Finding, told: NormalisedFinding, raw: RawRecord) -> None:
     finding.content_hash = raw.content_hash
     note(finding, raw)
     finding.times_seen += 1
+    finding.needs_triage = True
     finding.updated_at = timezone.now()
     finding.class_uid = told.class_uid
     finding.title = bounded(told.title, 512)

@@ -38,6 +38,9 @@ SLOW_SECONDS = 5.0
 _sender: list[Sender] = []
 _teller: list[Teller] = []
 _inline: ContextVar[list[uuid.UUID] | None] = ContextVar("holdfast_inline_work", default=None)
+_later: ContextVar[list[tuple[uuid.UUID, str]] | None] = ContextVar(
+    "holdfast_later_work", default=None
+)
 _claim: ContextVar["Claim | None"] = ContextVar("holdfast_claim", default=None)
 
 
@@ -80,12 +83,14 @@ def schedule(
     delay: float = 0,
     lane: str = "",
     holder: uuid.UUID | None = None,
+    takes_turn: bool = False,
 ) -> None:
     """Ask for `kind` to be done for `subject` of the scope's tenant in `delay` seconds.
 
     Asking again before it is done doesn't do it twice; the earlier time wins. What waits for
     others outside, who may be slow, names its `lane` and takes turns (`tenants.turns`); of one
-    `holder` only one thing is done at a time.
+    `holder` only one thing is done at a time. What `takes_turn` is the rest of what this worker has
+    in hand: it goes behind everything that others wait for.
     """
     tenant_id = scope.require_tenant_id()
     with connection.cursor() as cursor:
@@ -109,8 +114,19 @@ def schedule(
             [new_id(), tenant_id, kind, subject, delay, lane, holder],
         )
         work_id, kept_lane = cursor.fetchone()
-    if delay <= 0:
+    if takes_turn:
+        transaction.on_commit(lambda: _hint_later(work_id, kind))
+    elif delay <= 0:
         transaction.on_commit(lambda: hint(work_id, kind, is_shared=bool(kept_lane)))
+
+
+def _hint_later(work_id: uuid.UUID, kind: str) -> None:
+    """Say that a row is due as soon as this worker holds it no more."""
+    later = _later.get()
+    if later is not None:
+        later.append((work_id, kind))
+    else:
+        hint(work_id, kind, is_shared=True)
 
 
 def hint(work_id: uuid.UUID, kind: str, *, is_shared: bool = False) -> None:
@@ -291,7 +307,12 @@ def perform(work_id: uuid.UUID, handlers: Mapping[str, Handler]) -> None:
 
 def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
     """Do what is held; put into `inline` what it made necessary and this worker may go on with."""
-    claim_token, inline_token = _claim.set(held), _inline.set(inline)
+    later: list[tuple[uuid.UUID, str]] = []
+    claim_token, inline_token, later_token = (
+        _claim.set(held),
+        _inline.set(inline),
+        _later.set(later),
+    )
     try:
         with _kept(held):
             handler(held.tenant_id, held.subject)
@@ -308,6 +329,9 @@ def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
     finally:
         _claim.reset(claim_token)
         _inline.reset(inline_token)
+        _later.reset(later_token)
+    for work_id, kind in later:
+        hint(work_id, kind, is_shared=True)
 
 
 def waiting(kinds: list[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from playbooks import (
     agreement,
     approvals,
     client_links,
+    regrouping,
     reminders,
     replanning,
     rollback,
@@ -34,6 +35,7 @@ from tenants import contacts, ledger, match_decisions, scope, work
 from tenants.models import (
     Account,
     Case,
+    CaseChange,
     Contact,
     Installation,
     MatchDecision,
@@ -167,6 +169,32 @@ def close_case(case: Case, *, actor: Technician, verdict: str, note: str) -> Non
         )
         work.schedule("quality", row.id)
         agreement.case_closed(row, verdict=verdict, actor=actor_of(actor))
+
+
+def merge_cases(case: Case, number: str, *, actor: Technician, reason: str) -> Case:
+    """Make a case and the client's other one with this number one; return the one that goes on.
+
+    ConsoleError where there is no such case, CaseError where the two can't be merged.
+    """
+    with writing(actor, case.tenant_id):
+        other = Case.objects.filter(number=int(number)).first() if number.isdecimal() else None
+        if other is None:
+            raise ConsoleError("Give the number of another case of this client.")
+        return regrouping.merge(case.id, other.id, actor=actor_of(actor), reason=reason).case
+
+
+def split_case(
+    case: Case, findings: Collection[uuid.UUID], *, actor: Technician, reason: str
+) -> Case:
+    """Make findings of a case a case of their own; return it. CaseError where it can't be."""
+    with writing(actor, case.tenant_id):
+        return regrouping.split(case.id, findings, actor=actor_of(actor), reason=reason).other
+
+
+def undo_change(change: CaseChange, *, actor: Technician, reason: str) -> None:
+    """Put back what a merge or split changed; CaseError where it can't be."""
+    with writing(actor, change.tenant_id):
+        regrouping.undo(change.id, actor=actor_of(actor), reason=reason)
 
 
 def set_tenant_stopped(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.fields.json import KeyTransform
 
 from integrations import health_report
@@ -18,11 +19,11 @@ from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
 from msp.console.verdict_view import EvidenceView, VerdictView
 from msp.console.words import Word
-from playbooks import user_questions
+from playbooks import regrouping, user_questions
 from playbooks.models import CaseQuality, UserQuestion
 from playbooks.people import named
 from playbooks.user_questions import Somebody
-from tenants.models import Case, Finding, LedgerEntry
+from tenants.models import Case, CaseChange, Finding, LedgerEntry
 
 TIMELINE_LENGTH = 300
 FINDINGS_SHOWN = 50
@@ -38,6 +39,18 @@ class TimelineEntry:
     detail: str
     actor: str
     sequence: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """How the case was merged with another, or split from one, in words."""
+
+    row: CaseChange
+    other: Case
+    words: str
+    by: str
+    undone_by: str
+    can_be_undone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,7 @@ class CasePage:
     asked: Sequence[UserQuestion]
     quality: CaseQuality | None
     people: Sequence[Somebody]
+    changes: Sequence[ChangeView]
 
     @property
     def is_live(self) -> bool:
@@ -101,7 +115,12 @@ class CasePage:
 
 def find(case_id: uuid.UUID) -> Case | None:
     """Return the case if the technician's scope shows it."""
-    return Case.in_scope().select_related("tenant", "account__person").filter(id=case_id).first()
+    return (
+        Case.in_scope()
+        .select_related("tenant", "account__person", "merged_into")
+        .filter(id=case_id)
+        .first()
+    )
 
 
 def read(case: Case, actor: str) -> CasePage:
@@ -127,6 +146,7 @@ def read(case: Case, actor: str) -> CasePage:
         assignee=case.assignee,
         routine=routine_case.read(case),
         thin=_thin(case),
+        changes=_changes(case),
         asked=list(case.user_questions.all()),
         people=_people(case),
         quality=case.quality.first() if case.status == Case.Status.CLOSED else None,
@@ -150,6 +170,23 @@ def _findings(case: Case) -> list[tuple[Finding, Word, Sequence[Mapping[str, Any
         (row, words.severity(row.severity_id), row.why if row.uid.startswith(PREFIX) else ())
         for row in rows
     ]
+
+
+def _changes(case: Case) -> list[ChangeView]:
+    """Return how the case was merged and split, the last first."""
+    rows = CaseChange.objects.filter(Q(case=case) | Q(other=case)).select_related("case", "other")
+    return [_change(row, case) for row in rows.order_by("-id")]
+
+
+def _change(row: CaseChange, case: Case) -> ChangeView:
+    other = row.other if row.case_id == case.id else row.case
+    is_older = row.case_id == case.id
+    if row.kind == CaseChange.Kind.MERGE:
+        told = "is part of this case" if is_older else "has this case as a part"
+    else:
+        told = "was split off" if is_older else "is what this was split off from"
+    why_not = regrouping.why_not_undone(row)
+    return ChangeView(row, other, told, named(row.actor), named(row.undone_by), not why_not)
 
 
 def _thin(case: Case) -> list[Report]:
@@ -187,10 +224,15 @@ def _about(case: Case) -> str:
     return ", ".join(part for part in said if part)
 
 
+def _with_parts(case: Case) -> list[uuid.UUID]:
+    """Return the ids of a case and of what was merged into it."""
+    return [case.id, *case.merged.values_list("id", flat=True)]
+
+
 def _timeline(case: Case) -> list[TimelineEntry]:
     rows = (
         LedgerEntry.in_scope()
-        .filter(tenant=case.tenant_id, case_id=case.id)
+        .filter(tenant=case.tenant_id, case_id__in=_with_parts(case))
         .select_related("seal")
         .order_by("id")[:TIMELINE_LENGTH]
     )

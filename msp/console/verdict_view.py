@@ -70,7 +70,7 @@ def evidence_of(case: Case) -> list[EvidenceView]:
     """Return the case's evidence, the oldest first, each checked against its hash."""
     return [
         EvidenceView(row, answer(row), evidence.content_hash(row) == row.sha256)
-        for row in case.evidence.order_by("asked_at", "id")
+        for row in evidence.of_case(case).order_by("asked_at", "id")
     ]
 
 

@@ -37,7 +37,7 @@ def summary(reports: list[Path]) -> dict[str, Any]:
             "findings": Finding.objects.count(),
             "duplicates": records - RawRecord.objects.count(),
             "quarantined": RawRecord.objects.filter(outcome=RawRecord.Outcome.QUARANTINED).count(),
-            "cases": Case.objects.count(),
+            "cases": Case.objects.filter(merged_into=None).count(),
             "closed_with_proof": Case.objects.filter(closed_with_proof=True).count(),
             "awaiting_approval": Case.objects.filter(status=Case.Status.AWAITING_APPROVAL).count(),
             "actions_verified": steps.filter(status=Step.Status.VERIFIED).count(),

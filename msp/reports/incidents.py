@@ -12,7 +12,7 @@ from integrations.models import Connection
 from msp.reports import evidence, words
 from msp.reports.content import Done, Incident, Left, Moment, Span
 from playbooks.models import Approval, Plan, Step, Tier
-from tenants.models import Account, Case, Verdict
+from tenants.models import Account, Case, Evidence, Verdict
 
 _QUOTED = ("mailbox_rule", "auth_method")
 _REASONS = {
@@ -45,7 +45,10 @@ class _Names:
 def real_cases(span: Span) -> QuerySet[Case]:
     """Return the cases opened in the span that were real attacks."""
     return Case.objects.filter(
-        opened_at__gte=span.start, opened_at__lt=span.until, verdict=Verdict.TRUE_POSITIVE
+        opened_at__gte=span.start,
+        opened_at__lt=span.until,
+        verdict=Verdict.TRUE_POSITIVE,
+        merged_into=None,
     )
 
 
@@ -54,7 +57,9 @@ def incidents(span: Span) -> list[Incident]:
     cases = list(
         real_cases(span)
         .select_related("account__person")
-        .prefetch_related("findings", "evidence", "plans__approvals", "plans__run__steps")
+        .prefetch_related(
+            "findings", "evidence", "merged__evidence", "plans__approvals", "plans__run__steps"
+        )
         .order_by("opened_at", "number")
     )
     names = _names(cases)
@@ -102,7 +107,7 @@ def vendor_of(connector: str) -> str:
 
 def _incident(case: Case, names: _Names, span: Span) -> Incident:
     who = person_of(case.account)
-    traces = evidence.read(case.evidence.all())
+    traces = evidence.read(_answers(case))
     plans = plans_of(case)
     steps = steps_of(plans)
     findings = sorted(case.findings.all(), key=lambda finding: (finding.received_at, finding.id))
@@ -131,6 +136,12 @@ def _incident(case: Case, names: _Names, span: Span) -> Incident:
         left=tuple(_left(case, steps, names)),
         blocked=tuple(_blocked(steps, names)),
     )
+
+
+def _answers(case: Case) -> list[Evidence]:
+    """Return the case's evidence, with that of what was merged into it, in order."""
+    rows = [row for one in (case, *case.merged.all()) for row in one.evidence.all()]
+    return sorted(rows, key=lambda row: row.asked_at)
 
 
 def _waited(
@@ -180,7 +191,7 @@ def _course(
     if began < first_alert - dt.timedelta(minutes=1):
         moments.append(Moment(began, "First sign of the intruder, as seen afterwards."))
     if case.decided_at:
-        asked = len(case.evidence.all())
+        asked = len(_answers(case))
         from_what = f", after {words.count(asked, 'check')}" if asked else ""
         moments.append(Moment(case.decided_at, f"We were sure that it was real{from_what}."))
     moments += [moment for plan in plans for moment in _asked(plan)]

@@ -123,7 +123,7 @@ def _in(span: Span, field: str) -> Q:
 
 
 def _numbers(span: Span, signals: int, stories: Sequence[Incident]) -> Numbers:
-    cases = Case.objects.filter(_in(span, "opened_at"), kind=Case.Kind.INCIDENT)
+    cases = Case.objects.filter(_in(span, "opened_at"), kind=Case.Kind.INCIDENT, merged_into=None)
     false_alarms = cases.filter(verdict__in=_FALSE_ALARMS)
     asked = Approval.objects.filter(plan__case__in=false_alarms, tier=Tier.CLIENT)
     counted = cases.aggregate(
@@ -182,7 +182,7 @@ def _most_important(stories: Sequence[Incident]) -> tuple[Incident, ...]:
 
 def _undecided(span: Span) -> tuple[Undecided, ...]:
     cases = (
-        Case.objects.filter(_in(span, "opened_at"), kind=Case.Kind.INCIDENT)
+        Case.objects.filter(_in(span, "opened_at"), kind=Case.Kind.INCIDENT, merged_into=None)
         .exclude(verdict__in=(*_FALSE_ALARMS, Verdict.TRUE_POSITIVE))
         .select_related("account__person")
         .order_by("number")

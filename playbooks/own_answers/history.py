@@ -23,7 +23,7 @@ def past_cases(case: Case, inputs: Json) -> Json:
     since = case.opened_at - dt.timedelta(days=days(inputs, 365, most=3650))
     rows = (
         Case.in_scope()
-        .filter(_about(accounts), kind=Case.Kind.INCIDENT, opened_at__gte=since)
+        .filter(_about(accounts), kind=Case.Kind.INCIDENT, opened_at__gte=since, merged_into=None)
         .exclude(id=case.id)
         .order_by("-opened_at")
     )

@@ -1,7 +1,7 @@
 """The rows of the tenants room."""
 
 from tenants.models.base import TenantModel, new_id
-from tenants.models.cases import Case, Evidence, Verdict
+from tenants.models.cases import Case, CaseChange, CaseEntity, Evidence, Verdict
 from tenants.models.directory import (
     Account,
     Contact,
@@ -21,6 +21,8 @@ __all__ = [
     "Account",
     "AccountIdentifier",
     "Case",
+    "CaseChange",
+    "CaseEntity",
     "Contact",
     "Device",
     "DirectoryObject",

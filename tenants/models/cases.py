@@ -68,11 +68,24 @@ class Case(TenantModel):
     closed_with_proof = models.BooleanField(default=False)
     closing_note = models.TextField(blank=True)
     reopened_count = models.PositiveSmallIntegerField(default=0)
+    merged_into = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="merged",
+        help_text="the case that it is part of by now; that one is never part of another",
+    )
 
     class Meta:
         ordering = ["-risk", "opened_at"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "number"], name="case_number_once")
+            models.UniqueConstraint(fields=["tenant", "number"], name="case_number_once"),
+            # Whoever did not see that it was merged fails, and looks again.
+            models.CheckConstraint(
+                condition=models.Q(merged_into=None) | models.Q(status="closed"),
+                name="merged_case_is_closed",
+            ),
         ]
         indexes = [
             models.Index(fields=["tenant", "status", "-risk"], name="case_queue"),
@@ -81,6 +94,68 @@ class Case(TenantModel):
 
     def __str__(self) -> str:
         return f"#{self.number} {self.title}"
+
+
+class CaseEntity(TenantModel):
+    """What a case shares with alerts that belong to it.
+
+    Beside `Case.entities`, since under row-level security only an equality finds rows by an index.
+    """
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")
+    entity = models.CharField(max_length=400)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "entity", "case"], name="case_entity_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.entity
+
+
+class CaseChange(TenantModel):
+    """That two cases became one, or one became two; by whom, why, and what was before."""
+
+    class Kind(models.TextChoices):
+        MERGE = "merge"
+        SPLIT = "split"
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    case = models.ForeignKey(
+        Case, on_delete=models.PROTECT, related_name="changes", help_text="the one that goes on"
+    )
+    other = models.ForeignKey(
+        Case,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="the one that was merged into it, or split off from it",
+    )
+    findings = ArrayField(models.UUIDField(), default=list, help_text="which changed their case")
+    plans = ArrayField(models.UUIDField(), default=list, help_text="which changed their case")
+    before = models.JSONField(default=dict, help_text="what undoing puts back")
+    keeps_apart = models.BooleanField(
+        default=False, help_text="whether a person decided that the two are never joined by rule"
+    )
+    actor = models.CharField(max_length=200)
+    reason = models.TextField()
+    at = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undone_by = models.CharField(max_length=200, blank=True)
+    undone_why = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+        indexes = [
+            models.Index(
+                fields=["tenant", "case"],
+                condition=models.Q(keeps_apart=True),
+                name="case_kept_apart",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of #{self.case.number} and #{self.other.number}"
 
 
 class Evidence(TenantModel):

@@ -131,6 +131,9 @@ class Finding(TenantModel):
     times_seen = models.PositiveIntegerField(default=1)
     received_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+    needs_triage = models.BooleanField(
+        default=True, help_text="whether it is new, or changed, since triage saw it"
+    )
 
     class Meta:
         ordering = ["-time"]
@@ -139,9 +142,9 @@ class Finding(TenantModel):
         ]
         indexes = [
             models.Index(
-                fields=["tenant", "received_at"],
-                condition=models.Q(case=None),
-                name="finding_without_case",
+                fields=["tenant", "time", "id"],
+                condition=models.Q(needs_triage=True),
+                name="finding_for_triage",
             ),
             GinIndex(fields=["entities"], name="finding_entities"),
         ]

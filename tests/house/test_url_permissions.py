@@ -118,6 +118,15 @@ RULES: dict[str, Rule] = {
         "post",
         of_client=True,
     ),
+    "console:case_merge": Rule(
+        FROM_TECHNICIAN, _own("case", "/admin/cases/{}/merge/"), "post", of_client=True
+    ),
+    "console:case_split": Rule(
+        FROM_TECHNICIAN, _own("case", "/admin/cases/{}/split/"), "post", of_client=True
+    ),
+    "console:case_change_undo": Rule(
+        FROM_TECHNICIAN, _own("change", "/admin/cases/changes/{}/undo/"), "post", of_client=True
+    ),
     "console:roll_back": Rule(
         FROM_TECHNICIAN, _own("plan", "/admin/plans/{}/roll-back/"), "post", of_client=True
     ),

@@ -85,7 +85,7 @@ def test_an_alert_that_comes_late_joins_the_closed_case(clinic) -> None:
     with scope.tenant(clinic.tenant.id):
         late = case.findings.order_by("time").last()
         assert late is not None
-        Finding.objects.filter(id=late.id).update(case=None)
+        Finding.objects.filter(id=late.id).update(case=None, needs_triage=True)
         work.schedule("triage", clinic.tenant.id)
     drain()
     with scope.tenant(clinic.tenant.id):

@@ -100,7 +100,7 @@ def test_an_alert_that_comes_while_the_case_closes_is_looked_into(monkeypatch) -
             status=Case.Status.RESPONDING, verdict="benign", decided_at=NOON,
             verdict_detail={"playbook": "x"},
         )  # fmt: skip
-    real, closers = triage._case_for, []
+    real, closers = triage.assess, []
 
     def close() -> None:
         try:
@@ -108,15 +108,14 @@ def test_an_alert_that_comes_while_the_case_closes_is_looked_into(monkeypatch) -
         finally:
             database.close_all()
 
-    def case_for(finding):
-        found = real(finding)
+    def assess(cases):
         closers.append(threading.Thread(target=close))
         closers[0].start()
         # It waits for the case's row, which this transaction holds.
         closers[0].join(1)
-        return found
+        real(cases)
 
-    monkeypatch.setattr(triage, "_case_for", case_for)
+    monkeypatch.setattr(triage, "assess", assess)
     with scope.tenant(tenant.id):
         _arrive(_alert("b", 2, severity=5))
     closers[0].join(60)

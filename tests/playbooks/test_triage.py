@@ -2,14 +2,19 @@
 
 import datetime as dt
 import itertools
+import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import TestCase
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbooks import risk, triage
-from tenants import intake, scope
+from playbooks import risk, risk_table, triage
+from playbooks.errors import PlaybookError
+from tenants import intake, scope, work
 from tenants.models import Account, Case, Finding, LedgerEntry, Person, Tenant, Work
 from tenants.records import Finding as NormalisedFinding
 from tenants.records import SourceRecord
@@ -272,13 +277,95 @@ def test_every_term_has_points_and_a_reason_and_they_add_up(
         tenant=tenant, username="ann", person=person, is_privileged=privileged,
         is_mfa_registered=factor, risk_level=level,
     )  # fmt: skip
-    findings = [
-        Finding(tenant=tenant, title=f"Alert {s}", severity_id=s, confidence=confidence)
-        for s in severities
-    ]
-    parts = risk.terms(findings, account)
+
+    def signals(told: list[int]) -> risk.Signals:
+        worst = max(told, key=risk.points_of)
+        return risk.Signals(f"Alert {worst}", worst, len(set(told)), confidence or 0)
+
+    parts = risk.terms(signals(severities), account)
     assert all(part["points"] > 0 and part["reason"] and part["name"] for part in parts)
     assert risk.total(parts) == min(100, sum(part["points"] for part in parts))
-    more = risk.terms([*findings, Finding(tenant=tenant, title="New", severity_id=5)], account)
-    assert risk.total(more) >= risk.total(parts)
-    assert risk.total(risk.terms(findings, None)) <= risk.total(parts)
+    assert risk.total(risk.terms(signals([*severities, 5]), account)) >= risk.total(parts)
+    assert risk.total(risk.terms(signals(severities), None)) <= risk.total(parts)
+    assert risk.total(risk.terms(signals(severities), account, ["DC1"])) >= risk.total(parts)
+    attacked = risk.terms(signals(severities), account, history=risk.History(1, 9))
+    harmless = risk.terms(signals(severities), account, history=risk.History(0, 3))
+    assert risk.total(harmless) <= risk.total(parts) <= risk.total(attacked)
+    assert all(part["points"] and part["reason"] for part in [*attacked, *harmless])
+
+
+def test_the_past_of_the_same_person_raises_or_lowers_the_risk(in_tenant) -> None:
+    account = make_account("ann@acme.example")
+    _arrive(_alert("a", title="Odd"))
+    case = Case.objects.get()
+    before = case.risk
+    past = {
+        "title": "Odd", "account": account, "status": Case.Status.CLOSED, "opened_at": NOON,
+        "first_activity_at": NOON, "last_activity_at": NOON, "closed_at": timezone.now(),
+    }  # fmt: skip
+    for number in (10, 11, 12):
+        Case.objects.create(number=number, verdict="benign", **past)
+    triage.assess([case])
+    assert (case.risk, case.risk_terms[-1]["points"]) == (before - 10, -10)
+    Case.objects.create(number=13, verdict="true_positive", **past)
+    triage.assess([case])
+    assert (case.risk, case.risk_terms[-1]["points"]) == (before + 10, 10)
+    long_ago = timezone.now() - dt.timedelta(days=91)
+    Case.objects.filter(status=Case.Status.CLOSED).update(closed_at=long_ago)
+    triage.assess([case])
+    assert case.risk == before
+
+
+def test_the_same_table_has_the_same_hash_and_a_wrong_one_says_what_is_wrong() -> None:
+    text = Path(risk_table.__file__).with_suffix(".yaml").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    told = risk_table.load("# Written otherwise.\n" + "\n".join(lines))
+    assert told.sha256 == risk_table.in_force().sha256
+    assert risk_table.load(text.replace("low: 10", "low: 11")).sha256 != told.sha256
+    wrong = text.replace("high: 40", "high: much").replace("most: 15", "least: 15")
+    with pytest.raises(PlaybookError) as error:
+        risk_table.load(wrong + "\nweather:\n  rain: 5\n")
+    assert error.value.problems == (
+        "weather: there is no such group.",
+        "severity.high: give a whole number from 0 to 100.",
+        "several_signals.least: there is no such line.",
+        "several_signals.most: give a whole number from 0 to 100.",
+    )
+
+
+def test_what_the_vendor_sends_in_a_flood_takes_turns_with_other_clients(
+    tenant, other_tenant, monkeypatch
+) -> None:
+    """One worker, one queue: another client's alert waits for one batch of a flood, not for all."""
+    monkeypatch.setattr(triage, "_BATCH", 10)
+    queue: list[tuple[uuid.UUID, str]] = []
+    work.on_send(lambda work_id, kind: queue.append((work_id, kind)))
+    done: list[uuid.UUID] = []
+
+    def one_batch(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        done.append(tenant_id)
+        triage.triage(tenant_id, subject)
+
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        _take_in(tenant, 95)
+        _take_in(other_tenant, 1)
+    while queue:
+        work_id, kind = queue.pop(0)
+        if kind == "triage":
+            with TestCase.captureOnCommitCallbacks(execute=True):
+                work.perform(work_id, {"triage": one_batch})
+    assert done.index(other_tenant.id) <= 1
+    assert done.count(tenant.id) == 10
+    with scope.tenant(tenant.id):
+        assert [len(uids) for uids in _cases()] == [95]
+    with scope.tenant(other_tenant.id):
+        assert [len(uids) for uids in _cases()] == [1]
+
+
+def _take_in(tenant: Tenant, number: int) -> None:
+    alerts = {str(n): _alert(str(n)) for n in range(number)}
+    with scope.tenant(tenant.id):
+        intake.take(
+            connector="test", feed="alerts", records=[SourceRecord({"id": uid}) for uid in alerts],
+            normalise=lambda record: alerts[record.body["id"]],
+        )  # fmt: skip

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from msp.console import actions, case_page, verdict_view
+from msp.console.case_page import FINDINGS_SHOWN
 from msp.console.sites import page
 from msp.console.views.plans import back_from
 from msp.notifications import mail
@@ -23,7 +24,7 @@ from msp.staff.models import Role
 from playbooks.models import Plan
 from tenants.errors import HoldfastError
 from tenants.evidence import content_hash
-from tenants.models import Case, Evidence, Verdict
+from tenants.models import Case, CaseChange, Evidence, Verdict
 
 # What is shown of an answer; all of it is in the download.
 _MOST_SHOWN = 100_000
@@ -48,6 +49,10 @@ def case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         is_mine=found.assignee == technician.username,
         no_mail=mail.obstacle(),
         can_be_closed=found.status == Case.Status.NEEDS_TECHNICIAN,
+        may_split=technician.has_role(Role.TECHNICIAN)
+        and found.status != Case.Status.CLOSED
+        and len(told.findings) > 1,
+        can_be_regrouped=found.status != Case.Status.CLOSED and found.kind == Case.Kind.INCIDENT,
     )
 
 
@@ -149,6 +154,64 @@ def close(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     else:
         messages.success(request, "Closed.")
     return redirect("console:case", found.id)
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def merge(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """Make this case and another one."""
+    found = _case(case_id)
+    try:
+        whole = actions.merge_cases(
+            found,
+            request.POST.get("other", "").strip().removeprefix("#")[:10],
+            actor=technician_of(request),
+            reason=request.POST.get("reason", ""),
+        )
+    except HoldfastError as error:
+        messages.error(request, str(error))
+        return redirect("console:case", found.id)
+    messages.success(request, f"They are one case now: #{whole.number}.")
+    return redirect("console:case", whole.id)
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def split(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """Make some findings of the case a case of their own."""
+    found = _case(case_id)
+    try:
+        chosen = [uuid.UUID(one) for one in request.POST.getlist("finding")[:FINDINGS_SHOWN]]
+        other = actions.split_case(
+            found, chosen, actor=technician_of(request), reason=request.POST.get("reason", "")
+        )
+    except ValueError:
+        messages.error(request, "Choose the findings on the page of the case.")
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"They are case #{other.number} now.")
+        return redirect("console:case", other.id)
+    return redirect("console:case", found.id)
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def undo_change(request: HttpRequest, change_id: uuid.UUID) -> HttpResponse:
+    """Put back what a merge or split changed."""
+    change = get_object_or_404(CaseChange.in_scope(), id=change_id)
+    try:
+        actions.undo_change(
+            change, actor=technician_of(request), reason=request.POST.get("reason", "")
+        )
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The cases are as they were.")
+    return redirect("console:case", change.case_id)
 
 
 def _case(case_id: uuid.UUID) -> Case:

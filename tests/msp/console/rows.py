@@ -46,6 +46,7 @@ from tenants import (
 from tenants.models import (
     Account,
     Case,
+    CaseChange,
     Contact,
     Device,
     Evidence,
@@ -85,6 +86,7 @@ class Rows:
     device: Device
     known_good: KnownGood
     quality: CaseQuality
+    change: CaseChange
     secret: str = "connection/northwind/secret-name"
 
 
@@ -130,10 +132,18 @@ def fill(tenant: Tenant) -> Rows:
         device = _excluded_device()
         pattern = _known_good(case)
         checked = _quality(tenant)
+        change = _undone_split(case, quiet, finding)
     return Rows(
         tenant, account, case, quiet, proof, finding, approval, plan, connection, alarm,
-        quarantined, report, contact, doubt, match, device, pattern,
-        checked,
+        quarantined, report, contact, doubt, match, device, pattern, checked, change,
+    )  # fmt: skip
+
+
+def _undone_split(case: Case, other: Case, finding: Finding) -> CaseChange:
+    return CaseChange.objects.create(
+        kind=CaseChange.Kind.SPLIT, case=case, other=other, findings=[finding.id],
+        actor="technician:mira", reason="Another person's phone.", at=timezone.now(),
+        undone_at=timezone.now(), undone_by="technician:mira", undone_why="It was hers.",
     )  # fmt: skip
 
 

@@ -1,0 +1,153 @@
+"""What belongs together: alerts that share something, near in time, are one case. Pure.
+
+Two groups (a case, or an alert without one) are one where they share an account, a device, a
+message, a process tree or an indicator, and no more than a day lies between what the one and the
+other have seen. A group only grows by that, in what it has and in time, and what was near enough
+stays so: whichever two are joined first, the same groups come out in the end. So it does not count
+in which order, how many at a time, or by which worker alerts come.
+
+An address or a domain is something that strangers share, unless the alert is about it.
+"""
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from tenants.models import Finding
+
+WINDOW = dt.timedelta(hours=24)
+# `indicator:` is what an alert itself calls bad: an address, a domain, a link.
+_KINDS = (
+    "account:", "account_id:", "device:", "device_id:", "message:", "mailbox:", "incident:",
+    "process_tree:", "indicator:",
+)  # fmt: skip
+_FILE_HASH = re.compile(r"file:([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128})")
+# Alerts are told late, but not this late: an older date is a clock that was never set.
+_OLDEST = dt.timedelta(days=5 * 366)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A case, or an alert without one: what it shares with others, and when it was seen."""
+
+    id: uuid.UUID
+    shared: frozenset[str]
+    start: dt.datetime
+    end: dt.datetime
+
+
+def joining(entities: Iterable[str]) -> frozenset[str]:
+    """Return those of an alert's entities that make it belong to others which have them."""
+    return frozenset(one for one in entities if one.startswith(_KINDS) or _FILE_HASH.fullmatch(one))
+
+
+def span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:
+    """Return from when until when what an alert tells of happened, as far as can be believed.
+
+    Nothing is told before it happened, so a clock that is ahead counts as now; and a date of long
+    ago, such as year 1, says nothing.
+    """
+    start = finding.first_activity_at or finding.time
+    end = finding.last_activity_at or finding.time
+    start, end = min(start, end), max(start, end)
+    came = finding.received_at
+    end = min(end, came)
+    if end < came - _OLDEST:
+        return came, came
+    start = min(start, end)
+    return (start if start >= came - _OLDEST else end), end
+
+
+def shifted(time: dt.datetime, by: dt.timedelta) -> dt.datetime:
+    """Return `time` moved, within the years that there are."""
+    try:
+        return time + by
+    except OverflowError:
+        return time
+
+
+class Partition:
+    """Groups that belong together, found one after the other.
+
+    `apart` holds pairs of ids that a person has separated: they are never joined, and what belongs
+    to both goes to the one that was added first.
+    """
+
+    def __init__(self, apart: Collection[frozenset[uuid.UUID]] = ()) -> None:
+        self._apart: dict[uuid.UUID, set[uuid.UUID]] = {}
+        for pair in apart:
+            for one in pair:
+                self._apart.setdefault(one, set()).update(pair - {one})
+        self._members: dict[int, list[uuid.UUID]] = {}
+        self._shared: dict[int, set[str]] = {}
+        self._span: dict[int, tuple[dt.datetime, dt.datetime]] = {}
+        self._having: dict[str, set[int]] = {}
+        self._place: dict[uuid.UUID, int] = {}
+        self._next = 0
+
+    def add(self, group: Group) -> None:
+        """Take a group in, and join what it brings together."""
+        place, self._next = self._next, self._next + 1
+        self._members[place] = [group.id]
+        self._shared[place] = set(group.shared)
+        self._span[place] = group.start, group.end
+        self._place[group.id] = place
+        for entity in group.shared:
+            self._having.setdefault(entity, set()).add(place)
+        while (other := self._beside(place)) is not None:
+            place = self._joined(place, other)
+
+    def is_near(self, group: Group) -> bool:
+        """Whether a group that is not in yet belongs to one that is."""
+        return self._near(group.shared, group.start, group.end) is not None
+
+    def together(self) -> list[list[uuid.UUID]]:
+        """Return the ids that belong together, each set in the order in which they were added."""
+        return [self._members[place] for place in sorted(self._members)]
+
+    def shared(self, one: uuid.UUID) -> set[str]:
+        """Return what the set shares that the group `one` is in by now."""
+        return self._shared[self._place[one]]
+
+    def span(self, one: uuid.UUID) -> tuple[dt.datetime, dt.datetime]:
+        """Return when the set was seen that the group `one` is in by now."""
+        return self._span[self._place[one]]
+
+    def _beside(self, place: int) -> int | None:
+        return self._near(self._shared[place], *self._span[place], beside=place)
+
+    def _near(
+        self, shared: Collection[str], start: dt.datetime, end: dt.datetime, beside: int = -1
+    ) -> int | None:
+        """Return the first set that belongs to what has `shared`, or to the set `beside`."""
+        places: set[int] = set()
+        for entity in shared:
+            places |= self._having.get(entity, set())
+        for other in sorted(places - {beside}):
+            begins, ends = self._span[other]
+            is_near = begins <= shifted(end, WINDOW) and ends >= shifted(start, -WINDOW)
+            if is_near and not (beside >= 0 and self._are_apart(beside, other)):
+                return other
+        return None
+
+    def _are_apart(self, one: int, other: int) -> bool:
+        if not self._apart:
+            return False
+        kept_from = set().union(*(self._apart.get(id_, ()) for id_ in self._members[one]))
+        return not kept_from.isdisjoint(self._members[other])
+
+    def _joined(self, one: int, other: int) -> int:
+        """Put two sets into one; the earlier stays."""
+        stays, goes = min(one, other), max(one, other)
+        for id_ in self._members[goes]:
+            self._place[id_] = stays
+        self._members[stays] += self._members.pop(goes)
+        for entity in self._shared[goes]:
+            self._having[entity].discard(goes)
+            self._having[entity].add(stays)
+        self._shared[stays] |= self._shared.pop(goes)
+        (start, end), (begins, ends) = self._span[stays], self._span.pop(goes)
+        self._span[stays] = min(start, begins), max(end, ends)
+        return stays

@@ -1,0 +1,207 @@
+"""The same alerts make the same cases: in any order, in any batches, by any worker."""
+
+import datetime as dt
+import threading
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from playbooks import joining, triage
+from playbooks.correlation import WINDOW, Group, Partition
+from tenants import intake, scope
+from tenants.models import Case, Finding
+from tenants.records import Finding as NormalisedFinding
+from tenants.records import SourceRecord
+from tests.conftest import new_tenant
+
+NOON = dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC)
+Told = tuple[str, int, int, tuple[str, ...]]
+ENTITIES = (
+    "account:ann@acme.example", "account:bob@acme.example", "device:pc-1", "device:pc-2",
+    "message:m1", f"file:{'a' * 64}", "process_tree:sentinelone:9", "indicator:evil.example",
+    "ip:192.0.2.1",
+)  # fmt: skip
+SHARED_BY_STRANGERS = "ip:192.0.2.1"
+
+_alerts = st.lists(
+    st.tuples(
+        st.integers(0, 120), st.integers(0, 30), st.sets(st.sampled_from(ENTITIES), max_size=3)
+    ),
+    min_size=1, max_size=14,
+)  # fmt: skip
+
+
+def _named(told: Sequence[tuple[int, int, set[str]]]) -> list[Told]:
+    return [
+        (f"f{place}", start, start + length, tuple(sorted(entities)))
+        for place, (start, length, entities) in enumerate(told)
+    ]
+
+
+def _in_one_pass(alerts: Sequence[Told]) -> set[frozenset[str]]:
+    """Join what shares something and is near, in the order of time, until nothing is left to."""
+    sets: list[tuple[set[str], int, int, set[str]]] = []
+    hours = WINDOW.total_seconds() / 3600
+    for uid, start, end, entities in sorted(alerts, key=lambda one: one[1:3]):
+        mine = ({uid}, start, end, set(entities) - {SHARED_BY_STRANGERS})
+        while True:
+            near = [
+                one for one in sets
+                if one[3] & mine[3] and one[1] <= mine[2] + hours and one[2] >= mine[1] - hours
+            ]  # fmt: skip
+            if not near:
+                break
+            for one in near:
+                sets.remove(one)
+                mine = (
+                    mine[0] | one[0], min(mine[1], one[1]), max(mine[2], one[2]), mine[3] | one[3]
+                )  # fmt: skip
+        sets.append(mine)
+    return {frozenset(one[0]) for one in sets}
+
+
+def _at(hours: int) -> dt.datetime:
+    return NOON + dt.timedelta(hours=hours)
+
+
+def _finding(told: Told) -> NormalisedFinding:
+    uid, start, end, entities = told
+    return NormalisedFinding(
+        uid=uid, class_uid=2004, title=f"Alert {uid}", time=_at(end), severity_id=3, ocsf={},
+        first_activity_at=_at(start), last_activity_at=_at(end), entities=entities,
+    )  # fmt: skip
+
+
+def _take(alerts: Sequence[Told]) -> None:
+    told = {alert[0]: _finding(alert) for alert in alerts}
+    intake.take(
+        connector="test", feed="alerts", records=[SourceRecord({"id": uid}) for uid in told],
+        normalise=lambda record: told[record.body["id"]],
+    )  # fmt: skip
+
+
+def _triage(tenant_id: uuid.UUID) -> None:
+    while Finding.objects.filter(needs_triage=True).exists():
+        triage.triage(tenant_id, tenant_id)
+
+
+def _cases() -> set[frozenset[str]]:
+    open_ones = Case.objects.exclude(status=Case.Status.CLOSED)
+    return {frozenset(one.findings.values_list("uid", flat=True)) for one in open_ones}
+
+
+@given(_alerts, st.data())
+@settings(max_examples=100, deadline=None, print_blob=True)
+def test_the_order_in_which_groups_are_joined_does_not_count(told, data) -> None:
+    alerts = _named(told)
+    ids = {uuid.uuid5(uuid.NAMESPACE_URL, one[0]): one[0] for one in alerts}
+    by_uid = {uid: one for one, uid in ids.items()}
+    found = Partition()
+    for uid, start, end, entities in data.draw(st.permutations(alerts)):
+        shared = frozenset(entities) - {SHARED_BY_STRANGERS}
+        found.add(Group(by_uid[uid], shared, _at(start), _at(end)))
+    sets = {frozenset(ids[one] for one in together) for together in found.together()}
+    assert sets == _in_one_pass(alerts)
+
+
+@pytest.mark.django_db(transaction=False)
+@given(_alerts, st.data())
+@settings(
+    max_examples=15, deadline=None, print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+def test_the_order_and_the_batches_of_arrival_do_not_count(monkeypatch, told, data) -> None:
+    monkeypatch.setattr(triage, "_BATCH", data.draw(st.integers(1, 5)))
+    alerts = _named(told)
+    with scope.tenant(new_tenant(f"acme-{uuid.uuid4().hex[:8]}").id):
+        left = data.draw(st.permutations(alerts))
+        while left:
+            now = data.draw(st.integers(1, len(left)))
+            _take(left[:now])
+            _triage(scope.require_tenant_id())
+            left = left[now:]
+        assert _cases() == _in_one_pass(alerts)
+        gone = Case.objects.filter(merged_into__isnull=False)
+        assert not Finding.objects.filter(case__in=gone).exists()
+        assert not Finding.objects.filter(case=None).exists()
+        for case in gone.select_related("merged_into"):
+            assert case.merged_into.number < case.number
+            assert case.merged_into.merged_into is None
+
+
+def test_two_workers_make_the_same_cases(committed_database, make_tenant) -> None:
+    tenant = make_tenant("acme")
+    alerts: list[Told] = [
+        (f"f{n}", n * 5, n * 5 + 2, (ENTITIES[n % 3], ENTITIES[2 + n % 4])) for n in range(24)
+    ]
+
+    def work(part: Sequence[Told]) -> None:
+        try:
+            for one in part:
+                with scope.tenant(tenant.id):
+                    _take([one])
+                triage.triage(tenant.id, tenant.id)
+        finally:
+            connections.close_all()
+
+    workers = [threading.Thread(target=work, args=(alerts[start::2],)) for start in (0, 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    with scope.tenant(tenant.id):
+        assert Finding.objects.filter(needs_triage=False).count() == len(alerts)
+        assert _cases() == _in_one_pass(alerts)
+
+
+def test_what_an_alert_tells_later_joins_as_well(in_tenant) -> None:
+    _take([("a", 0, 0, (ENTITIES[0],)), ("b", 1, 1, (ENTITIES[2],))])
+    _triage(in_tenant.id)
+    assert len(_cases()) == 2
+    told = _finding(("a", 0, 0, (ENTITIES[0], ENTITIES[2])))
+    intake.take(
+        connector="test", feed="alerts", records=[SourceRecord({"id": "a", "again": 1})],
+        normalise=lambda record: told,
+    )  # fmt: skip
+    _triage(in_tenant.id)
+    assert _cases() == {frozenset({"a", "b"})}
+
+
+def test_what_an_alert_tells_again_alone_changes_no_case(in_tenant) -> None:
+    _take([("a", 0, 0, (ENTITIES[0],))])
+    _triage(in_tenant.id)
+    before = Case.objects.values().get()
+    told = _finding(("a", 0, 0, (ENTITIES[0],)))
+    intake.take(
+        connector="test", feed="alerts", records=[SourceRecord({"id": "a", "again": 1})],
+        normalise=lambda record: told,
+    )  # fmt: skip
+    _triage(in_tenant.id)
+    assert Case.objects.values().get() == before
+
+
+def _queries(alerts: Sequence[Told]) -> int:
+    _take(alerts)
+    rows = list(Finding.objects.filter(needs_triage=True).order_by("time", "id"))
+    with CaptureQueriesContext(connection) as caught:
+        joining.join(rows)
+    return len(caught)
+
+
+@pytest.mark.parametrize("shape", ["one case", "a case each"])
+def test_the_queries_do_not_grow_with_alerts_and_cases(in_tenant, shape) -> None:
+    def alerts(first: int, number: int) -> list[Told]:
+        own: Any = (lambda n: "ann") if shape == "one case" else str
+        return [
+            (f"f{n}", 0, 0, (f"account:{own(n)}@acme.example", f"file:{n:064x}"))
+            for n in range(first, first + number)
+        ]
+
+    few = _queries(alerts(0, 10))
+    assert _queries(alerts(10, 200)) <= few + 6
