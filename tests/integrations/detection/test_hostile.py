@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from integrations.detection.fields import recognised
+from integrations.detection.recognition import recognised
 from tests.integrations.detection.rulebook import AUDIT, engine, rule
 
 
@@ -61,7 +61,7 @@ def test_a_field_of_many_values_is_bounded() -> None:
 
 @pytest.mark.parametrize("record", [{}, {"a": 1}, {"category": None}, {"events": "[[[["}])
 def test_what_is_of_no_known_shape_matches_nothing(record) -> None:
-    assert recognised(record, is_ocsf=False) is None
+    assert recognised(record) is None
     assert engine(rule({"s": {"a": 1}, "condition": "s"})).detect(record) == []
 
 
