@@ -156,7 +156,9 @@ def _is_missing(part: Any, step: str, lower: str) -> bool:
 
 
 def _candidate(shape: Shape, keys: Keys, bare: Layout) -> _Candidate:
-    by_value, others, below = [], [], []
+    by_value: list[_Holds] = []
+    others: list[_Holds] = []
+    below: list[tuple[str, str, str]] = []
     for test in shape.when:
         (by_value if _is_sorting(test) else others).append(_holds(test, bare))
         standing = bare.standing[test.field]
