@@ -13,6 +13,7 @@ from integrations.detection import literals
 from integrations.detection.engine import Engine
 from integrations.detection.recognition import recognised
 from integrations.detection.views import View
+from tests.examples import examples
 from tests.integrations.detection.rulebook import AUDIT, engine, rule
 from tests.integrations.detection.test_differential import conditions, selections
 
@@ -52,7 +53,7 @@ def _plain(ready: Engine, record: dict) -> list[str]:
 
 
 @seed(SEED)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(160), deadline=None)
 @given(st.lists(detections, min_size=1, max_size=4), st.lists(records, min_size=4, max_size=12))
 def test_the_index_finds_what_plain_evaluation_finds(told, found) -> None:
     print(f"seed {SEED}")
@@ -115,7 +116,7 @@ def test_what_a_pattern_needs_is_told_only_where_it_is_sure(pattern, expected) -
 
 
 @seed(SEED)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.lists(
         st.sampled_from(
