@@ -150,10 +150,10 @@ def _audit(rng: Random, is_told: bool) -> Record:
 
 
 def _office(rng: Random, is_told: bool) -> Record:
-    return {
+    told = {
         "CreationTime": f"2026-10-05T08:12:{rng.randint(10, 59)}",
         "Id": _ids(rng),
-        "Operation": sigma_rules.office_operation(rng) if is_told else "MailItemsAccessed",
+        "Operation": rng.choice(("MailItemsAccessed", "FileAccessed", "UserLoggedIn", "Update")),
         "OrganizationId": _ids(rng),
         "RecordType": rng.choice((1, 2, 50)),
         "ResultStatus": "Succeeded",
@@ -161,13 +161,17 @@ def _office(rng: Random, is_told: bool) -> Record:
         "UserType": 0,
         "Workload": "Exchange",
         "ClientIP": _address(rng),
+        "ClientInfoString": "Client=MSExchangeRPC",
         "UserId": _who(rng),
         "ObjectId": _who(rng),
-        "Parameters": [
-            {"Name": "Identity", "Value": _who(rng)},
-            {"Name": "Enabled", "Value": rng.choice(("True", "False"))},
-        ],
     }
+    if not is_told:
+        return told
+    parameters = [
+        {"Name": "Identity", "Value": _who(rng)},
+        {"Name": "Enabled", "Value": rng.choice(("True", "False"))},
+    ]
+    return {**told, "Operation": sigma_rules.office_operation(rng), "Parameters": parameters}
 
 
 def _google(rng: Random, is_told: bool) -> Record:
@@ -230,8 +234,18 @@ def _process(rng: Random, number: int) -> Record:
             "channel": "Microsoft-Windows-Sysmon/Operational",
             "computer": "PC",
         }
+        rule = {
+            "level": 3,
+            "id": "61603",
+            "groups": ["sysmon", "windows"],
+            "description": "Process",
+        }
         lower = {key[0].lower() + key[1:]: value for key, value in data.items()}
-        return {"data": {"win": {"system": system, "eventdata": lower}}, "agent": {"id": "7"}}
+        return {
+            "data": {"win": {"system": system, "eventdata": lower}},
+            "agent": {"id": "7"},
+            "rule": rule,
+        }
     return {
         "event_simpleName": "ProcessRollup2", "event_platform": "Win", "aid": _ids(rng),
         "ImageFileName": image, "CommandLine": line, "ParentBaseFileName": parent[11:],

@@ -95,14 +95,14 @@ class View:
     There are two where a normaliser made an OCSF event of the raw record.
     """
 
-    __slots__ = ("_cache", "_folded", "_large", "_named", "_parsed", "_texts", "parts", "raw")
+    __slots__ = ("_cache", "_folded", "_named", "_nodes", "_parsed", "_texts", "parts", "raw")
 
     def __init__(self, raw: Record, parts: tuple[tuple[Record, Layout], ...]) -> None:
         self.raw, self.parts = raw, parts
         self._cache: dict[str, Texts] = {}
         self._folded: dict[str, Texts] = {}
         self._texts: Texts | None = None
-        self._large: dict[int, Keys] | None = None
+        self._nodes: dict[int, Keys] | None = None
         self._named: dict[int, tuple[list[Any], dict[str, list[Any]]]] | None = None
         self._parsed: dict[int, tuple[str, Any]] | None = None
 
@@ -243,13 +243,13 @@ class View:
                     yield name, item[keys[value]]
 
     def _keys(self, node: Mapping[str, Any]) -> Keys:
-        if len(node) <= MOST_KEYS:
-            return keys_of(tuple(node))
-        if self._large is None:
-            self._large = {}
-        known = self._large.get(id(node))
+        if self._nodes is None:
+            self._nodes = {}
+        # The record outlives its view, so that an id stands for one node only.
+        known = self._nodes.get(id(node))
         if known is None:
-            known = self._large[id(node)] = Keys(node)
+            known = keys_of(tuple(node)) if len(node) <= MOST_KEYS else Keys(node)
+            self._nodes[id(node)] = known
         return known
 
     def _inner(self, text: str) -> Any:
