@@ -47,9 +47,10 @@ def test_wildcards_run_in_linear_time() -> None:
 
 def test_overlapping_literals_do_not_multiply() -> None:
     rules = [
-        rule({"s": {"f|contains": "a" * length + "b"}, "condition": "s"}) for length in range(2, 60)
+        rule({"s": {"f|contains": "a" * length + "b"}, "condition": "s"})
+        for length in range(2, 60, 3)
     ]
-    assert _growth(rules, lambda n: {**AUDIT, "f": "a" * n}, 100_000) < _LINEAR
+    assert _growth(rules, lambda n: {**AUDIT, "f": "a" * n}, 70_000) < _LINEAR
 
 
 def test_ten_thousand_fields_are_looked_through() -> None:
