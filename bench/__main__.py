@@ -1,7 +1,7 @@
-"""``python -m bench`` with ``chaos``, ``throughput``, ``intake`` or ``polling``.
+"""``python -m bench`` with ``chaos``, ``throughput``, ``intake``, ``polling`` or ``detection``.
 
-Each has a state directory of its own. The embedded PostgreSQL of that directory is started and
-stopped here; no other is touched.
+All but the last have a state directory of their own. The embedded PostgreSQL of that directory is
+started and stopped here; no other is touched.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
+from bench import detection
 from msp.appliance.postgres import Cluster, embedded_database
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +26,7 @@ _ENVIRONMENT = {
     "HOLDFAST_SETTLE_SECONDS": "2",
     "HOLDFAST_LOG": "WARNING",
 }
-_PROGRAMS = ("chaos", "throughput", "intake", "polling")
+_PROGRAMS = ("chaos", "throughput", "intake", "polling", "detection")
 
 
 def main(arguments: list[str]) -> int:
@@ -33,6 +34,8 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in _PROGRAMS:
         print(f"usage: python -m bench {{{','.join(_PROGRAMS)}}} [options]", file=sys.stderr)
         return 2
+    if arguments[0] == "detection":
+        return detection.main(arguments[1:])
     var = Path(os.environ.get("HOLDFAST_BENCH_VAR", ROOT / "var" / arguments[0])).resolve()
     for name in [name for name in os.environ if name.startswith(("HOLDFAST_", "DATABASE_"))]:
         del os.environ[name]

@@ -21,9 +21,9 @@ from integrations.alerting.correlation import Correlation, Seen
 from integrations.alerting.finding import Hit
 from integrations.alerting.rows import CountedMatch
 from integrations.alerting.rulebook import Entry
-from integrations.detection import fields
-from integrations.detection.fields import View
 from integrations.detection.predicates import folded
+from integrations.detection.recognition import recognised
+from integrations.detection.views import View
 from tenants import scope
 from tenants.models import Event, new_id
 from tenants.storable import bounded
@@ -105,10 +105,7 @@ def _row(one: Counted, view: View) -> list[dict[str, Any]]:
 
 def _view(body: Mapping[str, Any], normalised: Mapping[str, Any]) -> View:
     """The record as the rule that matched it has seen it."""
-    own = fields.recognised(body, is_ocsf=False)
-    event = normalised or body
-    made = fields.recognised(event, is_ocsf=True) if "class_uid" in event else None
-    return View(body, event, tuple(shape for shape in (own, made) if shape))
+    return recognised(body, normalised) or View(body, ())
 
 
 def _insert(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, dt.datetime]]:

@@ -30,7 +30,6 @@ from sigma.types import (
 from integrations.detection import predicates
 from integrations.detection.conditions import (
     Node,
-    Trigger,
     absent,
     all_of,
     any_of,
@@ -76,14 +75,13 @@ def _of_field(field: str, value: SigmaType) -> Node:
         case SigmaNull():
             return absent(field)
         case SigmaExists():
-            there = field_node(field, "is there", lambda text: True)
+            there = field_node(field, Predicate(lambda text: True, "is there"))
             return there if value.exists else absent(field)
         case SigmaExpansion():
             return any_of([_of_field(field, one) for one in value.values])
         case SigmaFieldReference():
             return _reference(field, value)
-    predicate = _predicate(value)
-    return field_node(field, predicate.condition, predicate.accepts, _trigger(field, predicate))
+    return field_node(field, _predicate(value))
 
 
 def _predicate(value: SigmaType) -> Predicate:
@@ -103,12 +101,6 @@ def _predicate(value: SigmaType) -> Predicate:
         case SigmaCompareExpression():
             return predicates.of_comparison(value)
     raise Unsupported(f"it has a value of a kind that can't be run ({type(value).__name__})")
-
-
-def _trigger(field: str, predicate: Predicate) -> frozenset[Trigger] | None:
-    if not predicate.literal:
-        return None
-    return frozenset({Trigger(field, predicate.literal, predicate.is_whole)})
 
 
 def _reference(field: str, value: SigmaFieldReference) -> Node:
@@ -131,8 +123,7 @@ def _keyword(value: SigmaType) -> Node:
         value = SigmaString(str(value.number))
     if isinstance(value, SigmaString):
         value = _anywhere(value)
-    predicate = _predicate(value)
-    return keyword_node(predicate.condition, predicate.accepts, _trigger("", predicate))
+    return keyword_node(_predicate(value))
 
 
 def _anywhere(value: SigmaString) -> SigmaString:

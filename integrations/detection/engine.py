@@ -6,9 +6,14 @@ from typing import Any
 
 from integrations.detection import fields
 from integrations.detection.conditions import Why, reasons
-from integrations.detection.fields import Shape, Source, View
+from integrations.detection.fields import Shape, Source
 from integrations.detection.indexing import Index
+from integrations.detection.recognition import recognised
 from integrations.detection.rules import LogSource, Pack, Rule
+from integrations.detection.views import View
+
+_MOST_REMEMBERED = 4_096
+_LONGEST_REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class Engine:
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
         self._indexes: dict[tuple[Source, ...], Index] = {}
+        # By shapes, and by the values that say to which log sources a record belongs.
+        self._remembered: dict[tuple[Any, ...], Index] = {}
 
     def detect(
         self, raw: Mapping[str, Any], normalised: Mapping[str, Any] | None = None
@@ -34,16 +41,19 @@ class Engine:
         `normalised` is the OCSF event that a normaliser made of it, if it did. Empty also where
         the record is of no known shape.
         """
-        shapes = _shapes(raw, normalised)
-        if not shapes:
+        view = recognised(raw, normalised)
+        if view is None:
             return []
-        view = View(raw, normalised or raw, shapes)
-        sources = tuple(one for shape in shapes for one in fields.log_sources(shape, view))
+        found = self._index(view).candidates(view)
+        if not found:
+            return []
         return [
-            Match(rule, tuple(reasons(rule.node, view)))
-            for rule in self._index(sources).candidates(view)
-            if rule.node.test(view)
+            Match(rule, tuple(reasons(rule.node, view))) for rule in found if rule.node.test(view)
         ]
+
+    def rules_for(self, view: View) -> tuple[Rule, ...]:
+        """The rules of the record's log sources, whatever it holds."""
+        return self._index(view).rules
 
     def blind(self) -> list[Rule]:
         """The rules whose log source none of the known shapes brings."""
@@ -52,22 +62,41 @@ class Engine:
             rule for rule in self.pack.rules if not any(rule.source.covers(one) for one in known)
         ]
 
-    def _index(self, sources: tuple[Source, ...]) -> Index:
+    def _index(self, view: View) -> Index:
+        key: list[Any] = []
+        for _, layout in view.parts:
+            key.append(layout.shape)
+            for field in layout.shape.deciding:
+                key.append(view.values(field))
+        whole = tuple(key)
+        remembered = self._remembered.get(whole)
+        return self._look_up(view, whole) if remembered is None else remembered
+
+    def _look_up(self, view: View, key: tuple[Any, ...]) -> Index:
+        sources = tuple(
+            source for _, layout in view.parts for source in _sources(layout.shape, view)
+        )
         index = self._indexes.get(sources)
         if index is None:
             own = [_log_source(one) for one in sources]
             index = self._indexes[sources] = Index(
                 [rule for rule in self.pack.rules if any(map(rule.source.covers, own))]
             )
+        told = sum(len(text) for values in key if isinstance(values, tuple) for text in values)
+        if told <= _LONGEST_REMEMBERED:
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = index
         return index
+
+
+def _sources(shape: Shape, view: View) -> tuple[Source, ...]:
+    return tuple(
+        source
+        for source in shape.sources
+        if all(test.holds(view.values(test.field)) for test in source.when)
+    )
 
 
 def _log_source(source: Source) -> LogSource:
     return LogSource(source.product, source.service, source.category)
-
-
-def _shapes(raw: Mapping[str, Any], normalised: Mapping[str, Any] | None) -> tuple[Shape, ...]:
-    own = fields.recognised(raw, is_ocsf=False)
-    event = normalised or raw
-    ocsf = fields.recognised(event, is_ocsf=True) if "class_uid" in event else None
-    return tuple(shape for shape in (own, ocsf) if shape)

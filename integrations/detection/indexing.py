@@ -1,16 +1,62 @@
 """Which rules can match a record at all: by exact values, and by literals in one pass."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from ahocorasick_rs import AhoCorasick
 
-from integrations.detection.fields import View
-from integrations.detection.predicates import folded
+from integrations.detection.conditions import Way
+from integrations.detection.predicates import How, folded, tail
 from integrations.detection.rules import Rule
+from integrations.detection.views import View
 
 # A longer text is not looked through for literals: overlapping ones could be told without end.
 _LONGEST_TEXT = 64 * 1024
+# What was looked up before is remembered: names of programs and operations come again and again.
+_MOST_REMEMBERED = 1_024
+_LONGEST_REMEMBERED = 96
+_SHORT = 4
+_OF_A_FIELD = 4
+
+Numbers = tuple[int, ...]
+
+
+class _Field:
+    """What one field tells: which rules are worth trying for a value."""
+
+    __slots__ = ("_automaton", "_numbers", "_tails", "_whole", "known", "name")
+
+    def __init__(self, name: str, triggers: dict[How, dict[str, list[int]]]) -> None:
+        self.name = name
+        self._whole = {text: tuple(numbers) for text, numbers in triggers[How.WHOLE].items()}
+        self._tails = {text: tuple(numbers) for text, numbers in triggers[How.TAIL].items()}
+        parts = triggers[How.PART]
+        self._automaton = AhoCorasick(list(parts)) if parts else None
+        self._numbers = [tuple(numbers) for numbers in parts.values()]
+        self.known: dict[str, Numbers] = {}
+
+    def learn(self, value: str) -> Numbers:
+        """The rules worth trying for a value that isn't `known` yet."""
+        found = self._look(folded(value))
+        if len(value) <= _LONGEST_REMEMBERED:
+            if len(self.known) >= _MOST_REMEMBERED:
+                self.known.clear()
+            self.known[value] = found
+        return found
+
+    def _look(self, text: str) -> Numbers:
+        found = self._whole.get(text, ())
+        if self._tails:
+            found += self._tails.get(tail(text), ())
+        if self._automaton is None:
+            return found
+        if len(text) > _LONGEST_TEXT:
+            return found + tuple(number for some in self._numbers for number in some)
+        # Each hit once: a text may hold the same literal many times.
+        hits = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        if not hits:
+            return found
+        return found + tuple({n for at in {hit[0] for hit in hits} for n in self._numbers[at]})
 
 
 class Index:
@@ -18,33 +64,58 @@ class Index:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
-        self._always: list[int] = []
-        exact: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        literal: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for number, rule in enumerate(self.rules):
-            if rule.node.triggers is None:
-                self._always.append(number)
-                continue
-            for trigger in rule.node.triggers:
-                into = exact if trigger.is_whole else literal
-                into[trigger.field][trigger.text].append(number)
-        self._exact = {field: dict(texts) for field, texts in exact.items()}
-        self._literal = [
-            (field, AhoCorasick(list(texts)), list(texts.values()))
-            for field, texts in literal.items()
-        ]
+        self._always: Numbers = tuple(
+            number for number, rule in enumerate(self.rules) if not rule.node.ways
+        )
+        triggers: dict[str, dict[How, dict[str, list[int]]]] = defaultdict(
+            lambda: defaultdict(lambda: defaultdict(list))
+        )
+        for number, way in _chosen(self.rules).items():
+            for trigger in way:
+                triggers[trigger.field][trigger.how][trigger.text].append(number)
+        anywhere = triggers.pop("", None)
+        self._fields = tuple(_Field(name, told) for name, told in triggers.items())
+        self._anywhere = _Field("", anywhere) if anywhere else None
 
-    def candidates(self, view: View) -> Iterable[Rule]:
+    def candidates(self, view: View) -> Sequence[Rule]:
         """The rules worth trying on a record, in order."""
-        found = set(self._always)
-        for field, texts in self._exact.items():
-            for value in view.values(field):
-                found.update(texts.get(folded(value), ()))
-        for field, automaton, numbers in self._literal:
-            for value in view.values(field) if field else view.texts():
-                if len(value) > _LONGEST_TEXT:
-                    found.update(number for some in numbers for number in some)
-                    continue
-                for at, _, _ in automaton.find_matches_as_indexes(folded(value), overlapping=True):
-                    found.update(numbers[at])
-        return (self.rules[number] for number in sorted(found))
+        found: Numbers = self._always
+        for field in self._fields:
+            for value in view.values(field.name):
+                numbers = field.known.get(value)
+                found += field.learn(value) if numbers is None else numbers
+        if self._anywhere:
+            for value in view.texts():
+                found += self._anywhere.learn(value)
+        if not found:
+            return ()
+        if len(found) == 1:
+            return (self.rules[found[0]],)
+        return [self.rules[number] for number in sorted(set(found))]
+
+
+def _chosen(rules: Sequence[Rule]) -> dict[int, Way]:
+    """For each rule the way by which it is found: of few fields in all, each value in few rules."""
+    popular = Counter(
+        trigger
+        for rule in rules
+        for trigger in {trigger for way in rule.node.ways for trigger in way}
+    )
+    fields: set[str] = set()
+    chosen: dict[int, Way] = {}
+
+    def cost(way: Way) -> tuple[int, int, int, int]:
+        shared = sum(popular[trigger] for trigger in way) // len(way)
+        short = sum(t.how is How.PART and len(t.text) < _SHORT for t in way)
+        new = len({trigger.field for trigger in way} - fields)
+        parts = sum(trigger.how is How.PART for trigger in way)
+        # Another field has to be read from each record, a popular value only tries more rules.
+        dear = shared.bit_length() + 2 * short + _OF_A_FIELD * new
+        return (dear, new, parts, -min(len(trigger.text) for trigger in way))
+
+    # Those with the least choice first: they say which fields have to be read anyway.
+    for number in sorted(range(len(rules)), key=lambda number: len(rules[number].node.ways)):
+        if ways := rules[number].node.ways:
+            chosen[number] = min(ways, key=cost)
+            fields.update(trigger.field for trigger in chosen[number])
+    return chosen

@@ -7,6 +7,7 @@ sensitive unless it says `i`. Source: https://sigmahq.io/sigma-specification/.
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from sigma.types import (
     SpecialChars,
 )
 
+from integrations.detection import literals
 from integrations.detection.errors import Unsupported
 
 Accepts = Callable[[str], bool]
@@ -59,24 +61,42 @@ class QuietRe2(RE2RegexEngine):
         return compiled
 
 
+class How(Enum):
+    """What a text is of an accepted one: all of it, what follows its last slash, or a part."""
+
+    WHOLE = "whole"
+    TAIL = "tail"
+    PART = "part"
+
+
 @dataclass(frozen=True, slots=True)
 class Predicate:
     """A test of a text, its description, and what an accepted text holds.
 
-    `literal` is in folded case; empty where nothing is known. `is_whole`: it is the whole text.
+    One of `literals`, in folded case, is what `how` says; where there are none, nothing is known.
+    `is_folded`: the test is given the text in folded case.
     """
 
     accepts: Accepts
     condition: str
-    literal: str = ""
-    is_whole: bool = False
+    literals: frozenset[str] = frozenset()
+    how: How = How.PART
+    is_folded: bool = False
 
 
 def folded(text: str) -> str:
     """Return the text for comparison without case, the same for a part as for the whole."""
     lower = text.lower()
-    # Python writes a sigma at the end of a word otherwise, so that a part would differ.
-    return lower if lower.isascii() else lower.replace("ς", "σ")
+    if lower.isascii():
+        return lower
+    # Python writes a sigma at the end of a word otherwise, so that a part would differ; RE2 takes
+    # the long s for an s.
+    return lower.replace("ς", "σ").replace("ſ", "s")
+
+
+def tail(text: str) -> str:
+    """Return what follows the last slash or backslash."""
+    return text[max(text.rfind("\\"), text.rfind("/")) + 1 :]
 
 
 def readable(text: str) -> str:
@@ -92,38 +112,42 @@ def of_string(value: SigmaString) -> Predicate:
     fold: Callable[[str], str] = str if is_cased else folded
     parts = [fold(readable(part)) if isinstance(part, str) else part for part in value.s]
     shown = f"{value}{' (same case)' if is_cased else ''}"
-    literals = [folded(part) for part in parts if isinstance(part, str)]
-    literal = max(literals, key=len, default="")
     if any(not isinstance(part, str | SpecialChars) for part in parts):
         raise Unsupported("it has a placeholder (expand), for which no values are known")
     if not any(isinstance(part, SpecialChars) for part in parts):
         text = "".join(part for part in parts if isinstance(part, str))
-        return Predicate(lambda v: fold(v) == text, f"is {shown!r}"[:300], folded(text), True)
-    if len(literal) < _SHORTEST_LITERAL:
-        literal = ""
-    condition, accepts = _with_wildcards(parts, fold, shown)
-    return Predicate(accepts, condition[:300], literal)
+        whole = frozenset({folded(text)})
+        return Predicate(text.__eq__, f"is {shown!r}"[:300], whole, How.WHOLE, not is_cased)
+    condition, accepts = _with_wildcards(parts, shown)
+    return Predicate(accepts, condition[:300], *_known(parts), not is_cased)
 
 
-def _with_wildcards(
-    parts: list[Any], fold: Callable[[str], str], shown: str
-) -> tuple[str, Accepts]:
+def _known(parts: list[Any]) -> tuple[frozenset[str], How]:
+    if len(parts) == 2 and isinstance(parts[1], str):
+        end = folded(parts[1])
+        if tail(end) != end:
+            return frozenset({tail(end)}), How.TAIL
+    literal = max((folded(part) for part in parts if isinstance(part, str)), key=len, default="")
+    is_long = len(literal) >= _SHORTEST_LITERAL
+    return frozenset({literal} if is_long else ()), How.PART
+
+
+def _with_wildcards(parts: list[Any], shown: str) -> tuple[str, Accepts]:
     many = SpecialChars.WILDCARD_MULTI
     match parts:
         case [SpecialChars.WILDCARD_MULTI]:
             return "is there", lambda v: True
         case [SpecialChars.WILDCARD_MULTI, str(text), SpecialChars.WILDCARD_MULTI]:
-            return f"contains {text!r}", lambda v: text in fold(v)
+            return f"contains {text!r}", lambda v: text in v
         case [str(text), SpecialChars.WILDCARD_MULTI]:
-            return f"starts with {text!r}", lambda v: fold(v).startswith(text)
+            return f"starts with {text!r}", lambda v: v.startswith(text)
         case [SpecialChars.WILDCARD_MULTI, str(text)]:
-            return f"ends with {text!r}", lambda v: fold(v).endswith(text)
+            return f"ends with {text!r}", lambda v: v.endswith(text)
     pattern = "".join(
         re2.escape(part) if isinstance(part, str) else ".*" if part is many else "."
         for part in parts
     )
-    found = _searcher(f"(?s)\\A(?:{pattern})\\z")
-    return f"is like {shown!r}", lambda v: found(fold(v))
+    return f"is like {shown!r}", _searcher(f"(?s)\\A(?:{pattern})\\z")
 
 
 def of_regular_expression(value: SigmaRegularExpression) -> Predicate:
@@ -133,7 +157,8 @@ def of_regular_expression(value: SigmaRegularExpression) -> Predicate:
     pattern = value.regexp.original if value.regexp.original else str(value.regexp)
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
     told = f"matches /{value.regexp}/{flags}"
-    return Predicate(_searcher(f"(?{flags}){pattern}" if flags else pattern), told[:300])
+    search = _searcher(f"(?{flags}){pattern}" if flags else pattern)
+    return Predicate(search, told[:300], literals.required(pattern))
 
 
 def _searcher(pattern: str) -> Accepts:
@@ -152,13 +177,13 @@ def _searcher(pattern: str) -> Accepts:
 def of_number(number: float) -> Predicate:
     """A number, or a text that is written like it."""
     text = str(number)
-    return Predicate(lambda value: value == text, f"is {text}", text, True)
+    return Predicate(text.__eq__, f"is {text}", frozenset({text}), How.WHOLE)
 
 
 def of_truth(value: bool) -> Predicate:
     """True or false, or their English words."""
     text = str(value).lower()
-    return Predicate(lambda value: folded(value) == text, f"is {text}", text, True)
+    return Predicate(text.__eq__, f"is {text}", frozenset({text}), How.WHOLE, is_folded=True)
 
 
 def of_comparison(value: SigmaCompareExpression) -> Predicate:

@@ -81,12 +81,22 @@ class Command(BaseCommand):
 def _events(
     engine: Engine, connector: Manifest, feed: Feed, path: Path
 ) -> Iterator[tuple[int, list[Match], str]]:
-    """Each record's number from 1, its matches, and why it can't be read if it can't."""
+    """Each record's number from 1, its matches, and why it can't be read if it can't.
+
+    Of a labelled test case (``expected_match`` beside ``log``) the record under ``log`` is taken.
+    """
     for number, record in enumerate(files.read(path, connector.explode, feed.read), start=1):
         if isinstance(record, Unreadable):
             yield number, [], record.reason
         else:
-            yield number, engine.detect(record.body, _normalised(feed, record)), ""
+            yield number, _matches(engine, feed, record), ""
+
+
+def _matches(engine: Engine, feed: Feed, record: SourceRecord) -> list[Match]:
+    labelled = record.body.get("log")
+    if isinstance(labelled, dict) and "expected_match" in record.body:
+        return engine.detect(labelled)
+    return engine.detect(record.body, _normalised(feed, record))
 
 
 def _normalised(feed: Feed, record: SourceRecord) -> dict[str, Any] | None:

@@ -84,6 +84,14 @@ SHAPES = [
                 "name": "CHANGE_PASSWORD",
                 "parameters": {"USER_EMAIL": "a@b.example"},
             },
+            {
+                "id": {"applicationName": "admin"},
+                "type": "USER_SETTINGS",
+                "name": "CHANGE_PASSWORD",
+                "USER_EMAIL": "a@b.example",
+                "p_log_type": "GSuite.ActivityEvent",
+                "p_event_time": "2026-01-01 00:00:00",
+            },
         ],
     ),
     (
@@ -253,6 +261,13 @@ def test_the_command_tells_each_event_of_a_mixed_file(tmp_path) -> None:
         }
     ]
     assert "not JSON" in lines[2]["problem"]
+
+
+def test_the_command_looks_into_a_labelled_case(tmp_path) -> None:
+    (tmp_path / "vault.yml").write_text(RULE)
+    records = [{"expected_match": True, "test": "x", "log": SHAPES[1][2][0]}]
+    told = _detect(tmp_path, records, "--rules", str(tmp_path / "vault.yml"), "--json")
+    assert len(json.loads(told)["matches"]) == 1
 
 
 def test_the_table_says_what_was_found_and_what_was_not_run(tmp_path) -> None:
