@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import psycopg
 import pytest
 from django.conf import settings
@@ -19,6 +20,13 @@ from msp.apps import send_hint
 from tenants import scope, work
 from tenants.models import Tenant
 from tests import database
+
+# How long an example takes tells of the machine, not of what is tested.
+hypothesis.settings.register_profile(
+    "holdfast", deadline=None, print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)  # fmt: skip
+hypothesis.settings.load_profile("holdfast")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
