@@ -96,11 +96,19 @@ def test_good_reasons_are_no_tests() -> None:
     assert not quality.checklist(manifest, unproven)["topics"]
 
 
+def test_a_contract_that_judges_one_direction_is_not_kept_in_both() -> None:
+    manifest, proved = registry.connector("sentinelone"), quality.proofs("sentinelone")
+    assert quality.checklist(manifest, proved)["contract"]
+    for judged in ((), ("requests",), ("answers",)):
+        less = dataclasses.replace(proved, judges=judged)
+        assert quality.level(quality.checklist(manifest, less)) == "silver", judged
+
+
 def test_what_is_less_than_gold_says_why() -> None:
     short = {row["id"]: row["short_of_gold"] for row in quality.matrix() if row["short_of_gold"]}
     assert short.keys() == {row["id"] for row in quality.matrix() if row["level"] == "silver"}
     for name, why in short.items():
-        assert why.startswith("Not gold without “Recorded data taken in whole”."), name
+        assert why.startswith("Not gold without “Recorded data taken in whole”"), name
         assert len(why) > 80, name
 
 

@@ -183,7 +183,8 @@ class Subject(ABC):
     `deletions` delete, for each feed that lists things of the directory, one of them at the vendor;
     `told_in_passing` are kinds of which a feed tells without listing all. `records` are taken in
     whole; `unrecorded` says why there are none of a vendor whose software can't run here either.
-    `real_server` names the vendor's real software, where the tests run against that. `sent` are
+    `feeds_outside` are feeds of which the contract holds nothing, with the reason. `real_server`
+    names the vendor's real software, where the tests run against that. `sent` are
     records as a source sends them, by feed, where nothing is read from it.
     """
 
@@ -199,6 +200,7 @@ class Subject(ABC):
     told_in_passing: Mapping[str, Sequence[str]] = {}
     records: Sequence[Recorded] = ()
     unrecorded: str = ""
+    feeds_outside: Mapping[str, str] = {}
     real_server: str = ""
     sent: Mapping[str, Sequence[SourceRecord]] = {}
 
