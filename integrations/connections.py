@@ -109,11 +109,13 @@ def change(
     merged = {**_opened(connection), **given}
     _check(manifest.secrets, merged, "secret")
     try_settings(manifest, settings, merged)
-    is_another = organisations.is_another(manifest, connection.settings, settings) or (
+    differs = organisations.is_another(manifest, connection.settings, settings)
+    is_another = differs or (
         # The settings are the same, and the vendor says that what they lead to is not.
         replaces and connection.problem == Problem.ORGANISATION
     )
-    if is_another and not replaces:
+    may_be_same = manifest.organisation.is_a_way and bool(connection.organisation)
+    if is_another and not replaces and not may_be_same:
         raise organisations.refuse_another(manifest)
     organisations.check_free(manifest, settings)
     changed = sorted(n for n in manifest.settings if settings.get(n) != connection.settings.get(n))
@@ -127,8 +129,10 @@ def change(
         subject=f"{connection.connector} {connection.name}",
         body={"settings": changed, "secrets": sorted(given)},
     )
-    if is_another:
+    if is_another and replaces:
         _begin_anew(connection, actor=actor)
+    elif differs:
+        _wait_for_check(connection)
     _go_on(connection)
     return connection
 
@@ -200,6 +204,13 @@ def _opened(connection: Connection) -> dict[str, str]:
         return vault.open_secret(connection.secret) if connection.secret else {}
     except VaultError:
         return {}
+
+
+def _wait_for_check(connection: Connection) -> None:
+    """Read and do nothing until the vendor has said that another way leads to the same."""
+    connection.problem = Problem.ORGANISATION
+    connection.error = "It is being checked whether this leads to the same organisation as before."
+    connection.save(update_fields=["problem", "error"])
 
 
 def _begin_anew(connection: Connection, *, actor: str) -> None:

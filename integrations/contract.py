@@ -283,6 +283,7 @@ class Organisation:
     the organisation, "" where it can't tell now: one organisation may be entered in several ways.
     What lies in another one is told as ``outer/inner``. Where `is_passing`, the vendor has no id of
     its own for it, and something that lies in it is told instead, which may be another one later.
+    Where `is_a_way`, the settings are one of several ways to it: others may lead to the same.
     """
 
     at: tuple[str, ...] = ()
@@ -292,6 +293,7 @@ class Organisation:
     port: int = 443
     told: Callable[[Any], str] | None = None
     is_passing: bool = False
+    is_a_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,19 @@ class Proofs:
 
     `topics` of the conformance suite, those `left_out` with the reason, what makes each of these
     count (`excused`: one of `GROUNDS`, or the test that tries it elsewhere), the file of the
-    vendor's published `contract`, the folders of `recorded` data that are taken in whole or why
-    there is none (`unrecorded`), the vendor's `real_server` that the tests run against, and why
-    this vendor can't take an action back that the catalog can (`irreversible`, by action).
+    vendor's published `contract`, what of it is judged (`judges`: requests, answers), why it holds
+    nothing of some feeds and actions (`outside_contract`, by name), the folders of `recorded` data
+    that are taken in whole or why there is none (`unrecorded`), the vendor's `real_server` that
+    the tests run against, and why this vendor can't take an action back that the catalog can
+    (`irreversible`, by action).
     """
 
     topics: tuple[str, ...] = ()
     left_out: Mapping[str, str] | None = None
     excused: Mapping[str, str] | None = None
     contract: str = ""
+    judges: tuple[str, ...] = ()
+    outside_contract: Mapping[str, str] | None = None
     recorded: tuple[str, ...] = ()
     unrecorded: str = ""
     real_server: str = ""
@@ -146,7 +150,7 @@ CHECKLIST: Final[tuple[Criterion, ...]] = (
     Criterion("recorded_data", "Recorded data taken in whole",
               lambda manifest, proofs: bool(proofs.recorded)),
     Criterion("contract", "Keeps to the published contract in both directions",
-              lambda manifest, proofs: bool(proofs.contract)),
+              lambda manifest, proofs: {"requests", "answers"} <= set(proofs.judges)),
     Criterion("real_server", "Tried on the vendor's real software",
               lambda manifest, proofs: bool(proofs.real_server)),
 )  # fmt: skip
@@ -163,6 +167,8 @@ def proofs(connector_id: str) -> Proofs:
         left_out=told["left_out"],
         excused=told.get("excused"),
         contract=told["contract"],
+        judges=tuple(told["judges"]),
+        outside_contract=told.get("outside_contract"),
         recorded=tuple(told["recorded"]),
         unrecorded=told.get("unrecorded", ""),
         real_server=told["real_server"],
@@ -233,6 +239,8 @@ def _row(manifest: Manifest) -> dict[str, Any]:
         "left_out": dict(proved.left_out or {}),
         "real_server": proved.real_server,
         "contract": proved.contract,
+        "judges": list(proved.judges),
+        "outside_contract": dict(proved.outside_contract or {}),
         "feeds": [
             {
                 "name": feed.name,

@@ -69,9 +69,12 @@ def _newest_answers(case: Case) -> dict[str, Evidence]:
 
 
 def _answer(row: Evidence) -> dict[str, Any]:
-    """Return an answer as conditions see it, with the connector that gave it."""
+    """Return an answer as conditions see it, with the connector that gave it.
+
+    What is `known` of an answer that isn't whole stands apart, or it would be taken for all.
+    """
     told = {**row.answer.get("facts", {}), "available": row.is_available}
-    for name in ("reason", "provider"):
+    for name in ("reason", "provider", "known"):
         if row.answer.get(name):
             told[name] = row.answer[name]
     return told

@@ -7,7 +7,7 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils import timezone
@@ -37,7 +37,8 @@ _LONGEST_NAME = 256
 class _Question:
     """What a step asks, and whom about whom: mostly one vendor about one target.
 
-    `own` is what Holdfast's own rows told, where they were asked instead.
+    `own` is what Holdfast's own rows told, where they were asked instead; `why_not` says why
+    nobody can be asked or, of several, one can't.
     """
 
     step: PlaybookStep
@@ -49,13 +50,18 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """`ask_again_in`: the seconds after which the vendor, busy now, may be asked; 0: it is not."""
+    """What came of a question. Where there is a `reason`, there is no answer, or not the whole.
+
+    `ask_again_in`: the seconds after which the vendor, busy now, may be asked; 0: it is not.
+    `known` is what others told where one of several didn't answer.
+    """
 
     question: _Question
     asked_at: dt.datetime
     facts: Json
     reason: str
     ask_again_in: float = 0
+    known: Json = field(default_factory=dict)
 
     @property
     def is_available(self) -> bool:
@@ -223,33 +229,41 @@ def _ask_all(tenant_id: uuid.UUID, questions: list[_Question]) -> list[_Answer]:
 
 
 def _without_connection(question: _Question, connection_id: uuid.UUID, why: str) -> _Question:
-    if all(connection.id != connection_id for connection, _ in question.asks):
+    others = tuple(ask for ask in question.asks if ask[0].id != connection_id)
+    if len(others) == len(question.asks):
         return question
-    return _Question(question.step, (), {}, why)
+    left = question.why_not and f"{question.why_not} "
+    return replace(question, asks=others, why_not=f"{left}{why}")
 
 
 def _ask(question: _Question, clients: dict[uuid.UUID, Client]) -> _Answer:
     """Ask the vendor. Runs in a thread of its own: touches no database.
 
-    Where several are asked and one doesn't answer, what the others tell is no answer.
+    Where several are asked and one doesn't answer, what the others tell is known, and no answer:
+    nothing may be concluded from what is not in it.
     """
     asked_at = timezone.now()
     if question.own is not None:
         return _Answer(question, asked_at, question.own, "")
-    if not question.asks:
-        return _Answer(question, asked_at, {}, question.why_not)
     facts: Json = {}
-    try:
-        for connection, target in question.asks:
+    wait = 0.0
+    reasons = {uuid.UUID(int=0): question.why_not} if question.why_not else {}
+    for connection, target in question.asks:
+        if connection.id in reasons:
+            continue
+        try:
             gatherer = registry.gatherer(connection.connector, question.step.uses)
             told = gatherer.gather(clients[connection.id], target, question.inputs)
             facts = _joined(question.step.uses, facts, told, connection.connector)
-        return _Answer(question, asked_at, facts, "")
-    except Throttled as error:
-        # Waiting is better than deciding without.
-        return _Answer(question, asked_at, {}, str(error), max(1, error.retry_after))
-    except (VendorError, UnknownAction) as error:
-        return _Answer(question, asked_at, {}, str(error))
+        except Throttled as error:
+            # Waiting is better than deciding without.
+            wait = max(1, wait, error.retry_after)
+            reasons[connection.id] = str(error)
+        except (VendorError, UnknownAction) as error:
+            reasons[connection.id] = str(error)
+    if reasons:
+        return _Answer(question, asked_at, {}, " ".join(reasons.values()), wait, known=facts)
+    return _Answer(question, asked_at, facts, "")
 
 
 def _joined(question: str, facts: Json, told: Json, provider: str) -> Json:
@@ -278,15 +292,22 @@ def _keep(case: Case, answer: _Answer) -> None:
             "step": step.id,
             "facts": answer.facts,
             "reason": answer.reason,
+            **({"known": answer.known} if answer.known else {}),
             "provider": next(iter(asked)) if len(asked) == 1 else "",
         },
         is_available=answer.is_available,
-        summary=answer.reason or _summary(answer.facts),
+        summary=_told(answer),
     )
 
 
 def _nobody(question: str) -> str:
     return own_answers.ASKED_OF if own_answers.can_tell(question) else "nobody"
+
+
+def _told(answer: _Answer) -> str:
+    if not answer.known:
+        return answer.reason or _summary(answer.facts)
+    return f"Not whole: {answer.reason} Known so far: {_summary(answer.known)}."
 
 
 def _summary(facts: Json) -> str:

@@ -21,7 +21,7 @@ from playbooks.playbook import (
 from playbooks.problems import Problems, shown
 
 _Place = tuple[str | int, ...]
-_ALWAYS_THERE = {"available", "reason", "provider"}
+_ALWAYS_THERE = {"available", "reason", "provider", "known"}
 _SENTENCES = ("with", "target", "why", "because", "says", "to_do")
 
 

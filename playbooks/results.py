@@ -41,7 +41,7 @@ def of(playbook: Playbook, facts: Mapping[str, Any]) -> list[Line]:
     """Return what a routine reports on the facts. Pure.
 
     A row that reads an answer which could not be had is left out: that it is missing is a line
-    of its own, always with something to do.
+    of its own, always with something to do. Of an answer that isn't whole, what is known is told.
     """
     with cel_cost.bounded():
         return _of(playbook, given.clean(facts))
@@ -50,21 +50,44 @@ def of(playbook: Playbook, facts: Mapping[str, Any]) -> list[Line]:
 def _of(playbook: Playbook, facts: Mapping[str, Any]) -> list[Line]:
     missing = verdicts.unanswered(playbook, facts)
     lacking = {item["step"] for item in missing}
-    lines = [line for row in playbook.results for line in _lines(row, facts, lacking)]
+    known = _known(facts, lacking)
+    evidence = {
+        **facts.get("evidence", {}),
+        **{step: {**facts["evidence"][step], **known[step]} for step in known},
+    }
+    told = {**facts, "evidence": evidence}
+    unknown = lacking - known.keys()
+    lines = [line for row in playbook.results for line in _lines(row, told, lacking, unknown)]
     titles = {step.id: catalog.get(step.uses).title for step in playbook.steps}
     return lines + [
         Line(
             item["step"],
-            f"“{titles[item['step']]}” got no answer: {str(item['reason']).rstrip('.')}.",
+            f"“{titles[item['step']]}” "
+            f"{'was not all told' if item['step'] in known else 'got no answer'}: "
+            f"{str(item['reason']).rstrip('.')}.",
             _LOOK,
         )
         for item in missing
     ]
 
 
-def _lines(row: ResultRow, facts: Mapping[str, Any], lacking: set[str]) -> list[Line]:
-    conditions = [one for one in (row.when, row.for_each) if one is not None]
-    if any(verdicts.evidence_read(one) & lacking for one in conditions):
+def _known(facts: Mapping[str, Any], lacking: set[str]) -> dict[str, Mapping[str, Any]]:
+    """Return what is known of the answers that aren't whole, by the step that asked."""
+    answers = {step: facts.get("evidence", {}).get(step) for step in lacking}
+    return {
+        step: answer["known"]
+        for step, answer in answers.items()
+        if isinstance(answer, Mapping) and isinstance(answer.get("known"), Mapping)
+    }
+
+
+def _lines(
+    row: ResultRow, facts: Mapping[str, Any], lacking: set[str], unknown: set[str]
+) -> list[Line]:
+    """Return a row's lines. Each thing that is known is told; nothing follows from all of them."""
+    if row.when is not None and verdicts.evidence_read(row.when) & lacking:
+        return []
+    if row.for_each is not None and verdicts.evidence_read(row.for_each) & unknown:
         return []
     try:
         if row.when is not None and not row.when.holds(facts):

@@ -52,6 +52,44 @@ def decide(
     return decision
 
 
+def part(first_id: uuid.UUID, second_id: uuid.UUID, *, actor: str, comment: str) -> MatchDecision:
+    """Part two accounts that were joined wrongly; each other account goes where it belongs.
+
+    MatchError where they are not one person's, or a decision joins them.
+    """
+    people.lock()
+    ids = {first_id, second_id}
+    pair = list(Account.objects.filter(id__in=ids).order_by("provider", "external_id"))
+    if len(pair) != 2 or pair[0].person_id is None or pair[0].person_id != pair[1].person_id:
+        raise MatchError("These accounts are not one person's by now: look at them again.")
+    with transaction.atomic():
+        decision = MatchDecision.objects.create(
+            tenant_id=scope.require_tenant_id(),
+            first=pair[0],
+            second=pair[1],
+            is_same=False,
+            comment=storable(comment.strip())[:LONGEST_COMMENT],
+            decided_by=actor,
+            decided_at=timezone.now(),
+        )
+        people.weigh(ids)
+        if _are_one(decision):
+            raise MatchError("Another decision joins these two: take that one back first.")
+        _note("person.parted", decision, actor)
+    return decision
+
+
+def weigh_all(*, actor: str) -> int:
+    """Find out anew who is who in all of the scope's tenant; return how many accounts moved."""
+    people.lock()
+    before = dict(Account.objects.values_list("id", "person"))
+    people.weigh(before)
+    after = dict(Account.objects.values_list("id", "person"))
+    moved = sum(person != before.get(one) for one, person in after.items())
+    ledger.append("person.all_weighed", actor=actor, body={"accounts": len(after), "moved": moved})
+    return moved
+
+
 def revert(decision_id: uuid.UUID, *, actor: str) -> MatchDecision:
     """Take a decision back: what is known decides again. MatchError where it was already."""
     people.lock()

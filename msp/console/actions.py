@@ -386,6 +386,14 @@ def decide_match(
         )
 
 
+def part_accounts(
+    first: Account, second_id: uuid.UUID, *, actor: Technician, comment: str
+) -> MatchDecision:
+    """Part two accounts that were joined wrongly; MatchError says why they can't be."""
+    with writing(actor, first.tenant_id):
+        return match_decisions.part(first.id, second_id, actor=actor_of(actor), comment=comment)
+
+
 def revert_match(decision: MatchDecision, *, actor: Technician) -> MatchDecision:
     """Take a decision on a match back; MatchError where it was already."""
     with writing(actor, decision.tenant_id):

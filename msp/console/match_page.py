@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from msp.console import words
 from playbooks.people import named
@@ -13,6 +13,7 @@ from tenants.models import Account, MatchDecision, MatchDoubt
 from tenants.storable import moment
 
 _DECIDED = 50
+_MOST_PEOPLE = 50
 _SPEAKS_FOR = "same_"
 _NOT_EVIDENCE = "same_provider"
 
@@ -66,6 +67,22 @@ def rows(page: Iterable[MatchDoubt]) -> list[Row]:
         assert account.person_id is not None
         of_person.setdefault(account.person_id, []).append(account)
     return [_row(doubt, of_person) for doubt in found]
+
+
+def joined(asked: str, client: str = "") -> list[list[Account]]:
+    """Return people of several accounts, one of which has a name or address like what is asked."""
+    if not asked:
+        return []
+    found = Account.in_scope().exclude(person=None)
+    found = found.filter(Q(username__icontains=asked) | Q(email__icontains=asked))
+    if client:
+        found = found.filter(tenant__slug=client)
+    people = list(dict.fromkeys(found.order_by("username").values_list("person", flat=True)))
+    rows = Account.in_scope().filter(person__in=people[:_MOST_PEOPLE]).select_related("tenant")
+    of_person: dict[Any, list[Account]] = {}
+    for account in rows.order_by("provider", "external_id"):
+        of_person.setdefault(account.person_id, []).append(account)
+    return [accounts for accounts in of_person.values() if len(accounts) > 1]
 
 
 def decisions(client: str = "") -> list[Decision]:

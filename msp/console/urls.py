@@ -86,6 +86,7 @@ urlpatterns = [
     _page("health/<uuid:connection_id>/pause/", connections.pause, "connection_pause"),
     _page("matches/", matches.matches, "matches"),
     _page("matches/<uuid:doubt_id>/decide/", matches.decide, "match_decide"),
+    _page("matches/accounts/<uuid:account_id>/part/", matches.part, "match_part"),
     _page("matches/decided/<uuid:decision_id>/revert/", matches.revert, "match_revert"),
     _page("clients/", clients.tenants, "tenants"),
     _page("clients/stop/", clients.stop_everything, "stop_everything"),

@@ -197,6 +197,8 @@ _LEDGER = {
     "connection.created": Word("Connected", "info"),
     "connection.changed": Word("Connection changed", "info"),
     "connection.organisation_replaced": Word("Connected to another organisation", "warn"),
+    "person.parted": Word("Accounts parted", "info"),
+    "person.all_weighed": Word("People found anew", "info"),
     "connection.removed": Word("Connection removed", "warn"),
     "connection.paused": Word("Connection paused", "warn"),
     "connection.resumed": Word("Connection goes on", "info"),

@@ -27,16 +27,21 @@ def read(text: str) -> Contract:
     """The contract of a document in this form."""
     told = yaml.safe_load(text)
     types = told["types"]
-    schemas = {name: _object(one["fields"], types) for name, one in types.items()}
-    schemas["error"] = _object({"error": "errorDetail"}, {"errorDetail": {}})
-    schemas["errorDetail"] = _object({"code": "string", "message": "string", "target": "text"}, {})
+    made = schemas(types)
+    made["error"] = _object({"error": "errorDetail"}, {"errorDetail": {}})
+    made["errorDetail"] = _object({"code": "string", "message": "string", "target": "text"}, {})
     paths: dict[str, Schema] = {}
     for call, one in told["operations"].items():
         method, path = call.split(" ", 1)
         paths.setdefault(path, {})[method.lower()] = _operation(one, types)
-    document = {"paths": paths, "components": {"schemas": schemas}}
+    document = {"paths": paths, "components": {"schemas": made}}
     dialect = Dialect(base=told["base"], closes=lambda schema: "properties" in schema)
     return Contract(document, dialect)
+
+
+def schemas(types: dict[str, Any]) -> dict[str, Schema]:
+    """The types of a document in this form, as OpenAPI."""
+    return {name: _object(one["fields"], types) for name, one in types.items()}
 
 
 def type_of(field: str, types: dict[str, Any]) -> Schema:

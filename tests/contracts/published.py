@@ -32,13 +32,15 @@ WHY_ABSENT = f"the vendor's contract is not here: {GRAPH_CONTRACT.name} in ../sh
 class Published:
     """One vendor's contract: its file, how it is read, and where the file is.
 
-    `more` are further files of the same contract; `read` is given the texts of all.
+    `more` are further files of the same contract; `read` is given the texts of all. `judges` says
+    of what it tells: requests, answers, or both.
     """
 
     name: str
     read: Callable[..., Contract]
     folder: Path = CONTRACTS
     more: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ("requests", "answers")
 
     @property
     def files(self) -> list[Path]:
@@ -118,16 +120,68 @@ def _wazuh(text: str) -> Contract:
 
 
 def _sentinelone(text: str) -> Contract:
-    """Lists of parameters for each method and path; nothing about answers."""
+    """Lists of parameters for each method and path, and the answers as they are written down."""
+    answers = yaml.safe_load((DOCUMENTED / "sentinelone_answers.yaml").read_text("utf-8"))
+    schemas = documented.schemas(answers["types"])
     paths: dict[str, Schema] = {}
     for call, told in json.loads(text)["operations"].items():
         method, path = call.split(" ", 1)
         parameters = [_parameter(p) for p in told["params"] if p["in"] in ("query", "path")]
-        operation: Schema = {"parameters": parameters, "responses": {"default": {}}}
+        operation: Schema = {
+            "parameters": parameters,
+            "responses": {"default": _said(answers["answers"].get(call), answers["types"])},
+        }
         if any(p["in"] in ("body", "formData") for p in told["params"]):
-            operation["requestBody"] = {"content": {}}
+            operation["requestBody"] = _CHOSEN if call in answers["bodies"] else {"content": {}}
         paths.setdefault(path, {})[method.lower()] = operation
-    return Contract({"paths": paths}, Dialect())
+    document = {"paths": paths, "components": {"schemas": schemas}}
+    return Contract(document, Dialect(closes=lambda schema: "properties" in schema))
+
+
+# What is to be done to whom: their ids, and the accounts and sites that they must be of.
+_IDS: Schema = {"type": "array", "items": {"type": "string"}}
+_CHOSEN: Schema = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "filter": {
+                        "type": "object",
+                        "properties": {"ids": _IDS, "siteIds": _IDS, "accountIds": _IDS},
+                        "required": ["ids"],
+                    },
+                    "data": {"type": "object"},
+                },
+                "required": ["filter"],
+            }
+        }
+    },
+}
+
+
+def _said(what: str | None, types: dict[str, Any]) -> Schema:
+    """One answer of SentinelOne: a page of a list, how many were affected, or errors."""
+    if what is None:
+        return {}
+    data: Schema = {"type": "object", "properties": {"affected": {"type": "integer"}}}
+    if what != "affected":
+        data = documented.type_of(what, types)
+    page = {
+        "nextCursor": {"type": "string", "nullable": True}, "totalItems": {"type": "integer"},
+    }  # fmt: skip
+    error = {
+        "code": {"type": "integer"}, "detail": {"type": "string", "nullable": True},
+        "title": {"type": "string"},
+    }  # fmt: skip
+    properties = {
+        "data": data,
+        "pagination": {"type": "object", "properties": page},
+        "errors": {"type": "array", "items": {"type": "object", "properties": error}},
+    }
+    schema = {"type": "object", "properties": properties}
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 def _parameter(told: dict[str, Any]) -> Schema:
@@ -176,7 +230,7 @@ NINJAONE = Published("ninjaone-subset.yaml", _ninjaone)
 WAZUH = Published("wazuh-4.14-subset.yaml", _wazuh)
 DEFENDER_ENDPOINT = Published("defender_endpoint.yaml", documented.read, DOCUMENTED)
 SENTINELONE = Published("sentinelone-2.1-requests.json", _sentinelone)
-TACTICAL_RMM = Published("tacticalrmm-urls.txt", _tactical_rmm)
+TACTICAL_RMM = Published("tacticalrmm-urls.txt", _tactical_rmm, judges=("requests",))
 
 
 def graph_contract() -> Contract:

@@ -38,6 +38,15 @@ def test_what_is_proved_is_what_the_tests_try(subject) -> None:
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.manifest.id)
+def test_what_is_proved_is_tried_on_this_machine(subject) -> None:
+    """Tests that are skipped prove nothing: then the level was not tried here, and that shows."""
+    if why := subject.not_tried_here():
+        pytest.skip(f"the level of {subject.manifest.title} was not tried here: {why}")
+    own_server = subject.manifest.id in ("webhook", "dns")
+    assert bool(subject.server) is (bool(subject.real_server) and not own_server)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.manifest.id)
 def test_every_connector_is_at_least_silver(subject) -> None:
     holds = quality.checklist(subject.manifest, quality.proofs(subject.manifest.id))
     assert quality.level(holds) in ("silver", "gold", "platinum"), holds
@@ -96,11 +105,19 @@ def test_good_reasons_are_no_tests() -> None:
     assert not quality.checklist(manifest, unproven)["topics"]
 
 
+def test_a_contract_that_judges_one_direction_is_not_kept_in_both() -> None:
+    manifest, proved = registry.connector("sentinelone"), quality.proofs("sentinelone")
+    assert quality.checklist(manifest, proved)["contract"]
+    for judged in ((), ("requests",), ("answers",)):
+        less = dataclasses.replace(proved, judges=judged)
+        assert quality.level(quality.checklist(manifest, less)) == "silver", judged
+
+
 def test_what_is_less_than_gold_says_why() -> None:
     short = {row["id"]: row["short_of_gold"] for row in quality.matrix() if row["short_of_gold"]}
     assert short.keys() == {row["id"] for row in quality.matrix() if row["level"] == "silver"}
     for name, why in short.items():
-        assert why.startswith("Not gold without “Recorded data taken in whole”."), name
+        assert why.startswith("Not gold without “Recorded data taken in whole”"), name
         assert len(why) > 80, name
 
 

@@ -258,6 +258,9 @@ RULES: dict[str, Rule] = {
     "console:match_decide": Rule(
         FROM_TECHNICIAN, _own("doubt", "/admin/matches/{}/decide/"), "post", of_client=True
     ),
+    "console:match_part": Rule(
+        FROM_TECHNICIAN, _own("account", "/admin/matches/accounts/{}/part/"), "post", of_client=True
+    ),
     "console:match_revert": Rule(
         FROM_TECHNICIAN, _own("match", "/admin/matches/decided/{}/revert/"), "post", of_client=True
     ),

@@ -346,6 +346,36 @@ def tell(tenant: Tenant, connector: str, settings: Settings, told: str) -> None:
         organisations.recognise(Connection.objects.select_for_update().get(id=row.id), told)
 
 
+def test_another_way_to_the_same_domain_is_no_other_domain(tenant, other_tenant) -> None:
+    """A domain controller that takes another's place: the domain's SID says that it is the same."""
+    own = ORGANISATIONS["active_directory"][0]
+    tell(tenant, "active_directory", own, "s-1-5-21-1")
+    with scope.tenant(tenant.id):
+        row = Connection.objects.get()
+        FeedState.objects.update(cursor={"known": 7})
+        change(row, {**own, "server": "dc1.acme.example, dc2.acme.example"})
+        assert not Connection.objects.get().problem
+        change(row, {**own, "server": "dc3.acme.example"})
+        assert Connection.objects.get().problem == "organisation"
+        assert not FeedState.objects.filter(cursor={}).exists()
+    with (
+        pytest.raises(OrganisationTaken, match="being checked"),
+        connections.client(tenant.id, row.id),
+    ):
+        pass
+    with scope.tenant(tenant.id):
+        row = Connection.objects.select_for_update().get()
+        with pytest.raises(OrganisationChanged):
+            organisations.recognise(row, "s-1-5-21-9")
+        organisations.recognise(row, "s-1-5-21-1")
+        connections.worked(row, "It answers.")
+    with connections.client(tenant.id, row.id):
+        pass
+    elsewhere = {**own, "server": "192.0.2.7"}
+    with pytest.raises(OrganisationTaken):
+        tell(other_tenant, "active_directory", elsewhere, "s-1-5-21-1")
+
+
 @pytest.mark.parametrize(
     ("first", "second", "is_refused"),
     [("1/7", "1/7", True), ("1/7", "1", True), ("1", "1/7", True), ("1/7", "1/8", False),

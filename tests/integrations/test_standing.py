@@ -80,3 +80,19 @@ def test_what_wazuh_allows_by_default_is_not_missing() -> None:
     assert "rootcheck:run" in told.granted
     assert "agent:read" not in told.granted
     assert told.excessive is None
+
+
+def test_wazuhs_answer_is_read_as_it_is_documented() -> None:
+    """An action allowed for some agents counts; roles beside the actions are none."""
+    told = {
+        "agent:read": {"agent:id:001": "allow", "agent:id:002": "deny"},
+        "active-response:command": {"*:*:*": "allow"},
+        "agent:delete": {"agent:group:acme": "deny"},
+        "rbac_mode": "white",
+        "roles": [],
+    }
+    client = SimpleNamespace(indexer=None, policies=lambda: told)
+    seen = standing(cast(WazuhClient, client), frozenset({"agent:read", "agent:delete"}))
+    assert seen.granted is not None
+    assert {name for name in seen.granted if name.startswith("agent")} == {"agent:read"}
+    assert seen.excessive == {"active-response:command"}

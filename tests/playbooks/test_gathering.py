@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from integrations import registry
 from integrations.errors import Throttled
+from integrations.models import Connection
 from playbooks import activation, investigation, library, routines
+from playbooks.models import Step
 from tenants.models import Account, Case, Evidence, Work
 from tests.playbooks.cases import make_account, make_case
 from tests.playbooks.samples import facts
@@ -112,13 +114,15 @@ def three(in_tenant, monkeypatch) -> Iterator[dict[str, Vendor]]:
             yield made
 
 
-def _leave(three: dict[str, Vendor]) -> Evidence:
+def _leave(three: dict[str, Vendor], **inputs: bool) -> Evidence:
     account = make_account()
     Account.objects.create(
         provider="google_workspace", external_id="g-7", username="priya@acme.example",
         person=account.person,
     )  # fmt: skip
-    started = routines.start("offboard-leaver", actor="operator:ann", account=account)
+    started = routines.start(
+        "offboard-leaver", actor="operator:ann", account=account, inputs=inputs
+    )
     routines.carry_out(started.tenant_id, started.id)
     return Evidence.objects.get(gatherer=DEVICES)
 
@@ -138,10 +142,40 @@ def test_every_product_is_asked_for_the_persons_devices(three) -> None:
 
 
 def test_what_one_of_them_can_not_tell_is_not_taken_for_all(three) -> None:
-    three["intune"].answers[DEVICES] = {"devices": []}
+    """What the others told is shown; what needs all of it is not done."""
+    phone = {"external_id": "d-1", "name": "PHONE", "is_managed": True}
+    three["intune"].answers[DEVICES] = {"devices": [phone]}
+    found = _leave(three, retire_devices=True)
+    assert not found.is_available
+    assert found.summary.startswith("Not whole: tactical_rmm can't tell")
+    assert "Known so far: 1 devices" in found.summary
+    assert found.answer["facts"] == {}
+    assert [one["name"] for one in found.answer["known"]["devices"]] == ["PHONE"]
+    assert not Step.objects.filter(action="endpoint.retire").exists()
+
+
+def test_what_is_known_of_an_answer_that_is_not_whole_is_told(three) -> None:
+    phone = {"external_id": "d-1", "name": "PHONE", "is_managed": True}
+    three["intune"].answers[DEVICES] = {"devices": [phone]}
+    case = _leave(three).case
+    case.refresh_from_db()
+    told = [line["says"] for line in case.verdict_detail["results"]]
+    assert "The company's data is still on PHONE." in told
+    assert any(
+        "“Devices of the account” was not all told: tactical_rmm can't tell" in t for t in told
+    )
+
+
+def test_a_product_that_can_not_be_asked_leaves_what_the_others_told(three) -> None:
+    phone = {"external_id": "d-1", "name": "PHONE", "is_managed": True}
+    three["intune"].answers[DEVICES] = {"devices": [phone]}
+    Connection.objects.filter(connector="tactical_rmm").update(
+        problem="organisation", error="It is another client's."
+    )
     found = _leave(three)
     assert not found.is_available
-    assert "tactical_rmm can't tell" in found.summary
+    assert "another client's" in found.summary
+    assert found.answer["known"]["devices"]
 
 
 def test_what_could_not_be_seen_becomes_questions_to_people(case, cloud) -> None:

@@ -38,6 +38,8 @@ from integrations.wires import Dialler, dialler
 
 _LDAPS_PORT = 636
 _IDLE_KEPT = 4
+# The first domain controller is tried again this long after another one took its place.
+_FIRST_AGAIN_SECONDS = 600.0
 _PAGE = 500
 LARGEST_PAGE = 1000
 _ANYTHING = "(objectClass=*)"
@@ -67,15 +69,20 @@ class Domain:
 class DirectoryClient:
     """A domain, ready to be asked. Every method raises `integrations.errors`.
 
-    Safe to use from several threads.
+    `diallers` lead to its domain controllers, the best first: where one can't be reached, the next
+    is asked, and the first again after some time. Safe to use from several threads.
     """
 
     def __init__(
-        self, dialler: Dialler, username: str, password: str, *, quarantine: str, page: int
-    ) -> None:
+        self, diallers: Sequence[Dialler], username: str, password: str, *, quarantine: str,
+        page: int,
+    ) -> None:  # fmt: skip
         self.quarantine = quarantine
         self.page_size = page
-        self._dialler = dialler
+        self._diallers = tuple(diallers)
+        self._at = 0
+        self._moved_at = 0.0
+        self._sid = ""
         self._username = username
         self._secret = _Secret(password)
         self._idle: list[Line] = []
@@ -83,6 +90,10 @@ class DirectoryClient:
 
     def __repr__(self) -> str:
         return f"<DirectoryClient {self._dialler.host}>"
+
+    @property
+    def _dialler(self) -> Dialler:
+        return self._diallers[self._at]
 
     def close(self) -> None:
         """Give back the sockets."""
@@ -93,7 +104,17 @@ class DirectoryClient:
 
     @cached_property
     def domain(self) -> Domain:
-        """The domain, as the server tells it."""
+        """The domain, as the server tells it; ConnectionMisconfigured where another one answers."""
+        told = self._told_domain()
+        if self._sid and told.sid != self._sid:
+            raise ConnectionMisconfigured(
+                f"{self._dialler.host} is a domain controller of another domain ({told.sid}) than "
+                f"the others ({self._sid}): enter only those of one domain."
+            )
+        self._sid = told.sid
+        return told
+
+    def _told_domain(self) -> Domain:
         root = self._root("defaultNamingContext", "configurationNamingContext", "dsServiceName")
         name = text(root, "defaultNamingContext")
         try:
@@ -167,13 +188,19 @@ class DirectoryClient:
     def change(self, name: str, changes: Changes, permission: str) -> None:
         """Change an object's attributes, all or none. Never repeated, save after a lost sign-in."""
         asked = Asked(f"change {ids.shown(name)}", permission, is_read=False)
+        self._check_domain()
         self._talk(asked, lambda line: (line.modify(asked, name, changes), None))
 
     def move(self, name: str, below: str, permission: str) -> None:
         """Move an object below another one, both by distinguished name."""
         asked = Asked(f"move {ids.shown(name)}", permission, is_read=False)
         part, _ = ids.first_part(name)
+        self._check_domain()
         self._talk(asked, lambda line: (line.move(asked, name, part, below), None))
+
+    def _check_domain(self) -> None:
+        """See that a change goes to the domain that was read."""
+        assert self.domain.sid == self._sid
 
     def _root(self, *attributes: str) -> Entry:
         asked = Asked("read the root")
@@ -236,9 +263,18 @@ class DirectoryClient:
         line.close()
 
     def _signed_in(self, asked: Asked) -> Line:
-        line = Line(self._dialler)
+        if self._at and time.monotonic() - self._moved_at > _FIRST_AGAIN_SECONDS:
+            self._move(0)
+        at = self._at
+        line = Line(self._diallers[at])
         try:
             result = line.sign_in(self._username, self._secret.reveal())
+        except Unavailable:
+            line.close()
+            # Nothing was sent. A read is repeated there; what changes something is tried again
+            # later, when it was seen that the domain is the same.
+            self._move((at + 1) % len(self._diallers))
+            raise
         except BaseException:
             line.close()
             raise
@@ -246,6 +282,17 @@ class DirectoryClient:
             line.close()
             raise error_for(Asked(f"sign in as {self._username}", asked.permission), result)
         return line
+
+    def _move(self, at: int) -> None:
+        """Ask another domain controller from now on; what this one told of itself is forgotten."""
+        if at == self._at:
+            return
+        with self._lock:
+            self._at, self._moved_at = at, time.monotonic()
+            lines, self._idle = self._idle, []
+            self.__dict__.pop("domain", None)
+        for line in lines:
+            line.close()
 
     def _repeated(self, read: Callable[[], T]) -> T:
         limits = self._dialler.limits
@@ -290,15 +337,23 @@ def connect(
             f"The Active Directory connection lacks {', '.join(lacking)}: enter it."
         )
     return DirectoryClient(
-        dialler(
-            given["server"], settings.get("certificate_authority", ""), protocol="LDAPS",
-            port=_LDAPS_PORT, allow_private=private, limits=limits or Limits(),
-        ),
+        [
+            dialler(
+                server, settings.get("certificate_authority", ""), protocol="LDAPS",
+                port=_LDAPS_PORT, allow_private=private, limits=limits or Limits(),
+            )
+            for server in servers(given["server"])
+        ],
         given["username"],
         given["password"],
         quarantine=settings.get("quarantine_ou", "").strip(),
         page=_page_size(settings.get("page_size", "")),
     )  # fmt: skip
+
+
+def servers(told: str) -> list[str]:
+    """Return the servers that a setting names; itself where it names none."""
+    return [one for one in told.replace(",", " ").replace(";", " ").split() if one] or [told]
 
 
 def _page_size(told: str) -> int:

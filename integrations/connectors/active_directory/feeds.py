@@ -23,7 +23,7 @@ from integrations.connectors.active_directory.client import (
 from integrations.connectors.active_directory.entries import Entry, newest
 from integrations.connectors.active_directory.permissions import READ, READ_DELETED
 from integrations.contract import Json, Page, Reading
-from integrations.errors import NotFound, PermissionMissing
+from integrations.errors import NotFound, PermissionMissing, Unavailable
 from integrations.sweeps import Fetch
 from tenants.records import SourceRecord
 
@@ -129,6 +129,11 @@ def changes(kind: str, attributes: Sequence[str]) -> Fetch:
                 permission=READ_DELETED, most=most,
             )  # fmt: skip
             records = [_record(client, entry, attributes, held) for entry in entries]
+            if client.domain.copy_id != sweep.copy_id:
+                raise Unavailable(
+                    "Another domain controller answers, which counts its changes by itself: "
+                    "everything is read again."
+                )
             has_more = has_more and bool(entries)
             start = newest(entries) + 1 if has_more else start
             yield Page(tuple(records), sweep.cursor(start if has_more else None), not has_more)

@@ -2,7 +2,7 @@
 
 from integrations.connectors.active_directory import feeds, normalise
 from integrations.connectors.active_directory.actions import ACTIONS
-from integrations.connectors.active_directory.client import canary, connect
+from integrations.connectors.active_directory.client import canary, connect, servers
 from integrations.connectors.active_directory.gatherers import GATHERERS
 from integrations.connectors.active_directory.permissions import READ, READ_DELETED
 from integrations.connectors.active_directory.setting_up import PERMISSIONS, SET_UP
@@ -42,7 +42,8 @@ MANIFEST = Manifest(
     "virtual-dc/active-directory-domain-services-overview",
     settings={
         "server": "Name of a domain controller, as its certificate has it; with :port only where "
-        "it isn't 636.",
+        "it isn't 636. Several of one domain with spaces between: the next is asked where one "
+        "can't be reached.",
         "username": "User principal name of the service account, such as holdfast@ad.example.com.",
         "certificate_authority": "Optional: certificate (PEM) of the authority that issued the "
         "domain controller's; without it the public ones are trusted.",
@@ -61,6 +62,8 @@ MANIFEST = Manifest(
     connect=connect,
     canary=canary,
     standing=standing,
-    organisation=Organisation(at=("server",), port=636, told=lambda client: client.domain.sid),
+    organisation=Organisation(
+        part="server", split=servers, port=636, told=lambda client: client.domain.sid, is_a_way=True
+    ),
     explode=Exploder(lists=()),
 )

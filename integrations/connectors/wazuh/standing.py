@@ -1,5 +1,7 @@
 """What Wazuh tells of its users' own rights.
 
+The answer has for each action its resources, each with allow or deny, and the mode, white or
+black; the documentation shows the user's roles beside them, which a manager of 4.14 leaves out.
 Source: https://documentation.wazuh.com/current/user-manual/api/rbac/how-it-works.html
 """
 

@@ -14,6 +14,8 @@ from integrations.simulators.base.store import Record
 from integrations.simulators.sentinelone.seeds import SEEDS
 
 _API = "/web/api/v2.1"
+# What the console counts for itself and shows to nobody.
+_OWN = frozenset({"scans"})
 _SCOPES = (("accountIds", "accountId"), ("siteIds", "siteId"))
 _MITIGATIONS = {
     "kill": ("kill", "Endpoint Threats: Kill"),
@@ -62,8 +64,9 @@ def _page(request: Request, found: list[Record]) -> Answer:
     start = int(cursor.removeprefix("cursor-")) if cursor else 0
     page, following = cut(found, start, size, request.faults)
     token = None if following is None else f"cursor-{following}"
+    shown = [{key: one[key] for key in one if key not in _OWN} for one in page]
     return Answer(
-        200, {"data": page, "pagination": {"nextCursor": token, "totalItems": len(found)}}
+        200, {"data": shown, "pagination": {"nextCursor": token, "totalItems": len(found)}}
     )
 
 

@@ -141,14 +141,15 @@ def change(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     settings = posted(request, "setting", tuple(manifest.settings))
     try:
         expires_at = day_of(request.POST.get("expires_on", ""))
-        is_another = organisations.is_another(manifest, row.settings, settings)
+        replaces = request.POST.get("replaces") == "yes"
+        is_another = replaces and organisations.is_another(manifest, row.settings, settings)
         connection_actions.change_connection(
             row,
             actor=technician_of(request),
             settings=settings,
             secrets=posted(request, "secret", tuple(manifest.secrets)),
             expires_at=expires_at,
-            replaces=request.POST.get("replaces") == "yes",
+            replaces=replaces,
         )
     except HoldfastError as error:
         return _form(request, row, manifest, settings, str(error))

@@ -14,10 +14,11 @@ from msp.staff.access import needs_role, technician_of
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
 from tenants.errors import HoldfastError
-from tenants.models import MatchDecision, MatchDoubt
+from tenants.models import Account, MatchDecision, MatchDoubt
 
 _PAGE = 20
 _MOST_SHOWN = 200
+_LONGEST_NAME = 200
 
 
 @require_safe
@@ -26,6 +27,7 @@ def matches(request: HttpRequest) -> HttpResponse:
     technician = technician_of(request)
     client = tenants_of(technician).filter(slug=request.GET.get("client", "")[:63]).first()
     slug = client.slug if client else ""
+    asked = request.GET.get("q", "").strip()[:_LONGEST_NAME]
     shown = Paginator(match_page.doubts(slug), _PAGE).get_page(request.GET.get("page"))
     return page(
         request,
@@ -34,6 +36,8 @@ def matches(request: HttpRequest) -> HttpResponse:
         pages=shown,
         rows=match_page.rows(shown),
         decisions=match_page.decisions(slug),
+        joined=match_page.joined(asked, slug),
+        asked=asked,
         client=client,
         query=f"client={slug}&" if slug else "",
         may_decide=technician.has_role(Role.TECHNICIAN),
@@ -66,6 +70,25 @@ def decide(request: HttpRequest, doubt_id: uuid.UUID) -> HttpResponse:
             if decision == "join"
             else "They stay two people, whatever the feeds bring.",
         )
+    return redirect("console:matches")
+
+
+@require_POST
+@needs_role(Role.TECHNICIAN)
+def part(request: HttpRequest, account_id: uuid.UUID) -> HttpResponse:
+    """Part an account from another one of the same person."""
+    account = get_object_or_404(Account.in_scope(), id=account_id)
+    try:
+        other = uuid.UUID(request.POST.get("other", ""))
+        actions.part_accounts(
+            account, other, actor=technician_of(request), comment=request.POST.get("comment", "")
+        )
+    except ValueError:
+        messages.error(request, "Choose the account that is somebody else’s.")
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "They are two people from now on, whatever the feeds bring.")
     return redirect("console:matches")
 
 

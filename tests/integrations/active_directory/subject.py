@@ -148,6 +148,7 @@ class ActiveDirectorySubject(Subject):
     }
     endpoints = ("server",)
     real_server = "Samba Active Directory domain controller"
+    server = "Samba"
     left_out = {
         "throttling": "LDAP's busy says neither that nor how long to wait; tried on its own in "
         "tests/integrations/active_directory/test_client.py.",

@@ -12,6 +12,7 @@ from integrations.connectors.active_directory import ids
 from integrations.connectors.active_directory import permissions as rights
 from integrations.connectors.active_directory.answers import Asked, Result, error_for
 from integrations.connectors.active_directory.client import canary
+from integrations.connectors.active_directory.manifest import MANIFEST
 from integrations.connectors.active_directory.permissions import READ
 from integrations.connectors.active_directory.setting_up import PERMISSIONS
 from integrations.connectors.active_directory.standing import standing
@@ -209,3 +210,42 @@ def test_the_server_tells_what_the_account_may_write(vendor, missing) -> None:
     client = vendor.connect(ONCE)
     assert standing(client).granted == every - {missing}
     client.close()
+
+
+def test_another_domain_controller_takes_over_where_one_can_not_be_reached(vendor) -> None:
+    own = vendor.settings["server"]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        away = f"127.0.0.1:{closed.getsockname()[1]}"
+    client = vendor.connect(server=f"{away}, {own}")
+    try:
+        assert "CLINIC" in canary(client)
+        before = client.domain
+        # It comes back to the first after some time, and finds the same domain where that is away.
+        client._moved_at -= 3600
+        client.close()
+        assert client.read(before.name, "objectSid", permission=READ)
+        assert client.domain == before
+    finally:
+        client.close()
+
+
+def test_a_domain_controller_of_another_domain_is_refused(vendor) -> None:
+    client = vendor.connect()
+    try:
+        client._sid = "S-1-5-21-9-9-9"
+        with pytest.raises(ConnectionMisconfigured, match="only those of one domain"):
+            canary(client)
+    finally:
+        client.close()
+
+
+def test_a_sweep_that_another_copy_goes_on_with_begins_anew(vendor) -> None:
+    client = vendor.connect(page_size="2")
+    try:
+        pages = MANIFEST.feed("groups").fetch(client, {})
+        next(pages)
+        client.__dict__["domain"] = replace(client.domain, copy_id="another")
+        with pytest.raises(Unavailable, match="Another domain controller answers"):
+            next(pages)
+    finally:
+        client.close()

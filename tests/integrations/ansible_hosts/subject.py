@@ -113,6 +113,7 @@ class AnsibleHostsSubject(Subject):
     feed = "hosts"
     endpoints = ("hosts",)
     real_server = "OpenSSH with nftables, apt and init scripts"
+    server = "Ansible and SSH"
     left_out = {
         "throttling": _NO_HTTP,
         "token_expiry": "A key is entered by a person and doesn't expire.",

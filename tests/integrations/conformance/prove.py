@@ -23,11 +23,16 @@ def proved(subject: Subject) -> dict[str, Any]:
         "topics": [topic for topic in TOPICS if not subject.why_not(topic)],
         "left_out": dict(subject.left_out),
         "contract": subject.contract.name if subject.contract else "",
+        "judges": list(subject.contract.judges) if subject.contract else [],
         "recorded": sorted({recorded.path for recorded in subject.records}),
         "real_server": subject.real_server,
     }
     if subject.left_out:
         told["excused"] = dict(subject.excused)
+    outside = {case.action: case.outside_contract for case in subject.actions}
+    outside = {**subject.feeds_outside, **outside}
+    if any(outside.values()):
+        told["outside_contract"] = {name: why for name, why in sorted(outside.items()) if why}
     if subject.unrecorded:
         told["unrecorded"] = subject.unrecorded
     irreversible = _irreversible(subject)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from bootstrap import servers
 from integrations.contract import Client, Json, Manifest, Target
 from integrations.transport import Limits
 from tenants.records import SourceRecord
@@ -28,6 +29,7 @@ Topic = Literal[
     "permissions", "secrets", "addresses", "redirects", "contract", "health", "deletion",
 ]  # fmt: skip
 TOPICS: tuple[str, ...] = get_args(Topic)
+RECORDS = Path(__file__).parents[4] / "shared/records"
 QUICK = Limits(connect=5, read=5, total=20, repeats=3, patience=3)
 PASSWORD = "Correct-Horse-9-Battery"
 
@@ -183,7 +185,9 @@ class Subject(ABC):
     `deletions` delete, for each feed that lists things of the directory, one of them at the vendor;
     `told_in_passing` are kinds of which a feed tells without listing all. `records` are taken in
     whole; `unrecorded` says why there are none of a vendor whose software can't run here either.
-    `real_server` names the vendor's real software, where the tests run against that. `sent` are
+    `feeds_outside` are feeds of which the contract holds nothing, with the reason. `real_server`
+    names the vendor's real software, where the tests run against that, and `server` which one of
+    `bootstrap.servers` that is. `sent` are
     records as a source sends them, by feed, where nothing is read from it.
     """
 
@@ -199,7 +203,9 @@ class Subject(ABC):
     told_in_passing: Mapping[str, Sequence[str]] = {}
     records: Sequence[Recorded] = ()
     unrecorded: str = ""
+    feeds_outside: Mapping[str, str] = {}
     real_server: str = ""
+    server: str = ""
     sent: Mapping[str, Sequence[SourceRecord]] = {}
 
     @abstractmethod
@@ -218,6 +224,15 @@ class Subject(ABC):
     def case(self, action: str) -> ActionCase:
         """The case of an action."""
         return next(case for case in self.actions if case.action == action)
+
+    def not_tried_here(self) -> str:
+        """Why what the level rests on can't all be tried on this machine; "" where it can."""
+        if self.server and (why := servers.why_not(self.server)):
+            return why
+        if self.contract is not None and not self.contract.is_here:
+            return f"the contract {self.contract.name} is not in {self.contract.folder.name}"
+        absent = [one.path for one in self.records if not (RECORDS / one.path).exists()]
+        return f"the recorded data is not in ../shared: {absent[0]}" if absent else ""
 
     def why_not(self, topic: str) -> str:
         """Why a topic is left out; "" where it is tried."""

@@ -14,8 +14,8 @@ from django.core.management import call_command
 from tenants import scope
 from tenants.models import RawRecord
 from tests.integrations.conformance.conftest import SUBJECTS
+from tests.integrations.conformance.subject import RECORDS
 
-RECORDS = Path(__file__).parents[4] / "shared/records"
 WHY_ABSENT = "the vendors' records are not in ../shared"
 # What lies beside the records and is no vendor's.
 NO_RECORDS: Mapping[str, str] = {

@@ -36,6 +36,11 @@ def test_without_recorded_data_and_real_software_it_says_why(subject) -> None:
     assert not subject.unrecorded or subject.unrecorded.endswith(".")
 
 
+def test_what_lies_outside_the_contract_is_a_feed_and_has_a_reason(subject) -> None:
+    assert subject.feeds_outside.keys() <= set(subject.polled)
+    assert all(why.endswith(".") for why in subject.feeds_outside.values())
+
+
 def test_a_reason_names_only_files_that_are_there(subject) -> None:
     reasons = [
         *subject.left_out.values(),

@@ -83,6 +83,7 @@ class CrowdstrikeSubject(Subject):
     feed = "alerts"
     pages = "^/alerts/queries/alerts"
     deletions = {"hosts": deleting("hosts")}
+    feeds_outside = {"event_stream": "The part of the contract that is at hand leaves it out."}
     contract = CROWDSTRIKE
     records = RECORDS
     actions = (

@@ -176,6 +176,10 @@ class DnsSubject(Subject):
         "contract": "the real server is the contract",
     }
 
+    def not_tried_here(self) -> str:
+        """Why Knot can't be started on this machine."""
+        return "" if KNOT else WHY_NOT
+
     @contextmanager
     def running(self, folder: Path) -> Iterator[NameServer]:
         """The name server, with one connection's settings."""

@@ -108,6 +108,7 @@ class ImapSubject(Subject):
     deletions = {"mailboxes": _another_mailbox}
     endpoints = ("server",)
     real_server = "Dovecot"
+    server = "Dovecot"
     left_out = {
         "throttling": "IMAP's LIMIT doesn't say how long to wait; tried on its own in "
         "tests/integrations/imap/test_client.py.",

@@ -106,6 +106,10 @@ class Microsoft365Subject(Subject):
     }
     told_in_passing = {"risky_users": ("account",)}
     endpoints = ENDPOINTS
+    feeds_outside = {
+        "unified_audit": "The Management Activity API has pages, and no contract for machines.",
+        "message_trace": "Exchange's administration API has pages, and no contract for machines.",
+    }
     contract = GRAPH
     records = RECORDS
     actions = (

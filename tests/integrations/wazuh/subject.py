@@ -76,6 +76,10 @@ class WazuhSubject(Subject):
     pages = r"^/wazuh-alerts-\*/_search$"
     deletions = {"inventory": deleting("packages", "hotfixes"), "agents": deleting("agents")}
     endpoints = ("endpoint", "indexer")
+    feeds_outside = dict.fromkeys(
+        ("alerts", "vulnerabilities"),
+        "They are read from the indexer, whose search is OpenSearch's own.",
+    )
     contract = WAZUH
     records = (
         Recorded("alerts", "wazuh/integration-alerts"),

@@ -3,10 +3,11 @@
 from html import unescape
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from msp.staff.models import Role
-from tenants import directory, scope
+from tenants import directory, match_decisions, scope
 from tenants.models import Account, LedgerEntry, MatchDecision, MatchDoubt
 from tenants.records import DirectoryItem
 from tests.msp.console.forms import form_of
@@ -95,3 +96,41 @@ def test_the_list_can_be_of_one_client(browser, rows: Rows, other_rows: Rows) ->
     page = client.get(f"/admin/matches/?client={rows.tenant.slug}").content.decode()
     assert other_rows.tenant.slug not in page
     assert f"adm-jo@{rows.tenant.slug}.example" in page
+
+
+def test_accounts_that_were_joined_wrongly_are_parted(browser, rows: Rows) -> None:
+    domain = f"{rows.tenant.slug}.example"
+    with scope.tenant(rows.tenant.id):
+        lee = {"email": f"lee@{domain}", "display_name": "Lee"}
+        told = DirectoryItem("account", "lee", f"lee@{domain}", attributes=lee)
+        directory.apply("microsoft365", [(told, "a")])
+        directory.apply("google_workspace", [(told, "b")])
+        one, other = Account.objects.filter(external_id="lee")
+        assert one.person_id == other.person_id
+    client = browser(Role.TECHNICIAN, "mira")
+    address = f"/admin/matches/accounts/{one.id}/part/"
+    page = unescape(client.get("/admin/matches/?q=LEE@").content.decode())
+    form = form_of(page, address) | {"other": str(other.id), "comment": "A new Lee."}
+    assert "two people from now on" in client.post(address, form, follow=True).content.decode()
+    with scope.tenant(rows.tenant.id):
+        assert Account.objects.filter(external_id="lee").values("person").distinct().count() == 2
+        entry = LedgerEntry.objects.get(kind="person.parted")
+        assert (entry.actor, entry.body["comment"]) == ("technician:mira", "A new Lee.")
+        # All that is known is weighed again, and the decision holds.
+        directory.apply("google_workspace", [(told, "c")])
+    call_command("people", "weigh", rows.tenant.slug)
+    with scope.tenant(rows.tenant.id):
+        assert Account.objects.filter(external_id="lee").values("person").distinct().count() == 2
+    assert "not one person's by now" in unescape(
+        client.post(address, form, follow=True).content.decode()
+    )
+    assert "Choose the account" in client.post(address, {}, follow=True).content.decode()
+
+
+def test_people_that_were_joined_by_older_rules_are_found_anew(rows: Rows) -> None:
+    with scope.tenant(rows.tenant.id):
+        jo, kim = (Account.objects.get(external_id=one) for one in ("jo", "kim"))
+        Account.objects.filter(id=kim.id).update(person=jo.person_id)
+        assert match_decisions.weigh_all(actor="operator:test") >= 1
+        kim.refresh_from_db()
+        assert kim.person_id not in (None, jo.person_id)
