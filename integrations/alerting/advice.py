@@ -96,10 +96,10 @@ def _reach(reached: Mapping[Reach, int], clients: int, needs: Sequence[LogSource
             )
         )
     if blind := reached.get(Reach.BLIND):
-        feeds = sources.feeds_for(needs)
+        feeds = [sources.title(one) for one in sources.feeds_for(needs)]
         fix = (
             f"Connect what brings it: {' or '.join(feeds[:3])}." if feeds
-            else "No connector brings it: send it through a webhook, or set the rule to off."
+            else "No connector brings it: send it through a webhook, or set it to off."
         )  # fmt: skip
         found.append(
             Advice("blind", f"No connection brings its log source{_at(blind, clients)}.", fix)

@@ -48,6 +48,11 @@ class Technique:
     missing: tuple[str, ...]
 
     @property
+    def missing_titles(self) -> list[str]:
+        """What the missing feeds are called."""
+        return [sources.title(one) for one in self.missing]
+
+    @property
     def proofs(self) -> int:
         """How many test records prove the rules that are live or in shadow."""
         return sum(one.proofs for one in self.rules if one.live or one.shadow)

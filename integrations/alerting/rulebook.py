@@ -215,7 +215,7 @@ def _counting(
 ) -> Entry:
     found = correlation.parsed(document, ids)
     title = str(document.get("title") or "")
-    told = document.get("falsepositives") or ()
+    told = document.get("falsepositives") or []
     return Entry(
         id=_id_of(document, name),
         title=title,

@@ -15,6 +15,7 @@ from typing import Final
 import yaml
 from django.utils import timezone
 
+from integrations import registry
 from integrations.detection.rules import LogSource
 from integrations.models import Connection, FeedState, HealthAlarm
 
@@ -90,6 +91,13 @@ def known() -> tuple[Brings, ...]:
 
 def _sources(told: Sequence[str] | None) -> tuple[LogSource, ...]:
     return tuple(LogSource(*one.split("/")) for one in told or ())
+
+
+def title(feed: str) -> str:
+    """Return what a feed, told as ``connector feed``, is called."""
+    connector, name = feed.split(" ", 1)
+    manifest = registry.connector(connector)
+    return f"{manifest.title}: {manifest.feed(name).title}"
 
 
 def feeds_for(sources: Sequence[LogSource]) -> list[str]:

@@ -72,7 +72,7 @@ urlpatterns = [
     _page("playbooks/<slug:playbook_id>/<slug:slug>/mode/", playbooks.change_mode, "playbook_mode"),
     _page("playbooks/<slug:playbook_id>/<slug:slug>/spread/", playbooks.spread, "playbook_spread"),
     _page("detections/", detections.detections, "detections"),
-    _page("detections/coverage/", detections.coverage, "coverage"),
+    _page("coverage/", detections.coverage, "coverage"),
     _page("detections/stage/<path:rule_id>/", detections.change_stage, "detection_stage"),
     _page("detections/rules/<path:rule_id>/", detections.detection, "detection"),
     _page("evidence/<uuid:evidence_id>/", cases.evidence, "evidence"),

@@ -159,7 +159,7 @@ RULES: dict[str, Rule] = {
         ADMIN, _slug("/admin/playbooks/contain-cloud-account/{}/spread/"), of_client=True
     ),
     "console:detections": Rule(READ, "/admin/detections/"),
-    "console:coverage": Rule(READ, "/admin/detections/coverage/"),
+    "console:coverage": Rule(READ, "/admin/coverage/"),
     "console:detection": Rule(READ, f"/admin/detections/rules/{RULE_ID}/"),
     "console:detection_stage": Rule(FROM_ADMIN, f"/admin/detections/stage/{RULE_ID}/", "post"),
     "console:evidence": Rule(READ, _own("evidence", "/admin/evidence/{}/"), of_client=True),

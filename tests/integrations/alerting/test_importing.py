@@ -65,7 +65,9 @@ def test_a_correlation_is_imported_with_the_rules_it_counts(tmp_path, in_tenant)
     told = _import(_folder(tmp_path, both=[rule("a"), correlation("d", "event_count", "a"), lost]))
     assert told.new == ["Rule a", "Correlation d"]
     assert "rule_g" in told.not_run[0].reason
-    assert rulebook.current().entries[IDS["d"]].correlation is not None
+    entry = rulebook.current().entries[IDS["d"]]
+    assert entry.correlation is not None
+    assert entry.false_positives == ()
 
 
 @pytest.mark.parametrize(

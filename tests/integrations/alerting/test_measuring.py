@@ -51,7 +51,7 @@ def test_precision_is_what_the_verdicts_of_its_cases_say(tenant) -> None:
 def test_a_rule_without_its_log_source_is_blind(tenant) -> None:
     install(rule("a"))
     assert _row("a", tenant).kinds == {"blind"}
-    assert "microsoft365 unified_audit" in _row("a", tenant).told[0][1].fix
+    assert "Microsoft 365: " in _row("a", tenant).told[0][1].fix
     state = _feed(tenant, silent=True)
     assert _row("a", tenant).kinds == {"silent"}
     with scope.tenant(tenant.id):

@@ -1,6 +1,10 @@
 """Rules on telemetry as it comes in: each match once, as a finding, a hit, or not at all."""
 
+import ast
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from django.db import transaction
 
 from integrations import registry
@@ -136,6 +140,14 @@ def test_a_mistake_in_the_engine_keeps_no_event_out(in_tenant, monkeypatch) -> N
     install(rule("a"))
     monkeypatch.setattr("integrations.detection.engine.Engine.detect", lambda *_: 1 / 0)
     assert take(record("a")).events == 1
+
+
+def test_whatever_takes_records_in_runs_the_rules() -> None:
+    for folder in ("integrations", "msp"):
+        for file in (Path(settings.BASE_DIR) / folder).rglob("*.py"):
+            for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "intake.take":
+                    assert "watch" in {one.arg for one in call.keywords}, file
 
 
 def test_a_vendors_alert_is_not_run_through_rules(in_tenant) -> None:

@@ -37,7 +37,7 @@ def test_the_list_and_a_rules_page(hit, other_tenant, browser) -> None:
     assert f"somebody@{hit.slug}.example" in shown
     assert other_tenant.slug not in shown
     assert "Test-a" in shown
-    assert "T1110.003" in _text(viewer, f"/admin/detections/coverage/?client={hit.slug}")
+    assert "T1110.003" in _text(viewer, f"/admin/coverage/?client={hit.slug}")
     assert viewer.get("/admin/detections/rules/none/").status_code == 404
 
 

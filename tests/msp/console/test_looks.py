@@ -189,7 +189,7 @@ def test_pages_fit_and_can_be_read(
         "detections": "detections/",
         "detection": f"detections/rules/{IDS['a']}/",
         "detection-correlation": f"detections/rules/{IDS['d']}/",
-        "coverage": f"detections/coverage/?client={rows.tenant.slug}",
+        "coverage": f"coverage/?client={rows.tenant.slug}",
         "quarantine": "quarantine/",
         "quarantined": f"quarantine/{rows.quarantined.id}/",
         "cases": "tenants/case/",
