@@ -14,6 +14,7 @@ from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE
 from integrations.connectors.imap.manifest import MANIFEST as IMAP
 from integrations.connectors.intune.manifest import MANIFEST as INTUNE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
+from integrations.connectors.microsoft_sentinel.manifest import MANIFEST as MICROSOFT_SENTINEL
 from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
 from integrations.connectors.tactical_rmm.manifest import MANIFEST as TACTICAL_RMM
@@ -24,6 +25,7 @@ from integrations.errors import UnknownAction, UnknownConnector
 
 _MANIFESTS: Final = (
     # One line for each.
+    MICROSOFT_SENTINEL,
     DNS,
     WAZUH,
     ANSIBLE_HOSTS,

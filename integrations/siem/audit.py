@@ -22,6 +22,7 @@ def audit(survey: Survey, expected: Sequence[Expected]) -> list[Gap]:
     """Return every gap, the worst kind first."""
     found = [
         *(Gap(Kind.UNREAD, one.words, one.words, one.fix) for one in survey.unread),
+        *survey.gaps,
         *_sources(survey, expected),
         *_rules(survey),
         *_duplicates(survey.rules),

@@ -49,29 +49,6 @@ class Unread:
     fix: str
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """All that was read of a SIEM at `at` (UTC), of the `days` before it."""
-
-    at: dt.datetime
-    days: int
-    sources: tuple[LogSource, ...] = ()
-    rules: tuple[AnalyticsRule, ...] = ()
-    unread: tuple[Unread, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A log source that should arrive for `because`; older than `late_after` it is late.
-
-    `names` are what it may be called: one of them is enough.
-    """
-
-    names: tuple[str, ...]
-    because: str
-    late_after: dt.timedelta
-
-
 class Kind(StrEnum):
     """What kind of gap an audit found; the worst first."""
 
@@ -101,6 +78,33 @@ class Gap:
         """As it is kept and printed."""
         told = asdict(self)
         return told | {"kind": str(self.kind), "since": _iso(self.since)}
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that was read of a SIEM at `at` (UTC), of the `days` before it.
+
+    `gaps` are what the SIEM itself says is wrong.
+    """
+
+    at: dt.datetime
+    days: int
+    sources: tuple[LogSource, ...] = ()
+    rules: tuple[AnalyticsRule, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A log source that should arrive for `because`; older than `late_after` it is late.
+
+    `names` are what it may be called: one of them is enough.
+    """
+
+    names: tuple[str, ...]
+    because: str
+    late_after: dt.timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ def test_the_canary_fails_when_the_vendor_answers_but_refuses(subject, vendor) -
 
 def test_permissions_are_explained_once_and_all_are_needed(subject) -> None:
     manifest = subject.manifest
-    asking = (*manifest.feeds, *manifest.actions, *manifest.gatherers)
+    asking = [*manifest.feeds, *manifest.actions, *manifest.gatherers]
+    asking += [manifest.siem] if manifest.siem else []
     needed = {name for one in asking for name in one.permissions}
     explained = [permission.name for permission in manifest.permissions]
     assert sorted(explained) == sorted(needed)
