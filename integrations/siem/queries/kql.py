@@ -1,5 +1,6 @@
 """Conditions in the Kusto query language. Its regular expressions are RE2, as ours.
 
+A text column there is never null: what is absent is an empty text, and can't be told from one.
 Source: https://learn.microsoft.com/kusto/query/datatypes-string-operators.
 """
 
