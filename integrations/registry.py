@@ -17,6 +17,7 @@ from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT3
 from integrations.connectors.microsoft_sentinel.manifest import MANIFEST as MICROSOFT_SENTINEL
 from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
+from integrations.connectors.siem_query.manifest import MANIFEST as SIEM_QUERY
 from integrations.connectors.tactical_rmm.manifest import MANIFEST as TACTICAL_RMM
 from integrations.connectors.wazuh.manifest import MANIFEST as WAZUH
 from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
@@ -26,6 +27,7 @@ from integrations.errors import UnknownAction, UnknownConnector
 _MANIFESTS: Final = (
     # One line for each.
     MICROSOFT_SENTINEL,
+    SIEM_QUERY,
     DNS,
     WAZUH,
     ANSIBLE_HOSTS,

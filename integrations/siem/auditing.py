@@ -135,7 +135,7 @@ def _expected(row: Connection, siem: Siem) -> list[Expected]:
     with scope.tenant(row.tenant_id):
         others = Connection.objects.exclude(id=row.id).values_list("connector", flat=True)
         known = {name for name in others if name in registry.CONNECTORS}
-    return expected(siem.expects, known)
+    return [*expected(siem.expects, known), *siem.entered(row.settings)]
 
 
 def _compare(row: Connection, siem: Siem, client: Client) -> list[Comparison]:

@@ -139,7 +139,8 @@ class Siem:
     `survey(client, names, days)` reads all that an audit judges; `names` are log sources that
     should arrive. `run(client, query, since, until)` finds what one of our rules would. Both raise
     `integrations.errors`. `language` of a connection's settings, "" where no rule can be run;
-    `expects` names the column of expected.yml that lists what should arrive.
+    `expects` names the column of expected.yml that lists what should arrive; `entered` is what
+    somebody entered of that in a connection's settings.
     """
 
     permissions: tuple[str, ...]
@@ -147,6 +148,7 @@ class Siem:
     run: Callable[[Any, Query, dt.datetime, dt.datetime], Hits]
     language: Callable[[Mapping[str, str]], Language]
     expects: str = ""
+    entered: Callable[[Mapping[str, str]], list[Expected]] = lambda settings: []
 
 
 def _iso(moment: dt.datetime | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations import connections
+from integrations import connections, registry
 from integrations.models import Connection, SiemAudit
 from integrations.siem import auditing
 from integrations.simulators.microsoft_sentinel import seeds
@@ -130,7 +130,10 @@ def _took_in(tenant: Tenant, numbers: list[int], at: dt.datetime) -> None:
 
 
 def _store(body: dict[str, Any]) -> None:
-    intake.take("microsoft365", "sign_ins", [SourceRecord(body)])
+    intake.take(
+        connector="microsoft365", feed="sign_ins", records=[SourceRecord(body)],
+        normalise=registry.connector("microsoft365").feed("sign_ins").normalise,
+    )  # fmt: skip
 
 
 def test_hits_there_and_here_are_set_side_by_side(row, vendor, tenant, tmp_path) -> None:
