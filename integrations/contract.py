@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from integrations.errors import UnknownFeed, VendorError
+from integrations.siem.records import Siem
 from integrations.transport import Limits
 from tenants.records import DirectoryKind, Normalised, SourceRecord, Unreadable
 
@@ -306,7 +307,8 @@ class Manifest:
     takes the records out of the envelopes that the vendor puts them in. `permissions` explains
     each permission that a feed or an action names; `set_up` is in the order in which it is done.
     `standing(client)` asks the vendor what the credentials may do and when they run out; None
-    where it can't tell. `organisation` names the settings that say which client is read.
+    where it can't tell. `organisation` names the settings that say which client is read. `siem` is
+    how a SIEM's own detection layer is audited; None for what is none.
     """
 
     id: str
@@ -326,6 +328,7 @@ class Manifest:
     explode: Callable[[Any], list[SourceRecord]]
     standing: Callable[[Any], Standing] | None = None
     organisation: Organisation = Organisation()
+    siem: Siem | None = None
 
     def feed(self, name: str) -> Feed:
         """Return the feed of that name; UnknownFeed lists those there are."""

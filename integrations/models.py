@@ -255,3 +255,24 @@ class HealthAlarm(TenantModel):
 
     def __str__(self) -> str:
         return self.words
+
+
+class SiemAudit(TenantModel):
+    """What an audit of a client's SIEM found: its gaps, the worst first, and compared hits."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="audits")
+    at = models.DateTimeField()
+    days = models.PositiveIntegerField(help_text="how far back it looked")
+    sources = models.PositiveIntegerField(default=0, help_text="log sources that arrive")
+    rules = models.PositiveIntegerField(default=0)
+    rules_enabled = models.PositiveIntegerField(default=0)
+    gaps = models.JSONField(default=list)
+    comparisons = models.JSONField(default=list)
+    error = models.TextField(blank=True, help_text="why there is no answer, with the fix")
+
+    class Meta:
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["tenant", "connection", "-at"], name="siem_audit_newest")]
+
+    def __str__(self) -> str:
+        return f"{len(self.gaps)} gaps"

@@ -129,6 +129,7 @@ def _documented(manifest: Manifest, proofs: Proofs) -> bool:
         *(name for feed in manifest.feeds for name in feed.permissions),
         *(name for action in manifest.actions for name in action.permissions),
         *(name for gatherer in manifest.gatherers for name in gatherer.permissions),
+        *(manifest.siem.permissions if manifest.siem else ()),
     }
     explained = {permission.name for permission in manifest.permissions}
     return bool(manifest.set_up and manifest.documentation) and needed <= explained

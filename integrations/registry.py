@@ -14,8 +14,10 @@ from integrations.connectors.google_workspace.manifest import MANIFEST as GOOGLE
 from integrations.connectors.imap.manifest import MANIFEST as IMAP
 from integrations.connectors.intune.manifest import MANIFEST as INTUNE
 from integrations.connectors.microsoft365.manifest import MANIFEST as MICROSOFT365
+from integrations.connectors.microsoft_sentinel.manifest import MANIFEST as MICROSOFT_SENTINEL
 from integrations.connectors.ninjaone.manifest import MANIFEST as NINJAONE
 from integrations.connectors.sentinelone.manifest import MANIFEST as SENTINELONE
+from integrations.connectors.siem_query.manifest import MANIFEST as SIEM_QUERY
 from integrations.connectors.tactical_rmm.manifest import MANIFEST as TACTICAL_RMM
 from integrations.connectors.wazuh.manifest import MANIFEST as WAZUH
 from integrations.connectors.webhook.manifest import MANIFEST as WEBHOOK
@@ -24,6 +26,8 @@ from integrations.errors import UnknownAction, UnknownConnector
 
 _MANIFESTS: Final = (
     # One line for each.
+    MICROSOFT_SENTINEL,
+    SIEM_QUERY,
     DNS,
     WAZUH,
     ANSIBLE_HOSTS,

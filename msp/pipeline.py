@@ -13,6 +13,7 @@ from django.db import connections
 
 from integrations import checking, notices, polling
 from integrations.intelligence import sightings
+from integrations.siem import auditing
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
@@ -39,6 +40,8 @@ STAGES: Mapping[str, work.Handler] = {
     "poll": polling.poll,
     # A canary reads through the whole path of a connection; what is wrong becomes an alarm.
     "check": checking.check,
+    # A client's SIEM is audited: what arrives there, and which of its rules watch.
+    "siem": auditing.handle,
     # A client's consent is tried, and the client connected.
     "consent": consent.settle,
     # The MSP's GDAP relationship with a client is looked up.
@@ -98,6 +101,12 @@ def poll(work_id: str) -> None:
 @dramatiq.actor(actor_name="check", queue_name="polling", **_OPTIONS)
 def check(work_id: str) -> None:
     """Check connections, each in its vendor's turn."""
+    _perform(work_id, by_turns=True)
+
+
+@dramatiq.actor(actor_name="siem", queue_name="polling", **_OPTIONS)
+def audit_siem(work_id: str) -> None:
+    """Audit SIEMs, each in its vendor's turn."""
     _perform(work_id, by_turns=True)
 
 
@@ -214,6 +223,7 @@ _ACTORS = {
     for actor in (
         poll,
         check,
+        audit_siem,
         try_consent,
         look_up_relationship,
         watch,

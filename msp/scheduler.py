@@ -18,6 +18,7 @@ from django.db import connections
 from integrations import connections as connections_of_clients
 from integrations.health import CHECKED_EVERY
 from integrations.models import Connection
+from integrations.siem import auditing
 from msp import apps
 from msp.licensing.actions import count_seats
 from tenants import ledger, scope, turns, work
@@ -45,6 +46,7 @@ def run(stop: threading.Event) -> None:
             if elapsed >= seats_due:
                 count_todays_seats()
                 schedule_checks()
+                auditing.plan()
                 seats_due = elapsed + _SEATS_SECONDS
         except Exception:
             logger.exception("A round of the scheduler failed; the next one tries again.")

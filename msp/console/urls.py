@@ -27,6 +27,7 @@ from msp.console.views import (
     reports,
     routines,
     rules,
+    siem,
     user_question,
 )
 from msp.console.views.client_link import client_link
@@ -95,6 +96,8 @@ urlpatterns = [
     _page("clients/<slug:slug>/rules/", rules.rules, "rules"),
     _page("clients/<slug:slug>/rules/edit/", rules.edit, "rules_edit"),
     _page("clients/<slug:slug>/routines/<slug:playbook_id>/", routines.start, "routine_start"),
+    _page("clients/<slug:slug>/siem/", siem.siem, "siem"),
+    _page("clients/<slug:slug>/siem/audit/", siem.audit, "siem_audit"),
     _page("clients/<slug:slug>/stop/", clients.stop_tenant, "stop_tenant"),
     _page("clients/<slug:slug>/start/", clients.start_tenant, "start_tenant"),
     _page("own-identities/", protection.own_identities, "own_identities"),

@@ -25,6 +25,7 @@ WITHOUT_STANDING = {
     "crowdstrike": "The contract that is at hand has no call that tells an API client's scopes.",
     "dns": "Public records need no permission.",
     "sentinelone": "The requests that are at hand have none that tells a token's role.",
+    "siem_query": "Each SIEM tells a key's rights in its own way, if at all.",
     "tactical_rmm": "The list of addresses has none that tells a key's role.",
     "webhook": "There is one permission: the key under which a source signs.",
 }

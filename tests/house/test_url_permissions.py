@@ -211,6 +211,10 @@ RULES: dict[str, Rule] = {
     "console:tenant": Rule(READ, _slug("/admin/clients/{}/"), of_client=True),
     "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),
     "console:rules_edit": Rule(ADMIN, _slug("/admin/clients/{}/rules/edit/"), of_client=True),
+    "console:siem": Rule(READ, _slug("/admin/clients/{}/siem/"), of_client=True),
+    "console:siem_audit": Rule(
+        FROM_TECHNICIAN, _slug("/admin/clients/{}/siem/audit/"), "post", of_client=True
+    ),
     "console:routines": Rule(READ, "/admin/routines/"),
     "console:routine_start": Rule(
         TECHNICIAN, _slug("/admin/clients/{}/routines/access-review/"), of_client=True

@@ -163,16 +163,19 @@ class WazuhClient:
 
     def search(self, path: str, permission: str, query: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Ask the indexer; the hits, with `_source` and `sort`. Rejected where it isn't known."""
+        hits = Fields(self.asked(path, permission, query)).nested("hits").raw("hits")
+        if not isinstance(hits, list):
+            raise Unavailable(f"POST {path}: the answer holds no hits; it is tried again.")
+        return [hit for hit in hits if isinstance(hit, dict)]
+
+    def asked(self, path: str, permission: str, query: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Ask the indexer; the whole answer. Rejected where the connection has no indexer."""
         if self.indexer is None:
             raise Rejected(
                 "This connection has no indexer: enter its address, user and password for "
                 "vulnerabilities and for what is read back from alerts."
             )
-        answer = self.indexer.ask(path, permission, query)
-        hits = Fields(_object(answer)).nested("hits").raw("hits")
-        if not isinstance(hits, list):
-            raise Unavailable(f"POST {path}: the answer holds no hits; it is tried again.")
-        return [hit for hit in hits if isinstance(hit, dict)]
+        return _object(self.indexer.ask(path, permission, query))
 
 
 def basic(user: str, password: str) -> str:

@@ -19,6 +19,7 @@ from integrations.connectors.wazuh.gatherers import GATHERERS
 from integrations.connectors.wazuh.normalise.dispatch import configured, normalise
 from integrations.connectors.wazuh.recognise import explode
 from integrations.connectors.wazuh.standing import standing
+from integrations.connectors.wazuh.survey import MANAGER, RULES, SIEM
 from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 
 _DOCS: Final = "https://documentation.wazuh.com/current/user-manual"
@@ -28,14 +29,18 @@ _INDEXER: Final = f"{_DOCS}/user-administration/rbac.html"
 _INTEGRATION: Final = f"{_DOCS}/manager/integration-with-external-apis.html"
 _OF_API: Final = (
     AGENTS, feeds.INVENTORY, groups.MODIFY, scans.RUN, scans.READ, blocking.COMMAND,
+    RULES, MANAGER,
 )  # fmt: skip
+# For the audit of the rules: these are of the manager, not of agents.
+_WHERE: Final = {RULES: "", MANAGER: ""}
 
 PERMISSIONS = (
     *(
         Permission(
             name,
             f"In the Wazuh dashboard, under Server management, Security, Policies, allow {name} "
-            "for the client's agents in a policy of the API user's role.",
+            f"{_WHERE.get(name, 'for the computers of the client ')}in a policy of the API user's "
+            "role.",
             _RBAC,
         )
         for name in _OF_API
@@ -137,4 +142,5 @@ MANIFEST = Manifest(
     standing=lambda client: standing(client, _ASKED),
     organisation=Organisation(at=("endpoint",), part="group"),
     explode=explode,
+    siem=SIEM,
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,17 +30,64 @@ def _matches(record: Record, condition: Record) -> bool:
     if kind == "bool":
         some = told.get("should", [])
         least = int(told.get("minimum_should_match", 0))
-        return all(_matches(record, one) for one in told.get("filter", [])) and (
-            sum(_matches(record, one) for one in some) >= least
+        return (
+            all(_matches(record, one) for one in told.get("filter", []))
+            and not any(_matches(record, one) for one in told.get("must_not", []))
+            and sum(_matches(record, one) for one in some) >= least
         )
+    if kind == "exists":
+        return any(value is not None for value in _values(record, told["field"]))
     (field, wanted), *_ = told.items()
-    if kind == "term":
-        return wanted in _values(record, field)
+    if kind in _PATTERNS:
+        return _is_like(_values(record, field), wanted, _PATTERNS[kind])
     if kind == "terms":
         return bool(set(wanted) & set(_values(record, field)))
     if kind == "range":
-        return any(_is_from(found, wanted["gte"]) for found in _values(record, field))
+        return any(_is_within(found, wanted) for found in _values(record, field))
     raise ValueError(f"{kind} is not served")
+
+
+def _is_within(found: Any, wanted: Record) -> bool:
+    return ("gte" not in wanted or _is_from(found, wanted["gte"])) and not (
+        "lt" in wanted and _is_from(found, wanted["lt"])
+    )
+
+
+def _wildcard(text: str) -> str:
+    """A pattern with * and ?, where a backslash takes the next sign as it is."""
+    parts = re.findall(r"\\(.)|([*?])|(.)", text, re.DOTALL)
+    return "".join({"*": ".*", "?": "."}.get(sign) or re.escape(own or plain)
+                   for own, sign, plain in parts)  # fmt: skip
+
+
+# How the whole value of a keyword is compared, as a regular expression.
+_PATTERNS = {"term": re.escape, "wildcard": _wildcard, "regexp": str}
+
+
+def _is_like(values: list[Any], wanted: Any, pattern_of: Callable[[str], str]) -> bool:
+    told = wanted if isinstance(wanted, dict) else {"value": wanted}
+    flags = re.DOTALL | (re.IGNORECASE if told.get("case_insensitive") else 0)
+    pattern = re.compile(pattern_of(str(told["value"])), flags)
+    return any(value is not None and pattern.fullmatch(str(value)) for value in values)
+
+
+def _buckets(found: Sequence[Record], told: Record) -> Record:
+    """A terms aggregation with the newest time of each bucket."""
+    groups: dict[str, list[Record]] = {}
+    for one in found:
+        for value in _values(one["_source"], told["terms"]["field"]):
+            if value is not None:
+                groups.setdefault(str(value), []).append(one["_source"])
+    [(name, inner)] = told["aggs"].items()
+    field = inner["max"]["field"]
+    buckets = []
+    for key, records in groups.items():
+        last = max((_at(one, field) for one in records), key=_millis)
+        newest = {"value": float(_millis(last)), "value_as_string": last}
+        buckets.append({"key": key, "doc_count": len(records), name: newest})
+    buckets.sort(key=lambda one: -one["doc_count"])
+    return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0,
+            "buckets": buckets[: told["terms"]["size"]]}  # fmt: skip
 
 
 def _is_from(found: Any, least: Any) -> bool:
@@ -87,7 +135,9 @@ def search(request: Request, collection: str) -> Answer:
     page, _ = cut(found, _start(found, sorts, query.get("search_after")), size, request.faults)
     hits = [_hit(one, sorts, query.get("_source")) for one in page] if size else []
     total = {"value": len(found), "relation": "eq"}
-    return Answer(200, {
+    told = query.get("aggs") or {}
+    groups = {name: _buckets(found, one) for name, one in told.items()}
+    return Answer(200, ({"aggregations": groups} if groups else {}) | {
         "took": 1, "timed_out": False, "_shards": {"total": 1, "successful": 1, "failed": 0},
         "hits": {"total": total, "max_score": None, "hits": hits},
     })  # fmt: skip

@@ -11,7 +11,7 @@ from integrations.simulators.base.store import App, Record, Store, stable_id
 
 PERMISSIONS = (
     "agent:read", "agent:modify_group", "syscollector:read", "rootcheck:run", "rootcheck:read",
-    "active-response:command", "Indexer: read wazuh-alerts-*",
+    "active-response:command", "rules:read", "manager:read", "Indexer: read wazuh-alerts-*",
     "Indexer: read wazuh-states-vulnerabilities-*",
 )  # fmt: skip
 USER, INDEXER_USER = "holdfast", "holdfast_reader"
@@ -42,9 +42,44 @@ def demo(store: Store, now: datetime, seed: int) -> None:
             tenant.put("vulnerabilities", vulnerability(number, hole, now))
     tenant.put("agents", agent(90, now, [OTHER_GROUP]))
     tenant.put("agents", agent(91, now, [GROUP]) | {"status": "never_connected"})
+    for record in (*rules(), *logs(now)):
+        tenant.put(record["collection"], record)
     for number in range(_ALERTS):
         tenant.put("alerts", alert(number, number % _COMPUTERS + 1, now))
     tenant.put("alerts", alert(30, 90, now))
+
+
+def rules() -> list[Record]:
+    """The manager's rules: two of Wazuh's own, and those that somebody wrote."""
+    shared = {"if_sid": "5716", "frequency": "8", "timeframe": "120"}
+    told: tuple[tuple[int, str, str, dict[str, str]], ...] = (
+        (5716, "sshd: authentication failed.", "enabled", {"decoded_as": "sshd"}),
+        (92900, "LSASS process was accessed.", "enabled", {"if_group": "sysmon"}),
+        (100001, "Many failed sign-ins by SSH", "enabled", shared),
+        (100002, "Failed sign-ins by SSH, many", "enabled", shared),
+        (100003, "Old firewall: denied", "enabled", {"decoded_as": "old-firewall"}),
+        (100004, "Test rule", "disabled", {"if_sid": "5716", "match": "test"}),
+    )
+    return [
+        {
+            "id": number, "filename": "local_rules.xml" if number > 100000 else "0095-sshd.xml",
+            "relative_dirname": "etc/rules" if number > 100000 else "ruleset/rules",
+            "level": 10, "status": status, "details": details, "description": title,
+            "groups": ["local"], "mitre": ["T1110"] if "if_sid" in details else [],
+            "pci_dss": [], "gpg13": [], "gdpr": [], "hipaa": [], "nist_800_53": [], "tsc": [],
+            "collection": "rules",
+        }
+        for number, title, status, details in told
+    ]  # fmt: skip
+
+
+def logs(now: datetime) -> list[Record]:
+    """What the manager's log says of its rules."""
+    return [{
+        "id": "1", "collection": "logs", "timestamp": instant(now - timedelta(hours=5)),
+        "tag": "wazuh-analysisd", "level": "error",
+        "description": " (1226): Error reading XML file 'etc/rules/broken.xml'.",
+    }]  # fmt: skip
 
 
 def agent(number: int, now: datetime, groups: list[str]) -> Record:

@@ -187,6 +187,32 @@ def _answered(request: Request, agent: Record, command: str, address: str | None
     request.tenant.put("alerts", alert_of(own, int(agent["id"]), now, rule, data))
 
 
+def _rules(request: Request) -> Answer:
+    options = request.options
+    found = [
+        one for one in request.tenant.all("rules")
+        if options.get("relative_dirname") in (None, one["relative_dirname"])
+        and options.get("status", "all") in ("all", one["status"])
+    ]  # fmt: skip
+    shown = [{name: value for name, value in one.items() if name != "collection"} for one in found]
+    return _page(request, shown, "All selected rules were returned", [])
+
+
+def _logs(request: Request) -> Answer:
+    options = request.options
+    found = [
+        {name: one[name] for name in ("timestamp", "tag", "level", "description")}
+        for one in request.tenant.all("logs")
+        if options.get("level") in (None, one["level"]) and options.get("tag") in (None, one["tag"])
+    ]
+    return _page(request, found, "Logs were successfully read", [])
+
+
+def _analysisd(request: Request) -> Answer:
+    told = {"total_events_decoded": 4000, "events_received": 4010, "events_dropped": 10}
+    return _listing([told], 1, "Statistical information for each node was returned")
+
+
 def _policies(request: Request) -> Answer:
     """What the caller may do itself, as the manager works it out of its policies."""
     names = [name for name in request.roles if not name.startswith("Indexer: ")]
@@ -204,6 +230,9 @@ class Wazuh(RestSimulator):
     routes = (
         route("GET", "/security/users/me/policies", _policies),
         route("GET", "/agents", _agents, "agent:read"),
+        route("GET", "/rules", _rules, "rules:read"),
+        route("GET", "/manager/logs", _logs, "manager:read"),
+        route("GET", "/manager/stats/analysisd", _analysisd, "manager:read"),
         route("GET", "/syscollector/{agent_id}/{kind}", _syscollector, "syscollector:read"),
         route("PUT", "/agents/{agent_id}/group/{group_id}", _add, "agent:modify_group"),
         route("DELETE", "/agents/{agent_id}/group/{group_id}", _remove, "agent:modify_group"),

@@ -7,7 +7,16 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import catalog
-from integrations.models import Connection, FeedDay, FeedState, HealthAlarm, Problem
+from integrations.models import (
+    Connection,
+    FeedDay,
+    FeedState,
+    HealthAlarm,
+    Problem,
+    SiemAudit,
+)
+from integrations.siem.comparing import Comparison
+from integrations.siem.records import Gap, Kind
 from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
 from playbooks import (
@@ -547,6 +556,32 @@ def _not_told_of_news(connection: Connection) -> None:
     )  # fmt: skip
 
 
+def siem_audit() -> SiemAudit:
+    """A client's SIEM with a gap of each kind, in hostile words, and hits that differ."""
+    siem = Connection.objects.create(connector="microsoft_sentinel", name="Microsoft Sentinel")
+    now = timezone.now()
+    gaps = [
+        Gap(kind, f"Rule {HOSTILE}", f"What is wrong: {HOSTILE}", f"What to do: {HOSTILE}", now)
+        for kind in Kind
+    ]
+    gaps.append(Gap(
+        Kind.MISSING, "AADNonInteractiveUserSignInLogs",
+        "AADNonInteractiveUserSignInLogs brought nothing in 30 days, although the client uses "
+        "Microsoft 365. Rules that read it see nothing.", "Connect Microsoft 365 to the SIEM.",
+    ))  # fmt: skip
+    differs = Comparison(
+        "id", f"Sign-in by an old protocol {HOSTILE}", 2, 4, ("3fa087a7-6daa-5db1-8444",),
+        ("dc8adc50-051a-5cd7-8931", HOSTILE), "Only the newest 50,000 events were looked at.",
+        'SigninLogs\n| where ClientAppUsed in~ ("IMAP4", "POP3")',
+    )  # fmt: skip
+    same = Comparison("id2", "The same everywhere", 3, 3)
+    return SiemAudit.objects.create(
+        connection=siem, at=now, days=30, sources=12, rules=40, rules_enabled=31,
+        gaps=[gap.as_json() for gap in gaps],
+        comparisons=[differs.as_json(), same.as_json()],
+    )  # fmt: skip
+
+
 def _onboarding(tenant: Tenant) -> None:
     Onboarding.objects.create(
         tenant=tenant, connectors=["microsoft365", "google_workspace"],
@@ -612,6 +647,7 @@ def fill_more(rows: Rows) -> Case:
                  "holds": False, "words": "The password is the old one."}]},
         )  # fmt: skip
         _not_told_of_news(rows.connection)
+        siem_audit()
         vips.mark(
             rows.account.username, is_vip=True, actor="technician:mira", reason="Runs the clinic."
         )

@@ -166,6 +166,7 @@ def test_pages_fit_and_can_be_read(
         "playbook-routine": "playbooks/break-glass-test/",
         "practice": f"playbooks/contain-cloud-account/{rows.tenant.slug}/",
         "spread": f"playbooks/contain-cloud-account/{rows.tenant.slug}/spread/",
+        "siem": f"clients/{rows.tenant.slug}/siem/",
         "routines": f"routines/?client={rows.tenant.slug}",
         "routine-start": f"clients/{rows.tenant.slug}/routines/offboard-leaver/",
         "routine-list-input": f"clients/{rows.tenant.slug}/routines/patch-ring/",

@@ -1,0 +1,1 @@
+"""A stateful stand-in for Microsoft Sentinel over HTTP: run it with python -m and --port."""

@@ -1,0 +1,178 @@
+"""Audits of a client's SIEM: done by reading only, kept for the client, planned once a day."""
+
+import datetime as dt
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from integrations import connections, registry
+from integrations.models import Connection, SiemAudit
+from integrations.siem import auditing
+from integrations.simulators.microsoft_sentinel import seeds
+from tenants import intake, scope
+from tenants.models import Event, Tenant, Work
+from tenants.records import SourceRecord
+from tests.integrations.conformance.subject import Simulated
+from tests.integrations.microsoft_sentinel.subject import SUBJECT
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def vendor(tmp_path, settings) -> Iterator[Simulated]:
+    settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    with SUBJECT.running(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def row(vendor: Simulated, tenant: Tenant) -> Connection:
+    with scope.tenant(tenant.id):
+        return connections.create(
+            connector="microsoft_sentinel", name="Sentinel", settings=vendor.settings,
+            secrets=vendor.secrets, actor="test",
+        )  # fmt: skip
+
+
+def siem(*arguments: str) -> tuple[str, int]:
+    out, code = io.StringIO(), 0
+    try:
+        call_command("siem", *arguments, stdout=out)
+    except SystemExit as end:
+        code = int(str(end.code))
+    return out.getvalue(), code
+
+
+def test_an_audit_is_kept_for_the_client_and_for_no_other(row, other_tenant) -> None:
+    made = auditing.run(row)
+    assert made.error == ""
+    assert (made.rules, made.rules_enabled, made.sources) == (7, 6, 3 - 1)
+    assert {gap["kind"] for gap in made.gaps} >= {"failing", "stale", "duplicate", "disabled"}
+    # Nothing else is connected, so nothing is expected to arrive.
+    assert not [gap for gap in made.gaps if gap["kind"] in ("missing", "late", "silent")]
+    with scope.tenant(row.tenant_id):
+        assert auditing.newest([row])[row.id] == made
+    with scope.tenant(other_tenant.id):
+        assert not SiemAudit.objects.exists()
+
+
+def test_nothing_is_changed_at_the_siem(row, vendor) -> None:
+    auditing.run(row)
+    assert {line["method"] for line in vendor.requests()} <= {"GET", "POST"}
+    for line in vendor.requests("POST"):
+        assert line["path"].endswith(("/query", "/token"))
+    assert not vendor.served.control.effects()
+
+
+def test_what_should_arrive_follows_from_what_else_is_connected(row) -> None:
+    with scope.tenant(row.tenant_id):
+        Connection.objects.create(connector="microsoft365", name="M365")
+    kinds = {gap["subject"]: gap["kind"] for gap in auditing.run(row).gaps}
+    assert kinds["AuditLogs"] == "missing"
+    assert kinds["OfficeActivity"] == "silent"
+    assert "SigninLogs" not in kinds
+
+
+def test_a_siem_that_can_not_be_asked_is_kept_as_that(row, vendor) -> None:
+    vendor.fault("refuse", status=403)
+    made = auditing.run(row)
+    assert made.error
+    assert made.gaps == []
+    told, code = siem("audit", row.tenant.slug)
+    assert code == 1
+    assert "could not be asked" in told
+
+
+def test_it_is_planned_once_and_then_every_day(row) -> None:
+    assert auditing.plan() == 1
+    assert auditing.plan() == 0
+    Work.objects.filter(kind="siem").delete()
+    auditing.handle(row.tenant_id, row.id)
+    [work] = Work.objects.filter(kind="siem")
+    ahead = (work.due_at - dt.datetime.now(dt.UTC)).total_seconds()
+    assert 0.9 * 86_400 < ahead < 1.1 * 86_400
+    with scope.tenant(row.tenant_id):
+        assert SiemAudit.objects.count() == 1
+        connections.set_paused(row.id, paused=True, actor="test")
+    auditing.handle(row.tenant_id, row.id)
+    Work.objects.filter(kind="siem").delete()
+    assert auditing.plan() == 0
+    with scope.tenant(row.tenant_id):
+        assert SiemAudit.objects.count() == 1
+
+
+RULE = """
+title: Old protocols
+id: 7f1b9a52-0000-4000-8000-000000000001
+logsource: {product: azure, service: signinlogs}
+detection: {s: {ClientApp: [IMAP4, POP3]}, condition: s}
+level: low
+"""
+
+
+def _took_in(tenant: Tenant, numbers: list[int], at: dt.datetime) -> None:
+    """Sign-ins as Graph tells them, of which we have only these."""
+    for number in numbers:
+        told = seeds.sign_in(number, at)
+        body = {
+            "id": told["Id"], "createdDateTime": told["CreatedDateTime"],
+            "userPrincipalName": told["UserPrincipalName"], "userId": "u-1",
+            "appDisplayName": told["AppDisplayName"], "clientAppUsed": told["ClientAppUsed"],
+            "conditionalAccessStatus": "notApplied", "ipAddress": told["IPAddress"],
+            "status": {"errorCode": 0},
+        }  # fmt: skip
+        with scope.tenant(tenant.id):
+            _store(body)
+
+
+def _store(body: dict[str, Any]) -> None:
+    intake.take(
+        connector="microsoft365", feed="sign_ins", records=[SourceRecord(body)],
+        normalise=registry.connector("microsoft365").feed("sign_ins").normalise,
+    )  # fmt: skip
+
+
+def test_hits_there_and_here_are_set_side_by_side(row, vendor, tenant, tmp_path) -> None:
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(hours=6)
+    for number in range(40):
+        own = seeds.sign_in(number, at)["Id"]
+        changed = {**vendor.records("SigninLogs")[own], "TimeGenerated": seeds.stamp(at)}
+        changed["ClientAppUsed"] = "IMAP4" if number < 4 else "Browser"
+        vendor.act("put", collection="SigninLogs", record={**changed, "id": own})
+    # Numbers 0 and 8 were told to us, 0 and 4 by an old protocol there.
+    _took_in(tenant, [0, 8, 1], at)
+    path = tmp_path / "rule.yml"
+    path.write_text(RULE)
+    told, code = siem("compare", tenant.slug, "--rules", str(path), "--json")
+    assert code == 0
+    [one] = json.loads(told)
+    here = {seeds.sign_in(number, at)["Id"] for number in (0, 8)}
+    there = {seeds.sign_in(number, at)["Id"] for number in range(4)}
+    assert (one["there"], one["here"], one["same"]) == (4, 2, False)
+    assert set(one["only_there"]) == there - here
+    assert set(one["only_here"]) == here - there
+    with scope.tenant(tenant.id):
+        assert Event.objects.count() == 3
+    told, _ = siem("compare", tenant.slug, "--rules", str(path))
+    assert "differs       4 there      2 here  Old protocols" in told
+
+
+def test_the_command_prints_gaps_with_what_to_do(row) -> None:
+    told, code = siem("audit", row.tenant.slug)
+    assert code == 0
+    assert "failing      Rare process: Its last run failed" in told
+    assert "Open the rule, run its query by hand" in told
+    [one] = json.loads(siem("audit", row.tenant.slug, "--json")[0])
+    assert (one["siem"], one["rules"], one["error"]) == ("Sentinel", 7, "")
+    assert len(one["comparisons"]) == auditing.MOST_COMPARED
+
+
+def test_who_has_no_siem_is_told(tenant) -> None:
+    with pytest.raises(CommandError, match="has no SIEM connected"):
+        siem("audit", tenant.slug)
+    with pytest.raises(CommandError, match="There is no client"):
+        siem("audit", "nobody")
