@@ -99,6 +99,17 @@ def rows(tenants: Sequence[Tenant]) -> list[Row]:
     return sorted(found, key=_order)
 
 
+def is_about(row: Row, wanted: str) -> bool:
+    """Whether a rule has all the wanted words in its title, techniques, tactics, source or pack."""
+    entry = row.entry
+    told = (
+        entry.title, *entry.techniques, *entry.tactics, entry.source.product or "",
+        entry.source.service or "", entry.source.category or "", entry.pack, entry.level,
+    )  # fmt: skip
+    text = " ".join(told).casefold()
+    return all(word in text for word in wanted.casefold().split())
+
+
 def _rows(book: Rulebook, tenants: Sequence[Tenant]) -> list[Row]:
     ids = [tenant.id for tenant in tenants]
     for_all, own = stages.defaults(), stages.own_of(ids)

@@ -1,8 +1,10 @@
 """Detections: which rules run, what they find, what is wrong with them, and what they cover."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
@@ -17,6 +19,7 @@ from msp.staff.selectors import tenants_of
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
 
+_PAGE = 50
 _SHOWN = {
     "urgent": "what needs somebody",
     "hits": "what fired in 30 days",
@@ -38,15 +41,19 @@ def detections(request: HttpRequest) -> HttpResponse:
     """List the rules for all clients together, or for a chosen one."""
     tenants, chosen, looked_at = _chosen(request)
     rows = detection_pages.rows(looked_at)
-    show = request.GET.get("show", "all")
+    show, wanted = request.GET.get("show", "all"), request.GET.get("q", "").strip()
     kept = {
         "urgent": [row for row in rows if row.kinds & set(URGENT)],
         "hits": [row for row in rows if row.measured.month],
         "blind": [row for row in rows if row.kinds & {"blind", "silent"}],
     }.get(show, rows)
+    kept = [row for row in kept if detection_pages.is_about(row, wanted)]
+    asked = {"client": chosen.slug if chosen else "", "show": show, "q": wanted}
     return page(
         request, "detections.html", "Detections",
-        tenants=tenants, chosen=chosen, rows=kept, total=len(rows), show=show, shown=_SHOWN,
+        tenants=tenants, chosen=chosen, total=len(rows), show=show, shown=_SHOWN, wanted=wanted,
+        pages=Paginator(kept, _PAGE).get_page(request.GET.get("page")),
+        query=f"{urlencode(asked)}&",
         urgent=sum(bool(row.kinds & set(URGENT)) for row in rows),
         blind=sum("blind" in row.kinds for row in rows),
         hits=sum(row.measured.month for row in rows),

@@ -73,3 +73,13 @@ def test_who_sees_some_clients_sets_none_for_all(hit, other_tenant, browser) -> 
     assert StageDefault.objects.count() == before
     answer = some.post(address, {"client": other_tenant.slug, "stage": "off", "why": "Gone."})
     assert answer.status_code == 404
+
+
+def test_rules_are_found_by_words_and_shown_a_page_at_a_time(hit, browser) -> None:
+    viewer = browser(Role.VIEWER, tenants=[hit])
+    listed = _text(viewer, "/admin/detections/")
+    assert listed.count('href="/admin/detections/rules/') == 50
+    assert "page 1 of" in listed
+    found = _text(viewer, "/admin/detections/?q=T1003+windows")
+    assert 0 < found.count('href="/admin/detections/rules/') < 50
+    assert "Nothing here." in _text(viewer, "/admin/detections/?q=no+such+rule")
