@@ -86,7 +86,8 @@ def weigh_all(*, actor: str) -> int:
     people.weigh(before)
     after = dict(Account.objects.values_list("id", "person"))
     moved = sum(person != before.get(one) for one, person in after.items())
-    ledger.append("person.all_weighed", actor=actor, body={"accounts": len(after), "moved": moved})
+    told = {"accounts": len(after), "moved": moved}
+    ledger.append("person.all_weighed", actor=actor, subject="all accounts", body=told)
     return moved
 
 
