@@ -86,10 +86,8 @@ def weigh_all(*, actor: str) -> int:
     people.weigh(before)
     after = dict(Account.objects.values_list("id", "person"))
     moved = sum(person != before.get(one) for one, person in after.items())
-    ledger.append(
-        "person.all_weighed", actor=actor, subject=f"{len(after)} accounts",
-        body={"accounts": len(after), "moved": moved},
-    )  # fmt: skip
+    told = {"accounts": len(after), "moved": moved}
+    ledger.append("person.all_weighed", actor=actor, subject="all accounts", body=told)
     return moved
 
 
