@@ -166,12 +166,10 @@ class Supervisor:
         condition: Callable[[], bool],
         timeout: float | None = None,
         progress: Callable[[float], None] | None = None,
-        each: float = _TICK_SECONDS,
     ) -> bool:
         """Look after the children until `condition` holds; False when `timeout` seconds pass first.
 
-        It is asked after `each` seconds. `progress` is called about once a second with the seconds
-        that have passed.
+        `progress` is called about once a second with the seconds that have passed.
         """
         began = time.monotonic()
         told = began
@@ -183,7 +181,7 @@ class Supervisor:
                 progress(now - began)
                 told = now
             self.tick()
-            time.sleep(each)
+            time.sleep(_TICK_SECONDS)
         return True
 
     def run(self) -> None:

@@ -26,8 +26,6 @@ from msp.reports.actions import make_outcome_report
 from tenants.models import Tenant
 
 _SETTLE_SECONDS = 300.0
-# Looking takes a tenth as long, which the workers would lack.
-_LOOK_SECONDS = 0.3
 _FIRST_PORT = 8000
 Say = Callable[[str], None]
 
@@ -117,12 +115,12 @@ def _work(supervisor: Supervisor, tenants: list[Tenant], folder: Path, say: Say)
             say(line)
         return summary.is_settled()
 
-    in_time = supervisor.wait_until(settled, timeout=_SETTLE_SECONDS, each=_LOOK_SECONDS)
+    in_time = supervisor.wait_until(settled, timeout=_SETTLE_SECONDS)
     if not in_time:
         say("Not everything was finished in time; the logs are in var/log/.")
     say("Counting protected people and writing the reports …")
     reports = [_report(tenant, folder) for tenant in tenants]
-    supervisor.wait_until(summary.is_settled, timeout=30, each=_LOOK_SECONDS)
+    supervisor.wait_until(summary.is_settled, timeout=30)
     told = summary.summary(reports)
     connections.close_all()
     return told
