@@ -46,6 +46,7 @@ urlpatterns = [
     _page("approvals/", queue.approvals, "approvals"),
     _page("approvals/<uuid:approval_id>/decide/", queue.decide, "decide"),
     _page("approvals/<uuid:approval_id>/client-link/", client_link, "client_link"),
+    _page("risk/", cases.risk, "risk"),
     _page("cases/<uuid:case_id>/", cases.case, "case"),
     _page("cases/<uuid:case_id>/take/", cases.take, "take"),
     _page("cases/<uuid:case_id>/close/", cases.close, "close"),

@@ -89,6 +89,7 @@ RULES: dict[str, Rule] = {
     "console:client_link": Rule(
         FROM_APPROVER, _own("approval", "/admin/approvals/{}/client-link/"), "post", of_client=True
     ),
+    "console:risk": Rule(READ, "/admin/risk/"),
     "console:case": Rule(READ, _own("case", "/admin/cases/{}/"), of_client=True),
     "console:take": Rule(
         FROM_TECHNICIAN, _own("case", "/admin/cases/{}/take/"), "post", of_client=True

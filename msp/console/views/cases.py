@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from msp.console import actions, case_page, verdict_view
+from msp.console import actions, case_page, risk_page, verdict_view
 from msp.console.case_page import FINDINGS_SHOWN
 from msp.console.sites import page
 from msp.console.views.plans import back_from
@@ -21,6 +21,7 @@ from msp.staff.access import (
     writing,
 )
 from msp.staff.models import Role
+from playbooks import risk_table
 from playbooks.models import Plan
 from tenants.errors import HoldfastError
 from tenants.evidence import content_hash
@@ -124,6 +125,18 @@ def stop_plan(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
     else:
         messages.success(request, "The plan is stopped: what has not begun does not begin.")
     return redirect("console:plan", plan.id)
+
+
+@require_safe
+def risk(request: HttpRequest) -> HttpResponse:
+    """Show the table that risk is worked out by."""
+    return page(
+        request,
+        "risk.html",
+        "How risk is worked out",
+        lines=risk_page.lines(),
+        sha256=risk_table.in_force().sha256,
+    )
 
 
 @require_POST
