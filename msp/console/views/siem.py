@@ -49,6 +49,7 @@ class _Row:
     connection: Connection
     audit: SiemAudit | None
     groups: list[_Group]
+    compared: int
     differing: list[dict[str, Any]]
 
 
@@ -88,11 +89,12 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _row(connection: Connection, made: SiemAudit | None) -> _Row:
     gaps = [_with_time(gap) for gap in made.gaps] if made else []
-    compared = made.comparisons if made else []
+    compared = [one for one in made.comparisons if one["there"] is not None] if made else []
     return _Row(
         connection=connection,
         audit=made,
         groups=_grouped(gaps),
+        compared=len(compared),
         differing=[one for one in compared if not one["same"]],
     )
 
