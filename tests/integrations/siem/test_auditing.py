@@ -168,14 +168,24 @@ def test_the_command_prints_gaps_with_what_to_do(row) -> None:
     assert "Open the rule, run its query by hand" in told
     [one] = json.loads(siem("audit", row.tenant.slug, "--json")[0])
     assert (one["siem"], one["rules"], one["error"]) == ("Sentinel", 7, "")
-    told = one["comparisons"]
-    assert len(told) == auditing.MOST_COMPARED
-    # A table that the workspace doesn't have is no reason to tell nothing of the others.
-    assert any(compared["there"] is not None for compared in told)
-    assert {compared["reason"] for compared in told if compared["there"] is None} == {
-        "Not run there: the SIEM refused the query, as it does where it has no AzureActivity.",
-        "Not run there: the SIEM refused the query, as it does where it has no AuditLogs.",
-    }
+    assert len(one["comparisons"]) == auditing.MOST_COMPARED
+    # What arrives there goes first.
+    assert all(compared["there"] is not None for compared in one["comparisons"])
+
+
+def test_a_table_that_is_not_there_is_told_and_stops_no_other_rule(row, tmp_path) -> None:
+    path = tmp_path / "rules.yml"
+    other = RULE.replace("signinlogs", "auditlogs").replace("0001", "0002")
+    elsewhere = RULE.replace("azure", "plan9").replace("0001", "0003")
+    path.write_text("---".join((other.replace("ClientApp", "Result"), elsewhere, RULE)))
+    told = json.loads(siem("compare", row.tenant.slug, "--rules", str(path), "--json")[0])
+    assert [(one["there"], one["reason"]) for one in told] == [
+        (None, "Not run there: the SIEM refused the query, as it does where it has no AuditLogs."),
+        (None, "Not run there: it is for the log source plan9/signinlogs, which has no known place "
+         "there."),
+        (told[2]["there"], ""),
+    ]  # fmt: skip
+    assert told[2]["there"] is not None
 
 
 def test_who_has_no_siem_is_told(tenant) -> None:
