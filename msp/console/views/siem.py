@@ -34,11 +34,16 @@ WORDS = {
 }
 
 
+# Of which kinds the time is when somebody last changed the rule.
+_OF_RULES = (Kind.BLIND, Kind.STALE, Kind.NEVER_FIRED, Kind.DISABLED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """All gaps of a kind."""
+    """All gaps of a kind; `since` says what their time means."""
 
     word: Word
+    since: str
     gaps: list[dict[str, Any]]
 
 
@@ -106,7 +111,12 @@ def _with_time(gap: dict[str, Any]) -> dict[str, Any]:
 def _grouped(gaps: Iterable[dict[str, Any]]) -> list[_Group]:
     gaps = list(gaps)
     groups = [
-        _Group(word, [gap for gap in gaps if gap["kind"] == kind]) for kind, word in WORDS.items()
+        _Group(
+            word,
+            "rule changed" if kind in _OF_RULES else "since",
+            [gap for gap in gaps if gap["kind"] == kind],
+        )
+        for kind, word in WORDS.items()
     ]
     return [group for group in groups if group.gaps]
 
