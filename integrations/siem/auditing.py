@@ -14,7 +14,7 @@ from integrations import connections, registry
 from integrations.contract import Client
 from integrations.detection import loading
 from integrations.detection.engine import Engine
-from integrations.errors import ConnectionMisconfigured
+from integrations.errors import ConnectionMisconfigured, Rejected
 from integrations.models import Connection, SiemAudit
 from integrations.siem.audit import audit
 from integrations.siem.comparing import (
@@ -119,7 +119,7 @@ def _ask(row: Connection, days: int) -> _Answer:
     with connections.client(row.tenant_id, row.id) as client:
         survey = siem.survey(client, names, days)
         work.renew()
-        comparisons = _compare(row, siem, client)
+        comparisons = _compare(row, siem, client, survey)
     return _Answer(survey, audit(survey, should), comparisons)
 
 
@@ -138,12 +138,19 @@ def _expected(row: Connection, siem: Siem) -> list[Expected]:
     return [*expected(siem.expects, known), *siem.entered(row.settings)]
 
 
-def _compare(row: Connection, siem: Siem, client: Client) -> list[Comparison]:
-    """Compare as many rules as a day may cost, those that found something here first."""
-    told = [one for one in _our_candidates(siem.language(row.settings)) if one.query]
+def _compare(row: Connection, siem: Siem, client: Client, survey: Survey) -> list[Comparison]:
+    """Compare as many rules as a day may cost: first those that found something here, then those
+    whose log source is known to arrive there.
+    """
+    arrives = {source.name for source in survey.sources if source.last_at is not None}
     own = _own(row, _our_engine(), COMPARED_DAYS)
-    told.sort(key=lambda one: (one.id not in own.hits, one.title))
-    return list(_run_there(siem, client, told[:MOST_COMPARED], own, COMPARED_DAYS))
+    told = [
+        (one.id not in own.hits, one.query.source not in arrives, one.title, one)
+        for one in _our_candidates(siem.language(row.settings))
+        if one.query is not None
+    ]
+    chosen = [place[-1] for place in sorted(told, key=lambda place: place[:3])[:MOST_COMPARED]]
+    return list(_run_there(siem, client, chosen, own, COMPARED_DAYS))
 
 
 def compare(
@@ -176,12 +183,19 @@ def _run_there(
     siem: Siem, client: Client, told: Iterable[Candidate], own: Own, days: int
 ) -> Iterable[Comparison]:
     for one in told:
-        if one.query is None:
-            here = len(own.hits.get(one.id, ()))
-            yield Comparison(one.id, one.title, here, reason=f"Not run there: {one.reason}.")
-            continue
-        found = siem.run(client, one.query, *_window(days))
-        yield compared(one.id, one.title, one.query, found, own)
+        reason = one.reason
+        if one.query is not None:
+            try:
+                found = siem.run(client, one.query, *_window(days))
+            except Rejected:
+                reason = (
+                    f"the SIEM refused the query, as it does where it has no {one.query.source}"
+                )
+            else:
+                yield compared(one.id, one.title, one.query, found, own)
+                continue
+        here = len(own.hits.get(one.id, ()))
+        yield Comparison(one.id, one.title, here, reason=f"Not run there: {reason}.")
 
 
 @cache

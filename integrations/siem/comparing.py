@@ -41,7 +41,7 @@ class Comparison:
 
     @property
     def is_same(self) -> bool:
-        """Whether both found the same, as far as that can be told."""
+        """Whether both found the same, as far as that can be told; not where it didn't run."""
         return self.there == self.here and not self.only_here and not self.only_there
 
     def as_json(self) -> dict[str, Any]:

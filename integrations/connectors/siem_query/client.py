@@ -44,11 +44,12 @@ class QueryClient:
         body = _filled(self._body, {
             "query": query, "since": _moment(since), "until": _moment(until),
         })  # fmt: skip
+        place = self._session.base_url
         if self._is_get:
-            answer = self._session.get("", SEARCH, **body)
+            call = Call("GET", self._session.url(place, body), permission=SEARCH)
         else:
-            call = Call("POST", self._session.base_url, json=body, permission=SEARCH, is_read=True)
-            answer = self._session.send(call).body
+            call = Call("POST", place, json=body, permission=SEARCH, is_read=True)
+        answer = self._session.send(call).body
         found = at(answer, self.settings.get("rows", ""))
         if not isinstance(found, list):
             raise Unavailable(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from integrations.simulators.base.http import Answer, Caller, Exchange, Refusal
 from integrations.simulators.base.rest import RestSimulator
@@ -50,7 +51,7 @@ class QuerySiem(RestSimulator):
     """A simulated SIEM."""
 
     host = "siem.example"
-    seeds: Mapping[str, Seed] = {"demo": demo}
+    seeds: ClassVar[Mapping[str, Seed]] = {"demo": demo}
     routes = (
         route("POST", "/api/search", _search, "search"),
         route("GET", "/api/search", _search, "search"),

@@ -61,7 +61,11 @@ def _wildcard(text: str) -> str:
 
 
 # How the whole value of a keyword is compared, as a regular expression.
-_PATTERNS = {"term": re.escape, "wildcard": _wildcard, "regexp": str}
+_PATTERNS: dict[str, Callable[[str], str]] = {
+    "term": re.escape,
+    "wildcard": _wildcard,
+    "regexp": str,
+}
 
 
 def _is_like(values: list[Any], wanted: Any, pattern_of: Callable[[str], str]) -> bool:
@@ -85,7 +89,7 @@ def _buckets(found: Sequence[Record], told: Record) -> Record:
         last = max((_at(one, field) for one in records), key=_millis)
         newest = {"value": float(_millis(last)), "value_as_string": last}
         buckets.append({"key": key, "doc_count": len(records), name: newest})
-    buckets.sort(key=lambda one: -one["doc_count"])
+    buckets.sort(key=lambda one: -int(str(one["doc_count"])))
     return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0,
             "buckets": buckets[: told["terms"]["size"]]}  # fmt: skip
 

@@ -34,11 +34,16 @@ WORDS = {
 }
 
 
+# Of which kinds the time is when somebody last changed the rule.
+_OF_RULES = (Kind.BLIND, Kind.STALE, Kind.NEVER_FIRED, Kind.DISABLED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """All gaps of a kind."""
+    """All gaps of a kind; `since` says what their time means."""
 
     word: Word
+    since: str
     gaps: list[dict[str, Any]]
 
 
@@ -49,6 +54,7 @@ class _Row:
     connection: Connection
     audit: SiemAudit | None
     groups: list[_Group]
+    compared: int
     differing: list[dict[str, Any]]
 
 
@@ -88,11 +94,12 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _row(connection: Connection, made: SiemAudit | None) -> _Row:
     gaps = [_with_time(gap) for gap in made.gaps] if made else []
-    compared = made.comparisons if made else []
+    compared = [one for one in made.comparisons if one["there"] is not None] if made else []
     return _Row(
         connection=connection,
         audit=made,
         groups=_grouped(gaps),
+        compared=len(compared),
         differing=[one for one in compared if not one["same"]],
     )
 
@@ -104,7 +111,12 @@ def _with_time(gap: dict[str, Any]) -> dict[str, Any]:
 def _grouped(gaps: Iterable[dict[str, Any]]) -> list[_Group]:
     gaps = list(gaps)
     groups = [
-        _Group(word, [gap for gap in gaps if gap["kind"] == kind]) for kind, word in WORDS.items()
+        _Group(
+            word,
+            "rule changed" if kind in _OF_RULES else "since",
+            [gap for gap in gaps if gap["kind"] == kind],
+        )
+        for kind, word in WORDS.items()
     ]
     return [group for group in groups if group.gaps]
 

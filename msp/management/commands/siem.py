@@ -84,7 +84,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {gap['kind']:12} {gap['subject']}: {gap['words']}")
             self.stdout.write(f"  {'':12} {gap['fix']}")
         for one in made.comparisons:
-            if not one["same"]:
+            if not one["same"] and one["there"] is not None:
                 self.stdout.write(
                     f"  {'differs':12} {one['title']}: {one['there']} there, {one['here']} here"
                 )

@@ -50,7 +50,7 @@ def siem(*arguments: str) -> tuple[str, int]:
 def test_an_audit_is_kept_for_the_client_and_for_no_other(row, other_tenant) -> None:
     made = auditing.run(row)
     assert made.error == ""
-    assert (made.rules, made.rules_enabled, made.sources) == (7, 6, 3 - 1)
+    assert (made.rules, made.rules_enabled, made.sources) == (7, 6, 1)
     assert {gap["kind"] for gap in made.gaps} >= {"failing", "stale", "duplicate", "disabled"}
     # Nothing else is connected, so nothing is expected to arrive.
     assert not [gap for gap in made.gaps if gap["kind"] in ("missing", "late", "silent")]
@@ -169,6 +169,25 @@ def test_the_command_prints_gaps_with_what_to_do(row) -> None:
     [one] = json.loads(siem("audit", row.tenant.slug, "--json")[0])
     assert (one["siem"], one["rules"], one["error"]) == ("Sentinel", 7, "")
     assert len(one["comparisons"]) == auditing.MOST_COMPARED
+    # What arrives there goes first.
+    ran = [compared["there"] is not None for compared in one["comparisons"]]
+    assert ran == sorted(ran, reverse=True)
+    assert ran[0]
+
+
+def test_a_table_that_is_not_there_is_told_and_stops_no_other_rule(row, tmp_path) -> None:
+    path = tmp_path / "rules.yml"
+    other = RULE.replace("signinlogs", "auditlogs").replace("0001", "0002")
+    elsewhere = RULE.replace("azure", "plan9").replace("0001", "0003")
+    path.write_text("---".join((other.replace("ClientApp", "Result"), elsewhere, RULE)))
+    told = json.loads(siem("compare", row.tenant.slug, "--rules", str(path), "--json")[0])
+    assert [(one["there"], one["reason"]) for one in told] == [
+        (None, "Not run there: the SIEM refused the query, as it does where it has no AuditLogs."),
+        (None, "Not run there: it is for the log source plan9/signinlogs, which has no known place "
+         "there."),
+        (told[2]["there"], ""),
+    ]  # fmt: skip
+    assert told[2]["there"] is not None
 
 
 def test_who_has_no_siem_is_told(tenant) -> None:
