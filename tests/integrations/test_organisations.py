@@ -24,6 +24,13 @@ _ENTRA = (
     {"tenant_id": "aaaa-1 ", "client_id": "app-2"},
     {"tenant_id": "bbbb-2", "client_id": "app-1"},
 )
+_WORKSPACE = {
+    "client_id": "c",
+    "subscription_id": "s",
+    "resource_group": "g",
+    "workspace_name": "w",
+}
+_QUERIES = {"sources_query": "sources", "sources_fields": "name=name last=last"}
 # For each connector one organisation, the same in other words, and another one.
 ORGANISATIONS: dict[str, tuple[Settings, Settings, Settings]] = {
     "microsoft365": _ENTRA,
@@ -73,13 +80,14 @@ ORGANISATIONS: dict[str, tuple[Settings, Settings, Settings]] = {
         {"server": "mail.example", "mailboxes": "bob@bolt.example"},
     ),
     "microsoft_sentinel": (
-        {"workspace_id": "AAAA-1", "tenant_id": "a"}, {"workspace_id": "aaaa-1", "tenant_id": "b"},
-        {"workspace_id": "bbbb-2", "tenant_id": "a"},
+        {"workspace_id": "AAAA-1", "tenant_id": "a", **_WORKSPACE},
+        {"workspace_id": "aaaa-1", "tenant_id": "b", **_WORKSPACE},
+        {"workspace_id": "bbbb-2", "tenant_id": "a", **_WORKSPACE},
     ),
     "siem_query": (
-        {"endpoint": "https://siem.example/search", "body": "a"},
-        {"endpoint": "https://siem.example:443/search", "body": "a", "method": "GET"},
-        {"endpoint": "https://siem.example/search", "body": "b"},
+        {"endpoint": "https://siem.example/search", "body": "a", **_QUERIES},
+        {"endpoint": "https://siem.example:443/search", "body": "a", **_QUERIES},
+        {"endpoint": "https://siem.example/search", "body": "b", **_QUERIES},
     ),
     "dns": (
         {"domains": "acme.example, acme.test"}, {"domains": "ACME.test."},
