@@ -168,14 +168,16 @@ def _question(
 
 
 def _own(question: _Question, case: Case) -> _Question:
-    """Have Holdfast's own rows answer what no vendor is asked."""
-    if question.asks or not own_answers.can_tell(question.step.uses):
+    """Have Holdfast's own rows answer what no vendor that is asked can tell."""
+    uses = question.step.uses
+    can = any(registry.can_answer(asked.connector, uses) for asked, _ in question.asks)
+    if can or not own_answers.can_tell(uses):
         return question
     try:
-        told = own_answers.tell(question.step.uses, case, question.inputs)
+        told = own_answers.tell(uses, case, question.inputs)
     except own_answers.NotTold as error:
-        return replace(question, why_not=str(error))
-    return replace(question, own=jsonable(told))
+        return replace(question, asks=(), why_not=str(error))
+    return replace(question, asks=(), own=jsonable(told))
 
 
 def _everybody(target: Target, accounts: Sequence[Account]) -> list[Target]:

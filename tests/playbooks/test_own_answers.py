@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from integrations import catalog, ocsf
+from integrations.models import Connection
 from playbooks import gathering, language, own_answers
 from tenants import evidence, scope
 from tenants.models import Account, Case, Device, Event, Evidence, Finding, RawRecord
@@ -203,9 +204,13 @@ tests:
 """
 
 
-def test_an_own_answer_is_evidence_like_a_vendors(tenant) -> None:
+@pytest.mark.parametrize("connected", [(), ("microsoft365",)], ids=["alone", "connected"])
+def test_an_own_answer_is_evidence_like_a_vendors(tenant, connected) -> None:
+    """Also where the account's own provider is connected, which knows nothing of it."""
     with scope.tenant(tenant.id):
         case = make_case(make_account())
+        for name in connected:
+            Connection.objects.create(connector=name, name=name)
     steps = language.load(PLAYBOOK, "sample.yaml").steps
     assert gathering.gather(tenant.id, case.id, steps, retry="investigate")
     with scope.tenant(tenant.id):
