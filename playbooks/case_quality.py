@@ -6,7 +6,7 @@ Which cases a second technician looks at follows from the case's id, so nobody p
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,13 +119,20 @@ def checklist(case: Case, process: CaseProcess) -> list[Item]:
     ]
 
 
+def answered(rows: Iterable[tuple[str, bool]]) -> tuple[int, int]:
+    """Return how many questions were answered, and how many asked: the last time of each counts."""
+    asked = dict(rows)
+    return sum(asked.values()), len(asked)
+
+
 def _depth(case: Case, rows: Sequence[Any], process: CaseProcess) -> Item:
-    asked = {row.answer.get("step", row.gatherer): row.is_available for row in rows}
-    answered = sum(asked.values())
-    percent = 100 * answered // len(asked) if asked else 0
+    known, asked = answered(
+        (row.answer.get("step", row.gatherer), row.is_available) for row in rows
+    )
+    percent = 100 * known // asked if asked else 0
     return Item(
         "evidence", "Enough evidence", percent >= process.least_evidence,
-        f"{answered} of {len(asked)} questions answered ({percent} %); "
+        f"{known} of {asked} questions answered ({percent} %); "
         f"{process.least_evidence} % are asked for",
     )  # fmt: skip
 

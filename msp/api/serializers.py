@@ -5,8 +5,8 @@ from rest_framework import serializers
 from msp.licensing.periods import Period
 
 
-class UsageQuery(serializers.Serializer):
-    """What can be asked of the usage."""
+class PeriodQuery(serializers.Serializer):
+    """Of which month, and of which client, something is asked."""
 
     period = serializers.CharField(
         max_length=40,
@@ -95,3 +95,69 @@ class DeliverySerializer(serializers.Serializer):
         child=serializers.IntegerField(min_value=1),
         help_text="How many records were quarantined for which reason.",
     )
+
+
+class SpreadSerializer(serializers.Serializer):
+    """How long a stage took, in seconds; null: not measured."""
+
+    cases = serializers.IntegerField(min_value=0, help_text="Cases that reached the stage.")
+    median = serializers.FloatField(allow_null=True)
+    p90 = serializers.FloatField(allow_null=True, help_text="90th percentile, nearest rank.")
+    median_without_waiting = serializers.FloatField(
+        allow_null=True, help_text="Without the time in which people were waited for."
+    )
+    p90_without_waiting = serializers.FloatField(allow_null=True)
+
+
+class TimesSerializer(serializers.Serializer):
+    """Times from the first alert."""
+
+    acknowledge = SpreadSerializer(help_text="Until somebody or something looked at it.")
+    investigate = SpreadSerializer(help_text="Until the verdict.")
+    contain = SpreadSerializer(help_text="Until the last containment step was read back.")
+    remediate = SpreadSerializer(help_text="Until an attack was closed.")
+
+
+class ShareSerializer(serializers.Serializer):
+    """So many of so many."""
+
+    part = serializers.IntegerField(min_value=0)
+    of = serializers.IntegerField(min_value=0)
+    percent = serializers.IntegerField(
+        min_value=0, max_value=100, allow_null=True, help_text="Rounded down; null: not measured."
+    )
+
+
+class CasesMeasuredSerializer(serializers.Serializer):
+    """The measures of cases that were opened in the period."""
+
+    cases = serializers.IntegerField(min_value=0, help_text="Merged cases count once.")
+    closed = serializers.IntegerField(min_value=0)
+    times = TimesSerializer()
+    without_escalation = ShareSerializer(help_text="Closed cases that needed no technician.")
+    plans_agreed = ShareSerializer(
+        help_text="Plans that technicians let be, of those that they judged."
+    )
+    opinions_agreed = ShareSerializer(
+        help_text="Second opinions with the same verdict, of those given on closed cases."
+    )
+    evidence_answered = ShareSerializer(help_text="Questions answered, of those asked.")
+    minutes_saved = serializers.IntegerField(
+        min_value=0,
+        allow_null=True,
+        help_text="By the declared baseline of each playbook, routines too; null: not measured.",
+    )
+
+
+class TenantMeasuresSerializer(CasesMeasuredSerializer):
+    """The measures of one client."""
+
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+
+
+class MeasuresSerializer(CasesMeasuredSerializer):
+    """The measures of all the clients together, and of each."""
+
+    period = serializers.CharField()
+    tenants = TenantMeasuresSerializer(many=True)

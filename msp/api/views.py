@@ -12,10 +12,17 @@ from rest_framework.views import APIView
 from msp.api import schema as schema  # registers the security schemes of the OpenAPI document
 from msp.api.negotiation import Negotiation
 from msp.api.renderers import UsageCsvRenderer
-from msp.api.serializers import ProblemSerializer, UsageQuery, UsageSerializer
+from msp.api.serializers import (
+    MeasuresSerializer,
+    PeriodQuery,
+    ProblemSerializer,
+    UsageSerializer,
+)
 from msp.licensing import exports, selectors
+from msp.reports import measures
 from msp.staff.models import ApiKey
 from tenants import scope
+from tenants.models import Tenant
 from tenants.selectors import tenant_by_slug
 
 _PROBLEM = "application/problem+json"
@@ -59,7 +66,7 @@ class UsageView(KeyedView):
             "Days that were not counted are not in `daily`."
         ),
         tags=["licensing"],
-        parameters=[UsageQuery],
+        parameters=[PeriodQuery],
         responses={
             (200, "application/json"): UsageSerializer,
             (200, "text/csv"): OpenApiResponse(
@@ -75,7 +82,7 @@ class UsageView(KeyedView):
     )
     def get(self, request: Request) -> Response:
         """Answer with the usage; the MSP's own bill, so it reads every client."""
-        query = UsageQuery(data=request.query_params)
+        query = PeriodQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         period = query.validated_data["period"]
         slug = query.validated_data.get("tenant")
@@ -86,6 +93,42 @@ class UsageView(KeyedView):
         if isinstance(request.accepted_renderer, UsageCsvRenderer):
             response["Content-Disposition"] = f'attachment; filename="usage-{period}.csv"'
         return response
+
+
+class MeasuresView(KeyedView):
+    """How the cases of a period went, measured as the console and the reports do."""
+
+    required_scope = ApiKey.Scope.LICENSING_READ
+    renderer_classes = [JSONRenderer]
+
+    @extend_schema(
+        operation_id="measures",
+        summary="Measures of a month's cases, by client",
+        description=(
+            "Cases count in the month in which they were opened, in the client's time zone. "
+            "Times are in seconds and run from the first alert. Without waiting leaves out the "
+            "time in which an approval was asked for and not answered, or a technician was needed "
+            "and had done nothing yet. What was not measured is null."
+        ),
+        tags=["measures"],
+        parameters=[PeriodQuery],
+        responses={
+            (200, "application/json"): MeasuresSerializer,
+            **{
+                (status, _PROBLEM): OpenApiResponse(ProblemSerializer, told)
+                for status, told in _PROBLEMS.items()
+            },
+        },
+    )
+    def get(self, request: Request) -> Response:
+        """Answer with the measures of every client, or of the one that is asked for."""
+        query = PeriodQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        slug = query.validated_data.get("tenant")
+        with scope.reading(scope.ALL):
+            tenants = [tenant_by_slug(slug)] if slug else list(Tenant.objects.all())
+            told = measures.as_json(measures.of_period(query.validated_data["period"], tenants))
+        return Response(told, headers={"Cache-Control": "no-store"})
 
 
 class SchemaView(SpectacularAPIView):

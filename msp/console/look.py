@@ -116,6 +116,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Proof",
                 "items": [
                     _item("Quality", "fact_check", "console:quality"),
+                    _item("Measures", "speed", "console:measures"),
                     _item("Ledger", "receipt_long", "console:ledgers"),
                     _item("Reports", "description", "admin:reports_report_changelist"),
                 ],

@@ -11,6 +11,7 @@ from integrations.errors import UnknownAction, UnknownConnector
 from integrations.models import Connection
 from msp.reports import evidence, words
 from msp.reports.content import Done, Incident, Left, Moment, Span
+from playbooks import measures
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Account, Case, Evidence, Verdict
 
@@ -150,16 +151,8 @@ def _waited(
     """Return how long, between start and end, at least one approval was waited for."""
     if end is None:
         return None
-    spans = sorted(
-        (max(approval.requested_at, start), min(approval.decided_at or end, end))
-        for plan in plans
-        for approval in plan.approvals.all()
-    )
-    total, reached = dt.timedelta(), start
-    for begins, ends in spans:
-        total += max(ends - max(begins, reached), dt.timedelta())
-        reached = max(reached, ends)
-    return total
+    asked = (approval for plan in plans for approval in plan.approvals.all())
+    return measures.waited(((one.requested_at, one.decided_at or end) for one in asked), start, end)
 
 
 def _speed(taken: dt.timedelta | None, waiting: dt.timedelta | None) -> str:

@@ -103,6 +103,7 @@ RULES: dict[str, Rule] = {
     "console:intelligence": Rule(READ, "/admin/intelligence/"),
     "console:threats": Rule(READ, _slug("/admin/clients/{}/threats/"), of_client=True),
     "console:quality": Rule(READ, "/admin/quality/"),
+    "console:measures": Rule(READ, "/admin/measures/"),
     "console:quality_review": Rule(
         FROM_TECHNICIAN, _own("quality", "/admin/quality/{}/review/"), "post", of_client=True
     ),
@@ -328,6 +329,7 @@ RULES: dict[str, Rule] = {
     ),
     # The API knows no technicians: its keys are tried in tests/msp/api.
     "api-licensing-usage": Rule((401, 401, 401, 401, 401), "/api/v1/licensing/usage"),
+    "api-measures": Rule((401, 401, 401, 401, 401), "/api/v1/measures"),
     # The door knows no technicians either, only sources that sign: tests/msp/api/test_inbound.py.
     "api-inbound": Rule((401, 401, 401, 401, 401), _own_door("/api/v1/in/{}/{}"), "post"),
     # Nor does this door: only vendors that were given a secret.

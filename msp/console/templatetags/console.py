@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from msp.console import words
 from playbooks.agreement import Measured
+from playbooks.measures import Share
 from playbooks.people import named
 
 register = template.Library()
@@ -64,6 +65,25 @@ def agreement(measured: Measured) -> str:
         return "No run yet"
     runs = f"{measured.runs} run{'s' * (measured.runs != 1)}"
     return f"{measured.runs - measured.against} of {runs} ({measured.percent} %)"
+
+
+@register.filter
+def took(seconds: float | None) -> str:
+    """Return a measured length of time: ``45 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
+    if seconds is None:
+        return "not measured"
+    whole = round(seconds)
+    for size, unit, smaller, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return f"{whole // 60} min" if whole >= 60 else f"{whole} s"
+
+
+@register.filter
+def share(told: Share) -> str:
+    """Return a measured share: ``3 of 4 (75 %)``."""
+    return f"{told.part} of {told.of} ({told.percent} %)" if told.of else "not measured"
 
 
 @register.filter

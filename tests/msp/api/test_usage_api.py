@@ -223,7 +223,7 @@ def test_the_schema_is_public_and_complete(schema):
         assert set(operation["responses"][status]["content"]) == {PROBLEM}
     parameters = {one["name"]: one for one in operation["parameters"]}
     assert parameters["period"]["required"] is True
-    assert set(schema["paths"]) == {URL, "/api/v1/in/{tenant}/{source}"}
+    assert set(schema["paths"]) == {URL, "/api/v1/measures", "/api/v1/in/{tenant}/{source}"}
 
 
 def test_the_schema_is_valid_openapi(schema):

@@ -162,6 +162,7 @@ def test_pages_fit_and_can_be_read(
         "known-good": "known-good/",
         "known-good-new": f"cases/{rows.case.id}/known-good/",
         "quality": f"quality/?client={rows.tenant.slug}",
+        "measures": f"measures/?client={rows.tenant.slug}",
         "intelligence": "intelligence/",
         "threats": f"clients/{rows.tenant.slug}/threats/",
         "plan": f"plans/{rows.plan.id}/",
