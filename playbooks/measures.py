@@ -209,9 +209,8 @@ class _Read:
         found: dict[uuid.UUID, dt.datetime] = {}
         rows = Finding.in_scope().filter(case_id__in=self.parts).order_by()
         for part, at in rows.values_list("case_id").annotate(Min("received_at")):
-            if part is not None:
-                root = self.roots[part]
-                found[root] = min(at, found.get(root, at))
+            root = self.roots[part]
+            found[root] = min(at, found.get(root, at))
         return found
 
     def _approvals(self) -> Mapping[uuid.UUID, list[tuple[dt.datetime, dt.datetime | None]]]:
@@ -231,7 +230,8 @@ class _Read:
             case_id__in=self.parts,
         )
         for part, at, kind in rows.order_by("at", "id").values_list("case_id", "at", "kind"):
-            lives[self.roots[part]].append((at, kind))
+            if part is not None:
+                lives[self.roots[part]].append((at, kind))
         found = defaultdict(list, {root: _needed(life) for root, life in lives.items()})
         return found, {
             root for root, life in lives.items() if any(kind == _NEEDED for _, kind in life)
