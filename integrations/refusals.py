@@ -24,16 +24,17 @@ class Refused:
 
     A vendor that is away for two objects in a row is away for all; some drop the connection for
     an object that doesn't exist. What the cursor tells of earlier turns of the sweep is kept.
-    `unasked` are the vendor's ids of the objects that were refused in this turn.
+    `unasked` are the vendor's ids of the objects that were refused in this turn. `is_away` says
+    whether the vendor was away for the object before.
     """
 
-    def __init__(self, cursor: Json | None = None) -> None:
+    def __init__(self, cursor: Json | None = None, *, is_away: bool = False) -> None:
         told = (cursor or {}).get(_CURSOR)
         self.first: VendorError | None = None
         if isinstance(told, list) and len(told) == 2 and told[0] in _KINDS:
             self.first = _KINDS[told[0]](str(told[1]))
         self.unasked: list[str] = []
-        self._was_away = False
+        self.is_away = is_away
 
     @contextmanager
     def kept(self, own_id: str) -> Iterator[None]:
@@ -43,12 +44,12 @@ class Refused:
         except _OF_ONE as error:
             self._note(own_id, error)
         except Unavailable as error:
-            if self._was_away:
+            if self.is_away:
                 raise
-            self._was_away = True
+            self.is_away = True
             self._note(own_id, error)
             return
-        self._was_away = False
+        self.is_away = False
 
     def _note(self, own_id: str, error: VendorError) -> None:
         self.unasked.append(own_id)

@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from integrations.connectors.crowdstrike.client import FalconClient, quoted
+from integrations.connectors.crowdstrike.client import FalconClient, Stream, quoted
 from integrations.contract import Json, Page
+from integrations.errors import Unauthorised
 from integrations.sweeps import Slice, swept
 from integrations.values import Fields
 from tenants.records import SourceRecord
@@ -83,9 +84,18 @@ def event_stream(client: Any, cursor: Json) -> Iterator[Page]:
     waiting = [s for s in client.streams(STREAMS) if s.partition >= str(cursor.get("next") or "")]
     if not waiting:
         yield Page((), {"offsets": offsets}, is_last=True)
+    is_renewed = False
     while waiting:
         stream = waiting[0]
-        events = client.events(stream, offsets.get(stream.partition, 0), _EVENTS)
+        try:
+            events = client.events(stream, offsets.get(stream.partition, 0), _EVENTS)
+        except Unauthorised:
+            # A stream has a token of its own, which lasts some minutes: once more with a new one.
+            if is_renewed:
+                raise
+            waiting, is_renewed = _renewed(client, waiting), True
+            continue
+        is_renewed = False
         seen = [offset for event in events if (offset := _offset(event)) is not None]
         if seen:
             offsets = {**offsets, stream.partition: max(seen)}
@@ -95,6 +105,11 @@ def event_stream(client: Any, cursor: Json) -> Iterator[Page]:
         client.check_customer(_customers(events))
         records = tuple(SourceRecord(_object(event)) for event in events)
         yield Page(records, {"offsets": offsets, **place}, is_last=not waiting)
+
+
+def _renewed(client: FalconClient, streams: list[Stream]) -> list[Stream]:
+    fresh = {stream.partition: stream for stream in client.streams(STREAMS)}
+    return [fresh.get(stream.partition, stream) for stream in streams]
 
 
 def _object(event: Any) -> dict[str, Any]:

@@ -37,8 +37,11 @@ def _agents(client: WazuhClient, token: str) -> Slice:
 
 
 def _inventory(client: WazuhClient, token: str) -> Slice:
-    """Programs and updates, one agent after the other: the token is agent, kind and offset."""
-    agent_id, kind, offset = token.split("|") if token else ("", "", "")
+    """Programs and updates, one agent after the other.
+
+    The token is agent, kind and offset, and for which agent the manager was away just before.
+    """
+    agent_id, kind, offset, away = (*token.split("|"), "", "", "")[:4]
     if not agent_id:
         agent_id, kind, offset = _next_agent(client, ""), _KINDS[0], "0"
     if not agent_id:
@@ -46,19 +49,20 @@ def _inventory(client: WazuhClient, token: str) -> Slice:
     path = f"/syscollector/{agent_id}/{kind}"
     found: list[dict[str, Any]] = []
     total = 0
-    refused = Refused()
+    refused = Refused(is_away=away not in ("", agent_id))
     with refused.kept(agent_id):
         found, total = client.items(path, INVENTORY, offset=int(offset), limit=_PAGE)
     # Updates come without the agent's id.
     records = _records(path, [{"agent_id": agent_id, **one} for one in found])
-    following = int(offset) + len(found)
-    if found and following < total:
-        return Slice(records, f"{agent_id}|{kind}|{following}")
+    reached = int(offset) + len(found)
+    away = agent_id if refused.is_away else ""
+    if found and reached < total:
+        return Slice(records, f"{agent_id}|{kind}|{reached}|{away}")
     if kind != _KINDS[-1]:
-        token = f"{agent_id}|{_KINDS[_KINDS.index(kind) + 1]}|0"
+        token = f"{agent_id}|{_KINDS[_KINDS.index(kind) + 1]}|0|{away}"
     else:
         after = _next_agent(client, agent_id)
-        token = f"{after}|{_KINDS[0]}|0" if after else ""
+        token = f"{after}|{_KINDS[0]}|0|{away}" if after else ""
     return Slice(records, token, refused.first, tuple(refused.unasked))
 
 

@@ -25,6 +25,7 @@ from tests.integrations.active_directory.domain import (
 from tests.integrations.conformance.subject import (
     PASSWORD,
     ActionCase,
+    Door,
     Recorded,
     Subject,
     Vendor,
@@ -141,6 +142,7 @@ class ActiveDirectorySubject(Subject):
     manifest = MANIFEST
     feed = "users"
     pages = r"\?sub\?.*uSNChanged<="
+    other_doors = (Door("groups", r"\?sub\?.*objectClass=group.*uSNChanged<="),)
     deletions = {
         "users": lambda vendor: vendor.domain.delete(PRIYA),
         "groups": lambda vendor: vendor.domain.delete(RECEPTION),

@@ -9,7 +9,7 @@ import pytest
 
 from integrations import registry
 from integrations.contract import Client
-from tests.integrations.conformance.subject import TOPICS, ActionCase, Subject, Vendor
+from tests.integrations.conformance.subject import TOPICS, ActionCase, Door, Subject, Vendor
 
 
 def subjects() -> list[Subject]:
@@ -21,7 +21,7 @@ def subjects() -> list[Subject]:
 
 
 SUBJECTS = subjects()
-KINDS = ("feed_name", "case", "setting", "recorded")
+KINDS = ("feed_name", "case", "setting", "recorded", "door")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,7 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kind = next((name for name in KINDS if name in metafunc.fixturenames), "")
     names = ["subject", kind] if kind else ["subject"]
     found = [
-        pytest.param(*values, id=name, marks=_marks(values[0], topic))
+        pytest.param(*values, id=name, marks=_marks(topic, *values))
         for subject in SUBJECTS
         for name, *values in _values(subject, kind, needs_write="write" in metafunc.fixturenames)
     ]
@@ -54,13 +54,16 @@ def _values(subject: Subject, kind: str, *, needs_write: bool) -> list[tuple]:
         return [(f"{own}-{name}", subject, name) for name in subject.endpoints]
     if kind == "recorded":
         return [(f"{own}-{one.feed}-{one.path}", subject, one) for one in subject.records]
+    if kind == "door":
+        return [(f"{own}-{one.feed}-{one.pages}", subject, one) for one in subject.other_doors]
     if needs_write and not subject.actions:
         return []
     return [(own, subject)]
 
 
-def _marks(subject: Subject, topic: str) -> list[pytest.MarkDecorator]:
-    why = subject.why_not(topic)
+def _marks(topic: str, subject: Subject, one: object = None) -> list[pytest.MarkDecorator]:
+    own = one.left_out.get(topic, "") if isinstance(one, Door) else ""
+    why = subject.why_not(topic) or own
     return [pytest.mark.skip(reason=f"{topic}: {why}")] if why else []
 
 

@@ -118,12 +118,17 @@ class Simulated(Vendor):
         return [
             line
             for line in self.served.control.log()
-            if method in ("", line["method"]) and re.search(path, line["path"])
+            if method in ("", line["method"]) and re.search(path, _fault_path(line))
         ]
 
     def credentials(self) -> set[str]:
         """What was overheard."""
         return set(self.served.credentials)
+
+
+def _fault_path(line: Json) -> str:
+    """The path by which faults find a request: with the cmdlet, where one address serves all."""
+    return f"{line['path']}/{line['cmdlet']}" if line.get("cmdlet") else line["path"]
 
 
 def deleting(*collections: str) -> Callable[[Simulated], None]:
@@ -173,15 +178,31 @@ class Recorded:
     quarantined: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Door:
+    """A feed with a host, token or paging of its own, on which the cheap faults are tried too.
+
+    `pages` is a regular expression for the paths of the requests for its pages; `tries` is how
+    often a client that repeats nothing asks a failing vendor: twice where objects are asked one by
+    one, since one alone may be at fault. `left_out` says for each topic that has no meaning why.
+    """
+
+    feed: str
+    pages: str
+    tries: int = 1
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
 class Subject(ABC):
     """A connector under test.
 
     `feed` is a polled feed with at least three pages in the seed, on which faults are tried;
-    `pages` is a regular expression for the paths of the requests for its pages. `endpoints` are
-    the settings that hold an address. `left_out` says for each topic that has no meaning for this
-    vendor why; `excused` what makes it count: one of `integrations.quality.GROUNDS`, or the test
-    that tries it elsewhere (``tests/…/test_x.py::test_y``). `contract` is what the vendor
-    publishes, against which all recorded exchanges are checked (`tests.contracts.published`).
+    `pages` is a regular expression for the paths of the requests for its pages. `other_doors` are
+    the feeds that are read in another way than `feed`. `endpoints` are the settings that hold an
+    address. `left_out` says for each topic that has no meaning for this vendor why; `excused` what
+    makes it count: one of `integrations.quality.GROUNDS`, or the test that tries it elsewhere
+    (``tests/…/test_x.py::test_y``). `contract` is what the vendor publishes, against which all
+    recorded exchanges are checked (`tests.contracts.published`).
     `deletions` delete, for each feed that lists things of the directory, one of them at the vendor;
     `told_in_passing` are kinds of which a feed tells without listing all. `records` are taken in
     whole; `unrecorded` says why there are none of a vendor whose software can't run here either.
@@ -194,6 +215,7 @@ class Subject(ABC):
     manifest: Manifest
     feed: str = ""
     pages: str = ""
+    other_doors: Sequence[Door] = ()
     actions: Sequence[ActionCase] = ()
     endpoints: Sequence[str] = ("endpoint",)
     left_out: Mapping[str, str] = {}

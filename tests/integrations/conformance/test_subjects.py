@@ -41,9 +41,20 @@ def test_what_lies_outside_the_contract_is_a_feed_and_has_a_reason(subject) -> N
     assert all(why.endswith(".") for why in subject.feeds_outside.values())
 
 
+def test_another_door_is_a_polled_feed_and_leaves_nothing_out_without_a_reason(subject) -> None:
+    doors = [(one.feed, one.pages) for one in subject.other_doors]
+    assert (subject.feed, subject.pages) not in doors
+    assert len(set(doors)) == len(doors)
+    for door in subject.other_doors:
+        assert door.feed in subject.polled
+        assert door.left_out.keys() <= set(TOPICS) - subject.left_out.keys()
+        assert all(why.endswith(".") for why in door.left_out.values())
+
+
 def test_a_reason_names_only_files_that_are_there(subject) -> None:
     reasons = [
         *subject.left_out.values(),
+        *(why for door in subject.other_doors for why in door.left_out.values()),
         *(case.no_reversal for case in subject.actions),
         *(case.outside_contract for case in subject.actions),
         *(why for one in subject.records for _, why in one.quarantined.values()),

@@ -9,6 +9,7 @@ import pytest
 
 from integrations.connectors.crowdstrike import feeds
 from integrations.connectors.crowdstrike.client import connect
+from integrations.connectors.crowdstrike.manifest import MANIFEST
 from integrations.errors import (
     ConnectionMisconfigured,
     NotFound,
@@ -18,7 +19,10 @@ from integrations.errors import (
     Unauthorised,
     Unavailable,
 )
+from tests.integrations.conformance.driving import key_of, sweep
 from tests.integrations.conformance.subject import QUICK
+
+STREAM = "^/sensors/entities/datafeed/v1/"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -146,6 +150,23 @@ def test_a_line_of_the_stream_that_is_no_json_is_kept(server, falcon) -> None:
     assert page.cursor == {"offsets": {"0": 7}}
     list(feeds.event_stream(falcon, page.cursor))
     assert server.seen[-1].endswith("offset=7")
+
+
+def test_a_stream_that_is_cut_off_goes_on_from_its_last_whole_event(vendor, client) -> None:
+    whole = {key_of(one) for one in sweep(MANIFEST, client, "event_stream")[0]}
+    vendor.fault("broken_json", path=STREAM, times=1)
+    first, cursor = sweep(MANIFEST, client, "event_stream")
+    rest, _ = sweep(MANIFEST, client, "event_stream", cursor)
+    found = {key_of(one) for one in first}
+    assert found < whole
+    assert found | {key_of(one) for one in rest} == whole
+
+
+def test_a_stream_that_refuses_a_new_token_too_is_given_up(vendor, client) -> None:
+    vendor.fault("refuse", path=STREAM, status=401)
+    with pytest.raises(Unauthorised):
+        sweep(MANIFEST, client, "event_stream")
+    assert len(vendor.requests(path=STREAM)) == 2
 
 
 class Alerts:

@@ -15,6 +15,7 @@ from integrations.simulators.google_workspace.simulator import GoogleWorkspace
 from tests.contracts.published import GOOGLE
 from tests.integrations.conformance.subject import (
     ActionCase,
+    Door,
     Recorded,
     Simulated,
     Subject,
@@ -176,6 +177,10 @@ class GoogleWorkspaceSubject(Subject):
     manifest = MANIFEST
     feed = "alerts"
     pages = "^/v1beta1/alerts$"
+    other_doors = (
+        Door("activities", "^/admin/reports/v1/activity/"),
+        Door("mail_settings", "^/gmail/v1/users/me/settings/filters$", tries=2),
+    )
     deletions = {
         "tokens": deleting("tokens:100000000002559400954"),
         "mail_settings": deleting("filters:100000000002559400954"),

@@ -16,6 +16,7 @@ from tests.integrations.conformance.subject import (
     deleting,
 )
 from tests.integrations.microsoft365 import targets
+from tests.integrations.microsoft365.doors import DOORS
 from tests.integrations.simulators.fixtures import running_simulator
 
 ENDPOINTS = ("login_endpoint", "graph_endpoint", "exchange_endpoint", "activity_endpoint")
@@ -93,6 +94,7 @@ class Microsoft365Subject(Subject):
     manifest = MANIFEST
     feed = "sign_ins"
     pages = "^/v1.0/auditLogs/signIns"
+    other_doors = DOORS
     deletions = {
         "roles": deleting("roleAssignments"),
         "groups": deleting("groups"),

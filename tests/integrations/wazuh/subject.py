@@ -15,6 +15,7 @@ from integrations.simulators.wazuh.simulator import Wazuh
 from tests.contracts.published import WAZUH
 from tests.integrations.conformance.subject import (
     ActionCase,
+    Door,
     Recorded,
     Simulated,
     Subject,
@@ -74,6 +75,10 @@ class WazuhSubject(Subject):
     manifest = MANIFEST
     feed = "alerts"
     pages = r"^/wazuh-alerts-\*/_search$"
+    other_doors = (
+        Door("agents", "^/agents$"),
+        Door("inventory", "^/syscollector/", tries=3),
+    )
     deletions = {"inventory": deleting("packages", "hotfixes"), "agents": deleting("agents")}
     endpoints = ("endpoint", "indexer")
     feeds_outside = dict.fromkeys(
