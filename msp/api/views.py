@@ -98,7 +98,7 @@ class UsageView(KeyedView):
 class MeasuresView(KeyedView):
     """How the cases of a period went, measured as the console and the reports do."""
 
-    required_scope = ApiKey.Scope.LICENSING_READ
+    required_scope = ApiKey.Scope.MEASURES_READ
     renderer_classes = [JSONRenderer]
 
     @extend_schema(

@@ -48,6 +48,7 @@ class ApiKey(models.Model):
 
     class Scope(models.TextChoices):
         LICENSING_READ = "licensing:read"
+        MEASURES_READ = "measures:read"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=100, unique=True)

@@ -31,7 +31,7 @@ def _as_json_schema(told: Any) -> Any:
 @pytest.fixture
 def api(db) -> Client:
     """An HTTP client with a key that may read."""
-    key = create_api_key("board", scopes=["licensing:read"])[1]
+    key = create_api_key("board", scopes=["measures:read"])[1]
     return Client(headers={"Authorization": f"Bearer {key}"})
 
 
@@ -93,3 +93,10 @@ def test_without_a_key_or_its_scope_nothing_is_told(api, client) -> None:
     assert client.get(URL, {"period": "2026-11"}).status_code == 401
     ApiKey.objects.update(scopes=[])
     assert api.get(URL, {"period": "2026-11"}).status_code == 403
+
+
+def test_a_key_for_billing_reads_no_measures(measured) -> None:
+    key = create_api_key("billing", scopes=["licensing:read"])[1]
+    told = Client(headers={"Authorization": f"Bearer {key}"}).get(URL, {"period": "2026-11"})
+    assert told.status_code == 403
+    assert "measures:read" in told.json()["detail"]
