@@ -7,12 +7,13 @@ beyond that is kept match by match, and told of in one more finding with their n
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.utils import timezone
 
 from integrations import ocsf
+from integrations.alerting.own_actions import NOTE, is_own
 from integrations.alerting.rows import RuleDay, RuleHit, Stage
 from integrations.alerting.rulebook import Entry
 from tenants import scope
@@ -61,7 +62,8 @@ def keep(hits: Iterable[Hit], stages: Mapping[str, Stage]) -> int:
     """Keep hits of rules that run; return how many findings are new or changed.
 
     `stages` has the stage of each rule by its id. What was kept before is not kept again; an
-    episode that has grown updates its finding. Runs under the lock of the tenant's detections.
+    episode that has grown updates its finding. What Holdfast did itself makes none. Runs under
+    the lock of the tenant's detections.
     """
     by_rule: dict[str, dict[str, Hit]] = {}
     for hit in hits:
@@ -71,8 +73,12 @@ def keep(hits: Iterable[Hit], stages: Mapping[str, Stage]) -> int:
         known = _known(rule_id, list(by_key))
         fresh = [hit for key, hit in by_key.items() if key not in known]
         findings += _grown([(known[key], hit) for key, hit in by_key.items() if key in known])
-        if fresh:
-            findings += _keep_new(fresh, stages[rule_id])
+        own = [hit for hit in fresh if hit.entry.correlation is None and is_own(hit.event)]
+        if own:
+            _keep_new([replace(hit, why=[NOTE, *hit.why]) for hit in own], Stage.SHADOW)
+        others = [hit for hit in fresh if hit not in own]
+        if others:
+            findings += _keep_new(others, stages[rule_id])
     return findings
 
 

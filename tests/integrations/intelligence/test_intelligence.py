@@ -17,17 +17,14 @@ from integrations.intelligence import coverage, profiles, sightings, store, taxi
 from integrations.intelligence.found import Found
 from integrations.models import Indicator, Sighting, ThreatProfile
 from integrations.transport import Transport
-from msp.staff.models import Role
 from playbooks import own_answers
 from tenants import scope
 from tenants.models import Case, Event, RawRecord, Work
-from tests.msp.console.rows import Rows
 from tests.playbooks.cases import make_account, make_case
 
 pytestmark = pytest.mark.django_db
 BAD = "ip:185.220.101.5"
 NOW = timezone.now()
-pytest_plugins = ("tests.msp.console.conftest",)
 
 
 def _keep(*entities: str, **told) -> store.Outcome:
@@ -186,23 +183,6 @@ def test_a_profile_ranks_techniques_and_says_what_covers_them(in_tenant) -> None
         with pytest.raises(profiles.BadProfile):
             profiles.keep(*wrong, actor="x")
     assert ThreatProfile.objects.get().country == "GB"
-
-
-def test_the_pages_list_what_is_known_and_what_is_likely(browser, rows: Rows) -> None:
-    _keep(BAD, "ip:10.0.0.1", title="Exit node")
-    with scope.tenant(rows.tenant.id):
-        Case.objects.filter(id=rows.case.id).update(entities=[BAD])
-    sightings.look(rows.tenant.id, rows.tenant.id)
-    web = browser(Role.ADMIN)
-    page = web.get("/admin/intelligence/?q=ip").content.decode()
-    for said in (BAD, "Exit node", "private or reserved network", "2 kept, 1 looked for"):
-        assert said in page, said
-    address = f"/admin/clients/{rows.tenant.slug}/threats/"
-    web.post(address, {"sector": "health", "country": "GB", "tool": ["vpn"]})
-    page = web.get(address).content.decode()
-    assert "Health care" in page
-    assert "T1133" in page
-    assert browser(Role.TECHNICIAN).post(address, {"sector": "law"}).status_code == 403
 
 
 def test_the_rules_that_come_with_holdfast_cover_something() -> None:
