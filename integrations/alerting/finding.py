@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.utils import timezone
 
 from integrations import ocsf
-from integrations.alerting.own_actions import NOTE, is_own
+from integrations.alerting.own_actions import NOTE, OwnActions
 from integrations.alerting.rows import RuleDay, RuleHit, Stage
 from integrations.alerting.rulebook import Entry
 from tenants import scope
@@ -68,15 +68,18 @@ def keep(hits: Iterable[Hit], stages: Mapping[str, Stage]) -> int:
     by_rule: dict[str, dict[str, Hit]] = {}
     for hit in hits:
         by_rule.setdefault(hit.entry.id, {}).setdefault(hit.key, hit)
-    findings = 0
+    findings, own_actions = 0, OwnActions()
     for rule_id, by_key in sorted(by_rule.items()):
         known = _known(rule_id, list(by_key))
         fresh = [hit for key, hit in by_key.items() if key not in known]
         findings += _grown([(known[key], hit) for key, hit in by_key.items() if key in known])
-        own = [hit for hit in fresh if hit.entry.correlation is None and is_own(hit.event)]
+        own: list[Hit] = []
+        others: list[Hit] = []
+        for hit in fresh:
+            is_own = hit.entry.correlation is None and own_actions.has(hit.event)
+            (own if is_own else others).append(hit)
         if own:
             _keep_new([replace(hit, why=[NOTE, *hit.why]) for hit in own], Stage.SHADOW)
-        others = [hit for hit in fresh if hit not in own]
         if others:
             findings += _keep_new(others, stages[rule_id])
     return findings
