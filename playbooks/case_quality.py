@@ -105,7 +105,7 @@ def is_sampled(case_id: uuid.UUID, percent: int) -> bool:
 
 def checklist(case: Case, process: CaseProcess) -> list[Item]:
     """Return each check of a closed case against the client's process."""
-    rows = list(case.evidence.order_by("answered_at"))
+    rows = list(evidence.of_case(case).order_by("answered_at"))
     steps = list(Step.objects.filter(run__plan__case=case).select_related("run__plan"))
     return [
         _depth(case, rows, process),

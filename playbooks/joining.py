@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from playbooks import case_entities, giving_way, merging
+from playbooks import case_entities, giving_way, merging, unread
 from playbooks.case_numbers import next_number
 from playbooks.correlation import WINDOW, Group, Partition, joining, shifted, span
 from tenants import ledger, scope
@@ -80,6 +80,7 @@ class _Batch:
             giving_way.lock_open(case.id)
         changing = [case.id for cases, _ in self._sets() for case in cases]
         changing += [case.id for case in self._late.values()]
+        changing += [case.id for case in self._told_anew()]
         rows = Case.objects.select_for_update().filter(id__in=changing).order_by("id")
         before = {one: self._cases[one].status == Case.Status.CLOSED for one in changing}
         fresh = {case.id: case for case in rows}
@@ -106,9 +107,19 @@ class _Batch:
             joined.append((case, told))
         for case, told in joined:
             _grow(case, told)
+        had = {case.id for case, _ in joined}
+        for case in self._told_anew():
+            _grow(case, self._more[case.id])
+            if case.id not in had:
+                joined.append((case, []))
         _keep(joined)
         self._note_triaged(joined)
         return [case for case, _ in joined]
+
+    def _told_anew(self) -> list[Case]:
+        """Return the closed cases of which an alert tells what their verdict has not read."""
+        rows = (self._cases[one] for one in self._more if one in self._cases)
+        return [one for one in rows if one.status == Case.Status.CLOSED and unread.news(one)]
 
     def _sets(self) -> list[tuple[list[Case], list[Finding]]]:
         """Return each set that changes: its cases, the oldest first, and its new alerts."""
@@ -123,8 +134,12 @@ class _Batch:
         return sets
 
     def _tells_more(self, case: Case) -> bool:
-        told = set().union(*(one.entities for one in self._more.get(case.id, ())))
-        return not told <= set(case.entities)
+        """Whether its alerts name others by now, or are worse."""
+        more = self._more.get(case.id, ())
+        told = set().union(*(one.entities for one in more))
+        # OCSF's 99 is "other", and no severity.
+        is_worse = any(one.severity_id % 99 > case.severity_id % 99 for one in more)
+        return is_worse or not told <= set(case.entities)
 
     def _open(self) -> list[Case]:
         rows = [one for one in self._cases.values() if one.status != Case.Status.CLOSED]

@@ -14,12 +14,13 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from integrations.alerting.finding import FOLDED
 from playbooks.conditions import compile_condition
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import KnownGood, KnownGoodUse
 from playbooks.verdicts import Result
 from tenants import ledger, scope
-from tenants.models import Account, Case, Device, Verdict, new_id
+from tenants.models import Account, Case, Device, Finding, Verdict, new_id
 
 LONGEST = dt.timedelta(days=366)
 # What is another one in each alert, and says nothing of whom or what it is about.
@@ -81,13 +82,18 @@ def approve(pattern: uuid.UUID, *, actor: str) -> KnownGood:
 def renew(pattern: uuid.UUID, expires_at: dt.datetime, *, actor: str, reason: str) -> KnownGood:
     """Let a pattern hold until another time; PlaybookError where there is no reason."""
     row = current(pattern)
+    if not row.is_active:
+        raise PlaybookError(["This pattern was ended: make it anew from a case that shows it."])
     if not reason.strip():
         raise PlaybookError(["Say why it is still expected: the reason is kept."])
     now = timezone.now()
     _check_times(now + (expires_at - now) / 2, expires_at)
+    # What two had to agree on is not prolonged by one of them alone.
+    approved_by = "" if actor == row.created_by else actor
     return _next(
-        row, actor, "renewed", reason=reason.strip(), is_active=True, expires_at=expires_at,
+        row, actor, "renewed", reason=reason.strip(), expires_at=expires_at,
         review_at=now + (expires_at - now) / 2,
+        approved_by=approved_by if row.covers_privileged else row.approved_by,
     )  # fmt: skip
 
 
@@ -142,6 +148,7 @@ def _meets(case: Case, facts: Mapping[str, Any], row: KnownGood) -> bool:
     named = {entity for one in findings for entity in one.entities if not _is_passing(entity)}
     is_within = (
         bool(findings)
+        and all(map(_says_of_whom, findings))
         and {one.title for one in findings} <= set(row.alerts)
         and named <= set(row.entities)
         and all(_severity(one.severity_id) <= row.severity_id for one in findings)
@@ -182,6 +189,12 @@ def _touches_privileged(facts: Mapping[str, Any], named: set[str]) -> bool:
     )
 
 
+def _says_of_whom(finding: Finding) -> bool:
+    """Whether an alert names something; what tells of many hits names only what they share."""
+    is_named = any(not _is_passing(entity) for entity in finding.entities)
+    return is_named and not finding.title.endswith(FOLDED)
+
+
 def _is_passing(entity: str) -> bool:
     return entity.startswith(PASSING)
 
@@ -191,7 +204,7 @@ def _severity(severity_id: int) -> int:
     return severity_id if severity_id <= _SEVEREST else _SEVEREST
 
 
-def _findings(case: Case) -> list[Any]:
+def _findings(case: Case) -> list[Finding]:
     return list(case.findings.defer("ocsf").order_by("time", "id"))
 
 

@@ -22,7 +22,8 @@ def triage(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
     with scope.tenant(tenant_id):
         joining.lock()
         new = Finding.objects.filter(needs_triage=True).defer("ocsf", "description")
-        batch = list(new.order_by("time", "id")[:_BATCH])
+        # Locked, so that what its vendor tells of one meanwhile is triaged after it.
+        batch = list(new.select_for_update().order_by("time", "id")[:_BATCH])
         _settle([one for one in batch if _is_settled(one)])
         assess(joining.join([one for one in batch if not _is_settled(one)]))
         if len(batch) == _BATCH:

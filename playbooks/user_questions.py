@@ -11,9 +11,10 @@ import uuid
 from dataclasses import dataclass
 
 from django.core import signing
+from django.db.models import Q
 from django.utils import timezone
 
-from playbooks import case_devices, involved, standing, unread
+from playbooks import case_devices, involved, standing, triage, unread
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import UserQuestion
 from playbooks.playbook import Playbook
@@ -78,7 +79,7 @@ def people(case: Case) -> list[Somebody]:
     found: list[Somebody] = []
     if case.account is None and (device := case_devices.about(case)) is not None:
         owner = next((row.owner for row in device.rows if row.owner), None)
-        is_in_doubt = any("@" in entity for entity in case.entities)
+        is_in_doubt = triage.names_an_account(case)
         if owner is not None and owner.primary_email and not is_in_doubt:
             found.append(Somebody(str(owner.id), owner.display_name, owner.primary_email))
     doubted = involved.of_case(case)
@@ -132,15 +133,18 @@ def ask_by_itself(case: Case, playbook: Playbook) -> UserQuestion | None:
 
 def find(where: Address) -> UserQuestion:
     """Return what a token leads to, while it counts; LinkError otherwise. Runs in its scope."""
-    rows = UserQuestion.objects.select_related("case__account__person", "contact", "tenant")
+    rows = UserQuestion.objects.select_related(
+        "case__account__person", "case__merged_into__account__person", "contact", "tenant"
+    )
     question = rows.filter(id=where.question_id).first()
     if question is None:
         raise LinkError("unknown", "This link is not known here.")
     if question.answered_at is not None:
         raise LinkError("used", "This link was used already.")
-    if question.expires_at <= timezone.now() or question.case.status == Case.Status.CLOSED:
+    case = _whole(question)
+    if question.expires_at <= timezone.now() or case.status == Case.Status.CLOSED:
         raise LinkError("expired", "The time for this answer is over.")
-    if not any(one.email == question.recipient for one in people(question.case)):
+    if not any(one.email == question.recipient for one in people(case)):
         raise LinkError("withdrawn", "You are not asked any more.")
     return question
 
@@ -171,15 +175,21 @@ def answer(where: Address, *, answer: str, name: str, comment: str = "") -> User
     question.save(update_fields=["answer", "comment", "answered_at"])
     record("answered", question, f"client:{question.recipient}", answer=answer)
     _keep(question)
-    _look_again(question.case)
+    _look_again(_whole(question))
     return question
 
 
+def _whole(question: UserQuestion) -> Case:
+    """Return the case that a question is about by now: its own may be part of another."""
+    return question.case.merged_into or question.case
+
+
 def _keep(question: UserQuestion) -> None:
+    case = _whole(question)
     evidence.record(
-        question.case, gatherer=ASKS, question=f"Was it {question.about}?",
+        case, gatherer=ASKS, question=f"Was it {question.about}?",
         asked_of=f"{question.name} <{question.recipient}>"[:256], asked_at=question.created_at,
-        answer={"step": STEP, "facts": word(question.case), "reason": "", "provider": ""},
+        answer={"step": STEP, "facts": word(case), "reason": "", "provider": ""},
         is_available=True,
         summary=f"{question.comment.partition(':')[0]} says: "
         f"{UserQuestion.Answer(question.answer).label}.",
@@ -191,7 +201,8 @@ def word(case: Case) -> dict[str, object]:
 
     `answer` is yes, no, not_sure, or: waiting, no_answer (the time is over), not_asked.
     """
-    rows = list(case.user_questions.order_by("created_at"))
+    asked = UserQuestion.objects.filter(Q(case=case) | Q(case__merged_into=case))
+    rows = list(asked.order_by("created_at"))
     said = [one for one in rows if one.answer]
     answers = [one.answer for one in said]
     told = "not_asked"

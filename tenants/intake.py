@@ -369,7 +369,9 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
         for item in items
         if isinstance(item.normalised, NormalisedFinding)
     ]
-    known = {f.uid: f for f in Finding.objects.filter(connector=connector, uid__in=uids)}
+    # Locked, so that a case that it is just put into is not taken from it again.
+    rows = Finding.objects.select_for_update().filter(connector=connector, uid__in=uids)
+    known = {finding.uid: finding for finding in rows.order_by("id")}
     again = replayed(
         connector,
         RawRecord.Outcome.FINDING,

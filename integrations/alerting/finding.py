@@ -23,6 +23,8 @@ from tenants.storable import bounded, storable
 FINDINGS_AN_HOUR: Final = 30
 # What findings of rules are known by, among those of a connector.
 PREFIX: Final = "detection:"
+# The end of the title of what tells of many hits together.
+FOLDED: Final = ": many more in one hour"
 SEVERITIES: Final = {
     "informational": Severity.INFORMATIONAL,
     "low": Severity.LOW,
@@ -35,7 +37,7 @@ _MOST_TOLD: Final = 50
 _KNOWN_AT_ONCE: Final = 1_000
 _UPDATED: Final = (
     "raw", "connector", "time", "first_activity_at", "last_activity_at", "entities", "ocsf",
-    "actor", "target", "content_hash", "times_seen", "updated_at", "description",
+    "actor", "target", "content_hash", "times_seen", "updated_at", "description", "needs_triage",
 )  # fmt: skip
 
 
@@ -183,6 +185,7 @@ def _tell(finding: Finding, hit: Hit, now: dt.datetime) -> None:
     finding.entities = list(hit.entities)[:_MOST_ENTITIES]
     finding.content_hash = event.raw.content_hash
     finding.times_seen += 1
+    finding.needs_triage = True
     finding.updated_at = now
     finding.ocsf = _document(finding, hit, now)
 
@@ -228,11 +231,12 @@ def _fold(hits: Sequence[Hit], now: dt.datetime) -> Finding:
     if finding is None:
         finding = _finding(first, now)
         finding.uid = _uid(first.entry, key)
-        finding.title = bounded(f"{first.entry.title}: many more in one hour", 512)
+        finding.title = bounded(first.entry.title, 512 - len(FOLDED)) + FOLDED
     else:
         number += int(finding.ocsf.get("count", 0))
         shared &= set(finding.entities)
         finding.times_seen += 1
+        finding.needs_triage = True
         finding.updated_at = now
     starts = [hit.first_at for hit in hits if hit.first_at] + [finding.first_activity_at]
     ends = [hit.last_at for hit in hits] + [finding.last_activity_at]

@@ -93,7 +93,7 @@ class Rulebook:
 
     def only_counted(self, entry: Entry) -> bool:
         """Whether a rule is there to be counted by correlations, and tells nothing by itself."""
-        counting = self.counted_by.get(entry.id, ())
+        counting = [by for by in self.counted_by.get(entry.id, ()) if by.pack == entry.pack]
         return bool(counting) and not any(
             by.correlation is not None and by.correlation.generate for by in counting
         )

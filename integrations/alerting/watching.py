@@ -5,7 +5,7 @@ and nothing found twice. Detections of one tenant are kept one transaction after
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.db import connection
@@ -83,7 +83,7 @@ def _kept(book: Rulebook, found: Sequence[tuple[Match, Stored]]) -> int:
         counting = [by for by in book.counted_by.get(entry.id, ()) if held[by.id] in stages.RUNNING]
         if held[entry.id] is not Stage.OFF:
             counted += [_counted(by, entry, one) for by in counting]
-        if held[entry.id] in stages.RUNNING and _tells(counting):
+        if held[entry.id] in stages.RUNNING and _tells(entry, counting, held):
             hits.append(_hit(entry, match, one))
     return finding.keep([*hits, *sighting.keep(counted)], held)
 
@@ -94,9 +94,13 @@ def _concerned(book: Rulebook, rule_ids: set[str]) -> list[Entry]:
     return rules + [by for rule_id in rule_ids for by in book.counted_by.get(rule_id, ())]
 
 
-def _tells(counting: Sequence[Entry]) -> bool:
-    """Whether a rule tells of its matches itself: not where it is only there to be counted."""
-    return not counting or any(by.correlation and by.correlation.generate for by in counting)
+def _tells(entry: Entry, counting: Sequence[Entry], held: Mapping[str, Stage]) -> bool:
+    """Whether a rule tells of its matches itself: not where it is only there to be counted.
+
+    Only a live correlation of the same pack, which tells in its place, keeps it from that.
+    """
+    live = [by for by in counting if by.pack == entry.pack and held[by.id] is Stage.LIVE]
+    return not live or any(by.correlation and by.correlation.generate for by in live)
 
 
 def key_of(one: Stored) -> str:

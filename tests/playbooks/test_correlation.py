@@ -1,7 +1,9 @@
 """The same alerts make the same cases: in any order, in any batches, by any worker."""
 
+import dataclasses
 import datetime as dt
 import threading
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +11,11 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbooks import joining, triage
+from playbooks import joining, triage, unread
 from playbooks.correlation import WINDOW, Group, Partition
 from tenants import intake, scope
 from tenants.models import Case, Finding
@@ -205,3 +208,94 @@ def test_the_queries_do_not_grow_with_alerts_and_cases(in_tenant, shape) -> None
 
     few = _queries(alerts(0, 10))
     assert _queries(alerts(10, 200)) <= few + 6
+
+
+def _told_again(uid: str, **changes: Any) -> None:
+    """Let the vendor tell an alert once more, otherwise than before."""
+    finding = dataclasses.replace(_finding((uid, 0, 1, (ENTITIES[0],))), **changes)
+    intake.take(
+        connector="test", feed="alerts",
+        records=[SourceRecord({"id": uid, "changed": sorted(map(str, changes.items()))})],
+        normalise=lambda record: finding,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def closed(in_tenant) -> Case:
+    """A case that a verdict closed as harmless, with what it had read."""
+    _take([("f", 0, 1, (ENTITIES[0],))])
+    _triage(in_tenant.id)
+    case = Case.objects.get()
+    now = timezone.now()
+    case.status, case.verdict, case.decided_at, case.closed_at = (
+        Case.Status.CLOSED, "benign", now, now,
+    )  # fmt: skip
+    case.verdict_detail = {"read": unread.reading(now, case.findings.all())}
+    case.save()
+    return case
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"severity_id": 5}, {"entities": (ENTITIES[0], ENTITIES[1])}, {"category": "ransomware"}],
+    ids=["worse", "names another", "another kind"],
+)
+def test_an_alert_that_tells_more_later_has_its_closed_case_looked_into(closed, changes) -> None:
+    _told_again("f", **changes)
+    _triage(closed.tenant_id)
+    closed.refresh_from_db()
+    assert closed.status == Case.Status.INVESTIGATING
+    assert set(changes.get("entities", ())) <= set(closed.entities)
+
+
+def test_an_alert_that_its_vendor_only_settles_leaves_its_closed_case(closed) -> None:
+    _told_again("f", vendor_status="resolved")
+    _triage(closed.tenant_id)
+    closed.refresh_from_db()
+    assert closed.status == Case.Status.CLOSED
+
+
+def test_an_alert_that_gets_worse_is_scored_anew(in_tenant) -> None:
+    _take([("f", 0, 1, (ENTITIES[0],))])
+    _triage(in_tenant.id)
+    before = Case.objects.get()
+    _told_again("f", severity_id=5)
+    _triage(in_tenant.id)
+    after = Case.objects.get()
+    assert (before.severity_id, after.severity_id) == (3, 5)
+    assert after.risk > before.risk
+
+
+def test_an_alert_told_again_while_it_is_put_into_a_case_stays_there(committed_database) -> None:
+    """Intake waits for triage's row, and takes nothing back that was just decided."""
+    tenant = new_tenant("racing")
+    with scope.tenant(tenant.id):
+        _take([("f", 0, 1, (ENTITIES[0],))])
+    done = threading.Event()
+
+    def tell_again() -> None:
+        try:
+            with scope.tenant(tenant.id):
+                _told_again("f", severity_id=5)
+        finally:
+            done.set()
+            connections.close_all()
+
+    teller = threading.Thread(target=tell_again)
+    with scope.tenant(tenant.id):
+        triage.triage(tenant.id, tenant.id)
+        teller.start()
+        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND NOT pid = %s"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            own = cursor.fetchone()
+            end = time.monotonic() + 20
+            while time.monotonic() < end and not done.is_set():
+                cursor.execute(waits, own)
+                if cursor.fetchone():
+                    break
+    teller.join(20)
+    with scope.tenant(tenant.id):
+        finding = Finding.objects.get()
+        assert finding.case_id == Case.objects.get().id
+        assert (finding.severity_id, finding.needs_triage) == (5, True)

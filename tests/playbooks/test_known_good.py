@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from integrations.alerting.finding import FOLDED
 from playbooks import activation, investigation, known_good, known_good_practice, library
 from playbooks import facts as case_facts
 from playbooks.errors import PlaybookError
@@ -110,23 +111,53 @@ def test_a_condition_that_can_not_be_told_does_not_hold(case) -> None:
     assert _verdict(case) == "suspicious"
 
 
-def test_one_that_ended_or_expired_holds_no_more_and_can_be_renewed(case) -> None:
+def test_one_that_ended_holds_no_more_and_is_not_renewed(case) -> None:
     row = known_good.create(case, WISH, actor=ANN)
     known_good.end(row.pattern, actor=BEN)
     assert _verdict(case) == "suspicious"
     with pytest.raises(PlaybookError, match="already"):
         known_good.end(row.pattern, actor=BEN)
+    with pytest.raises(PlaybookError, match="was ended"):
+        known_good.renew(row.pattern, NOW + DAY, actor=ANN, reason="Still so.")
+    assert _verdict(case) == "suspicious"
+
+
+def test_one_that_expired_holds_no_more_until_it_is_renewed(case) -> None:
+    row = known_good.create(case, WISH, actor=ANN)
+    KnownGood.objects.create(
+        **{
+            **{f.attname: getattr(row, f.attname) for f in KnownGood._meta.concrete_fields},
+            "id": row.from_case_id, "version": 2, "expires_at": NOW - DAY,
+        }
+    )  # fmt: skip
+    assert _verdict(case) == "suspicious"
     with pytest.raises(PlaybookError, match="Say why"):
         known_good.renew(row.pattern, NOW + DAY, actor=BEN, reason=" ")
     again = known_good.renew(row.pattern, NOW + 10 * DAY, actor=BEN, reason="Still so.")
     assert again.version == 3
     assert _verdict(case) == "benign"
-    KnownGood.objects.create(
-        **{
-            **{f.attname: getattr(again, f.attname) for f in KnownGood._meta.concrete_fields},
-            "id": row.from_case_id, "version": 4, "expires_at": NOW - DAY,
-        }
-    )  # fmt: skip
+
+
+def test_the_maker_alone_prolongs_nothing_that_two_had_to_agree_on(case) -> None:
+    row = known_good.create(case, replace(WISH, covers_privileged=True), actor=ANN)
+    known_good.approve(row.pattern, actor=BEN)
+    mine = known_good.renew(row.pattern, NOW + 10 * DAY, actor=ANN, reason="Still so.")
+    assert mine.approved_by == ""
+    theirs = known_good.renew(row.pattern, NOW + 10 * DAY, actor=BEN, reason="Still so.")
+    assert theirs.approved_by == BEN
+
+
+@pytest.mark.parametrize("entities", [[], ["incident:7"]], ids=["nothing", "an incident"])
+def test_an_alert_that_names_nobody_is_never_known_good(case, entities) -> None:
+    known_good.create(case, WISH, actor=ANN)
+    assert _verdict(case) == "benign"
+    case.findings.update(entities=entities)
+    assert _verdict(case) == "suspicious"
+
+
+def test_what_tells_of_many_hits_together_is_never_known_good(case) -> None:
+    case.findings.update(title=TITLE + FOLDED)
+    known_good.create(case, replace(WISH, alerts=[TITLE + FOLDED]), actor=ANN)
     assert _verdict(case) == "suspicious"
 
 

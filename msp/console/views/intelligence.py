@@ -11,7 +11,7 @@ from integrations.intelligence import coverage, profiles, store
 from integrations.models import Indicator, Sighting
 from msp.console import actions
 from msp.console.sites import page
-from msp.staff.access import needs_role, technician_of, writing
+from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
 from tenants.errors import HoldfastError
@@ -66,6 +66,7 @@ def threats(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @needs_role(Role.ADMIN)
+@needs_second_factor
 def _keep(request: HttpRequest, slug: str) -> HttpResponse:
     technician = technician_of(request)
     client = get_object_or_404(tenants_of(technician), slug=slug)

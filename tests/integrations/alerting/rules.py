@@ -48,10 +48,10 @@ def correlation(name: str, kind: str, counted: str, **other: Any) -> dict[str, A
     }  # fmt: skip
 
 
-def install(*documents: Mapping[str, Any], stage: str = "live") -> None:
+def install(*documents: Mapping[str, Any], stage: str = "live", pack: str = "Test") -> None:
     """Import rules as a pack, in a stage for all clients."""
-    pack, _ = RulePack.objects.get_or_create(
-        name="Test", removed_at=None,
+    made, _ = RulePack.objects.get_or_create(
+        name=pack, removed_at=None,
         defaults={
             "source": "test", "sha256": "0" * 64, "imported_at": timezone.now(),
             "imported_by": "test",
@@ -59,7 +59,7 @@ def install(*documents: Mapping[str, Any], stage: str = "live") -> None:
     )  # fmt: skip
     for document in documents:
         PackRule.objects.create(
-            pack=pack, rule_id=document["id"], title=document["title"], file="test.yml",
+            pack=made, rule_id=document["id"], title=document["title"], file="test.yml",
             text=yaml.safe_dump(document), sha256=sha256_of(document), imported_at=timezone.now(),
         )  # fmt: skip
     rulebook.changed()

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from integrations.alerting.rows import CountedMatch, RuleHit, RulePack
 from tenants import scope
-from tenants.models import Finding
+from tenants.models import Case, Finding
 from tests.conftest import new_tenant
 from tests.integrations.alerting.rules import IDS, correlation, install, record, rule, take
+from tests.pipeline import drain
 
 START = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 
@@ -127,6 +128,38 @@ def test_a_counted_rule_tells_of_itself_where_it_is_to(in_tenant) -> None:
     install(rule("a"), correlation("d", "event_count", "a", generate=True))
     take(record("a", _at(0)))
     assert Finding.objects.get().title == "Rule a"
+
+
+@pytest.mark.django_db
+def test_a_correlation_in_shadow_silences_no_live_rule(in_tenant) -> None:
+    install(rule("a"))
+    install(correlation("d", "event_count", "a"), stage="shadow")
+    take(record("a", _at(0)))
+    assert Finding.objects.get().title == "Rule a"
+
+
+@pytest.mark.django_db
+def test_another_packs_correlation_silences_no_rule(in_tenant) -> None:
+    install(rule("a"))
+    install(correlation("d", "event_count", "a"), pack="Another")
+    take(record("a", _at(0)))
+    assert Finding.objects.get().title == "Rule a"
+
+
+@pytest.mark.django_db
+def test_what_an_episode_has_more_reaches_the_case(in_tenant) -> None:
+    told = correlation("d", "value_count", "a", **{
+        "group-by": ["ClientIP"], "condition": {"gte": 3, "field": "UserId"},
+    })  # fmt: skip
+    install(rule("a"), told)
+    take(*(record("a", _at(n), UserId=f"user{n}@acme.example") for n in range(3)))
+    drain(["triage"])
+    case = Case.objects.get()
+    assert "account:user3@acme.example" not in case.entities
+    take(record("a", _at(4), UserId="user3@acme.example"))
+    drain(["triage"])
+    case.refresh_from_db()
+    assert "account:user3@acme.example" in case.entities
 
 
 EVENTS = st.lists(
