@@ -169,6 +169,10 @@ def made_of(
     for name, document, pack_name, licence in counting:
         try:
             entry = _counting(document, name, pack_name, licence, ids)
+            if len(entry.id) > loading.LONGEST_ID:
+                raise Broken(
+                    f"its id has more than {loading.LONGEST_ID} characters: give it a UUID"
+                )
             if entry.id in entries:
                 raise Broken(f"another rule has the same id: {entries[entry.id].file}")
             entries[entry.id] = entry

@@ -1,5 +1,6 @@
 """Rules on records: which match, and why."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from integrations.detection.views import View
 
 _MOST_REMEMBERED = 4_096
 _LONGEST_REMEMBERED = 256
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,15 @@ class Engine:
         found = self._index(view).candidates(view)
         if not found:
             return []
-        return [
-            Match(rule, tuple(reasons(rule.node, view))) for rule in found if rule.node.test(view)
-        ]
+        matches = []
+        for rule in found:
+            try:
+                if rule.node.test(view):
+                    matches.append(Match(rule, tuple(reasons(rule.node, view))))
+            except Exception as error:
+                # One faulty rule must not take the others' matches with it.
+                _log.error("rule %s failed on a record: %s", rule.id, type(error).__name__)
+        return matches
 
     def rules_for(self, view: View) -> tuple[Rule, ...]:
         """The rules of the record's log sources, whatever it holds."""

@@ -26,6 +26,8 @@ _MOST_BYTES = 256 * 1024 * 1024
 _ENDINGS = (".yml", ".yaml")
 _NOT_IN_USE = ("deprecated", "unsupported")
 _LONGEST_CONDITION = 4_096
+# As long as the columns that keep it.
+LONGEST_ID = 300
 # A selection may be named often in a condition, and each time all its values count.
 _MOST_TESTS = 200_000
 _POLICY = SigmaPolicy(regex_engine=QuietRe2())
@@ -54,6 +56,9 @@ def loaded(files: Iterable[File]) -> Pack:
         for one in _of_file(name, content):
             if isinstance(one, NotRun):
                 not_run.append(one)
+            elif len(one.id) > LONGEST_ID:
+                reason = f"its id has more than {LONGEST_ID} characters: give it a UUID"
+                not_run.append(NotRun(name, one.title, "broken", reason))
             elif one.id in rules:
                 reason = f"another rule has the same id: {rules[one.id].file}"
                 not_run.append(NotRun(name, one.title, "broken", reason))

@@ -1,5 +1,6 @@
 """An index leaves out no rule that matches, and spares most of the others."""
 
+import dataclasses
 import re
 import uuid
 
@@ -139,3 +140,12 @@ def test_what_a_pattern_finds_holds_what_it_needs(pattern, found) -> None:
     for text in found:
         if needed and compiled.search(text):
             assert re.search("|".join(map(re.escape, needed)), text.lower()), (needed, text)
+
+
+def test_a_faulty_rule_takes_no_other_rules_match_with_it() -> None:
+    one, other = (rule({"s": {"Operation": "Test"}, "condition": "s"}, title=t) for t in "ab")
+    sound = engine(one, other).pack
+    node = dataclasses.replace(sound.rules[0].node, test=lambda view: bool(1 / 0))
+    faulty = dataclasses.replace(sound.rules[0], node=node)
+    made = Engine(dataclasses.replace(sound, rules=(faulty, sound.rules[1])))
+    assert [match.rule.title for match in made.detect(AUDIT)] == ["b"]

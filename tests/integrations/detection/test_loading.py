@@ -94,6 +94,11 @@ def test_the_same_id_twice_is_listed() -> None:
     assert (pack.not_run[0].file, "a.yml" in pack.not_run[0].reason) == ("b.yml", True)
 
 
+def test_an_id_that_is_too_long_to_be_kept_is_listed() -> None:
+    text = _text(id=None, title="x" * 200)
+    assert "give it a UUID" in refused(text, f"{'folder/' * 20}x.yml").reason
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -1,11 +1,15 @@
 """What the pages about intelligence and threats show."""
 
+import pytest
+
 from integrations.intelligence import sightings, store
 from integrations.intelligence.found import Found
 from msp.staff.models import Role
 from tenants import scope
 from tenants.models import Case
 from tests.msp.console.rows import Rows
+
+pytestmark = pytest.mark.usefixtures("no_mfa_demanded")
 
 BAD = "ip:185.220.101.5"
 

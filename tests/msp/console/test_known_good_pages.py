@@ -35,7 +35,9 @@ def test_a_pattern_is_made_from_a_case(browser, rows: Rows) -> None:
     assert _newest(rows).created_by == "technician:sam"
 
 
-def test_it_is_approved_by_somebody_else_renewed_and_ended(browser, rows: Rows) -> None:
+def test_it_is_approved_by_somebody_else_renewed_ended_and_no_more_renewed(
+    browser, rows: Rows
+) -> None:
     address = f"/admin/known-good/{rows.known_good.pattern}/change/"
     mira, sam = browser(Role.TECHNICIAN, "mira"), browser(Role.TECHNICIAN, "sam")
     assert (
@@ -43,9 +45,13 @@ def test_it_is_approved_by_somebody_else_renewed_and_ended(browser, rows: Rows) 
         in mira.post(address, {"do": "approve"}, follow=True).content.decode()
     )
     assert "approved by sam" in sam.post(address, {"do": "approve"}, follow=True).content.decode()
+    until = f"{rows.known_good.expires_at:%Y-%m-%d}"
+    told = {"do": "renew", "expires_at": until, "reason": "Still so."}
+    sam.post(address, told)
+    assert (_newest(rows).is_active, _newest(rows).version) == (True, 3)
     sam.post(address, {"do": "end"})
     assert not _newest(rows).is_active
     assert "Ended" in sam.get("/admin/known-good/").content.decode()
-    until = f"{rows.known_good.expires_at:%Y-%m-%d}"
-    sam.post(address, {"do": "renew", "expires_at": until, "reason": "Still so."})
-    assert (_newest(rows).is_active, _newest(rows).version) == (True, 4)
+    refused = sam.post(address, told, follow=True).content.decode()
+    assert "make it anew from a case" in refused
+    assert (_newest(rows).is_active, _newest(rows).version) == (False, 4)
