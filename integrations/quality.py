@@ -222,8 +222,9 @@ def short_of_gold(holds: Mapping[str, bool], proved: Proofs) -> str:
 
 @cache
 def matrix() -> tuple[Mapping[str, Any], ...]:
-    """Return what each connector brings and does, with its level and why it has that one."""
-    return tuple(_row(manifest) for manifest in registry.CONNECTORS.values())
+    """Return what each connector brings and does, with its level and why, by its title."""
+    by_title = sorted(registry.CONNECTORS.values(), key=lambda manifest: manifest.title.casefold())
+    return tuple(_row(manifest) for manifest in by_title)
 
 
 def _row(manifest: Manifest) -> dict[str, Any]:
