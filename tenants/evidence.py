@@ -46,17 +46,20 @@ def of_case(case: Case) -> QuerySet[Evidence]:
     return Evidence.objects.filter(Q(case=case) | Q(case__merged_into=case))
 
 
+def content(row: Evidence) -> dict[str, Any]:
+    """Return everything the evidence says: what its hash is over."""
+    return {
+        "case": row.case_id,
+        "gatherer": row.gatherer,
+        "question": row.question,
+        "asked_of": row.asked_of,
+        "asked_at": row.asked_at,
+        "answered_at": row.answered_at,
+        "is_available": row.is_available,
+        "answer": row.answer,
+    }
+
+
 def content_hash(row: Evidence) -> str:
     """Return the SHA-256 over everything the evidence says."""
-    return sha256_of(
-        {
-            "case": row.case_id,
-            "gatherer": row.gatherer,
-            "question": row.question,
-            "asked_of": row.asked_of,
-            "asked_at": row.asked_at,
-            "answered_at": row.answered_at,
-            "is_available": row.is_available,
-            "answer": row.answer,
-        }
-    )
+    return sha256_of(content(row))

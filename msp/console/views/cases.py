@@ -24,7 +24,7 @@ from msp.staff.models import Role
 from playbooks import risk_table
 from playbooks.models import Plan
 from tenants.errors import HoldfastError
-from tenants.evidence import content_hash
+from tenants.evidence import content, content_hash
 from tenants.models import Case, CaseChange, Evidence, Verdict
 
 # What is shown of an answer; all of it is in the download.
@@ -78,18 +78,7 @@ def evidence(request: HttpRequest, evidence_id: uuid.UUID) -> HttpResponse:
 
 def _download(row: Evidence) -> HttpResponse:
     return JsonResponse(
-        {
-            "id": row.id,
-            "case": row.case_id,
-            "gatherer": row.gatherer,
-            "question": row.question,
-            "asked_of": row.asked_of,
-            "asked_at": row.asked_at,
-            "answered_at": row.answered_at,
-            "is_available": row.is_available,
-            "answer": row.answer,
-            "sha256": row.sha256,
-        },
+        {"id": row.id, **content(row), "sha256": row.sha256},
         json_dumps_params={"indent": 2, "ensure_ascii": False},
         headers={"Content-Disposition": f'attachment; filename="evidence-{row.id}.json"'},
     )
