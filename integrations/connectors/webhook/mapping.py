@@ -39,7 +39,7 @@ _FIELDS: Final = (
     "techniques", "actor", "target", "source_ip", "country", "activity", "success", "confidence",
     "first_activity", "last_activity",
 )  # fmt: skip
-_NEEDED: Final = {"finding": ("uid", "time", "title"), "event": ("time",)}
+_NEEDED: Final = {"finding": ("time", "title"), "event": ("time",)}
 _RULE_KEYS: Final = frozenset({"kind", "class", "when", "entities", *_FIELDS})
 _LARGEST: Final = 64 * 1024
 

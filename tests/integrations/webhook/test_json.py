@@ -85,8 +85,7 @@ def test_what_is_no_ocsf_is_quarantined(changed, code) -> None:
     assert code_of("ocsf", SIGN_IN | changed) == code
 
 
-def test_a_finding_needs_an_id_and_a_title() -> None:
-    assert code_of("ocsf", DETECTION | {"finding_info": {"title": "x"}}) == "missing_id"
+def test_a_finding_needs_a_title() -> None:
     assert code_of("ocsf", DETECTION | {"finding_info": {"uid": "x"}}) == "missing_title"
 
 
@@ -148,7 +147,7 @@ def test_without_a_mapping_everything_is_kept_for_later() -> None:
 @pytest.mark.parametrize(
     ("told", "place"),
     [("x", "mapping: a rule"), ([], "no rule"), (RULE | {"colour": "x"}, "mapping.colour"),
-     ({"time": "at", "title": "t"}, "mapping.uid"), (RULE | {"kind": "alarm"}, "mapping.kind"),
+     ({"uid": "id", "title": "t"}, "mapping.time"), (RULE | {"kind": "alarm"}, "mapping.kind"),
      (RULE | {"class": "other"}, "mapping.class"),
      ({"kind": "event", "time": "at", "class": "x"}, "mapping.class"),
      (RULE | {"severity": {"values": {}}}, "mapping.severity"),
@@ -157,7 +156,7 @@ def test_without_a_mapping_everything_is_kept_for_later() -> None:
      (RULE | {"entities": {"colour": "x"}}, "mapping.entities"),
      (RULE | {"severity": {"value": "high", "from": "x"}}, "mapping.severity"),
      (RULE | {"severity": {"from": "x", "values": []}}, "mapping.severity.values"),
-     ([RULE, {"time": "at"}], r"mapping\[1\].uid")],
+     ([RULE, {"time": "at"}], r"mapping\[1\].title")],
     ids=str,
 )  # fmt: skip
 def test_a_mapping_that_is_wrong_says_where(told, place) -> None:

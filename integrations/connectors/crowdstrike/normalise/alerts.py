@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations import ocsf
+from integrations.alert_identity import alert_uid
 from integrations.endpoints import account_name, attacks, digest, file
 from integrations.values import (
     Fields,
     address,
-    content_uid,
     device_entity,
     entities,
     entity,
@@ -119,7 +119,7 @@ def streamed(fields: Fields, outer: Fields) -> Finding:
         raise Quarantine("not_an_alert", "The event has hardly any field of a detection.")
     return _finding(
         _Told(
-            uid=fields.text("CompositeId", "DetectId", "IncidentID") or content_uid(fields.body),
+            uid=fields.text("CompositeId", "DetectId", "IncidentID"),
             title=name or "Detection without a name",
             time=Fields({**outer.body, **fields.body}).essential_time(
                 "UTCTimestamp", "ContextTimeStamp", "StartTime", "ProcessStartTime", "timestamp",
@@ -165,8 +165,18 @@ def _finding(told: _Told) -> Finding:
     account = account_name(told.user, told.domain, told.host, told.sid)
     hashed = digest(*told.hashes)
     device_id = told.device_id if told.device_id.strip("0") else ""
+    actor, target = account or told.user, told.host or device_id or told.file_name
+    found = entities(
+        entity("device", told.host), device_entity("crowdstrike", device_id),
+        entity("account", account),
+        *(entity("ip", ip) for ip in told.ips), entity("file", hashed),
+    )  # fmt: skip
+    uid = told.uid or alert_uid(
+        title=told.title, began=told.first or told.time, category=told.tactic, actor=actor,
+        target=target, entities=found, details=(told.command_line, told.process_id),
+    )  # fmt: skip
     return Finding(
-        uid=told.uid,
+        uid=uid,
         class_uid=ocsf.DETECTION_FINDING,
         title=told.title,
         description=told.description,
@@ -179,19 +189,15 @@ def _finding(told: _Told) -> Finding:
         vendor_status=told.status,
         vendor_verdict=told.resolution,
         techniques=told.techniques,
-        actor=account or told.user,
-        target=told.host or device_id or told.file_name,
-        entities=entities(
-            entity("device", told.host), device_entity("crowdstrike", device_id),
-            entity("account", account),
-            *(entity("ip", ip) for ip in told.ips), entity("file", hashed),
-        ),
+        actor=actor,
+        target=target,
+        entities=found,
         link=told.link if told.link.startswith("https://") else "",
-        ocsf=_document(told, device_id),
-    )  # fmt: skip
+        ocsf=_document(told, uid, device_id),
+    )
 
 
-def _document(told: _Told, device_id: str) -> ocsf.Object:
+def _document(told: _Told, uid: str, device_id: str) -> ocsf.Object:
     process = ocsf.filled(
         name=told.file_name,
         uid=told.process_id,
@@ -205,12 +211,12 @@ def _document(told: _Told, device_id: str) -> ocsf.Object:
     return ocsf.event(
         ocsf.DETECTION_FINDING, 1, "Create", told.time,
         severity_id=told.severity_id,
-        uid=told.uid,
+        uid=uid,
         reported_by=ocsf.product("CrowdStrike Falcon", "CrowdStrike"),
         tenant_uid=told.tenant,
         profiles=("incident", "host"),
         finding_info=ocsf.filled(
-            uid=told.uid,
+            uid=uid,
             title=told.title,
             desc=told.description,
             types=[told.tactic] if told.tactic else [],

@@ -10,11 +10,11 @@ https://learn.microsoft.com/defender-xdr/advanced-hunting-alertinfo-table.
 from typing import Any
 
 from integrations import ocsf
+from integrations.alert_identity import alert_uid
 from integrations.connectors.microsoft365.normalise import evidence
 from integrations.microsoft.involved import Involved
 from integrations.values import (
     Fields,
-    content_uid,
     entity,
     severity,
     shown,
@@ -68,7 +68,6 @@ def alert(record: Fields) -> Finding:
         or record.text("category", "AlertType")
         or "Alert without a title"
     )
-    uid = uid or content_uid(record.body)
     first = record.time("firstActivityDateTime", "StartTime", "eventDateTime")
     last = record.time("lastActivityDateTime", "EndTime", "lastEventDateTime")
     category = record.text("category", "AlertType", "Category", "Categories", "Tactics")
@@ -80,6 +79,10 @@ def alert(record: Fields) -> Finding:
         or record.text("ProviderName")
     )
     severity_id = severity(word)
+    uid = uid or alert_uid(
+        title=title, began=first or time, category=category, actor=involved.actor,
+        target=involved.target, entities=involved.entities, details=(product,),
+    )  # fmt: skip
     return Finding(
         uid=uid,
         class_uid=ocsf.DETECTION_FINDING,

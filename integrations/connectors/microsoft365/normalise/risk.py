@@ -5,11 +5,11 @@ Sources: https://learn.microsoft.com/graph/api/resources/riskdetection,
 """
 
 from integrations import ocsf
+from integrations.alert_identity import alert_uid
 from integrations.connectors.microsoft365.normalise.places import place_of
 from integrations.values import (
     Fields,
     address,
-    content_uid,
     entities,
     entity,
     risk_severity,
@@ -71,7 +71,6 @@ def risk_detection(record: Fields) -> Finding:
     time = record.essential_time(
         "detectedDateTime", "activityDateTime", "lastUpdatedDateTime", "TimeGenerated", "time"
     )
-    uid = record.text("id") or content_uid(record.body)
     level, state = record.text("riskLevel"), record.text("riskState")
     user, app = record.text("userPrincipalName"), record.text("servicePrincipalDisplayName")
     user_id, app_id = record.text("userId"), record.text("appId")
@@ -83,6 +82,14 @@ def risk_detection(record: Fields) -> Finding:
     info = [item.text("Value") for item in record.objects("additionalInfo")]
     attack = techniques([*record.texts("mitreTechniqueId"), *info, _joined(record)])
     activity = record.time("activityDateTime")
+    found = entities(
+        entity("account", user), entity("account_id", user_id), entity("ip", ip),
+        entity("app", app_id or principal_id),
+    )  # fmt: skip
+    uid = record.text("id") or alert_uid(
+        title=title, began=activity or time, category=kind, actor=who, entities=found,
+        details=record.texts("requestId"),
+    )  # fmt: skip
     return Finding(
         uid=uid,
         class_uid=ocsf.DETECTION_FINDING,
@@ -98,12 +105,7 @@ def risk_detection(record: Fields) -> Finding:
         techniques=attack,
         actor=who,
         target=who,
-        entities=entities(
-            entity("account", user),
-            entity("account_id", user_id),
-            entity("ip", ip),
-            entity("app", app_id or principal_id),
-        ),
+        entities=found,
         ocsf=ocsf.event(
             ocsf.DETECTION_FINDING, 1, "Create", time,
             severity_id=severity_id,

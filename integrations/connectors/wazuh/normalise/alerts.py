@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from integrations import ocsf
+from integrations.alert_identity import alert_uid
 from integrations.connectors.wazuh.normalise import vulnerabilities
 from integrations.endpoints import account_name, base_name, digest, file
 from integrations.values import (
@@ -50,15 +51,13 @@ def alert(fields: Fields, alert_from: int) -> Event | Finding:
     uid = _uid(fields)
     if level >= alert_from:
         return _finding(fields, rule, level, uid, time)
-    return _event(fields, rule, level, uid, time)
+    return _event(fields, rule, level, uid or content_uid(fields.body), time)
 
 
 def _uid(fields: Fields) -> str:
     """The alert's id counts on one manager only, so that the manager's name goes before it."""
     own = fields.text("id")
-    if not own:
-        return content_uid(fields.body)
-    return " ".join(filter(None, (fields.nested("manager").text("name"), own)))
+    return " ".join(filter(None, (fields.nested("manager").text("name"), own))) if own else ""
 
 
 def _who(fields: Fields) -> tuple[str, str, str]:
@@ -134,6 +133,11 @@ def _finding(fields: Fields, rule: Fields, level: int, uid: str, time: dt.dateti
     actor, owner, _ = _who(fields)
     agent, attack = fields.nested("agent"), _attack(rule)
     title = rule.text("description") or f"Rule {rule.text('id')}"
+    found, target = _entities(fields), agent.text("name") or agent.text("id")
+    uid = uid or alert_uid(
+        title=title, began=time, actor=actor or owner, target=target, entities=found,
+        details=(rule.text("id"), fields.text("full_log")),
+    )  # fmt: skip
     return Finding(
         uid=uid,
         class_uid=ocsf.DETECTION_FINDING,
@@ -146,8 +150,8 @@ def _finding(fields: Fields, rule: Fields, level: int, uid: str, time: dt.dateti
         last_activity_at=time,
         techniques=attack,
         actor=actor or owner,
-        target=agent.text("name") or agent.text("id"),
-        entities=_entities(fields),
+        target=target,
+        entities=found,
         ocsf=ocsf.event(
             ocsf.DETECTION_FINDING, 1, "Create", time,
             **_shared(fields, rule, level, uid),
@@ -211,8 +215,6 @@ def of_notice(fields: Fields) -> Fields:
             },
             "agent": {"id": told.get("agent id", ""), "name": told.get("agent name", "")},
             "full_log": told.get("full log", ""),
-            # Its content is all that tells it from the next one.
-            "id": content_uid(fields.body),
         }
     )
 

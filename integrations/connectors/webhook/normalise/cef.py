@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from integrations import ocsf
+from integrations.alert_identity import alert_uid
 from integrations.connectors.webhook.normalise import head
 from integrations.endpoints import account_name, digest, file
 from integrations.values import address, content_uid, entities, entity, instant
@@ -29,6 +30,10 @@ _FORMS: Final = (
     "%b %d %Y %H:%M:%S", "%b %d %Y %H:%M:%S.%f", "%b %d %Y %H:%M:%S %Z",
     "%b %d %Y %H:%M:%S.%f %Z", "%b %d %Y %H:%M:%S %z", "%b %d %Y %H:%M:%S.%f %z",
 )  # fmt: skip
+# What a device or relay counts or stamps anew when it tells of the same once more.
+_TOLD_ANEW: Final = frozenset(
+    {"rt", "end", "cnt", "art", "mrt", "act", "eventId", "baseEventCount", "sequence"}
+)
 _SUCCESSES: Final = {"success": True, "/success": True, "failure": False, "/failure": False}
 
 
@@ -147,11 +152,25 @@ def read(line: str, before: head.Head, zone: dt.tzinfo, alert_from: int) -> Even
         raise Quarantine(
             "missing_time", "Neither rt, end or start nor a syslog header says when it happened."
         )
-    uid = message.text("externalId") or content_uid({"line": line})
-    uid = f"{message.vendor} {message.product} {uid}" if message.text("externalId") else uid
+    own = message.text("externalId")
+    uid = f"{message.vendor} {message.product} {own}" if own else ""
     if _level(message) >= alert_from:
-        return _finding(message, before, uid, time)
-    return _event(message, before, uid, time)
+        return _finding(message, before, uid or _known_by(message, zone, time), time)
+    return _event(message, before, uid or content_uid({"line": line}), time)
+
+
+def _known_by(message: Message, zone: dt.tzinfo, time: dt.datetime) -> str:
+    """The id of an alert without one. The syslog header before it is of whoever passed it on."""
+    began = message.more.get("start", "").strip()
+    more = sorted(message.more.items())
+    return alert_uid(
+        title=message.name,
+        began=_moment("start", began, zone) if began else time,
+        details=(
+            message.vendor, message.product, message.class_id,
+            *(f"{key}={value}" for key, value in more if key not in {*_TOLD_ANEW, "start"}),
+        ),
+    )  # fmt: skip
 
 
 def _level(message: Message) -> int:

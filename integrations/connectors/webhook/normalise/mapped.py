@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from integrations import ocsf
+from integrations.alert_identity import alert_uid
 from integrations.connectors.webhook.mapping import Rule
 from integrations.endpoints import digest
 from integrations.values import (
@@ -127,8 +128,15 @@ def _event(record: SourceRecord, rule: Rule, time: dt.datetime) -> Event:
 
 
 def _finding(record: SourceRecord, rule: Rule, time: dt.datetime) -> Finding:
-    uid = _essential(rule, record, "uid")
     title = _essential(rule, record, "title")
+    found, first = _entities(rule, record), _optional_time(rule, record, "first_activity")
+    actor, target = rule.text("actor", record.body), rule.text("target", record.body)
+    category = rule.text("category", record.body)
+    # Where the mapping names an id, a record that lacks it shows that the mapping is wrong.
+    uid = _essential(rule, record, "uid") if "uid" in rule.fields else alert_uid(
+        title=title, began=first or time, category=category, actor=actor, target=target,
+        entities=found,
+    )  # fmt: skip
     level = _severity(rule, record)
     attack = techniques(rule.fields["techniques"].all(record.body)
                         if "techniques" in rule.fields else ())  # fmt: skip
@@ -137,18 +145,18 @@ def _finding(record: SourceRecord, rule: Rule, time: dt.datetime) -> Finding:
         class_uid=rule.class_uid,
         title=title,
         description=rule.text("description", record.body),
-        category=rule.text("category", record.body),
+        category=category,
         time=time,
         severity_id=level,
-        first_activity_at=_optional_time(rule, record, "first_activity"),
+        first_activity_at=first,
         last_activity_at=_optional_time(rule, record, "last_activity"),
         confidence=_percent(rule.text("confidence", record.body)),
         vendor_status=rule.text("status", record.body),
         vendor_verdict=rule.text("verdict", record.body),
         techniques=attack,
-        actor=rule.text("actor", record.body),
-        target=rule.text("target", record.body),
-        entities=_entities(rule, record),
+        actor=actor,
+        target=target,
+        entities=found,
         link=rule.text("link", record.body),
         ocsf=ocsf.event(
             rule.class_uid, 1, "Create", time,

@@ -9,6 +9,7 @@ import datetime as dt
 import re
 from typing import Final
 
+from integrations.alert_identity import alert_uid
 from integrations.endpoints import account_name, digest
 from integrations.values import Fields, address, content_uid, entities, entity, techniques
 from tenants.errors import Quarantine
@@ -136,11 +137,15 @@ def _finding(record: SourceRecord, fields: Fields, class_uid: int, time: dt.date
     uid = info.text("uid") or fields.text("incident_uid") or metadata.text("uid")
     title = info.text("title") or fields.text("message")
     title = title or next((one.text("title") for one in fields.objects("finding_info_list")), "")
-    if not uid:
-        raise Quarantine("missing_id", "The finding has no finding_info.uid: send it with one.")
     if not title:
         raise Quarantine("missing_title", "The finding has neither a title nor a message.")
     actor, owner = _people(fields)
+    found, target = _entities(fields), _device(fields)
+    first = info.time("first_seen_time") or fields.time("start_time")
+    uid = uid or alert_uid(
+        title=title, began=first or info.time("created_time") or time, actor=actor or owner,
+        target=target, entities=found, details=info.texts("types"),
+    )  # fmt: skip
     return Finding(
         uid=_under(metadata, uid),
         class_uid=class_uid,
@@ -149,15 +154,15 @@ def _finding(record: SourceRecord, fields: Fields, class_uid: int, time: dt.date
         category=", ".join(info.texts("types"))[:128],
         time=info.time("created_time") or time,
         severity_id=_number(fields, "severity_id"),
-        first_activity_at=info.time("first_seen_time") or fields.time("start_time"),
+        first_activity_at=first,
         last_activity_at=info.time("last_seen_time") or fields.time("end_time"),
         confidence=_percent(fields.number("confidence_score")),
         vendor_status=fields.text("status"),
         vendor_verdict=fields.text("verdict"),
         techniques=_attacks(fields),
         actor=actor or owner,
-        target=_device(fields),
-        entities=_entities(fields),
+        target=target,
+        entities=found,
         link=info.text("src_url") or fields.text("src_url"),
         ocsf=dict(record.body),
     )
