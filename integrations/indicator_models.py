@@ -40,23 +40,60 @@ class Indicator(models.Model):
         return self.entity or self.told[:80]
 
 
+class IndicatorSource(models.Model):
+    """When a source was last taken in, and how far a TAXII collection was read."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    read_at = models.DateTimeField()
+    address = models.CharField(max_length=1000, blank=True, help_text="API root and collection")
+    reached = models.CharField(max_length=64, blank=True, help_text="added_after of the next time")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Sighting(TenantModel):
-    """That a client's events or cases named an indicator, how often and when."""
+    """That a client's events or cases named an indicator, how often and when.
+
+    `is_draft`: of a count that is not through yet; it takes the place of the others at its end.
+    """
 
     indicator = models.ForeignKey(Indicator, on_delete=models.CASCADE, related_name="sightings")
     events = models.PositiveIntegerField(default=0)
     cases = models.PositiveIntegerField(default=0)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
+    is_draft = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["-last_at"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "indicator"], name="sighting_once")
+            models.UniqueConstraint(
+                fields=["tenant", "indicator", "is_draft"], name="sighting_counted_once"
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.indicator} {self.events}×"
+
+
+class SightingLook(TenantModel):
+    """How far a client's events were looked through for what is known of attackers.
+
+    `reached_at`: what was received until then is counted. `whole_at`: when the last count of the
+    whole window began; empty asks for one. `is_whole`: such a count is under way.
+    """
+
+    reached_at = models.DateTimeField()
+    whole_at = models.DateTimeField(null=True)
+    is_whole = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant"], name="sighting_look_once")]
+
+    def __str__(self) -> str:
+        return f"looked through until {self.reached_at}"
 
 
 class ThreatProfile(TenantModel):

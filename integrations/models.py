@@ -15,7 +15,13 @@ from integrations.alerting.rows import (
     Stage,
     StageDefault,
 )
-from integrations.indicator_models import Indicator, Sighting, ThreatProfile
+from integrations.indicator_models import (
+    Indicator,
+    IndicatorSource,
+    Sighting,
+    SightingLook,
+    ThreatProfile,
+)
 from tenants.models import Secret, TenantModel
 from tenants.models.base import TenantManager
 
@@ -27,6 +33,7 @@ __all__ = [
     "FeedState",
     "HealthAlarm",
     "Indicator",
+    "IndicatorSource",
     "PackRule",
     "Problem",
     "RuleDay",
@@ -35,6 +42,7 @@ __all__ = [
     "RuleStage",
     "RulesState",
     "Sighting",
+    "SightingLook",
     "Stage",
     "StageDefault",
     "Subscription",

@@ -133,6 +133,13 @@ class Transport:
         """
         return self._repeated(call, lambda answer, end: self._accepted(call, answer, end, accept))
 
+    def content(self, call: Call) -> bytes:
+        """Read something that need not be JSON, such as a table; errors and repetition as `send`.
+
+        The bytes are as they came, without the compression of the transfer.
+        """
+        return self._repeated(call, lambda answer, end: self._content(call, answer, end))
+
     def lines(self, call: Call, *, most: int, idle: float) -> list[bytes]:
         """Read lines of an answer that may never end, such as a stream of events.
 
@@ -198,6 +205,20 @@ class Transport:
     def _accepted(
         self, call: Call, response: httpx.Response, deadline: float, accept: Collection[int]
     ) -> Answer:
+        content = self._whole(call, response, deadline)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        body = self._parse(call, response.status_code, content)
+        answer = Answer(response.status_code, body, headers)
+        if 200 <= answer.status < 300 or answer.status in accept:
+            return answer
+        raise error_for(call, answer)
+
+    def _content(self, call: Call, response: httpx.Response, deadline: float) -> bytes:
+        if not 200 <= response.status_code < 300:
+            self._accepted(call, response, deadline, ())
+        return self._whole(call, response, deadline)
+
+    def _whole(self, call: Call, response: httpx.Response, deadline: float) -> bytes:
         chunks, size = [], 0
         for chunk in response.iter_bytes():
             chunks.append(chunk)
@@ -206,12 +227,7 @@ class Transport:
                 raise self._too_large(call, "answer")
             if time.monotonic() > deadline:
                 raise self._lost(call, f"no whole answer after {self.limits.total:.0f} s")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        body = self._parse(call, response.status_code, b"".join(chunks))
-        answer = Answer(response.status_code, body, headers)
-        if 200 <= answer.status < 300 or answer.status in accept:
-            return answer
-        raise error_for(call, answer)
+        return b"".join(chunks)
 
     def _lines(
         self, call: Call, response: httpx.Response, deadline: float, most: int, idle: float

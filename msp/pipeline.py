@@ -188,10 +188,10 @@ def close(work_id: str) -> None:
     _perform(work_id)
 
 
-@dramatiq.actor(actor_name="sight", **_OPTIONS)
+@dramatiq.actor(actor_name="sight", queue_name="polling", **_OPTIONS)
 def sight(work_id: str) -> None:
-    """Count where a client met what is known of attackers."""
-    _perform(work_id)
+    """Count where clients met what is known of attackers, each in its turn."""
+    _perform(work_id, by_turns=True)
 
 
 @dramatiq.actor(actor_name="quality", **_OPTIONS)

@@ -17,6 +17,7 @@ from django.db import connections
 
 from integrations import connections as connections_of_clients
 from integrations.health import CHECKED_EVERY
+from integrations.intelligence import sightings
 from integrations.models import Connection
 from integrations.siem import auditing
 from msp import apps
@@ -47,6 +48,7 @@ def run(stop: threading.Event) -> None:
                 count_todays_seats()
                 schedule_checks()
                 auditing.plan()
+                sightings.plan()
                 seats_due = elapsed + _SEATS_SECONDS
         except Exception:
             logger.exception("A round of the scheduler failed; the next one tries again.")

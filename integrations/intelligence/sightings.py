@@ -1,88 +1,219 @@
-"""Where a client met an indicator: in its events, and in its cases. Counted, and counted anew."""
+"""Where a client met an indicator: in its events, and in its cases.
+
+Each hour only what came since the last look is counted. Once a day, and when new indicators came,
+the whole window is: as a draft, so that what is shown stays whole. A look takes slices of events
+in transactions of their own, and after some of them lets others go first.
+"""
 
 import datetime as dt
+import random
 import uuid
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
 from integrations.intelligence import store
-from integrations.models import Sighting
+from integrations.intelligence.naming import with_parents
+from integrations.models import Sighting, SightingLook
 from tenants import scope, work
-from tenants.models import new_id
+from tenants.models import Case, Event, RawRecord, Tenant, Work
 
 WINDOW = dt.timedelta(days=30)
+LANE = "intelligence"
+# What a transaction that is not over yet has received is seen by the next look.
+_SETTLED = dt.timedelta(minutes=5)
+_WHOLE_EVERY = dt.timedelta(days=1)
 _AGAIN_SECONDS = 3600.0
-_COUNT = """
-WITH looked_for AS (
-    SELECT id, entity FROM integrations_indicator
-     WHERE entity <> '' AND not_matched = '' AND NOT is_revoked
-       AND (expires_at IS NULL OR expires_at > now())
-       AND (valid_from IS NULL OR valid_from <= now())
-), met AS (
-    SELECT looked_for.id, 1 AS events, 0 AS cases, event.time AS at
-      FROM tenants_event AS event, unnest(event.entities) AS named
-      JOIN looked_for ON looked_for.entity = named
-     WHERE event.tenant_id = %(tenant)s AND event.time >= %(since)s
-    UNION ALL
-    SELECT looked_for.id, 0, 1, one.last_activity_at
-      FROM tenants_case AS one, unnest(one.entities) AS named
-      JOIN looked_for ON looked_for.entity = named
-     WHERE one.tenant_id = %(tenant)s AND one.last_activity_at >= %(since)s
-)
-SELECT id, sum(events), sum(cases), min(at), max(at) FROM met GROUP BY id
+# All clients are to be looked at again when something new is known, and not all at once.
+_SPREAD_SECONDS = 600.0
+_RECORDS_AT_ONCE = 5000
+_SLICES_AT_ONCE = 20
+_NAMES_AT_ONCE = 5000
+_LONGEST_STATEMENT = "30s"
+_ADD = """
+INSERT INTO integrations_sighting
+       (id, tenant_id, indicator_id, events, cases, first_at, last_at, is_draft)
+SELECT gen_random_uuid(), %(tenant)s, told.indicator, told.events, told.cases, told.first_at,
+       told.last_at, %(is_draft)s
+  FROM unnest(%(indicators)s::uuid[], %(events)s::int[], %(cases)s::int[],
+              %(first)s::timestamptz[], %(last)s::timestamptz[])
+       AS told(indicator, events, cases, first_at, last_at)
+ON CONFLICT (tenant_id, indicator_id, is_draft) DO UPDATE
+   SET events = integrations_sighting.events + excluded.events,
+       cases = integrations_sighting.cases + excluded.cases,
+       first_at = least(integrations_sighting.first_at, excluded.first_at),
+       last_at = greatest(integrations_sighting.last_at, excluded.last_at)
 """
 
 
+@dataclass(slots=True)
+class _Met:
+    """How often something was met, and when first and last."""
+
+    times: int
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+    def add(self, times: int, first_at: dt.datetime, last_at: dt.datetime) -> None:
+        """Count more of the same."""
+        self.times += times
+        self.first_at = min(self.first_at, first_at)
+        self.last_at = max(self.last_at, last_at)
+
+
 def look(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
-    """Count where a client met what is known, of the last 30 days. Handler of work `sight`.
+    """Count where a client met what is known. Handler of work `sight`.
 
     It is done again in an hour while there is anything to look for.
     """
+    if not Tenant.objects.filter(id=tenant_id, is_active=True).exists():
+        return
+    if not store.in_force().exists():
+        return
+    until = timezone.now() - _SETTLED
+    for _ in range(_SLICES_AT_ONCE):
+        work.renew()
+        with scope.tenant(tenant_id):
+            _bound_statements()
+            if _is_through(until):
+                work.schedule("sight", tenant_id, delay=_AGAIN_SECONDS, lane=LANE)
+                return
     with scope.tenant(tenant_id):
-        since = timezone.now() - WINDOW
-        with connection.cursor() as cursor:
-            cursor.execute(_COUNT, {"tenant": tenant_id, "since": since})
-            rows = cursor.fetchall()
-        Sighting.objects.bulk_create(
-            [
-                Sighting(
-                    id=new_id(), tenant_id=tenant_id, indicator_id=indicator, events=events,
-                    cases=cases, first_at=first, last_at=last,
-                )
-                for indicator, events, cases, first, last in rows
-            ],
-            update_conflicts=True,
-            unique_fields=["tenant", "indicator"],
-            update_fields=["events", "cases", "last_at"],
+        work.schedule("sight", tenant_id, lane=LANE, takes_turn=True)
+
+
+def look_again() -> None:
+    """Have the whole window of each active client looked through: something new is known."""
+    for tenant_id in Tenant.objects.filter(is_active=True).values_list("id", flat=True):
+        with scope.tenant(tenant_id):
+            SightingLook.objects.update(whole_at=None)
+            _soon(tenant_id)
+
+
+def shown() -> QuerySet[Sighting]:
+    """Return where the scope's clients met what is known, the last time first."""
+    return Sighting.in_scope().filter(is_draft=False)
+
+
+def plan() -> int:
+    """Plan a look for each active client that has none planned; return how many."""
+    if not store.in_force().exists():
+        return 0
+    planned = set(Work.objects.filter(kind="sight").values_list("tenant_id", flat=True))
+    active = Tenant.objects.filter(is_active=True).values_list("id", flat=True)
+    lost = [tenant_id for tenant_id in active if tenant_id not in planned]
+    for tenant_id in lost:
+        with scope.tenant(tenant_id):
+            _soon(tenant_id)
+    return len(lost)
+
+
+def _soon(tenant_id: uuid.UUID) -> None:
+    delay = random.uniform(0, _SPREAD_SECONDS)  # noqa: S311
+    work.schedule("sight", tenant_id, delay=delay, lane=LANE)
+
+
+def _bound_statements() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [_LONGEST_STATEMENT])
+
+
+def _is_through(until: dt.datetime) -> bool:
+    """Count one slice of what came until then; return whether that was all, and is shown now."""
+    place = _place()
+    records = RawRecord.in_scope().filter(
+        outcome=RawRecord.Outcome.EVENT, received_at__gt=place.reached_at, received_at__lte=until
+    )
+    times = records.order_by("received_at").values_list("received_at", flat=True)
+    ends = max(times[:_RECORDS_AT_ONCE], default=None)
+    if ends is None:
+        _show(place)
+        return True
+    _keep(_known(_events(place.reached_at, ends)), is_draft=place.is_whole)
+    place.reached_at = ends
+    place.save(update_fields=["reached_at"])
+    return False
+
+
+def _place() -> SightingLook:
+    """Return how far the look is; back at the start of the window where a whole one is due."""
+    now = timezone.now()
+    place = SightingLook.in_scope().first() or SightingLook(reached_at=now)
+    if place.whole_at is None or now - place.whole_at >= _WHOLE_EVERY:
+        Sighting.in_scope().filter(is_draft=True).delete()
+        place.whole_at, place.is_whole, place.reached_at = now, True, now - WINDOW
+        place.save()
+    return place
+
+
+def _show(place: SightingLook) -> None:
+    """Let the draft take the place of what was counted before; count cases, which change."""
+    counted = shown()
+    if place.is_whole:
+        counted.delete()
+        Sighting.in_scope().filter(is_draft=True).update(is_draft=False)
+        place.is_whole = False
+        place.save(update_fields=["is_whole"])
+    counted.exclude(cases=0).update(cases=0)
+    _keep(_known(_cases()), is_draft=False, are_cases=True)
+    counted.filter(events=0, cases=0).delete()
+
+
+def _events(after: dt.datetime, until: dt.datetime) -> Iterator[tuple[list[str], _Met]]:
+    """Yield what events received in a time named, with how many named just that."""
+    rows = Event.in_scope().filter(
+        raw__tenant_id=scope.require_tenant_id(), raw__outcome=RawRecord.Outcome.EVENT,
+        raw__received_at__gt=after, raw__received_at__lte=until,
+        time__gte=timezone.now() - WINDOW,
+    )  # fmt: skip
+    counted = (
+        rows.order_by().values_list("entities").annotate(Count("id"), Min("time"), Max("time"))
+    )
+    for entities, times, first, last in counted:
+        yield entities, _Met(times, first, last)
+
+
+def _cases() -> Iterator[tuple[list[str], _Met]]:
+    rows = Case.in_scope().filter(last_activity_at__gte=timezone.now() - WINDOW, merged_into=None)
+    for entities, at in rows.values_list("entities", "last_activity_at").iterator():
+        yield entities, _Met(1, at, at)
+
+
+def _known(named: Iterable[tuple[list[str], _Met]]) -> Mapping[uuid.UUID, _Met]:
+    """Return what was met of the indicators in force, each event and case once."""
+    by_name: dict[str, _Met] = {}
+    for entities, met in named:
+        for name in with_parents(entities):
+            if name in by_name:
+                by_name[name].add(met.times, met.first_at, met.last_at)
+            else:
+                by_name[name] = _Met(met.times, met.first_at, met.last_at)
+    names = list(by_name)
+    return {
+        indicator: by_name[name]
+        for start in range(0, len(names), _NAMES_AT_ONCE)
+        for indicator, name in store.in_force(names[start : start + _NAMES_AT_ONCE])
+        .order_by()
+        .values_list("id", "entity")
+    }
+
+
+def _keep(known: Mapping[uuid.UUID, _Met], *, is_draft: bool, are_cases: bool = False) -> None:
+    if not known:
+        return
+    counts = [met.times for met in known.values()]
+    none = [0] * len(counts)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADD,
+            {
+                "tenant": scope.require_tenant_id(), "is_draft": is_draft,
+                "indicators": list(known),
+                "events": none if are_cases else counts, "cases": counts if are_cases else none,
+                "first": [met.first_at for met in known.values()],
+                "last": [met.last_at for met in known.values()],
+            },
         )  # fmt: skip
-        if store.in_force().exists():
-            work.schedule("sight", tenant_id, delay=_AGAIN_SECONDS)
-
-
-def with_parents(entities: Iterable[str]) -> set[str]:
-    """Return entities with what they stand below: the names above a name, the host of a URL."""
-    found: set[str] = set()
-    for one in entities:
-        found.add(one)
-        kind, _, value = one.partition(":")
-        name = {
-            "domain": value,
-            "sender": value.rpartition("@")[2],
-            "url": _host(value) if kind == "url" else "",
-        }.get(kind, "")
-        if kind == "url" and name.replace(".", "").isdigit():
-            found.add(f"ip:{name}")
-            continue
-        parts = name.split(".")
-        found |= {f"domain:{'.'.join(parts[i:])}" for i in range(len(parts) - 1)}
-    return found
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

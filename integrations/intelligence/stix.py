@@ -33,8 +33,17 @@ _VALUES = {
 
 def read(bundle: Mapping[str, Any]) -> Iterator[Found]:
     """Yield what each indicator of a bundle, or of a TAXII envelope, tells."""
-    for item in bundle.get("objects") or ():
-        if isinstance(item, Mapping) and item.get("type") == "indicator":
+    items = [
+        item
+        for item in bundle.get("objects") or ()
+        if isinstance(item, Mapping) and item.get("type") == "indicator"
+    ]
+    # An object may be told in several versions (3.6): the newest holds.
+    newest: dict[str, Mapping[str, Any]] = {}
+    for item in sorted(items, key=lambda one: str(one.get("modified", ""))):
+        newest[str(item.get("id"))] = item
+    for item in items:
+        if item.get("id") is None or newest[str(item["id"])] is item:
             yield from _indicator(item)
 
 

@@ -1,8 +1,9 @@
 """Keeping indicators: each source's own, brought up to date; nothing is dropped in silence."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from django.db import transaction
@@ -10,14 +11,16 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from integrations.intelligence import warning_lists
-from integrations.intelligence.found import Found
+from integrations.intelligence.found import LONGEST, Found
 from integrations.intelligence.reading import MOST, Unreadable
-from integrations.models import Indicator
+from integrations.models import Indicator, IndicatorSource
+from tenants.storable import bounded, storable
 
 _BATCH = 2000
 # What a source does not say: neither sure nor unsure, and good for a quarter.
 USUAL_CONFIDENCE = 50
 USUAL_DAYS = 90
+_KEY = ("external_id", "entity")
 _KEPT = (
     "told", "title", "confidence", "valid_from", "expires_at", "is_revoked", "not_matched",
     "updated_at",
@@ -26,16 +29,28 @@ _KEPT = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How many indicators were read, how many of them are looked for, and why others are not."""
+    """How many indicators were read, how many of them are looked for, and why others are not.
 
-    read: int
-    looked_for: int
-    not_matched: dict[str, int]
+    `added` are those of them that were not looked for before.
+    """
+
+    read: int = 0
+    looked_for: int = 0
+    added: int = 0
+    not_matched: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        reasons = Counter(self.not_matched) + Counter(other.not_matched)
+        return Outcome(
+            self.read + other.read, self.looked_for + other.looked_for, self.added + other.added,
+            dict(sorted(reasons.items())),
+        )  # fmt: skip
 
     def as_json(self) -> dict[str, object]:
         """Return it as it is printed."""
         return {
-            "read": self.read, "looked_for": self.looked_for, "not_matched": self.not_matched,
+            "read": self.read, "looked_for": self.looked_for, "added": self.added,
+            "not_matched": dict(self.not_matched),
         }  # fmt: skip
 
 
@@ -52,24 +67,47 @@ def keep(
     `confidence` and `days` hold where the source says nothing of its own; a vulnerability that is
     known to be used never expires by itself. Unreadable where there are too many.
     """
-    read, looked_for = 0, 0
-    reasons: dict[str, int] = {}
-    waiting = _once(found)
+    began, source = timezone.now(), bounded(source, 100)
+    outcome, waiting = Outcome(), _once(found)
     while batch := list(islice(waiting, _BATCH)):
-        rows = [_row(source, one, confidence, days) for one in batch]
-        for row in rows:
-            if row.not_matched:
-                reasons[row.not_matched] = reasons.get(row.not_matched, 0) + 1
-            elif not row.is_revoked:
-                looked_for += 1
-        read += len(rows)
-        if read > MOST:
+        outcome += _keep(source, [_row(source, one, confidence, days) for one in batch], began)
+        if outcome.read > MOST:
             raise Unreadable(f"There are more than {MOST:,} indicators: take fewer.")
-        Indicator.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=["source", "external_id", "entity"],
-            update_fields=_KEPT,
-        )  # fmt: skip
-    return Outcome(read, looked_for, dict(sorted(reasons.items())))
+    IndicatorSource.objects.update_or_create(name=source, defaults={"read_at": timezone.now()})
+    return outcome
+
+
+def _keep(source: str, rows: Sequence[Indicator], began: dt.datetime) -> Outcome:
+    of_source = Indicator.objects.filter(
+        source=source, external_id__in={row.external_id for row in rows}
+    )
+    before = set(in_force().filter(id__in=of_source.values("id")).values_list(*_KEY).order_by())
+    Indicator.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["source", *_KEY], update_fields=_KEPT
+    )
+    # What the source said under the same id before, and says no more: its pattern was changed.
+    of_source.filter(updated_at__lt=began, is_revoked=False).update(is_revoked=True)
+    live = [row for row in rows if not row.not_matched and not row.is_revoked]
+    return Outcome(
+        len(rows), len(live), sum((row.external_id, row.entity) not in before for row in live),
+        Counter(row.not_matched for row in rows if row.not_matched),
+    )  # fmt: skip
+
+
+def reached(source: str, address: str) -> str:
+    """Return until when a collection was read (`added_after`); empty where it was not yet."""
+    row = IndicatorSource.objects.filter(
+        name=bounded(source, 100), address=bounded(address, 1000)
+    ).first()
+    return row.reached if row else ""
+
+
+def reach(source: str, address: str, until: str) -> None:
+    """Keep until when a collection was read, where its server told that."""
+    if until:
+        IndicatorSource.objects.filter(name=bounded(source, 100)).update(
+            address=bounded(address, 1000), reached=until
+        )
 
 
 def in_force(entities: Iterable[str] | None = None) -> QuerySet[Indicator]:
@@ -84,9 +122,10 @@ def in_force(entities: Iterable[str] | None = None) -> QuerySet[Indicator]:
 
 
 def _once(found: Iterable[Found]) -> Iterator[Found]:
-    """Yield each indicator once, warned of what is never looked for."""
+    """Yield each indicator once, as it can be kept, warned of what is never looked for."""
     seen: set[tuple[str, str]] = set()
-    for one in found:
+    for told in found:
+        one = _storable(told)
         why = warning_lists.why_not(one.entity) if one.entity else ""
         kept = replace(one, not_matched=f"warning list: {why}") if why else one
         if (kept.external_id, kept.entity) not in seen:
@@ -94,12 +133,20 @@ def _once(found: Iterable[Found]) -> Iterator[Found]:
             yield kept
 
 
+def _storable(one: Found) -> Found:
+    return replace(
+        one, external_id=bounded(one.external_id, 300), entity=bounded(one.entity, LONGEST),
+        told=storable(one.told), title=storable(one.title)[:300],
+        not_matched=storable(one.not_matched)[:280],
+    )  # fmt: skip
+
+
 def _row(source: str, one: Found, confidence: int, days: int) -> Indicator:
     now = timezone.now()
     lasts = None if one.entity.startswith("cve:") else now + dt.timedelta(days=days)
     return Indicator(
-        source=source[:100],
-        external_id=one.external_id[:300],
+        source=source,
+        external_id=one.external_id,
         entity=one.entity,
         told=one.told,
         title=one.title,

@@ -3,13 +3,12 @@
 import datetime as dt
 
 from integrations.contract import Json
-from integrations.intelligence import sightings, store
-from playbooks.own_answers.elsewhere import INDICATORS
+from integrations.intelligence import store
+from integrations.intelligence.naming import with_parents
 from tenants.models import Case, Event
 
 _AROUND = dt.timedelta(days=1)
 _WHOM = ("account:", "account_id:", "mailbox:", "device:", "device_id:")
-_KINDS = (*INDICATORS, "cve:")
 _MOST_EVENTS, _MOST = 5000, 50
 
 
@@ -18,9 +17,8 @@ def matches(case: Case, _inputs: Json) -> Json:
 
     `highest_confidence` is 0 where there are none.
     """
-    seen = sightings.with_parents(
-        one for one in {*case.entities, *_around(case)} if one.startswith(_KINDS)
-    )
+    told = with_parents(case.entities)
+    seen = told | with_parents(_around(case))
     rows = store.in_force(seen).order_by("-confidence", "entity", "source")
     found = list(rows[:_MOST])
     return {
@@ -28,7 +26,7 @@ def matches(case: Case, _inputs: Json) -> Json:
             {
                 "external_id": str(one.id), "name": one.entity, "source": one.source,
                 "title": one.title, "confidence": one.confidence,
-                "in_alert": one.entity in sightings.with_parents(case.entities),
+                "in_alert": one.entity in told,
             }
             for one in found
         ],

@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from integrations.intelligence import coverage, profiles, store
-from integrations.models import Indicator, Sighting
+from integrations.intelligence import coverage, profiles, sightings, store
+from integrations.models import Indicator
 from msp.console import actions
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
@@ -37,7 +37,7 @@ def intelligence(request: HttpRequest) -> HttpResponse:
     )
     return page(
         request, "intelligence.html", "Intelligence", asked=asked,
-        sightings=Sighting.in_scope().select_related("indicator", "tenant")[:_SIGHTINGS],
+        sightings=sightings.shown().select_related("indicator", "tenant")[:_SIGHTINGS],
         sources=[{**one, "live": live.get(one["source"], 0)} for one in sources],
         pages=Paginator(rows, _PAGE).get_page(request.GET.get("page")),
         clients=tenants_of(technician_of(request)), query=f"q={asked}&" if asked else "",

@@ -1,20 +1,18 @@
 """``manage.py intelligence``: take in what is known of attackers, and list it."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from integrations.addresses import private_endpoints_allowed
-from integrations.intelligence import profiles, reading, store, taxii
-from integrations.intelligence.found import Found
+from integrations.intelligence import profiles, reading, sightings, store, taxii
 from integrations.models import Indicator
 from integrations.transport import Call, Limits, Transport
-from tenants import scope, work
+from tenants import scope
 from tenants.errors import HoldfastError
-from tenants.models import Tenant
 from tenants.selectors import tenant_by_slug
 
 # The largest catalogues have about 100 MB.
@@ -29,10 +27,14 @@ class Command(BaseCommand):
         doing = parser.add_subparsers(dest="do", required=True)
         told = doing.add_parser("import", help="take indicators in; again brings them up to date")
         told.add_argument("file", type=Path, nargs="?")
-        told.add_argument("--url", default="", help="JSON at this address (STIX, MISP, KEV)")
+        told.add_argument("--url", default="", help="STIX, MISP, KEV or CSV at this address")
         told.add_argument("--taxii", default="", metavar="API_ROOT")
         told.add_argument("--collection", default="", help="its id; without it they are listed")
-        told.add_argument("--added-after", default="", metavar="TIME")
+        told.add_argument(
+            "--added-after", default="", metavar="TIME",
+            help="a collection from then on; else it goes on where it was the last time",
+        )  # fmt: skip
+        told.add_argument("--whole", action="store_true", help="the whole collection once more")
         told.add_argument("--username", default="")
         told.add_argument(
             "--secret-file", type=Path, help="the password, or without --username the token"
@@ -67,16 +69,15 @@ class Command(BaseCommand):
         source = options["source"] or (
             options["file"].name if options["file"] else options["url"] or options["taxii"]
         )
-        outcome = store.keep(
-            source, _found(options), confidence=options["confidence"], days=options["days"]
-        )
-        for tenant_id in Tenant.objects.filter(is_active=True).values_list("id", flat=True):
-            with scope.tenant(tenant_id):
-                work.schedule("sight", tenant_id)
+        outcome = _taken(source, options)
+        if outcome.added:
+            sightings.look_again()
         if options["json"]:
             self.stdout.write(json.dumps(outcome.as_json()))
             return
-        self.stdout.write(f"{outcome.read} read, {outcome.looked_for} looked for from now on.")
+        self.stdout.write(
+            f"{outcome.read} read, {outcome.looked_for} of them looked for, {outcome.added} new."
+        )
         for why, count in outcome.not_matched.items():
             self.stdout.write(f"  {count} kept and not looked for: {why}")
 
@@ -105,28 +106,45 @@ class Command(BaseCommand):
         self.stdout.write(f"{tenant.name}: {row}")
 
 
-def _found(options: dict[str, Any]) -> Iterator[Found]:
-    """Yield the indicators of the chosen source."""
+def _taken(source: str, options: dict[str, Any]) -> store.Outcome:
+    """Take in what the chosen source tells."""
+    how = {"confidence": options["confidence"], "days": options["days"]}
     if options["file"]:
         try:
             content = options["file"].read_bytes()
         except OSError as error:
             raise reading.Unreadable(f"{options['file']}: {error.strerror}.") from None
-        yield from reading.read(content)
-        return
+        return store.keep(source, reading.read(content), **how)
     transport = Transport(allow_private=private_endpoints_allowed(), limits=_LIMITS)
     try:
-        if options["url"]:
-            yield from reading.read_document(transport.send(Call("GET", options["url"])).body)
-            return
-        pages = taxii.pages(
-            _server(options), options["collection"], transport,
-            added_after=options["added_after"],
-        )  # fmt: skip
-        for page in pages:
-            yield from reading.read_document({"objects": [], **page})
+        if options["taxii"]:
+            return _collection(source, options, transport, how)
+        return store.keep(
+            source, reading.read(transport.content(Call("GET", options["url"]))), **how
+        )
     finally:
         transport.close()
+
+
+def _collection(
+    source: str, options: dict[str, Any], transport: Transport, how: dict[str, int]
+) -> store.Outcome:
+    """Take in a collection page by page: what broke off is gone on with the next time."""
+    address = f"{options['taxii'].rstrip('/')} {options['collection']}"
+    after = options["added_after"]
+    if not after and not options["whole"]:
+        after = store.reached(source, address)
+    outcome = store.Outcome()
+    pages = taxii.pages(_server(options), options["collection"], transport, added_after=after)
+    for page in pages:
+        with transaction.atomic():
+            outcome += store.keep(
+                source, reading.read_document({"objects": [], **page.envelope}), **how
+            )
+            store.reach(source, address, page.reached)
+        if outcome.read > reading.MOST:
+            raise reading.Unreadable(f"There are more than {reading.MOST:,} indicators.")
+    return outcome
 
 
 def _server(options: dict[str, Any]) -> taxii.Server:

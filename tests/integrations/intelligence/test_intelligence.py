@@ -15,11 +15,11 @@ from integrations import ocsf
 from integrations.errors import VendorError
 from integrations.intelligence import coverage, profiles, sightings, store, taxii
 from integrations.intelligence.found import Found
-from integrations.models import Indicator, Sighting, ThreatProfile
+from integrations.models import Indicator, Sighting, SightingLook, ThreatProfile
 from integrations.transport import Transport
 from playbooks import own_answers
 from tenants import scope
-from tenants.models import Case, Event, RawRecord, Work
+from tenants.models import Case, Event, RawRecord, Tenant, Work
 from tests.playbooks.cases import make_account, make_case
 
 pytestmark = pytest.mark.django_db
@@ -34,10 +34,10 @@ def _keep(*entities: str, **told) -> store.Outcome:
 
 def test_what_a_source_tells_again_is_brought_up_to_date() -> None:
     assert _keep(BAD, "ip:8.8.8.8", confidence=60).as_json() == {
-        "read": 2, "looked_for": 1,
+        "read": 2, "looked_for": 1, "added": 1,
         "not_matched": {"warning list: it is a public name server": 1},
     }  # fmt: skip
-    _keep(BAD, confidence=90)
+    assert _keep(BAD, confidence=90).added == 0
     row = Indicator.objects.get(entity=BAD)
     assert row.confidence == 90
     assert row.expires_at is not None
@@ -54,10 +54,28 @@ def test_what_is_over_or_not_yet_is_not_looked_for() -> None:
     assert Indicator.objects.get(entity="cve:cve-2026-1").expires_at is None
 
 
-def _event(case: Case, *entities: str) -> None:
+def test_what_a_database_cannot_hold_fails_no_import() -> None:
+    """A NUL in a comment, and ids that are the same as far as they can be kept."""
+    long = "x" * 400
+    found = [
+        Found(external_id=f"{long}{number}", told="a\0b", entity=BAD, title="no\0te\ud800")
+        for number in (1, 1, 2)
+    ]
+    assert store.keep("f" * 300, found).read == 2
+    assert set(Indicator.objects.values_list("title", flat=True)) == {"no\ufffdte?"}
+
+
+def test_what_an_indicator_pointed_at_before_it_was_changed_is_not_looked_for() -> None:
+    for entity in (BAD, "domain:new.test"):
+        store.keep("feed", [Found(external_id="indicator--1", told=entity, entity=entity)])
+    assert [one.entity for one in store.in_force()] == ["domain:new.test"]
+
+
+def _event(case: Case, *entities: str, minutes_ago: float = 10) -> None:
     raw = RawRecord.objects.create(
-        connector="c", feed="f", received_at=NOW, body=b"", content_hash="", outcome="event"
-    )
+        connector="c", feed="f", received_at=timezone.now() - dt.timedelta(minutes=minutes_ago),
+        body=b"", content_hash="", outcome="event",
+    )  # fmt: skip
     Event.objects.create(
         raw=raw, connector="c", uid=str(raw.id), class_uid=ocsf.AUTHENTICATION,
         time=case.last_activity_at - dt.timedelta(minutes=5),
@@ -93,28 +111,106 @@ def test_sightings_are_counted_and_counted_anew_for_each_client(tenant, other_te
         assert Work.objects.filter(kind="sight").count() == 2
 
 
+def _counted(tenant) -> dict[str, tuple[int, int]]:
+    sightings.look(tenant.id, tenant.id)
+    with scope.tenant(tenant.id):
+        rows = sightings.shown().select_related("indicator")
+        return {one.indicator.entity: (one.events, one.cases) for one in rows}
+
+
+def test_only_what_came_since_is_counted_and_all_of_it_when_something_new_is_known(tenant) -> None:
+    _keep("domain:bad.test", BAD)
+    with scope.tenant(tenant.id):
+        case = make_case(make_account(), entities=["url:https://a.bad.test/x"])
+        _event(case, "url:https://a.bad.test/x", "domain:bad.test", "domain:late.test")
+        _event(case, BAD, minutes_ago=0)
+    assert _counted(tenant) == {"domain:bad.test": (1, 1)}
+    with scope.tenant(tenant.id):
+        place = SightingLook.objects.get()
+        assert not place.is_whole
+        _event(case, "sender:x@bad.test", minutes_ago=6)
+    assert _counted(tenant) == {"domain:bad.test": (2, 1)}
+    _keep("domain:late.test")
+    assert "domain:late.test" not in _counted(tenant)
+    sightings.look_again()
+    assert _counted(tenant) == {"domain:bad.test": (2, 1), "domain:late.test": (1, 0)}
+
+
+def test_what_is_taken_back_is_gone_from_the_next_whole_look(tenant) -> None:
+    _keep(BAD)
+    with scope.tenant(tenant.id):
+        _event(make_case(make_account()), BAD)
+    assert _counted(tenant) == {BAD: (1, 0)}
+    _keep("domain:other.test")
+    _keep(BAD, expires_at=timezone.now() - dt.timedelta(days=1))
+    with scope.tenant(tenant.id):
+        SightingLook.objects.update(whole_at=timezone.now() - dt.timedelta(days=2))
+    assert _counted(tenant) == {}
+
+
+def test_a_long_look_lets_others_go_first_and_shows_nothing_half(tenant, monkeypatch) -> None:
+    monkeypatch.setattr(sightings, "_RECORDS_AT_ONCE", 1)
+    monkeypatch.setattr(sightings, "_SLICES_AT_ONCE", 2)
+    _keep(BAD)
+    with scope.tenant(tenant.id):
+        case = make_case(make_account())
+        for minutes in (10, 11, 12):
+            _event(case, BAD, minutes_ago=minutes)
+    assert _counted(tenant) == {}
+    assert Work.objects.get(kind="sight").lane == sightings.LANE
+    assert _counted(tenant) == {BAD: (3, 0)}
+
+
+def test_clients_who_left_are_not_looked_at_and_new_ones_are(tenant, other_tenant) -> None:
+    _keep(BAD)
+    Tenant.objects.filter(id=other_tenant.id).update(is_active=False)
+    assert sightings.plan() == 1
+    assert sightings.plan() == 0
+    assert [row.tenant_id for row in Work.objects.filter(kind="sight")] == [tenant.id]
+    sightings.look(other_tenant.id, other_tenant.id)
+    with scope.reading(scope.ALL):
+        assert not SightingLook.objects.exists()
+
+
 class _Taxii(BaseHTTPRequestHandler):
     """Two collections, one of two pages; only who signs in is answered."""
 
+    asked: list[dict[str, list[str]]] = []
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        is_known = self.headers["Authorization"] == "Bearer t0ken"
+        is_known = self.headers["Authorization"] in ("Bearer t0ken", "Basic bWlzcDpwdzpkIQ==")
         is_asked_right = self.headers["Accept"] == "application/taxii+json;version=2.1"
         told: dict = {}
+        if parts.path == "/api1/table.csv":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"type,value\ndomain,bad.test\n")
+            return
         if parts.path == "/api1/collections/":
             told = {"collections": [{"id": "c1", "title": "One"}, {"id": "c2", "can_read": False}]}
         elif parts.path == "/api1/collections/c1/objects/":
-            following = parse_qs(parts.query).get("next", [""])[0]
-            told = {"objects": [_stix("2" if following else "1")]}
-            told |= {} if following else {"more": True, "next": "page 2"}
+            asked = parse_qs(parts.query)
+            self.asked.append(asked)
+            told = {} if asked.get("added_after") else _page(asked.get("next", [""])[0])
+        elif parts.path == "/api1/collections/by-time/objects/":
+            after = parse_qs(parts.query).get("added_after", [""])[0]
+            told = {"objects": [_stix("2")]} if after else {"objects": [_stix("1")], "more": True}
         elif parts.path == "/api1/collections/round/objects/":
             told = {"objects": [], "more": True, "next": "same"}
         self.send_response(200 if is_known and is_asked_right else 401)
+        if told.get("objects"):
+            self.send_header("X-TAXII-Date-Added-Last", f"2026-11-0{len(self.asked) + 1}T00:00:00Z")
         self.end_headers()
         self.wfile.write(json.dumps(told).encode())
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
+
+
+def _page(following: str) -> dict:
+    told: dict = {"objects": [_stix("2" if following else "1")]}
+    return told if following else told | {"more": True, "next": "page 2"}
 
 
 def _stix(number: str) -> dict:
@@ -127,6 +223,7 @@ def _stix(number: str) -> dict:
 @pytest.fixture
 def root(settings) -> Iterator[str]:
     settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    _Taxii.asked = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Taxii)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -143,16 +240,44 @@ def test_a_taxii_collection_is_read_page_by_page(root, tenant, tmp_path, capsys)
     call_command("intelligence", "import", *how)
     assert capsys.readouterr().out == "c1  One\n"
     call_command("intelligence", "import", *how, "--collection", "c1", "--source", "isac", "--json")
-    assert json.loads(capsys.readouterr().out)["looked_for"] == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["looked_for"], told["added"]) == (2, 2)
     assert set(Indicator.objects.values_list("entity", flat=True)) == {
         "domain:bad1.test", "domain:bad2.test",
     }  # fmt: skip
     assert Work.objects.filter(kind="sight", tenant_id=tenant.id).exists()
     call_command("intelligence", "list")
     assert capsys.readouterr().out == "isac: 2 kept, 2 looked for\n"
+    secret.write_text("pw:d!")
+    call_command("intelligence", "import", *how, "--username", "misp")
     secret.write_text("wrong")
     with pytest.raises(CommandError):
         call_command("intelligence", "import", *how, "--collection", "c1")
+
+
+def test_a_collection_is_gone_on_with_where_it_was(root, tenant, tmp_path, capsys) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("t0ken")
+    how = ["--taxii", root, "--secret-file", str(secret), "--collection", "c1", "--json"]
+    for more in ([], [], ["--whole"]):
+        call_command("intelligence", "import", *how, *more)
+    read = [json.loads(line)["read"] for line in capsys.readouterr().out.splitlines()]
+    assert read == [2, 0, 2]
+    after = [one.get("added_after") for one in _Taxii.asked]
+    assert after == [None, None, ["2026-11-03T00:00:00Z"], None, None]
+    assert all(one["match[type]"] == ["indicator"] for one in _Taxii.asked)
+
+
+def test_a_server_that_tells_no_next_page_is_asked_by_time(root) -> None:
+    transport = Transport(allow_private=True)
+    pages = list(taxii.pages(taxii.Server(root, token="t0ken"), "by-time", transport))
+    assert [one.envelope["objects"] for one in pages] == [[_stix("1")], [_stix("2")]]
+    transport.close()
+
+
+def test_a_table_at_an_address_is_read(root, tenant) -> None:
+    call_command("intelligence", "import", "--url", f"{root}table.csv")
+    assert Indicator.objects.get().entity == "domain:bad.test"
 
 
 def test_a_server_that_never_ends_is_left(root) -> None:
