@@ -168,6 +168,7 @@ class ActiveDirectorySubject(Subject):
             {"missing_id": (3, _NO_IDS), "bad_id": (2, _MASKED)},
         ),
     )  # fmt: skip
+    other_writes = ("identity.quarantine_account",)
     actions = (
         ActionCase("identity.disable_sign_in", _account, _flags, _modify("userAccountControl")),
         ActionCase(

@@ -9,7 +9,7 @@ import pytest
 
 from integrations import registry
 from integrations.contract import Client
-from tests.integrations.conformance.subject import TOPICS, ActionCase, Door, Subject, Vendor
+from tests.integrations.conformance.subject import TOPICS, Door, Subject, Vendor
 
 
 def subjects() -> list[Subject]:
@@ -21,7 +21,7 @@ def subjects() -> list[Subject]:
 
 
 SUBJECTS = subjects()
-KINDS = ("feed_name", "case", "setting", "recorded", "door")
+KINDS = ("feed_name", "case", "write", "setting", "recorded", "door")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -39,25 +39,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     found = [
         pytest.param(*values, id=name, marks=_marks(topic, *values))
         for subject in SUBJECTS
-        for name, *values in _values(subject, kind, needs_write="write" in metafunc.fixturenames)
+        for name, *values in _values(subject, kind)
     ]
     metafunc.parametrize(names, found)
 
 
-def _values(subject: Subject, kind: str, *, needs_write: bool) -> list[tuple]:
+def _values(subject: Subject, kind: str) -> list[tuple]:
     own = subject.manifest.id
     if kind == "feed_name":
         return [(f"{own}-{name}", subject, name) for name in subject.polled]
     if kind == "case":
         return [(f"{own}-{case.action}", subject, case) for case in subject.actions]
+    if kind == "write":
+        return [(f"{own}-{case.action}", subject, case) for case in subject.writes]
     if kind == "setting":
         return [(f"{own}-{name}", subject, name) for name in subject.endpoints]
     if kind == "recorded":
         return [(f"{own}-{one.feed}-{one.path}", subject, one) for one in subject.records]
     if kind == "door":
         return [(f"{own}-{one.feed}-{one.pages}", subject, one) for one in subject.other_doors]
-    if needs_write and not subject.actions:
-        return []
     return [(own, subject)]
 
 
@@ -80,9 +80,3 @@ def client(vendor: Vendor) -> Iterator[Client]:
     connected = vendor.connect()
     yield connected
     connected.close()
-
-
-@pytest.fixture
-def write(subject: Subject) -> ActionCase:
-    """The action on which faults of writes are tried."""
-    return subject.actions[0]

@@ -148,7 +148,8 @@ class ActionCase:
     `observe` returns what the vendor really holds of the target, asked past the connector: equal
     before the action and after its reversal, different while it is in effect, and the same after
     the action was called twice. `request` names the request that changes something ("method",
-    and "path" as a regular expression), for faults. `undoes` is the action that is carried out
+    and "path" as a regular expression), for faults; `requests` how many of them one call makes of
+    this target. `undoes` is the action that is carried out
     first, and whose reversal this is. `no_reversal` says why this target can't be put back
     although the catalog has a reversal, `outside_contract` why the vendor publishes no contract
     for its requests.
@@ -163,6 +164,7 @@ class ActionCase:
     undoes: str = ""
     no_reversal: str = ""
     outside_contract: str = ""
+    requests: int = 1
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,9 @@ class Subject(ABC):
 
     `feed` is a polled feed with at least three pages in the seed, on which faults are tried;
     `pages` is a regular expression for the paths of the requests for its pages. `other_doors` are
-    the feeds that are read in another way than `feed`. `endpoints` are the settings that hold an
+    the feeds that are read in another way than `feed`. Faults of writes are tried on the first of
+    `actions` and on the `other_writes`: actions with a host, token or kind of call of their own.
+    `endpoints` are the settings that hold an
     address. `left_out` says for each topic that has no meaning for this vendor why; `excused` what
     makes it count: one of `integrations.quality.GROUNDS`, or the test that tries it elsewhere
     (``tests/…/test_x.py::test_y``). `contract` is what the vendor publishes, against which all
@@ -217,6 +221,7 @@ class Subject(ABC):
     pages: str = ""
     other_doors: Sequence[Door] = ()
     actions: Sequence[ActionCase] = ()
+    other_writes: Sequence[str] = ()
     endpoints: Sequence[str] = ("endpoint",)
     left_out: Mapping[str, str] = {}
     excused: Mapping[str, str] = {}
@@ -242,6 +247,11 @@ class Subject(ABC):
     def polled(self) -> list[str]:
         """The feeds that are polled."""
         return [feed.name for feed in self.manifest.feeds if feed.fetch is not None]
+
+    @property
+    def writes(self) -> list[ActionCase]:
+        """The actions on which faults of writes are tried."""
+        return [*self.actions[:1], *map(self.case, self.other_writes)]
 
     def case(self, action: str) -> ActionCase:
         """The case of an action."""

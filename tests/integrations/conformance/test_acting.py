@@ -6,6 +6,7 @@ import pytest
 
 from integrations import catalog, registry
 from integrations.errors import (
+    NotFound,
     OutcomeUnknown,
     PermissionMissing,
     Rejected,
@@ -143,24 +144,35 @@ def test_a_write_that_fails_at_the_vendor_may_have_been_done(
 
 
 @pytest.mark.topic("refusals")
-def test_a_refused_write_is_not_repeated(subject, vendor, client, write) -> None:
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, Unauthorised), (403, PermissionMissing), (404, NotFound), (409, Rejected)],
+)
+def test_a_refused_write_is_not_repeated_nor_believed(
+    subject, vendor, client, write, status, error
+) -> None:
     action, intended, before = _ready(subject, vendor, client, write)
     sent = len(writes_of(vendor, write))
-    vendor.fault("refuse", **write.request, status=409)
-    with pytest.raises(Rejected):
+    vendor.fault("refuse", **write.request, status=status)
+    with pytest.raises(error):
         action.call(client, intended)
-    assert len(writes_of(vendor, write)) == sent + 1
+    # After a 401 once more, with a fresh token.
+    assert len(writes_of(vendor, write)) - sent <= (2 if status == 401 else 1)
     assert observed(vendor, write, intended.target) == before
+    vendor.clear_faults()
+    assert not action.read_back(client, intended).holds
 
 
 @pytest.mark.topic("timeouts")
 def test_a_slow_write_is_settled_by_reading_back(subject, vendor, write) -> None:
     client = vendor.connect(replace(QUICK, read=0.4))
     action, intended, _ = _ready(subject, vendor, client, write)
-    vendor.fault("slow", **write.request, seconds=1.5, times=1)
+    sent = len(writes_of(vendor, write))
+    vendor.fault("slow", **write.request, seconds=0.8, times=1)
     with pytest.raises(OutcomeUnknown):
         action.call(client, intended)
-    assert action.read_back(client, intended).holds
+    _settle(action, client, intended, write)
+    assert len(writes_of(vendor, write)) == sent + write.requests
     client.close()
 
 
@@ -171,8 +183,16 @@ def test_a_lost_answer_is_settled_by_reading_back(subject, vendor, client, write
     vendor.fault("drop_after_effect", **write.request, times=1)
     with pytest.raises(OutcomeUnknown):
         action.call(client, intended)
+    _settle(action, client, intended, write)
+    assert len(writes_of(vendor, write)) == sent + write.requests
+
+
+def _settle(action, client, intended, write) -> None:
+    """As the runner: ask; what takes several requests is called again for what is left."""
+    if write.requests > 1:
+        assert not action.read_back(client, intended).holds
+        action.call(client, intended)
     assert action.read_back(client, intended).holds
-    assert len(writes_of(vendor, write)) == sent + 1
 
 
 @pytest.mark.topic("token_expiry")
@@ -182,15 +202,27 @@ def test_a_token_that_expires_before_a_write_is_renewed(subject, vendor, client,
     action.call(client, intended)
     assert action.read_back(client, intended).holds
     statuses = [line["status"] for line in writes_of(vendor, write)]
-    assert sum(200 <= status < 300 for status in statuses) == 1
+    assert sum(200 <= status < 300 for status in statuses) == write.requests
 
 
 @pytest.mark.topic("refusals")
-def test_a_target_that_does_not_exist_is_told(subject, vendor, client, write) -> None:
-    target = replace(write.target(vendor), external_id="00000000-0000-0000-0000-00000000dead")
+def test_a_target_that_does_not_exist_is_told_or_has_nothing_to_lose(
+    subject, vendor, client, write
+) -> None:
+    real = write.target(vendor)
+    gone = replace(real, external_id="00000000-0000-0000-0000-00000000dead")
+    before = observed(vendor, write, real)
     action = registry.action(subject.manifest.id, write.action)
-    with pytest.raises(VendorError):
-        action.call(client, intention(vendor, client, write.action, target, {}))
+    try:
+        inputs = write.inputs(vendor, real)
+        done = intention(vendor, client, write.action, gone, inputs)
+        action.call(client, done)
+    except VendorError:
+        pass
+    else:
+        # Nothing is there that could be removed, which is what was wanted.
+        assert action.reversal_inputs(done) is None
+    assert observed(vendor, write, real) == before
 
 
 def _ready(subject, vendor, client, case):

@@ -98,6 +98,7 @@ class CrowdstrikeSubject(Subject):
     feeds_outside = {"event_stream": "The part of the contract that is at hand leaves it out."}
     contract = CROWDSTRIKE
     records = RECORDS
+    other_writes = ("endpoint.scan", "endpoint.quarantine_file", "indicator.block")
     actions = (
         ActionCase("endpoint.isolate", host_of, _status, _ACT),
         ActionCase("endpoint.release", host_of, _status, _ACT, undoes="endpoint.isolate"),

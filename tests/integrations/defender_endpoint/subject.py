@@ -109,6 +109,7 @@ class DefenderEndpointSubject(Subject):
     endpoints = ENDPOINTS
     records = RECORDS
     contract = DEFENDER_ENDPOINT
+    other_writes = ("endpoint.quarantine_file", "indicator.block")
     actions = (
         ActionCase("endpoint.isolate", machine, _state("isolation"), _post("isolate")),
         ActionCase(

@@ -189,6 +189,7 @@ class GoogleWorkspaceSubject(Subject):
     endpoints = tuple(ENDPOINTS)
     contract = GOOGLE
     records = RECORDS
+    other_writes = ("identity.restore_role", "mailbox.remove_forwarding", "mailbox.remove_delegate")
     actions = (
         ActionCase("identity.disable_sign_in", account, _suspended, _USER),
         ActionCase("identity.enable_sign_in", account, _suspended, _USER, prepare=_suspend),

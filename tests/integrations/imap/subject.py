@@ -94,11 +94,6 @@ def _another_mailbox(vendor: RealMail) -> None:
     vendor.settings = {**vendor.settings, "mailboxes": BEN}
 
 
-def _another_mailbox(vendor: RealMail) -> None:
-    """A mailbox is no longer among the connection's settings; another is."""
-    vendor.settings = {**vendor.settings, "mailboxes": BEN}
-
-
 class ImapSubject(Subject):
     """Priya's mailbox, on small pages."""
 

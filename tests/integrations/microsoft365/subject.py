@@ -114,6 +114,7 @@ class Microsoft365Subject(Subject):
     }
     contract = GRAPH
     records = RECORDS
+    other_writes = ("email.block_sender", "email.quarantine_message", "mailbox.delete_inbox_rule")
     actions = (
         ActionCase("identity.disable_sign_in", targets.account, targets.enabled, _PATCH_USER),
         ActionCase(

@@ -71,6 +71,7 @@ class SentineloneSubject(Subject):
     deletions = {"agents": deleting("agents")}
     contract = SENTINELONE
     records = (Recorded("activities", "sentinelone/activities-threats"),)
+    other_writes = ("endpoint.quarantine_file",)
     actions = (
         ActionCase(
             "endpoint.isolate", agent_of, _network,

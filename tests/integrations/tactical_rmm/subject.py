@@ -59,12 +59,15 @@ class TacticalRmmSubject(Subject):
         "Its server publishes its addresses, against which everything is tried, but no "
         "recorded answers."
     )
+    other_writes = ("patch.approve",)
     actions = (
         ActionCase(
             "endpoint.reboot", agent_of, _count("agent.reboot"),
             {"method": "POST", "path": "/reboot/$"},
         ),
-        ActionCase("patch.approve", agent_of, _decisions, _DECIDE, inputs=_undecided),
+        ActionCase(
+            "patch.approve", agent_of, _decisions, _DECIDE, requests=2, inputs=_undecided
+        ),
         ActionCase(
             "patch.withdraw_approval", agent_of, _decisions, _DECIDE, inputs=_undecided,
             undoes="patch.approve",

@@ -106,6 +106,7 @@ class WazuhSubject(Subject):
         _examples("spec-examples-syscollector", no_agent=(1, _NO_AGENT),
                   missing_time=(1, _NO_TIME)),
     )  # fmt: skip
+    other_writes = ("indicator.block",)
     actions = (
         ActionCase(
             "endpoint.add_to_group", computer, _groups,
@@ -121,7 +122,7 @@ class WazuhSubject(Subject):
         ),
         ActionCase(
             "indicator.block", _attacker, _blocked,
-            {"method": "PUT", "path": "^/active-response$"},
+            {"method": "PUT", "path": "^/active-response$"}, requests=2,
             inputs=lambda vendor, target: {"kind": "ip"},
             no_reversal="Wazuh's API only starts an active response; no request of it ends one.",
         ),

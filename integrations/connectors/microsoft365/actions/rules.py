@@ -54,7 +54,7 @@ class SwitchInboxRule:
         try:
             client.write("PATCH", _path(intention.target), _WRITE, {"isEnabled": self.is_enabled})
         except NotFound:
-            if self.is_enabled:
+            if self.is_enabled or read_rule(client, intention.target) is not None:
                 raise
             return {"is_gone": True}
         return {"is_enabled": self.is_enabled}
@@ -95,6 +95,8 @@ class DeleteInboxRule:
         try:
             client.write("DELETE", _path(intention.target), _WRITE)
         except NotFound:
+            if read_rule(client, intention.target) is not None:
+                raise
             return {"was_gone": True}
         return {"was_gone": False}
 

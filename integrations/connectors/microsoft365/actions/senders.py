@@ -4,6 +4,7 @@ Sources: https://learn.microsoft.com/powershell/module/exchange/set-mailboxjunke
 …/new-tenantallowblocklistitems, …/remove-tenantallowblocklistitems.
 """
 
+import re
 from dataclasses import dataclass
 
 from integrations.connectors.microsoft365.actions.ids import owner_and_id
@@ -13,6 +14,7 @@ from integrations.errors import NotFound, Rejected
 from integrations.values import Fields
 
 _PERMISSIONS = ("Exchange.ManageAsApp",)
+_ADDRESS_OR_DOMAIN = re.compile(r"(?:[^@\s]+@)?[^@\s.]+(?:\.[^@\s.]+)+")
 
 
 def trusted_senders(client: GraphClient, mailbox_id: str) -> list[str]:
@@ -86,10 +88,12 @@ class SwitchBlock:
 
     def call(self, client: GraphClient, intention: Intention) -> Json:
         """Add or remove the entry. What is so already is fine."""
+        sender = intention.target.external_id
+        if not _ADDRESS_OR_DOMAIN.fullmatch(sender):
+            raise Rejected(f"{sender!r} is no sender: give an e-mail address or a domain.")
         listed = _listed_as(client, intention)
         if (listed == "block") is self.is_blocked:
             return {"was_so": True}
-        sender = intention.target.external_id
         if self.is_blocked and listed:
             raise Rejected(
                 f"{sender} is on the organisation's list of allowed senders: take it off there "
