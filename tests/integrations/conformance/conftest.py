@@ -9,7 +9,7 @@ import pytest
 
 from integrations import registry
 from integrations.contract import Client
-from tests.integrations.conformance.subject import TOPICS, Door, Subject, Vendor
+from tests.integrations.conformance.subject import TOPICS, ActionCase, Door, Subject, Vendor
 
 
 def subjects() -> list[Subject]:
@@ -63,6 +63,8 @@ def _values(subject: Subject, kind: str) -> list[tuple]:
 
 def _marks(topic: str, subject: Subject, one: object = None) -> list[pytest.MarkDecorator]:
     own = one.left_out.get(topic, "") if isinstance(one, Door) else ""
+    if isinstance(one, ActionCase) and topic == "contract":
+        own = one.outside_contract
     why = subject.why_not(topic) or own
     return [pytest.mark.skip(reason=f"{topic}: {why}")] if why else []
 

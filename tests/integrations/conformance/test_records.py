@@ -16,6 +16,7 @@ from tenants.models import RawRecord
 from tests.integrations.conformance.conftest import SUBJECTS
 from tests.integrations.conformance.subject import RECORDS
 
+PROVES = "records"
 WHY_ABSENT = "the vendors' records are not in ../shared"
 # What lies beside the records and is no vendor's.
 NO_RECORDS: Mapping[str, str] = {
