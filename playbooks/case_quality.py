@@ -17,7 +17,7 @@ from playbooks.errors import PlaybookError
 from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import CaseProcess, CaseQuality, Plan, Step
 from tenants import evidence, ledger, scope
-from tenants.models import Case, Verdict
+from tenants.models import Case, LedgerEntry, Verdict
 
 _CALLED = (Step.Status.CALLED, Step.Status.VERIFIED, Step.Status.UNKNOWN, Step.Status.ROLLED_BACK)
 _LEAST_NOTE = 15
@@ -193,7 +193,7 @@ def review(quality_id: uuid.UUID, verdict: str, note: str, *, actor: str, userna
     row = CaseQuality.objects.select_for_update().select_related("case").get(id=quality_id)
     if not row.is_sampled or row.reviewed_at:
         raise PlaybookError(["Nobody has to look at this case a second time."])
-    if row.case.assignee == username:
+    if row.case.assignee == username or _took_part(row.case, actor):
         raise PlaybookError(["You worked on this case: somebody else has to look at it."])
     if verdict not in Verdict.values:
         raise PlaybookError(["Choose a verdict."])
@@ -206,6 +206,14 @@ def review(quality_id: uuid.UUID, verdict: str, note: str, *, actor: str, userna
         "case.reviewed", actor=actor, case_id=row.case_id, subject=str(row.case),
         body={"verdict": row.verdict, "review": verdict, "note": row.review_note},
     )  # fmt: skip
+
+
+def _took_part(case: Case, actor: str) -> bool:
+    """Whether somebody did, approved or decided anything of a case, or of a part of it."""
+    parts = [case.id, *case.merged.values_list("id", flat=True)]
+    return LedgerEntry.objects.filter(
+        tenant_id=case.tenant_id, case_id__in=parts, actor=actor
+    ).exists()
 
 
 def agreement() -> Agreement:

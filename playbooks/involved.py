@@ -23,7 +23,7 @@ class Involved:
 def of_case(case: Case) -> Involved:
     """Return who owns the case's account, or one that its alerts name, with all their accounts."""
     named = _named(case)
-    accounts = list(_accounts(case, named).select_related("person", "mailbox"))
+    accounts = accounts_of(case)
     people = [account.person for account in accounts if account.person is not None]
     names = {account.display_name for account in accounts}
     addresses = {value for value in named if "@" in value}
@@ -36,10 +36,16 @@ def of_case(case: Case) -> Involved:
     )
 
 
+def accounts_of(case: Case) -> list[Account]:
+    """Return the case's account and those that its alerts name, with their people's others."""
+    return list(_accounts(case, _named(case)).select_related("person", "mailbox"))
+
+
 def _named(case: Case) -> set[str]:
     """Return the accounts and mailboxes that the case's alerts name, as they name them."""
     kinds = ("account", "account_id", "mailbox")
-    parts = (entity.partition(":") for entity in case.entities)
+    told = [case.entities, *case.findings.order_by().values_list("entities", flat=True)]
+    parts = (entity.partition(":") for entities in told for entity in entities)
     return {value for kind, _, value in parts if kind in kinds}
 
 
@@ -47,10 +53,13 @@ def _accounts(case: Case, named: set[str]) -> QuerySet[Account]:
     rows = Account.objects.filter(tenant_id=case.tenant_id)
     lowered = _lowered(named)
     meant = rows.annotate(
-        login=Lower("username"), mail=Lower("email"), box=Lower("mailbox__address")
+        login=Lower("username"),
+        mail=Lower("email"),
+        box=Lower("mailbox__address"),
+        own_id=Lower("external_id"),
     ).filter(
         Q(id=case.account_id)
-        | Q(external_id__in=named)
+        | Q(own_id__in=lowered)
         | Q(login__in=lowered)
         | Q(mail__in=lowered)
         | Q(box__in=lowered)

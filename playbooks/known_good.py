@@ -10,17 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Q
-from django.db.models.functions import Lower
 from django.utils import timezone
 
-from integrations.alerting.finding import FOLDED
+from integrations.alerting.finding import FOLDED, PREFIX
+from playbooks import case_devices, involved, user_questions
 from playbooks.conditions import compile_condition
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import KnownGood, KnownGoodUse
 from playbooks.verdicts import Result
 from tenants import ledger, scope
-from tenants.models import Account, Case, Device, Finding, Verdict, new_id
+from tenants.models import Case, Finding, Verdict, new_id
 
 LONGEST = dt.timedelta(days=366)
 # What is another one in each alert, and says nothing of whom or what it is about.
@@ -46,14 +45,16 @@ class Wish:
 def create(case: Case, wish: Wish, *, actor: str) -> KnownGood:
     """Make a pattern out of a case of the scope's tenant; PlaybookError says what can't be kept."""
     _check(case, wish)
+    findings = _findings(case)
     row = KnownGood.objects.create(
         tenant_id=scope.require_tenant_id(),
         pattern=new_id(),
         version=1,
         title=wish.title.strip(),
         alerts=sorted(set(wish.alerts)),
+        sources=sorted({source(one) for one in findings if one.title in wish.alerts}),
         entities=sorted(set(wish.entities)),
-        severity_id=max((_severity(one.severity_id) for one in _findings(case)), default=0),
+        severity_id=max((_severity(one.severity_id) for one in findings), default=0),
         condition=wish.condition.strip(),
         covers_privileged=wish.covers_privileged,
         reason=wish.reason.strip(),
@@ -88,8 +89,9 @@ def renew(pattern: uuid.UUID, expires_at: dt.datetime, *, actor: str, reason: st
         raise PlaybookError(["Say why it is still expected: the reason is kept."])
     now = timezone.now()
     _check_times(now + (expires_at - now) / 2, expires_at)
-    # What two had to agree on is not prolonged by one of them alone.
-    approved_by = "" if actor == row.created_by else actor
+    # What two had to agree on is not prolonged by one of them alone, nor by a command.
+    is_second = actor.startswith("technician:") and actor != row.created_by
+    approved_by = actor if is_second else ""
     return _next(
         row, actor, "renewed", reason=reason.strip(), expires_at=expires_at,
         review_at=now + (expires_at - now) / 2,
@@ -123,6 +125,8 @@ def decide(case: Case, facts: Mapping[str, Any], result: Result) -> tuple[Result
     """Return the verdict that stands for a case, and the pattern that made it benign."""
     if result.verdict not in (Verdict.SUSPICIOUS, Verdict.INSUFFICIENT_DATA):
         return result, None
+    if user_questions.is_denied(case):
+        return result, None
     row = next((one for one in newest() if _meets(case, facts, one)), None)
     if row is None:
         return result, None
@@ -149,11 +153,11 @@ def _meets(case: Case, facts: Mapping[str, Any], row: KnownGood) -> bool:
     is_within = (
         bool(findings)
         and all(map(_says_of_whom, findings))
-        and {one.title for one in findings} <= set(row.alerts)
+        and {source(one) for one in findings} <= set(row.sources)
         and named <= set(row.entities)
         and all(_severity(one.severity_id) <= row.severity_id for one in findings)
     )
-    if not is_within or not (_is_free_for(row) or not _touches_privileged(facts, named)):
+    if not is_within or not (_is_free_for(row) or not _touches_privileged(case, facts)):
         return False
     if not row.condition:
         return True
@@ -169,24 +173,25 @@ def _is_free_for(row: KnownGood) -> bool:
     return row.covers_privileged and row.approved_by not in ("", row.created_by)
 
 
-def _touches_privileged(facts: Mapping[str, Any], named: set[str]) -> bool:
-    """Whether the case, or an alert of it, is about something privileged or protected."""
-    account, device = facts.get("account", {}), facts.get("device", {})
-    if account.get("is_privileged") or account.get("is_protected") or device.get("is_protected"):
+def _touches_privileged(case: Case, facts: Mapping[str, Any]) -> bool:
+    """Whether the case, or an alert of it, is about something privileged or protected.
+
+    A person's other accounts count, and a device that nobody can tell from another may be one.
+    """
+    account = facts.get("account", {})
+    if account.get("is_privileged") or account.get("is_protected"):
         return True
-    values = {entity.partition(":")[2].lower() for entity in named}
-    accounts = (
-        Account.in_scope()
-        .annotate(login=Lower("username"), mail=Lower("email"), own_id=Lower("external_id"))
-        .filter(Q(login__in=values) | Q(mail__in=values) | Q(own_id__in=values))
+    return any(one.is_privileged or one.is_protected for one in involved.accounts_of(case)) or any(
+        not device.rows or any(row.is_protected for row in device.rows)
+        for device in case_devices.of_case(case)
     )
-    devices = Device.in_scope().annotate(host=Lower("hostname")).filter(host__in=values)
-    return (
-        accounts.filter(
-            Q(is_privileged=True) | Q(is_break_glass=True) | Q(is_excluded=True)
-        ).exists()
-        or devices.filter(is_excluded=True).exists()
-    )
+
+
+def source(finding: Finding) -> str:
+    """Return an alert's title with the connector that told of it, and its rule if it was ours."""
+    rule = finding.uid.removeprefix(PREFIX).rpartition(":")[0]
+    of_rule = f", rule {rule}" if finding.uid.startswith(PREFIX) else ""
+    return f"{finding.connector}{of_rule}: {finding.title}"
 
 
 def _says_of_whom(finding: Finding) -> bool:
@@ -260,7 +265,7 @@ def _record(what: str, row: KnownGood, actor: str) -> None:
         case_id=row.from_case_id,
         subject=row.title,
         body={
-            "pattern": row.pattern, "version": row.version, "alerts": row.alerts,
+            "pattern": row.pattern, "version": row.version, "alerts": row.sources,
             "entities": row.entities, "condition": row.condition, "reason": row.reason,
             "owner": row.owner, "expires_at": row.expires_at,
             "covers_privileged": row.covers_privileged, "approved_by": row.approved_by,

@@ -3,12 +3,13 @@
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from django.db.models import F
 from django.utils import timezone
 
+from playbooks.known_good import source
 from playbooks.models import KnownGood, KnownGoodUse
 from tenants.models import Case, Verdict
 
@@ -67,8 +68,7 @@ def proposals(patterns: Sequence[KnownGood]) -> list[Proposal]:
 
     A person decides: nothing of it is applied by itself. Runs in a reading scope.
     """
-    covered = {(row.tenant_id, tuple(row.alerts)) for row in patterns if row.is_active}
-    groups: dict[tuple[uuid.UUID, tuple[str, ...], tuple[str, ...]], list[Case]] = defaultdict(list)
+    groups: dict[tuple[uuid.UUID, tuple[str, ...], frozenset[str]], list[Case]] = defaultdict(list)
     rows = (
         Case.in_scope()
         .filter(
@@ -80,14 +80,19 @@ def proposals(patterns: Sequence[KnownGood]) -> list[Proposal]:
         .prefetch_related("findings")[:_MOST_CASES]
     )  # fmt: skip
     for case in rows:
-        alerts = tuple(sorted({one.title for one in case.findings.all()}))
-        whom = tuple(one for one in case.entities if one.startswith(_WHOM))
+        alerts = tuple(sorted({source(one) for one in case.findings.all()}))
+        whom = frozenset(one for one in case.entities if one.startswith(_WHOM))
         if alerts and whom:
             groups[case.tenant_id, alerts, whom].append(case)
     return [
         Proposal(cases[0], alerts, len(cases))
-        for (tenant_id, alerts, _), cases in groups.items()
+        for (tenant_id, alerts, whom), cases in groups.items()
         if len(cases) >= _ENOUGH
-        and (tenant_id, alerts) not in covered
+        and not any(_covers(row, tenant_id, alerts, whom) for row in patterns)
         and all(case.verdict in _HARMLESS for case in cases)
     ]
+
+
+def _covers(row: KnownGood, tenant_id: uuid.UUID, alerts: Iterable[str], whom: Set[str]) -> bool:
+    is_same_client = row.is_active and row.tenant_id == tenant_id
+    return is_same_client and set(alerts) <= set(row.sources) and whom <= set(row.entities)

@@ -14,6 +14,9 @@ class KnownGood(TenantModel):
     is_active = models.BooleanField(default=True)
     title = models.CharField(max_length=200)
     alerts = ArrayField(models.CharField(max_length=512), help_text="titles of alerts or rules")
+    sources = ArrayField(
+        models.TextField(), default=list, help_text="each alert with its connector and rule"
+    )
     entities = ArrayField(models.CharField(max_length=400), help_text="all that they may name")
     severity_id = models.PositiveSmallIntegerField(
         choices=Severity, help_text="the highest that an alert may have"

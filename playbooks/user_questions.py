@@ -3,11 +3,13 @@
 Whoever has the account in doubt reads its mail, so nobody whom the case is about is asked; the
 client's contacts are, who ask by word of mouth. Only where no account is in doubt is the owner of
 the computer asked. A link counts once and for a time; opening it answers nothing, since mail
-scanners do that too. Nothing waits for the answer: it is weighed when it comes.
+scanners do that too. Nothing waits for the answer: it is weighed when it comes, also when the
+engine has closed the case by then. What came by a link that a technician saw decides nothing alone.
 """
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core import signing
@@ -17,15 +19,18 @@ from django.utils import timezone
 from playbooks import case_devices, involved, standing, triage, unread
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import UserQuestion
+from playbooks.people import named
 from playbooks.playbook import Playbook
 from tenants import evidence, ledger, scope, work
-from tenants.models import Case, Contact, PlaybookMode, Verdict
+from tenants.models import Case, Contact, LedgerEntry, PlaybookMode, Verdict
 
 ASKS = "person.get_word"
 # The step of the library's investigations that reads the answer.
 STEP = "word"
 LASTS = dt.timedelta(hours=24)
 _SIGNER = signing.Signer(salt="holdfast.user-question", sep=".")
+# What people said, where only links that a technician saw were answered.
+UNCONFIRMED = "unconfirmed"
 _OPEN = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.NEEDS_TECHNICIAN)
 _LONGEST_NAME = 100
 
@@ -91,8 +96,11 @@ def people(case: Case) -> list[Somebody]:
     ]
 
 
-def ask(case: Case, key: str, *, actor: str, send: bool) -> UserQuestion:
-    """Ask one of `people`; PlaybookError where they may not be asked, or nothing is to be asked."""
+def ask(case: Case, key: str, *, actor: str, way: str) -> UserQuestion:
+    """Ask one of `people`; PlaybookError where they may not be asked, or nothing is to be asked.
+
+    By a link to copy, `actor` sees the link: that is kept, and the answer decides nothing alone.
+    """
     somebody = next((one for one in people(case) if one.key == key), None)
     if somebody is None:
         raise PlaybookError(["Choose somebody whose mail is not in doubt."])
@@ -106,11 +114,12 @@ def ask(case: Case, key: str, *, actor: str, send: bool) -> UserQuestion:
     waiting.filter(recipient=somebody.email).update(expires_at=now)
     question = UserQuestion.objects.create(
         tenant_id=scope.require_tenant_id(), case=case, contact=somebody.contact,
-        recipient=somebody.email, name=somebody.name, about=about(case)[:320],
+        recipient=somebody.email, name=somebody.name, about=about(case)[:320], way=way,
+        seen_by=actor if way == UserQuestion.Way.LINK else "",
         created_by=actor, created_at=now, expires_at=now + LASTS,
     )  # fmt: skip
     record("asked", question, actor)
-    if send:
+    if way != UserQuestion.Way.LINK:
         work.schedule("notify", question.id)
     return question
 
@@ -128,7 +137,7 @@ def ask_by_itself(case: Case, playbook: Playbook) -> UserQuestion | None:
     somebody = next(iter(people(case)), None)
     if somebody is None or not about(case):
         return None
-    return ask(case, somebody.key, actor="engine", send=True)
+    return ask(case, somebody.key, actor="engine", way=UserQuestion.Way.MAIL)
 
 
 def find(where: Address) -> UserQuestion:
@@ -142,7 +151,7 @@ def find(where: Address) -> UserQuestion:
     if question.answered_at is not None:
         raise LinkError("used", "This link was used already.")
     case = _whole(question)
-    if question.expires_at <= timezone.now() or case.status == Case.Status.CLOSED:
+    if question.expires_at <= timezone.now() or _is_over(case):
         raise LinkError("expired", "The time for this answer is over.")
     if not any(one.email == question.recipient for one in people(case)):
         raise LinkError("withdrawn", "You are not asked any more.")
@@ -175,13 +184,24 @@ def answer(where: Address, *, answer: str, name: str, comment: str = "") -> User
     question.save(update_fields=["answer", "comment", "answered_at"])
     record("answered", question, f"client:{question.recipient}", answer=answer)
     _keep(question)
-    _look_again(_whole(question))
+    _look_again(question)
     return question
 
 
 def _whole(question: UserQuestion) -> Case:
     """Return the case that a question is about by now: its own may be part of another."""
     return question.case.merged_into or question.case
+
+
+def _is_over(case: Case) -> bool:
+    """Whether somebody has closed the case: what only the engine closed, an answer may reopen."""
+    if case.status != Case.Status.CLOSED:
+        return False
+    closings = LedgerEntry.objects.filter(
+        tenant_id=case.tenant_id, case_id=case.id, kind="case.closed"
+    )
+    last = closings.order_by("-id").first()
+    return last is None or last.actor != "engine"
 
 
 def _keep(question: UserQuestion) -> None:
@@ -192,39 +212,85 @@ def _keep(question: UserQuestion) -> None:
         answer={"step": STEP, "facts": word(case), "reason": "", "provider": ""},
         is_available=True,
         summary=f"{question.comment.partition(':')[0]} says: "
-        f"{UserQuestion.Answer(question.answer).label}.",
+        f"{UserQuestion.Answer(question.answer).label}{_seen(question)}.",
     )  # fmt: skip
 
 
-def word(case: Case) -> dict[str, object]:
-    """Return what people said of a case: one “no” outweighs any “yes”, and both are told.
+def _seen(question: UserQuestion) -> str:
+    """Return the technician who could have answered as well, in words; empty if nobody."""
+    if not question.seen_by:
+        return ""
+    return f", by a link that {named(question.seen_by)} saw, so it decides nothing alone"
 
-    `answer` is yes, no, not_sure, or: waiting, no_answer (the time is over), not_asked.
+
+def word(case: Case) -> dict[str, object]:
+    """Return what people said of a case: one “no” outweighs any “yes”, and all is told.
+
+    `answer` is yes, no, not_sure, or: unconfirmed (only by a link that a technician saw, or denied
+    by one), waiting, no_answer (the time is over), not_asked.
     """
     asked = UserQuestion.objects.filter(Q(case=case) | Q(case__merged_into=case))
     rows = list(asked.order_by("created_at"))
     said = [one for one in rows if one.answer]
-    answers = [one.answer for one in said]
-    told = "not_asked"
-    if UserQuestion.Answer.NO in answers:
-        told = UserQuestion.Answer.NO.value
-    elif answers:
-        told = answers[-1]
-    elif rows:
-        told = "waiting" if rows[-1].expires_at > timezone.now() else "no_answer"
     return {
-        "answer": told,
+        "answer": _weighed(rows, said),
         "asked": len(rows),
-        "said": [{"name": one.name, "answer": one.answer, "comment": one.comment} for one in said],
-    }
+        "said": [
+            {
+                "name": one.name, "answer": one.answer, "comment": one.comment, "way": one.way,
+                **({"link_seen_by": named(one.seen_by)} if one.seen_by else {}),
+            }
+            for one in said
+        ],
+    }  # fmt: skip
 
 
-def _look_again(case: Case) -> None:
-    """Have the case decided with the answer, where nothing has begun that it could not stop."""
+def _weighed(rows: Sequence[UserQuestion], said: Sequence[UserQuestion]) -> str:
+    confirmed = [one.answer for one in said if not one.seen_by]
+    if UserQuestion.Answer.NO in confirmed:
+        return UserQuestion.Answer.NO.value
+    if said and (not confirmed or any(one.answer == UserQuestion.Answer.NO for one in said)):
+        return UNCONFIRMED
+    if confirmed:
+        return confirmed[-1]
+    if not rows:
+        return "not_asked"
+    return "waiting" if rows[-1].expires_at > timezone.now() else "no_answer"
+
+
+def is_denied(case: Case) -> bool:
+    """Whether anybody said that it was somebody else, whoever saw the link."""
+    asked = UserQuestion.objects.filter(Q(case=case) | Q(case__merged_into=case))
+    return asked.filter(answer=UserQuestion.Answer.NO).exists()
+
+
+def _look_again(question: UserQuestion) -> None:
+    """Have the case decided with the answer, where nothing has begun that it could not stop.
+
+    A “no” counts also when the case was closed, or is being answered, for a lesser verdict.
+    """
+    rows = Case.objects.select_for_update(of=("self",))
+    case = rows.get(id=_whole(question).id)
+    is_new = question.answer == UserQuestion.Answer.NO and case.verdict != Verdict.TRUE_POSITIVE
+    has_begun = not standing.has_begun_nothing(case)
     if case.status in _OPEN:
         work.schedule("investigate", case.id)
-    elif case.status == Case.Status.AWAITING_APPROVAL and standing.has_begun_nothing(case):
+    elif case.status == Case.Status.CLOSED and is_new:
+        unread.look_again(case, "Somebody said that it was not them.")
+    elif case.status == Case.Status.AWAITING_APPROVAL and not has_begun:
         unread.look_again(case, "Somebody answered whether it was them.")
+    elif case.status == Case.Status.RESPONDING and is_new and not has_begun:
+        unread.look_again(case, "Somebody said that it was not them.")
+    elif case.status != Case.Status.CLOSED and is_new:
+        _leave(case, question)
+
+
+def _leave(case: Case, question: UserQuestion) -> None:
+    """Leave a “no” for a technician, where what was planned has begun already."""
+    words = f"{question.name} says that it was somebody else: see what more has to be done."
+    told = [*case.verdict_detail.get("left_before", []), words]
+    case.verdict_detail = {**case.verdict_detail, "left_before": told}
+    case.save(update_fields=["verdict_detail"])
 
 
 def record(what: str, question: UserQuestion, actor: str, **body: str) -> None:
@@ -232,5 +298,8 @@ def record(what: str, question: UserQuestion, actor: str, **body: str) -> None:
     ledger.append(
         f"question.{what}", actor=actor, case_id=question.case_id,
         subject=f"{question.recipient}: was it {question.about}?",
-        body={"question": question.id, "expires_at": question.expires_at, **body},
+        body={
+            "question": question.id, "expires_at": question.expires_at, "way": question.way,
+            "link_seen_by": question.seen_by, **body,
+        },
     )  # fmt: skip

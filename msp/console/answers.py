@@ -271,8 +271,11 @@ def _known_indicators(facts: Facts) -> str:
 def _word(facts: Facts) -> str:
     said = [
         f"{row.get('name')}: {_SAID.get(str(row.get('answer')), row.get('answer'))}"
+        + (f" (by a link that {row['link_seen_by']} saw)" if row.get("link_seen_by") else "")
         for row in _rows(facts, "said")
     ]
+    if facts.get("answer") == "unconfirmed":
+        said.append("this decides nothing alone")
     return _joined(*said) if said else _SAID.get(str(facts.get("answer")), "")
 
 

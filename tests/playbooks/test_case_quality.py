@@ -13,7 +13,7 @@ from msp.staff.models import Role
 from playbooks import case_quality
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, CaseQuality, Plan, Step
-from tenants import evidence, scope
+from tenants import evidence, ledger, scope
 from tenants.models import Case, LedgerEntry
 from tests.pipeline import drain
 from tests.playbooks.cases import give_evidence, make_account, make_case, make_plan
@@ -124,6 +124,9 @@ def test_a_second_technician_reviews_and_agreement_is_measured(case, tenant) -> 
 
     with pytest.raises(PlaybookError, match="somebody else"):
         review("true_positive", who="ann")
+    ledger.append("plan.approved", actor="technician:cid", case_id=case.id, subject="x")
+    with pytest.raises(PlaybookError, match="somebody else"):
+        review("true_positive", who="cid")
     with pytest.raises(PlaybookError, match="Say why"):
         review("benign")
     review("benign", "It was a test.")

@@ -10,14 +10,21 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from integrations.alerting.finding import FOLDED
-from playbooks import activation, investigation, known_good, known_good_practice, library
+from playbooks import (
+    activation,
+    investigation,
+    known_good,
+    known_good_practice,
+    library,
+    user_questions,
+)
 from playbooks import facts as case_facts
 from playbooks.errors import PlaybookError
 from playbooks.known_good import Wish
 from playbooks.models import KnownGood, KnownGoodUse
 from playbooks.verdicts import Result
 from tenants import evidence, scope
-from tenants.models import Account, Case, Finding, LedgerEntry, RawRecord
+from tenants.models import Account, Case, Contact, Device, Finding, LedgerEntry, RawRecord
 from tests.playbooks.cases import make_account, make_case
 from tests.playbooks.samples import facts
 from tests.playbooks.vendor import connect, vendors
@@ -34,14 +41,17 @@ WISH = Wish(
 )  # fmt: skip
 
 
-def _alert(case: Case, title: str = TITLE, severity: int = 3, entities=(BACKUP, IP)) -> None:
+def _alert(
+    case: Case, title: str = TITLE, severity: int = 3, entities=(BACKUP, IP), **told: str
+) -> None:
     raw = RawRecord.objects.create(
         connector="c", feed="f", received_at=NOW, body=b"", content_hash="", outcome="finding"
     )
+    told = {"connector": "c", "uid": f"{raw.id}", **told}
     Finding.objects.create(
-        raw=raw, case=case, connector="c", uid=f"{raw.id}", class_uid=2004, title=title,
-        category="x", time=NOW, severity_id=severity, ocsf={}, content_hash="", received_at=NOW,
-        updated_at=NOW, entities=list(entities),
+        raw=raw, case=case, class_uid=2004, title=title, category="x", time=NOW,
+        severity_id=severity, ocsf={}, content_hash="", received_at=NOW, updated_at=NOW,
+        entities=list(entities), **told,
     )  # fmt: skip
 
 
@@ -83,6 +93,8 @@ def test_what_is_just_as_before_is_benign_and_names_the_pattern(case) -> None:
         {"entities": ("account:eve@acme.example",)},
         {"severity": 4},
         {"severity": 99},
+        {"connector": "d"},
+        {"uid": "detection:other/rule:0a"},
     ],
 )
 def test_what_goes_beyond_it_is_looked_into(case, beyond: dict[str, Any]) -> None:
@@ -188,6 +200,44 @@ def test_another_account_that_an_alert_names_may_be_privileged_too(case) -> None
     assert _verdict(case) == "suspicious"
 
 
+def test_the_other_half_of_a_privileged_account_is_privileged_too(case, account) -> None:
+    Account.objects.filter(id=account.id).update(on_premises_sid="S-1-5-21-9")
+    known_good.create(case, WISH, actor=ANN)
+    assert _verdict(case) == "benign"
+    Account.objects.create(
+        provider="active_directory", external_id="guid", username="backup",
+        on_premises_sid="S-1-5-21-9", is_privileged=True,
+    )  # fmt: skip
+    assert _verdict(case) == "suspicious"
+
+
+def test_a_protected_device_may_be_named_by_its_id(case) -> None:
+    entities = (*WISH.entities, "device_id:intune:d-1")
+    case.entities = list(entities)
+    _alert(case, entities=entities)
+    known_good.create(case, replace(WISH, entities=entities), actor=ANN)
+    device = Device.objects.create(provider="intune", external_id="D-1", hostname="PC-1")
+    assert _verdict(case) == "benign"
+    Device.objects.filter(id=device.id).update(is_excluded=True)
+    assert _verdict(case) == "suspicious"
+
+
+def test_what_somebody_denied_is_not_expected(case) -> None:
+    known_good.create(case, WISH, actor=ANN)
+    olive = Contact.objects.create(name="Olive", email="olive@acme.example")
+    question = user_questions.ask(case, str(olive.id), actor=ANN, way="link")
+    where = user_questions.address(user_questions.token(question))
+    user_questions.answer(where, answer="no", name="Olive")
+    assert _verdict(case) == "suspicious"
+
+
+def test_it_keeps_which_connector_and_rule_an_alert_came_from(case) -> None:
+    uid = "detection:pack/a.yml#x: y:0a"
+    _alert(case, title="Mine", uid=uid)
+    row = known_good.create(case, replace(WISH, alerts=[TITLE, "Mine"]), actor=ANN)
+    assert row.sources == ["c, rule pack/a.yml#x: y: Mine", f"c: {TITLE}"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -230,13 +280,15 @@ def test_three_harmless_cases_of_a_kind_are_proposed_and_not_applied(case) -> No
     closed = {"status": "closed", "closed_at": NOW}
     Case.objects.update(verdict="benign", **closed)
     (found,) = known_good_practice.proposals([])
-    assert (found.count, found.alerts) == (3, (TITLE,))
+    assert (found.count, found.alerts) == (3, (f"c: {TITLE}",))
     assert _verdict(case) == "suspicious"
     Case.objects.filter(id=case.id).update(verdict="true_positive")
     assert known_good_practice.proposals([]) == []
     Case.objects.filter(id=case.id).update(verdict="benign")
     row = known_good.create(case, WISH, actor=ANN)
     assert known_good_practice.proposals([row]) == []
+    row.entities = ["account:eve@acme.example", IP]
+    assert len(known_good_practice.proposals([row])) == 1
 
 
 @pytest.fixture

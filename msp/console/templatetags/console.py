@@ -93,6 +93,12 @@ def words_of(name: str) -> str:
 
 
 @register.filter
+def actor(told: str) -> str:
+    """Return who did something as people name them: ``technician:sam`` as ``sam``."""
+    return named(told)
+
+
+@register.filter
 def field_name(name: str) -> str:
     """Return a field as its form labels it; empty for a step, which its message names itself."""
     if name in _STEPS:

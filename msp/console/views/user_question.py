@@ -1,4 +1,7 @@
-"""Asking somebody at the client whether it was them: by mail, or by a link shown once."""
+"""Asking somebody at the client whether it was them: by mail, or by a link shown once.
+
+Whoever is shown the link could answer it, so such an answer decides nothing alone.
+"""
 
 import uuid
 
@@ -14,6 +17,7 @@ from msp.notifications.user_questions import path_of
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from playbooks import user_questions
+from playbooks.models import UserQuestion
 from tenants.errors import HoldfastError
 
 
@@ -25,17 +29,17 @@ def ask(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     case = case_page.find(case_id)
     if case is None:
         raise Http404("There is no such case.")
-    technician, is_sent = technician_of(request), "send" in request.POST
+    technician = technician_of(request)
+    way = UserQuestion.Way.MAIL if "send" in request.POST else UserQuestion.Way.LINK
     try:
         with writing(technician, case.tenant_id):
             question = user_questions.ask(
-                case, request.POST.get("somebody", ""), actor=actions.actor_of(technician),
-                send=is_sent,
+                case, request.POST.get("somebody", ""), actor=actions.actor_of(technician), way=way
             )  # fmt: skip
     except HoldfastError as error:
         messages.error(request, str(error))
         return redirect("console:case", case.id)
-    if is_sent:
+    if way != UserQuestion.Way.LINK:
         messages.success(request, f"The question is on its way to {question.recipient}.")
         return redirect("console:case", case.id)
     path = path_of(question)

@@ -47,7 +47,7 @@ def question(case: Case) -> UserQuestion:
 def _ask(case: Case, **told) -> UserQuestion:
     with scope.tenant(case.tenant_id):
         (somebody,) = user_questions.people(case)
-        given = {"actor": "technician:sam", "send": False, **told}
+        given = {"actor": "technician:sam", "way": "mail", **told}
         return user_questions.ask(case, somebody.key, **given)
 
 
@@ -65,7 +65,7 @@ def test_nobody_is_asked_by_mail_that_an_intruder_may_read(case) -> None:
         assert [one.email for one in user_questions.people(case)] == ["olive@acme.example"]
         priya = Contact.objects.get(email=PRIYA)
         with pytest.raises(PlaybookError, match="not in doubt"):
-            user_questions.ask(case, str(priya.id), actor="x", send=True)
+            user_questions.ask(case, str(priya.id), actor="x", way="mail")
 
 
 def test_who_uses_a_computer_is_asked_where_no_account_is_in_doubt(in_tenant) -> None:
@@ -149,7 +149,7 @@ def test_one_no_outweighs_a_yes_and_silence_is_told(case, question) -> None:
 
 
 def test_the_mail_asks_without_the_accounts_mailbox(case, mails) -> None:
-    question = _ask(case, send=True)
+    question = _ask(case)
     notifications.notify(case.tenant_id, question.id)
     notifications.notify(case.tenant_id, question.id)
     [mail] = mails.mails

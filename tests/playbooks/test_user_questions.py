@@ -1,0 +1,160 @@
+"""What people say weighs on a case while their link counts, also when the engine closed it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from integrations import registry
+from playbooks import activation, library, user_questions
+from playbooks.errors import LinkError
+from playbooks.models import Step, UserQuestion
+from tenants import scope
+from tenants.models import Case, Contact, Evidence, LedgerEntry
+from tests.pipeline import drain
+from tests.playbooks.cases import make_account, make_case, make_plan
+from tests.playbooks.samples import facts
+from tests.playbooks.vendor import Vendor, connect, vendors
+
+pytestmark = pytest.mark.django_db
+STAGES = ["investigate", "respond", "run", "close"]
+TAKEOVER = library.get("investigate-account-takeover")
+SAM = "technician:sam"
+# Containment is proposed, and a technician is asked.
+SUSPECTED = ("awaiting_approval", "suspicious")
+
+
+@pytest.fixture
+def cloud(monkeypatch) -> Iterator[Vendor]:
+    """Microsoft tells of sign-ins from a new country, and of nothing else."""
+    monkeypatch.setattr(activation, "choose_investigation", lambda told: TAKEOVER)
+    with vendors(monkeypatch, "microsoft365") as made:
+        asked = made["microsoft365"].answers
+        for step in TAKEOVER.steps:
+            asked[step.uses] = dict(facts()["evidence"][step.id])
+        asked["identity.list_sign_ins"] = {
+            "suspicious_successes": 0, "unusual_countries": ["NG"], "count": 9,
+        }  # fmt: skip
+        asked["identity.list_auth_methods"] = {"methods": []}
+        asked["identity.list_risk_detections"] = {"user_risk_level": "low"}
+        asked["mailbox.list_inbox_rules"] = {"rules": []}
+        asked["mailbox.get_forwarding"] = {"forwards_outside": False}
+        # Nobody but Holdfast knows what people said.
+        can = registry.can_answer
+        monkeypatch.setattr(
+            registry, "can_answer", lambda who, what: what != user_questions.ASKS and can(who, what)
+        )
+        yield made["microsoft365"]
+
+
+@pytest.fixture
+def case(tenant, cloud) -> Case:
+    with scope.tenant(tenant.id):
+        connect("microsoft365")
+        for position, name in enumerate(("Olive Owner", "Pat Partner", "Quin Quiet"), 1):
+            email = f"{name.split()[0].lower()}@acme.example"
+            Contact.objects.create(name=name, email=email, position=position)
+        return make_case(
+            make_account(), verdict="suspicious", status=Case.Status.NEEDS_TECHNICIAN,
+            verdict_detail={"playbook": TAKEOVER.id},
+        )  # fmt: skip
+
+
+def _ask(case: Case, name: str, way: str = "mail") -> UserQuestion:
+    with scope.tenant(case.tenant_id):
+        key = next(one.key for one in user_questions.people(case) if one.name == name)
+        return user_questions.ask(case, key, actor=SAM, way=way)
+
+
+def _answer(question: UserQuestion, answer: str) -> None:
+    with scope.tenant(question.tenant_id):
+        where = user_questions.address(user_questions.token(question))
+        user_questions.answer(where, answer=answer, name=question.name)
+
+
+def _now(case: Case) -> tuple[str, str]:
+    """Let everything be done that is due; return the case's status and verdict."""
+    drain(STAGES)
+    with scope.tenant(case.tenant_id):
+        row = Case.objects.get(id=case.id)
+        return row.status, row.verdict
+
+
+def test_a_no_counts_after_a_yes_has_closed_the_case(case) -> None:
+    yes, no, late = (_ask(case, name) for name in ("Olive Owner", "Pat Partner", "Quin Quiet"))
+    _answer(yes, "yes")
+    assert _now(case) == ("closed", "benign")
+    _answer(no, "no")
+    assert _now(case) == SUSPECTED
+    with scope.tenant(case.tenant_id):
+        assert LedgerEntry.objects.filter(kind="case.looked_into_again").count() == 1
+        assert user_questions.word(Case.objects.get())["answer"] == "no"
+    _answer(late, "yes")
+    assert _now(case) == SUSPECTED
+
+
+def test_another_yes_is_kept_and_opens_nothing(case) -> None:
+    first, second = _ask(case, "Olive Owner"), _ask(case, "Pat Partner")
+    _answer(first, "yes")
+    assert _now(case) == ("closed", "benign")
+    _answer(second, "yes")
+    assert _now(case) == ("closed", "benign")
+    with scope.tenant(case.tenant_id):
+        assert Evidence.objects.filter(gatherer="person.get_word", summary__contains="Pat").exists()
+
+
+def test_what_a_technician_closed_asks_nobody_any_more(case) -> None:
+    question = _ask(case, "Olive Owner")
+    with scope.tenant(case.tenant_id):
+        Case.objects.update(status=Case.Status.CLOSED, verdict="benign")
+        for actor in ("engine", SAM):
+            LedgerEntry.objects.create(
+                at=case.opened_at, kind="case.closed", actor=actor, case_id=case.id, subject="",
+                body={},
+            )  # fmt: skip
+        with pytest.raises(LinkError) as error:
+            user_questions.find(user_questions.address(user_questions.token(question)))
+    assert error.value.state == "expired"
+
+
+def test_a_no_before_anything_has_begun_has_the_case_decided_anew(case) -> None:
+    question = _ask(case, "Olive Owner")
+    with scope.tenant(case.tenant_id):
+        Case.objects.update(status=Case.Status.RESPONDING, verdict="benign")
+    _answer(question, "no")
+    assert _now(case) == SUSPECTED
+
+
+def test_a_no_while_something_is_being_done_is_left_for_a_technician(case) -> None:
+    question = _ask(case, "Olive Owner")
+    with scope.tenant(case.tenant_id):
+        plan = make_plan(Case.objects.get())
+        Step.objects.filter(run__plan=plan).update(status=Step.Status.CALLED)
+    _answer(question, "no")
+    with scope.tenant(case.tenant_id):
+        told = Case.objects.get()
+        assert told.status == Case.Status.AWAITING_APPROVAL
+        assert told.verdict_detail["left_before"] == [
+            "Olive Owner says that it was somebody else: see what more has to be done."
+        ]
+
+
+def test_an_answer_by_a_link_that_a_technician_saw_decides_nothing_alone(case) -> None:
+    _answer(_ask(case, "Olive Owner", way="link"), "yes")
+    assert _now(case) == SUSPECTED
+    with scope.tenant(case.tenant_id):
+        told = user_questions.word(Case.objects.get())
+        assert told["answer"] == "unconfirmed"
+        assert told["said"][0]["link_seen_by"] == "sam"
+        row = Evidence.objects.filter(gatherer="person.get_word").order_by("asked_at").first()
+        assert "by a link that sam saw" in row.summary
+        assert row.answer["facts"] == told
+        asked = LedgerEntry.objects.get(kind="question.answered")
+        assert asked.body["link_seen_by"] == SAM
+
+
+def test_a_no_by_such_a_link_takes_a_yes_its_weight(case) -> None:
+    yes, no = _ask(case, "Olive Owner"), _ask(case, "Pat Partner", way="link")
+    _answer(yes, "yes")
+    assert _now(case) == ("closed", "benign")
+    _answer(no, "no")
+    assert _now(case) == SUSPECTED
