@@ -15,6 +15,7 @@ from django.conf import settings as installation
 
 from integrations import problems, registry
 from integrations.alarms import Wrong
+from integrations.alerting import failing
 from integrations.contract import Feed, Manifest
 from integrations.errors import UnknownConnector, UnknownFeed
 from integrations.models import Connection, FeedState, HealthAlarm, Problem, Subscription
@@ -114,7 +115,16 @@ def wrong_with(
             if (feed := feed_of(manifest, state.feed)) is not None
             for one in _feed(connection, state, feed, volumes.get(state.id), now)
         ]
-    return found + _permissions(connection) + _expiry(connection, now)
+    return found + _permissions(connection) + _expiry(connection, now) + _rules(connection)
+
+
+def _rules(connection: Connection) -> list[Wrong]:
+    fails = failing.at_connector(connection.connector)
+    if fails is None:
+        return []
+    words = f"Detection rules fail on its events. {fails.words}"
+    fix = "Open Detections and look at what needs somebody: it names the rules, and what to do."
+    return [Wrong(HealthAlarm.Kind.RULES, words, fix)]
 
 
 def missing(connection: Connection, states: Iterable[FeedState]) -> list[Missing]:

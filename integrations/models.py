@@ -8,8 +8,10 @@ from integrations.alerting.rows import (
     CountedMatch,
     PackRule,
     RuleDay,
+    RuleFailure,
     RuleHit,
     RulePack,
+    RuleRetry,
     RulesState,
     RuleStage,
     Stage,
@@ -37,8 +39,10 @@ __all__ = [
     "PackRule",
     "Problem",
     "RuleDay",
+    "RuleFailure",
     "RuleHit",
     "RulePack",
+    "RuleRetry",
     "RuleStage",
     "RulesState",
     "Sighting",
@@ -236,6 +240,7 @@ class HealthAlarm(TenantModel):
         SILENT = "silent", "silent"
         EXPIRY = "expiry", "credentials run out"
         NOTICES = "notices", "not told of news"
+        RULES = "rules", "rules fail on it"
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="alarms")
     feed = models.CharField(max_length=64, blank=True)

@@ -12,6 +12,7 @@ import dramatiq
 from django.db import connections
 
 from integrations import checking, notices, polling
+from integrations.alerting import watching
 from integrations.intelligence import sightings
 from integrations.siem import auditing
 from msp.notifications import actions as notifications
@@ -48,6 +49,8 @@ STAGES: Mapping[str, work.Handler] = {
     "relationship": relationships.look_up,
     # A vendor is asked to say when a feed has something new, so that it is read sooner.
     "watch": notices.watch,
+    # Rules that failed on events are run on them again.
+    "detect": watching.again,
     # Findings that belong together become a case with a risk.
     "triage": triage.triage,
     # Evidence is gathered, read-only; the verdict table decides.
@@ -125,6 +128,12 @@ def look_up_relationship(work_id: str) -> None:
 @dramatiq.actor(actor_name="watch", queue_name="polling", **_OPTIONS)
 def watch(work_id: str) -> None:
     """Ask a vendor to say when a feed has something new."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="detect", **_OPTIONS)
+def detect_again(work_id: str) -> None:
+    """Run rules again on events on which they failed."""
     _perform(work_id)
 
 
@@ -227,6 +236,7 @@ _ACTORS = {
         try_consent,
         look_up_relationship,
         watch,
+        detect_again,
         triage_findings,
         investigate,
         routine,

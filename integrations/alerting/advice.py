@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from integrations.alerting import sources
+from integrations.alerting.failing import Failing
 from integrations.alerting.measuring import Measured
 from integrations.alerting.rows import Stage
 from integrations.alerting.rulebook import Entry
@@ -19,7 +20,7 @@ _LEAST_PRECISION: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing: `kind` is loud, wrong, duplicate, silent, alerts, blind or never."""
+    """One thing: `kind` is failing, loud, wrong, duplicate, silent, alerts, blind or never."""
 
     kind: str
     words: str
@@ -28,17 +29,18 @@ class Advice:
 
 def on(
     entry: Entry, stage_at: Sequence[Stage], measured: Measured, reached: Mapping[Reach, int],
-    needs: Sequence[LogSource], twin: Entry | None,
+    needs: Sequence[LogSource], twin: Entry | None, fails: Failing | None = None,
 ) -> list[Advice]:  # fmt: skip
     """Return what is wrong with a rule.
 
     `stage_at` has its stage at each client that is looked at, `reached` counts those clients by
-    whether its log sources come, `needs` are these, `twin` a rule that does the same.
+    whether its log sources come, `needs` are these, `twin` a rule that does the same, `fails` how
+    often it failed.
     """
     if not any(stage in (Stage.SHADOW, Stage.LIVE) for stage in stage_at):
         return []
     clients = max(1, len(stage_at))
-    found = [*_loud(measured, clients), *_wrong(measured)]
+    found = [*_failing(entry, fails), *_loud(measured, clients), *_wrong(measured)]
     if twin is not None:
         found.append(
             Advice(
@@ -55,6 +57,16 @@ def on(
             )
         )  # fmt: skip
     return found
+
+
+def _failing(entry: Entry, fails: Failing | None) -> list[Advice]:
+    if fails is None:
+        return []
+    fix = (
+        "Report it to Holdfast with these words." if entry.is_own
+        else "Correct the rule and import it again: what waits is tried at once. Or set it to off."
+    )  # fmt: skip
+    return [Advice("failing", fails.words, fix)]
 
 
 def _loud(measured: Measured, clients: int) -> list[Advice]:

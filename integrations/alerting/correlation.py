@@ -98,7 +98,7 @@ def parsed(document: Mapping[str, Any], ids: Mapping[str, str]) -> Correlation:
         told = SigmaCorrelationRule.from_dict(dict(document))
     except SigmaError as error:
         raise Broken(f"not a whole Sigma correlation: {str(error)[:300]}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except Exception as error:
         # pySigma trusts a document's types in places.
         raise Broken(
             f"not a whole Sigma correlation: {type(error).__name__}: {str(error)[:200]}"
@@ -107,7 +107,7 @@ def parsed(document: Mapping[str, Any], ids: Mapping[str, str]) -> Correlation:
     if kind is None:
         raise Unsupported(f"correlations of type {told.type.name.lower()} are not run")
     names = tuple(str(one.reference) for one in told.rules or ())
-    timespan = dt.timedelta(seconds=told.timespan.seconds)
+    timespan = _timespan(told.timespan.seconds)
     _refuse(names, timespan)
     least, field = _condition(told, kind, len(names))
     return Correlation(
@@ -121,6 +121,13 @@ def parsed(document: Mapping[str, Any], ids: Mapping[str, str]) -> Correlation:
         field=field,
         generate=told.generate,
     )
+
+
+def _timespan(seconds: int) -> dt.timedelta:
+    try:
+        return dt.timedelta(seconds=seconds)
+    except OverflowError:
+        return dt.timedelta.max
 
 
 def _refuse(names: Sequence[str], timespan: dt.timedelta) -> None:

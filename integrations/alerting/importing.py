@@ -1,21 +1,24 @@
 """Packs of Sigma rules that the MSP brings: imported, replaced by a newer version, and removed.
 
 A rule is kept as its author wrote it, with its licence. A rule whose text is the same is left as
-it is; another text of the same rule takes its place, and the one before stays in the rows.
+it is; another text of the same rule takes its place, and the one before stays in the rows. A rule
+that a newer version of its pack has no more is withdrawn: it runs no longer, and is shown as such.
 """
 
+import datetime as dt
 import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from integrations.alerting import rulebook
+from integrations.alerting import failing, rulebook
 from integrations.alerting.rows import PackRule, RulePack
 from integrations.alerting.rulebook import Entry
 from integrations.detection import loading
@@ -27,16 +30,36 @@ from tenants.canonical import sha256_of
 
 _PART: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _LONGEST_NAME: Final = 200
+# So many rules are not withdrawn unasked where they are most of the pack: it may be a part of it.
+_MANY: Final = 10
+
+
+class Missing(StrEnum):
+    """What becomes of rules that a pack had and has no more; most of a pack only where asked."""
+
+    UNLESS_MANY = "unless-many"
+    WITHDRAW = "withdraw"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A rule that runs no more, and why."""
+
+    file: str
+    title: str
+    reason: str
 
 
 @dataclass
 class Imported:
-    """What came of an import, by the rules' titles; `not_run` with the reason of each."""
+    """What came of an import, by the rules' titles; `not_run` and `withdrawn` with reasons."""
 
     pack: str
     new: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    withdrawn: list[Withdrawn] = field(default_factory=list)
     not_run: Sequence[NotRun] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -46,6 +69,10 @@ class Imported:
             "new": len(self.new),
             "replaced": len(self.replaced),
             "unchanged": len(self.unchanged),
+            "withdrawn": [
+                {"file": one.file, "title": one.title, "reason": one.reason}
+                for one in self.withdrawn
+            ],
             "not_run": [
                 {"file": one.file, "title": one.title, "kind": one.kind, "reason": one.reason}
                 for one in self.not_run
@@ -53,10 +80,14 @@ class Imported:
         }
 
 
-def take(path: Path, *, name: str, actor: str, licence: str = "") -> Imported:
+def take(
+    path: Path, *, name: str, actor: str, licence: str = "", missing: Missing = Missing.UNLESS_MANY
+) -> Imported:
     """Import a file, a folder or an archive of Sigma rules as the pack `name`.
 
-    DetectionError or RulesUnreadable where nothing of it can be run, or the name can't be.
+    `missing` says what becomes of rules that the pack had and has no more. DetectionError or
+    RulesUnreadable where nothing of it can be run, or the name can't be; DetectionError too where
+    most of the pack would be withdrawn, and that is not what was asked for.
     """
     name = name.strip()
     if not name or len(name) > _LONGEST_NAME or name == rulebook.OWN:
@@ -78,7 +109,9 @@ def take(path: Path, *, name: str, actor: str, licence: str = "") -> Imported:
     texts = _texts(files)
     with transaction.atomic():
         _one_at_a_time()
-        return _keep(path, name, licence, actor, entries, texts, not_run)
+        told = _keep(path, name, licence, actor, entries, texts, not_run, missing)
+        failing.hasten([entry.id for entry in entries])
+        return told
 
 
 def remove(name: str, *, actor: str) -> int:
@@ -112,7 +145,7 @@ def _one_at_a_time() -> None:
 
 def _keep(
     path: Path, name: str, licence: str, actor: str, entries: Sequence[Entry],
-    texts: dict[tuple[str, str], str], not_run: Sequence[NotRun],
+    texts: dict[tuple[str, str], str], not_run: Sequence[NotRun], missing: Missing,
 ) -> Imported:  # fmt: skip
     now = timezone.now()
     told = Imported(name, not_run=not_run)
@@ -143,6 +176,7 @@ def _keep(
             licence=entry.licence[:500], file=file[:500], text=text, sha256=digest,
             imported_at=now,
         )  # fmt: skip
+    _withdraw(pack, told, entries, missing, now)
     held = PackRule.objects.filter(pack=pack, replaced_at=None).order_by("rule_id")
     pack.sha256 = sha256_of(list(held.values_list("rule_id", "sha256")))
     pack.source, pack.licence = str(path)[:500], licence[:500]
@@ -151,6 +185,44 @@ def _keep(
     pack.save()
     rulebook.changed()
     return told
+
+
+def _withdraw(
+    pack: RulePack, told: Imported, entries: Sequence[Entry], missing: Missing, now: dt.datetime
+) -> None:
+    """Take rules that the pack has no more out of force.
+
+    One whose newer text can't be run stays as it was: its reason is listed.
+    """
+    unread = {(one.file, one.title) for one in told.not_run if not loading.is_put_away(one)}
+    held = PackRule.objects.filter(pack=pack, replaced_at=None)
+    gone = [
+        row
+        for row in held.exclude(rule_id__in=[entry.id for entry in entries]).order_by("file")
+        if not unread & {(row.file, row.title[:200]), (row.file, "")}
+    ]
+    if missing is Missing.UNLESS_MANY and len(gone) >= _MANY and 2 * len(gone) > held.count():
+        raise DetectionError(
+            f"{len(gone)} of the {held.count()} rules of the pack {pack.name!r} are not in it any"
+            " more. If it is only a part, add --missing keep, or give it a name of its own; if"
+            " they are to run no more, add --missing withdraw."
+        )
+    put_away = {(one.file, one.title): one.reason for one in told.not_run}
+    for row in gone if missing is not Missing.KEEP else ():
+        row.withdrawn = put_away.get((row.file, row.title[:200]), "no longer in the pack")[:300]
+        row.replaced_at = now
+        row.save(update_fields=["replaced_at", "withdrawn"])
+        told.withdrawn.append(Withdrawn(row.file, row.title, row.withdrawn))
+
+
+def withdrawn() -> list[PackRule]:
+    """Return the rules that their packs have withdrawn, the newest first; each once."""
+    rows = PackRule.objects.filter(pack__removed_at=None).exclude(withdrawn="")
+    rows = rows.exclude(rule_id__in=PackRule.objects.filter(replaced_at=None).values("rule_id"))
+    newest: dict[str, PackRule] = {}
+    for row in rows.select_related("pack").defer("text").order_by("-replaced_at", "title"):
+        newest.setdefault(row.rule_id, row)
+    return list(newest.values())
 
 
 def _texts(files: Iterable[tuple[str, bytes]]) -> dict[tuple[str, str], str]:

@@ -68,6 +68,9 @@ class PackRule(models.Model):
     sha256 = models.CharField(max_length=64)
     imported_at = models.DateTimeField()
     replaced_at = models.DateTimeField(null=True, blank=True, help_text="empty: in force")
+    withdrawn = models.CharField(
+        max_length=300, blank=True, help_text="why it is out of force with nothing in its place"
+    )
 
     class Meta:
         constraints = [
@@ -191,3 +194,45 @@ class CountedMatch(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.rule_id}: {self.key}"
+
+
+class RuleFailure(TenantModel):
+    """That a rule fails on events of a connector: how often, since when, and by which error."""
+
+    rule_id = models.CharField(max_length=300, blank=True, help_text="empty: all rules together")
+    connector = models.CharField(max_length=64)
+    times = models.PositiveBigIntegerField(default=0)
+    given_up = models.PositiveBigIntegerField(default=0, help_text="events tried no more")
+    error = models.CharField(max_length=300)
+    since = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "rule_id", "connector"], name="rule_failure_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id}: {self.times}"
+
+
+class RuleRetry(TenantModel):
+    """An event on which a rule failed, to be tried again; deleted once that is done."""
+
+    rule_id = models.CharField(max_length=300, blank=True, help_text="empty: all rules together")
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="+")
+    uid = models.CharField(max_length=512, help_text="the event as its vendor names it")
+    tries = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    error = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "rule_id", "event"], name="rule_retry_once")
+        ]
+        indexes = [models.Index(fields=["tenant", "due_at"], name="rule_retry_due")]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id}: {self.uid}"

@@ -1,28 +1,30 @@
 """Rules on the events that intake stores, in the transaction that stores them.
 
 So an event is kept with what was found in it, or not at all; whatever crashes, nothing is missed
-and nothing found twice. Detections of one tenant are kept one transaction after the other.
+and nothing found twice. Detections of one tenant are kept one transaction after the other. A rule
+that fails keeps no event out: it is counted, and tried on that event again (`failing`).
 """
 
-import logging
-from collections.abc import Mapping, Sequence
+import json
+import uuid
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from django.db import connection
 
-from integrations.alerting import finding, rulebook, sighting, stages
-from integrations.alerting.finding import Hit
-from integrations.alerting.rows import Stage
-from integrations.alerting.rulebook import Entry, Rulebook
-from integrations.alerting.sighting import Counted
+from integrations.alerting import failing, keeping, rulebook
+from integrations.alerting.failing import Failed
+from integrations.alerting.rows import RuleRetry
+from integrations.alerting.rulebook import Rulebook
 from integrations.detection.engine import Match
-from tenants import scope
+from integrations.detection.rules import Rule
+from tenants import scope, work
 from tenants.intake import Stored
-from tenants.storable import bounded
 
-_log = logging.getLogger(__name__)
 # So many matches may wait in memory.
 _MOST_WAITING: Final = 2_000
+_AGAIN_AT_ONCE: Final = 200
 
 
 class RuleWatch:
@@ -31,6 +33,8 @@ class RuleWatch:
     def __init__(self) -> None:
         self._book: Rulebook | None = None
         self._waiting: list[tuple[Match, Stored]] = []
+        self._missed: list[Failed] = []
+        self._failed: list[Failed] = []
         self._findings = 0
 
     def see(self, stored: Sequence[Stored]) -> None:
@@ -38,29 +42,39 @@ class RuleWatch:
         if self._book is None:
             self._book = rulebook.current()
         for one in stored:
-            self._waiting += [(match, one) for match in _matches(self._book, one)]
+            self._waiting += [(match, one) for match in self._matches(self._book, one)]
             if len(self._waiting) >= _MOST_WAITING:
                 self._keep(self._book)
 
     def finish(self) -> int:
         """Keep what was found; return how many findings are new or changed."""
-        if self._book is not None and self._waiting:
+        findings, failed = self.outcome()
+        failing.note(failed)
+        return findings
+
+    def outcome(self) -> tuple[int, list[Failed]]:
+        """Keep what was found; return how many findings are new or changed, and what failed."""
+        if self._book is not None and (self._waiting or self._missed):
             self._keep(self._book)
-        return self._findings
+        return self._findings, self._failed
+
+    def _matches(self, book: Rulebook, one: Stored) -> list[Match]:
+        try:
+            return book.engine.detect(one.body, one.event.ocsf, partial(self._miss, one))
+        except Exception as error:
+            # A mistake in the engine must not keep telemetry from being stored.
+            self._missed.append(keeping.failure("", one, error))
+            return []
+
+    def _miss(self, one: Stored, rule: Rule, error: Exception) -> None:
+        self._missed.append(keeping.failure(rule.id, one, error))
 
     def _keep(self, book: Rulebook) -> None:
         _one_at_a_time()
-        found, self._waiting = self._waiting, []
-        self._findings += _kept(book, found)
-
-
-def _matches(book: Rulebook, one: Stored) -> list[Match]:
-    try:
-        return book.engine.detect(one.body, one.event.ocsf)
-    except Exception as error:
-        # A mistake in the engine must not keep telemetry from being stored.
-        _log.error("rules failed on event %s: %s", one.event.id, type(error).__name__)
-        return []
+        findings, failed = keeping.keep(book, self._waiting, self._missed)
+        self._findings += findings
+        self._failed += failed
+        self._waiting, self._missed = [], []
 
 
 def _one_at_a_time() -> None:
@@ -71,58 +85,24 @@ def _one_at_a_time() -> None:
         )
 
 
-def _kept(book: Rulebook, found: Sequence[tuple[Match, Stored]]) -> int:
-    for_all, of_tenant = stages.defaults(), stages.own()
-    held = {
-        entry.id: stages.of(entry, for_all, of_tenant)
-        for entry in _concerned(book, {match.rule.id for match, _ in found})
-    }
-    hits, counted = [], []
-    for match, one in found:
-        entry = book.entries[match.rule.id]
-        counting = [by for by in book.counted_by.get(entry.id, ()) if held[by.id] in stages.RUNNING]
-        if held[entry.id] is not Stage.OFF:
-            counted += [_counted(by, entry, one) for by in counting]
-        if held[entry.id] in stages.RUNNING and _tells(entry, counting, held):
-            hits.append(_hit(entry, match, one))
-    return finding.keep([*hits, *sighting.keep(counted)], held)
+def again(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
+    """Run the rules again on events on which some failed. Handler of work `detect`."""
+    is_more = True
+    while is_more:
+        work.renew()
+        with scope.tenant(tenant_id):
+            rows = failing.due(_AGAIN_AT_ONCE)
+            watch = RuleWatch()
+            watch.see(list({row.event_id: _stored(row) for row in rows}.values()))
+            findings, failed = watch.outcome()
+            failing.settle(rows, failed)
+            if findings:
+                work.schedule("triage", tenant_id)
+            is_more = len(rows) == _AGAIN_AT_ONCE
+            if not is_more:
+                failing.plan_next()
 
 
-def _concerned(book: Rulebook, rule_ids: set[str]) -> list[Entry]:
-    """The rules of the ids, and the correlations that count them."""
-    rules = [book.entries[rule_id] for rule_id in rule_ids]
-    return rules + [by for rule_id in rule_ids for by in book.counted_by.get(rule_id, ())]
-
-
-def _tells(entry: Entry, counting: Sequence[Entry], held: Mapping[str, Stage]) -> bool:
-    """Whether a rule tells of its matches itself: not where it is only there to be counted.
-
-    Only a live correlation of the same pack, which tells in its place, keeps it from that.
-    """
-    live = [by for by in counting if by.pack == entry.pack and held[by.id] is Stage.LIVE]
-    return not live or any(by.correlation and by.correlation.generate for by in live)
-
-
-def key_of(one: Stored) -> str:
-    """Return by what an event is known again, also where its vendor tells of it in new words."""
-    return bounded(f"{one.event.connector}:{one.event.class_uid}:{one.uid}", 600)
-
-
-def _counted(by: Entry, entry: Entry, one: Stored) -> Counted:
-    return Counted(by, entry.id, one.event, key_of(one), one.body)
-
-
-def _hit(entry: Entry, match: Match, one: Stored) -> Hit:
-    return Hit(
-        entry=entry,
-        event=one.event,
-        key=key_of(one),
-        why=[
-            {"field": why.field, "value": why.value, "condition": why.condition}
-            for why in match.why
-        ],
-        first_at=one.event.time,
-        last_at=one.event.time,
-        entities=one.event.entities,
-        events=[one.event.uid],
-    )
+def _stored(row: RuleRetry) -> Stored:
+    body = json.loads(bytes(row.event.raw.body).decode("utf-8", "surrogatepass"))
+    return Stored(row.event, body, row.uid)

@@ -1,7 +1,7 @@
 """Rules on records: which match, and why."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,12 @@ _MOST_REMEMBERED = 4_096
 _LONGEST_REMEMBERED = 256
 
 _log = logging.getLogger(__name__)
+
+OnFailure = Callable[[Rule, Exception], None]
+
+
+def _logged(rule: Rule, error: Exception) -> None:
+    _log.error("rule %s failed on a record: %s", rule.id, type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,16 @@ class Engine:
         self._remembered: dict[tuple[Any, ...], Index] = {}
 
     def detect(
-        self, raw: Mapping[str, Any], normalised: Mapping[str, Any] | None = None
+        self,
+        raw: Mapping[str, Any],
+        normalised: Mapping[str, Any] | None = None,
+        on_failure: OnFailure = _logged,
     ) -> list[Match]:
         """Return the matches of a vendor's record, in the rules' order.
 
         `normalised` is the OCSF event that a normaliser made of it, if it did. Empty also where
-        the record is of no known shape.
+        the record is of no known shape. `on_failure` is told of each rule that fails on it; the
+        others go on.
         """
         view = recognised(raw, normalised)
         if view is None:
@@ -56,8 +66,7 @@ class Engine:
                 if rule.node.test(view):
                     matches.append(Match(rule, tuple(reasons(rule.node, view))))
             except Exception as error:
-                # One faulty rule must not take the others' matches with it.
-                _log.error("rule %s failed on a record: %s", rule.id, type(error).__name__)
+                on_failure(rule, error)
         return matches
 
     def rules_for(self, view: View) -> tuple[Rule, ...]:

@@ -25,6 +25,7 @@ _MOST_FILES = 20_000
 _MOST_BYTES = 256 * 1024 * 1024
 _ENDINGS = (".yml", ".yaml")
 _NOT_IN_USE = ("deprecated", "unsupported")
+_PUT_AWAY = "its author marks it as "
 _LONGEST_CONDITION = 4_096
 # As long as the columns that keep it.
 LONGEST_ID = 300
@@ -83,6 +84,11 @@ def files_of(path: Path) -> Iterator[File]:
     else:
         with path.open("rb") as file:
             yield path.name, file.read(LARGEST_BYTES + 1)
+
+
+def is_put_away(one: NotRun) -> bool:
+    """Whether a rule is not run because its author has put it away."""
+    return one.reason.startswith(_PUT_AWAY)
 
 
 def _bounded(files: Iterable[File]) -> Iterator[File]:
@@ -167,7 +173,7 @@ def _rule(name: str, document: dict[str, Any]) -> Rule:
         raise Broken(f"not a whole Sigma rule: {str(error)[:300]}") from None
     except RecursionError:
         raise Broken("its condition is nested too deeply") from None
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except Exception as error:
         # pySigma trusts a document's types in places: what it stumbles over is no rule.
         reason = f"not a whole Sigma rule: {type(error).__name__}: {str(error)[:200]}"
         raise Broken(reason) from None
@@ -215,7 +221,7 @@ def _refuse(document: dict[str, Any]) -> None:
     if missing:
         raise Broken(f"not a Sigma rule: it has no {' and no '.join(missing)}")
     if str(document.get("status") or "").lower() in _NOT_IN_USE:
-        raise Unsupported(f"its author marks it as {str(document['status']).lower()}")
+        raise Unsupported(f"{_PUT_AWAY}{str(document['status']).lower()}")
     detection = document["detection"]
     if not isinstance(detection, dict) or "condition" not in detection:
         raise Broken("its detection has no condition")

@@ -9,9 +9,18 @@ from typing import Final
 
 from django.utils import timezone
 
-from integrations.alerting import advice, coverage, measuring, rulebook, sources, stages
+from integrations.alerting import (
+    advice,
+    coverage,
+    failing,
+    measuring,
+    rulebook,
+    sources,
+    stages,
+)
 from integrations.alerting.advice import Advice
 from integrations.alerting.coverage import Technique
+from integrations.alerting.failing import Failing
 from integrations.alerting.measuring import NOTHING, Measured
 from integrations.alerting.rows import PackRule, RuleHit, RulePack, RuleStage, Stage, StageDefault
 from integrations.alerting.rulebook import Entry, Rulebook
@@ -33,6 +42,7 @@ LEVELS: Final = {
     "informational": Word("Informational", "quiet"),
 }
 _KINDS: Final = {
+    "failing": Word("Fails", "bad"),
     "loud": Word("Fires too much", "bad"),
     "wrong": Word("Mostly wrong", "bad"),
     "duplicate": Word("Duplicate", "warn"),
@@ -42,7 +52,7 @@ _KINDS: Final = {
     "never": Word("Never fired", "quiet"),
 }
 # Where somebody should do something, the most urgent first.
-URGENT: Final = ("loud", "wrong", "duplicate", "silent")
+URGENT: Final = ("failing", "loud", "wrong", "duplicate", "silent")
 _HITS_SHOWN: Final = 20
 _CHANGES_SHOWN: Final = 20
 _DAYS_SHOWN: Final = 30
@@ -95,8 +105,17 @@ class RulePage:
 def rows(tenants: Sequence[Tenant]) -> list[Row]:
     """Return each rule that tells something, for the tenants together; the most urgent first."""
     book = rulebook.current()
-    found = [row for row in _rows(book, tenants) if not book.only_counted(row.entry)]
+    found = [
+        row
+        for row in _rows(book, tenants)
+        if row.kinds & {"failing"} or not book.only_counted(row.entry)
+    ]
     return sorted(found, key=_order)
+
+
+def engine_failure(tenants: Sequence[Tenant]) -> Failing | None:
+    """Return on how many events no rule could be run at all; None where there were none."""
+    return failing.of_tenants([tenant.id for tenant in tenants]).get("")
 
 
 def is_about(row: Row, wanted: str) -> bool:
@@ -114,7 +133,7 @@ def _rows(book: Rulebook, tenants: Sequence[Tenant]) -> list[Row]:
     ids = [tenant.id for tenant in tenants]
     for_all, own = stages.defaults(), stages.own_of(ids)
     measured, feeding = measuring.of_tenants(ids), sources.by_tenant(ids)
-    twins = measuring.twins(book, ids)
+    twins, fails = measuring.twins(book, ids), failing.of_tenants(ids)
     found = []
     for entry in book.entries.values():
         needs = book.sources_of(entry)
@@ -123,10 +142,11 @@ def _rows(book: Rulebook, tenants: Sequence[Tenant]) -> list[Row]:
         reached = Counter(feeding[one].reach(needs) for one in running)
         counted = measured.get(entry.id, NOTHING)
         twin = book.entries.get(twins.get(entry.id, ""))
-        told = (
-            [] if book.only_counted(entry)
-            else advice.on(entry, list(at.values()), counted, reached, needs, twin)
-        )  # fmt: skip
+        told = advice.on(
+            entry, list(at.values()), counted, reached, needs, twin, fails.get(entry.id)
+        )
+        if book.only_counted(entry):
+            told = [one for one in told if one.kind == "failing"]
         found.append(
             Row(
                 entry, level(entry), _stages(at, entry, for_all), counted,

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations.alerting import coverage as techniques
+from integrations.alerting import importing
 from msp.console import detection_actions, detection_pages
 from msp.console.detection_pages import URGENT
 from msp.console.sites import page
@@ -57,7 +58,8 @@ def detections(request: HttpRequest) -> HttpResponse:
         urgent=sum(bool(row.kinds & set(URGENT)) for row in rows),
         blind=sum("blind" in row.kinds for row in rows),
         hits=sum(row.measured.month for row in rows),
-        not_run=detection_pages.not_run(),
+        not_run=detection_pages.not_run(), withdrawn=importing.withdrawn(),
+        engine_failure=detection_pages.engine_failure(looked_at),
     )  # fmt: skip
 
 

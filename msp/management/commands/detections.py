@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from integrations.alerting import coverage, importing, rulebook, stages, trying
+from integrations.alerting.importing import Missing
 from integrations.alerting.rows import Stage
 from integrations.errors import DetectionError
 from msp.console import detection_pages
@@ -46,6 +47,12 @@ class Command(BaseCommand):
         taken.add_argument("path", type=Path)
         taken.add_argument("--name", default="", help="what the pack is called; else its file name")
         taken.add_argument("--licence", default="", help="under which its rules are given")
+        taken.add_argument(
+            "--missing", type=Missing, choices=[Missing.WITHDRAW, Missing.KEEP],
+            default=Missing.UNLESS_MANY,
+            help="what becomes of rules that the pack had and has no more (else: withdrawn, but"
+            " not most of a pack)",
+        )  # fmt: skip
         taken.add_argument("--json", action="store_true")
         taken.add_argument("--actor", default="command line")
         removed = commands.add_parser("remove", help="take a pack out of use")
@@ -70,7 +77,9 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         with scope.reading(scope.ALL):
-            rows = detection_pages.rows(_tenants(options))
+            tenants = _tenants(options)
+            rows = detection_pages.rows(tenants)
+            failure = detection_pages.engine_failure(tenants)
             not_run = detection_pages.not_run()
         if options["json"]:
             told = [_row(row) for row in rows]
@@ -86,6 +95,10 @@ class Command(BaseCommand):
             for word, one in row.told:
                 if one.kind in detection_pages.URGENT:
                     self.stdout.write(f"{'':15}{word.label}: {one.words} {one.fix}")
+        if failure is not None:
+            self.stdout.write(f"Rules could not be run on some events. {failure.words}")
+        for gone in importing.withdrawn():
+            self.stdout.write(f"withdrawn: {gone.pack.name}/{gone.file}: {gone.withdrawn}")
         for missing in not_run:
             self.stdout.write(f"not run: {missing.file}: {missing.kind}: {missing.reason}")
 
@@ -139,15 +152,18 @@ class Command(BaseCommand):
             name=options["name"] or options["path"].name,
             actor=f"operator:{options['actor']}",
             licence=options["licence"],
+            missing=options["missing"],
         )
         if options["json"]:
             self.stdout.write(json.dumps(told.as_json()))
             return
         self.stdout.write(
             f"{told.pack}: {len(told.new)} new, {len(told.replaced)} replaced,"
-            f" {len(told.unchanged)} unchanged, {len(told.not_run)} not run."
-            " New rules are in shadow: see detections stage."
+            f" {len(told.unchanged)} unchanged, {len(told.withdrawn)} withdrawn,"
+            f" {len(told.not_run)} not run. New rules are in shadow: see detections stage."
         )
+        for gone in told.withdrawn:
+            self.stdout.write(f"withdrawn, runs no more: {gone.file}: {gone.title}: {gone.reason}")
         for one in told.not_run:
             self.stdout.write(f"not run: {one.file}: {one.kind}: {one.reason}")
 

@@ -149,7 +149,7 @@ def _command(*arguments: str) -> str:
 def test_the_command(tmp_path, tenant) -> None:
     folder = _folder(tmp_path, a=rule("a"), old=OLD)
     told = _command("import", str(folder), "--name", "Theirs")
-    assert "1 new, 0 replaced, 0 unchanged, 1 not run" in told
+    assert "1 new, 0 replaced, 0 unchanged, 0 withdrawn, 1 not run" in told
     assert "cloud/old.yml: unsupported" in told
     assert "shadow 1" in _command("list", "--tenant", tenant.slug)
     _command("stage", IDS["a"], "live", "--tenant", tenant.slug, "--reason", "It is right.")
@@ -172,3 +172,34 @@ def test_the_command(tmp_path, tenant) -> None:
     _command("remove", "Theirs")
     with pytest.raises(CommandError, match="no rule"):
         _command("stage", IDS["a"], "off", "--reason", "Gone.")
+
+
+def test_a_rule_that_its_pack_has_no_more_is_withdrawn(tmp_path, in_tenant) -> None:
+    folder = _folder(tmp_path, a=rule("a"), b=rule("b"), c=rule("c"))
+    _import(folder)
+    (folder / "cloud" / "b.yml").unlink()
+    broken = rule("c", detection={"it": {"Operation": "x"}, "condition": "nothing"})
+    told = _import(_folder(tmp_path, a=rule("a", status="deprecated"), c=broken, d=rule("d")))
+    assert [(one.title, one.reason) for one in told.withdrawn] == [
+        ("Rule a", "its author marks it as deprecated"), ("Rule b", "no longer in the pack"),
+    ]  # fmt: skip
+    # What is there but can't be run any more goes on as it was.
+    assert IDS["c"] in rulebook.current().entries
+    assert not {IDS["a"], IDS["b"]} & rulebook.current().entries.keys()
+    take(record("a"), record("b"))
+    assert not RuleHit.objects.exists()
+    assert {row.title for row in importing.withdrawn()} == {"Rule a", "Rule b"}
+    _import(_folder(tmp_path, a=rule("a")))
+    assert [row.title for row in importing.withdrawn()] == ["Rule b"]
+    assert IDS["a"] in rulebook.current().entries
+
+
+def test_most_of_a_pack_is_withdrawn_only_where_that_is_asked(tmp_path, db) -> None:
+    many = [{**rule("a"), "id": f"00000000-0000-4000-8000-0000000001{n:02}"} for n in range(12)]
+    _import(_folder(tmp_path / "all", many=many, a=rule("a")))
+    part = _folder(tmp_path / "part", a=rule("a"))
+    with pytest.raises(DetectionError, match=r"12 of the 13 rules.*--missing keep"):
+        _import(part)
+    assert _import(part, missing=importing.Missing.KEEP).withdrawn == []
+    assert len(_import(part, missing=importing.Missing.WITHDRAW).withdrawn) == 12
+    assert PackRule.objects.filter(replaced_at=None).get().rule_id == IDS["a"]
