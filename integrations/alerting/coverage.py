@@ -19,6 +19,7 @@ from integrations.alerting.rows import Stage
 from integrations.alerting.rulebook import OWN_CORRELATIONS, Entry, Rulebook
 from integrations.alerting.sources import Reach
 from integrations.detection import loading
+from integrations.techniques import name_of
 
 _TACTICS: Final = Path(__file__).parent / "tactics.yml"
 
@@ -46,6 +47,11 @@ class Technique:
     watched: int
     blind: int
     missing: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What ATT&CK calls it; empty where that is not known."""
+        return name_of(self.id)
 
     @property
     def missing_titles(self) -> list[str]:
@@ -141,6 +147,7 @@ def as_json(techniques: Sequence[Technique], clients: int) -> dict[str, Any]:
         "techniques": [
             {
                 "id": one.id,
+                "name": one.name,
                 "tactics": list(one.tactics),
                 "clients_covered": one.covered,
                 "clients_in_shadow": one.watched,

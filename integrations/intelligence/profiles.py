@@ -1,4 +1,4 @@
-"""Who may attack a client and how: a profile ranks techniques, and says which rules cover each."""
+"""Who may attack a client and how: a profile ranks techniques, and says what covers each."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from integrations.alerting.coverage import Technique
 from integrations.models import ThreatProfile
 from tenants import ledger, scope
 from tenants.errors import HoldfastError
 
+STATES = ("covered", "watched", "blind")
 _FILE = Path(__file__).with_name("profiles.json")
 
 
@@ -19,18 +21,35 @@ class BadProfile(HoldfastError):
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why techniques are ranked: a title, and of a country what was published, and where."""
+
+    title: str
+    techniques: Mapping[str, int]
+    says: str = ""
+    published: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
-    """A technique with its weight, why it is ranked so, and the rules that cover it."""
+    """A technique with its weight, why it is ranked so, and what covers it at the client.
+
+    `state`: covered (a live rule, and its log source comes), watched (in shadow), blind (a rule,
+    but what it reads does not come: connect one of `missing`), or none.
+    """
 
     technique: str
     weight: int
     why: tuple[str, ...]
+    state: str
     rules: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 @cache
 def told() -> Mapping[str, Any]:
-    """Return the sectors and tools that profiles are made of, each with its techniques."""
+    """Return the sectors, countries and tools of profiles, each with its techniques."""
     known: Mapping[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
     return known
 
@@ -61,34 +80,52 @@ def keep(sector: str, country: str, tools: Iterable[str], *, actor: str) -> Thre
     return row
 
 
-def rank(profile: ThreatProfile | None, rules: Mapping[str, tuple[str, ...]]) -> list[Ranked]:
-    """Return the techniques of a profile, the heaviest first.
+def reasons(profile: ThreatProfile | None) -> list[Reason]:
+    """Return what a profile's techniques come from; without one, what holds for every company."""
+    found = [Reason("every company", told()["everybody"])]
+    if profile is None:
+        return found
+    if sector := told()["sectors"].get(profile.sector):
+        found.append(Reason(sector["title"], sector["techniques"]))
+    names = ["EU"] if profile.country in told()["in_the_eu"] else []
+    found += [
+        Reason(**told()["countries"][name])
+        for name in (*names, profile.country)
+        if name in told()["countries"]
+    ]
+    tools = [told()["tools"][one] for one in profile.tools if one in told()["tools"]]
+    return [*found, *(Reason(one["title"], one["techniques"]) for one in tools)]
 
-    `rules` are the titles of rules by technique; one of a sub-technique covers its technique.
+
+def countries() -> list[tuple[str, str]]:
+    """Return (code, name) of the countries of which something published ranks techniques."""
+    named = [(code, one["title"]) for code, one in told()["countries"].items() if code != "EU"]
+    others = [(code, "European Union") for code in told()["in_the_eu"] if code not in dict(named)]
+    return sorted([*named, *others])
+
+
+def rank(profile: ThreatProfile | None, coverage: Iterable[Technique]) -> list[Ranked]:
+    """Return the techniques of a profile, the heaviest first, with what covers them.
+
+    `coverage` is the client's; what covers a sub-technique covers its technique.
     """
-    sources: list[tuple[str, Mapping[str, int]]] = [("every company", told()["everybody"])]
-    if profile is not None:
-        sector = told()["sectors"].get(profile.sector)
-        sources += [(sector["title"], sector["techniques"])] if sector else []
-        tools = [told()["tools"][one] for one in profile.tools if one in told()["tools"]]
-        sources += [(one["title"], one["techniques"]) for one in tools]
     weights: dict[str, int] = {}
     why: dict[str, list[str]] = {}
-    for title, techniques in sources:
-        for technique, weight in techniques.items():
+    for reason in reasons(profile):
+        for technique, weight in reason.techniques.items():
             weights[technique] = weights.get(technique, 0) + weight
-            why.setdefault(technique, []).append(title)
+            why.setdefault(technique, []).append(reason.title)
+    known: dict[str, list[Technique]] = {}
+    for one in coverage:
+        known.setdefault(one.id.partition(".")[0], []).append(one)
     return [
-        Ranked(one, weights[one], tuple(why[one]), _covering(one, rules))
+        _ranked(one, weights[one], why[one], known.get(one, []))
         for one in sorted(weights, key=lambda name: (-weights[name], name))
     ]
 
 
-def _covering(technique: str, rules: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    found = {
-        title
-        for name, titles in rules.items()
-        if name == technique or name.startswith(f"{technique}.")
-        for title in titles
-    }
-    return tuple(sorted(found))
+def _ranked(name: str, weight: int, why: Iterable[str], known: list[Technique]) -> Ranked:
+    state = next((word for word in STATES if any(getattr(one, word) for one in known)), "none")
+    rules = {rule.entry.title for one in known if getattr(one, state, 0) for rule in one.rules}
+    missing = {feed for one in known for feed in one.missing_titles} if state == "blind" else ()
+    return Ranked(name, weight, tuple(why), state, tuple(sorted(rules)), tuple(sorted(missing)))

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from integrations import techniques
 from msp.console import words
 from playbooks.agreement import Measured
 from playbooks.measures import Share
@@ -65,6 +66,21 @@ def agreement(measured: Measured) -> str:
         return "No run yet"
     runs = f"{measured.runs} run{'s' * (measured.runs != 1)}"
     return f"{measured.runs - measured.against} of {runs} ({measured.percent} %)"
+
+
+@register.filter
+def technique(id_: str) -> SafeString:
+    """Return an ATT&CK technique's id with its name, as a link to what MITRE says of it."""
+    address = f"https://attack.mitre.org/techniques/{id_.replace('.', '/')}/"
+    return format_html(
+        '<a href="{}" rel="noreferrer">{}</a> {}', address, id_, techniques.name_of(id_)
+    )
+
+
+@register.filter
+def technique_names(ids: Sequence[str]) -> str:
+    """Return ATT&CK techniques by id and name, in one line."""
+    return "; ".join(techniques.titled(one) for one in ids)
 
 
 @register.filter

@@ -1,23 +1,29 @@
 """What is known of attackers, where clients met it, and each client's threat profile."""
 
+from collections.abc import Iterable, Sequence
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from integrations.intelligence import coverage, profiles, sightings, store
-from integrations.models import Indicator
+from integrations.alerting import coverage
+from integrations.intelligence import holes, profiles, sightings, store
+from integrations.models import Indicator, IndicatorSource
 from msp.console import actions
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
 from tenants.errors import HoldfastError
+from tenants.models import Tenant
 
 _PAGE = 50
 _SIGHTINGS = 100
+_HOLES = 100
 
 
 @require_safe
@@ -35,13 +41,26 @@ def intelligence(request: HttpRequest) -> HttpResponse:
         .values("source")
         .annotate(kept=Count("id"), left=Count("id", filter=~Q(not_matched="")))
     )
+    clients = tenants_of(technician_of(request))
+    read = dict(IndicatorSource.objects.values_list("name", "read_at"))
     return page(
         request, "intelligence.html", "Intelligence", asked=asked,
         sightings=sightings.shown().select_related("indicator", "tenant")[:_SIGHTINGS],
-        sources=[{**one, "live": live.get(one["source"], 0)} for one in sources],
+        sources=[
+            {**one, "live": live.get(one["source"], 0), "read_at": read.get(one["source"])}
+            for one in sources
+        ],
+        holes=_named(holes.on_computers(), clients), now=timezone.now(),
         pages=Paginator(rows, _PAGE).get_page(request.GET.get("page")),
-        clients=tenants_of(technician_of(request)), query=f"q={asked}&" if asked else "",
+        clients=clients, query=f"q={asked}&" if asked else "",
     )  # fmt: skip
+
+
+def _named(
+    found: Sequence[holes.Hole], clients: Iterable[Tenant]
+) -> list[tuple[Tenant, holes.Hole]]:
+    by_id = {client.id: client for client in clients}
+    return [(by_id[one.tenant_id], one) for one in found if one.tenant_id in by_id][:_HOLES]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -53,9 +72,12 @@ def threats(request: HttpRequest, slug: str) -> HttpResponse:
         return _keep(request, slug)
     with writing(technician, client.id):
         profile = profiles.current()
+        found = holes.on_computers()
     return page(
         request, "threats.html", f"Threats to {client.name}", client=client, profile=profile,
-        ranked=profiles.rank(profile, coverage.by_technique()),
+        ranked=profiles.rank(profile, coverage.of_tenants([client.id])),
+        reasons=[one for one in profiles.reasons(profile) if one.says], holes=found,
+        countries=profiles.countries(),
         sectors=[(name, one["title"]) for name, one in profiles.told()["sectors"].items()],
         tools=[
             (name, one["title"], bool(profile and name in profile.tools))

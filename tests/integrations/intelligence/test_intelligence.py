@@ -5,15 +5,18 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations import ocsf
+from integrations import ocsf, techniques
+from integrations.alerting import rulebook
+from integrations.alerting.coverage import Covering, Technique
 from integrations.errors import VendorError
-from integrations.intelligence import coverage, profiles, sightings, store, taxii
+from integrations.intelligence import holes, profiles, reading, sightings, store, taxii
 from integrations.intelligence.found import Found
 from integrations.models import Indicator, Sighting, SightingLook, ThreatProfile
 from integrations.transport import Transport
@@ -296,19 +299,81 @@ def test_private_addresses_are_out_of_reach(db, settings) -> None:
         call_command("intelligence", "import")
 
 
+def _covered(technique: str, **states: int) -> Technique:
+    told = {"covered": 0, "watched": 0, "blind": 0, **states}
+    rule = Covering(SimpleNamespace(title=f"Rule for {technique}"), 1, 0, 1, 1)
+    return Technique(technique, (), (rule,), missing=(), **told)
+
+
 def test_a_profile_ranks_techniques_and_says_what_covers_them(in_tenant) -> None:
-    rules = {"T1566.002": ("Phishing link",), "T1003": ("Dumping",)}
+    known = [
+        _covered("T1566.002", covered=1),
+        _covered("T1566", blind=1),
+        _covered("T1003", blind=1),
+    ]
     row = profiles.keep("law", "gb", ["active_directory"], actor="technician:mira")
-    ranked = profiles.rank(row, rules)
-    assert (ranked[0].technique, ranked[0].weight) == ("T1566", 6)
-    assert ranked[0].rules == ("Phishing link",)
-    assert ranked[0].why == ("every company", "Law and accounting")
-    assert len(ranked) > len(profiles.rank(None, rules))
+    ranked = {one.technique: one for one in profiles.rank(row, known)}
+    assert next(iter(ranked)) == "T1566"
+    assert ranked["T1566"].weight == 9
+    assert ranked["T1566"].why == ("every company", "Law and accounting", "United Kingdom")
+    assert (ranked["T1566"].state, ranked["T1566"].rules) == ("covered", ("Rule for T1566.002",))
+    assert ranked["T1003"].state == "blind"
+    assert ranked["T1558"].state == "none"
+    assert len(ranked) > len(profiles.rank(None, known))
     for wrong in (("nothing", "", []), ("law", "Britain", []), ("law", "", ["telex"])):
         with pytest.raises(profiles.BadProfile):
             profiles.keep(*wrong, actor="x")
     assert ThreatProfile.objects.get().country == "GB"
 
 
-def test_the_rules_that_come_with_holdfast_cover_something() -> None:
-    assert len(coverage.by_technique()) > 30
+def test_each_reason_names_known_techniques_and_each_country_where_it_stands() -> None:
+    told = profiles.told()
+    of_countries = told["countries"].values()
+    assert all(one["source"].startswith("https://") and one["says"] for one in of_countries)
+    named = [told["everybody"]]
+    named += [one["techniques"] for one in (*of_countries, *told["sectors"].values())]
+    named += [one["techniques"] for one in told["tools"].values()]
+    assert [one for each in named for one in each if not techniques.name_of(one)] == []
+    swedish = ThreatProfile(sector="other", country="SE", version=1)
+    assert [one.title for one in profiles.reasons(swedish)] == [
+        "every company", "Something else", "European Union",
+    ]  # fmt: skip
+
+
+def test_techniques_of_our_rules_have_a_name() -> None:
+    assert techniques.titled("T1003.001") == "T1003.001 OS Credential Dumping: LSASS Memory"
+    assert techniques.titled("T9999") == "T9999"
+    named = {one for entry in rulebook.current().entries.values() for one in entry.techniques}
+    assert len(named) > 30
+    assert {one for one in named if not techniques.name_of(one)} == set()
+
+
+def test_holes_that_are_known_to_be_used_are_told_by_computer_until_they_are_closed(tenant) -> None:
+    store.keep("kev", reading.read(json.dumps(KEV).encode()))
+    with scope.tenant(tenant.id):
+        _hole("NWD-LT-1", "cve:cve-2024-1", days_ago=2)
+        _hole("NWD-LT-2", "cve:cve-2024-1", days_ago=3)
+        _hole("NWD-LT-2", "cve:cve-2024-1", days_ago=1, activity=3)
+        _hole("NWD-LT-3", "cve:cve-2024-9", days_ago=1)
+        (found,) = holes.on_computers()
+    assert (found.cve, found.computers) == ("CVE-2024-1", ("NWD-LT-1",))
+    assert found.title == "Acme Gate: Way in"
+
+
+KEV = {
+    "vulnerabilities": [
+        {"cveID": "CVE-2024-1", "vendorProject": "Acme", "product": "Gate",
+         "vulnerabilityName": "Way in", "dateAdded": "2024-05-01"},
+    ]
+}  # fmt: skip
+
+
+def _hole(computer: str, cve: str, *, days_ago: int, activity: int = 1) -> None:
+    raw = RawRecord.objects.create(
+        connector="wazuh", feed="v", received_at=NOW, body=b"", content_hash="", outcome="event"
+    )
+    Event.objects.create(
+        raw=raw, connector="wazuh", uid=str(raw.id), class_uid=ocsf.VULNERABILITY_FINDING,
+        time=NOW - dt.timedelta(days=days_ago), target=computer,
+        entities=[f"device:{computer.lower()}", cve], ocsf={"activity_id": activity},
+    )  # fmt: skip

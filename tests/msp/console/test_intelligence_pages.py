@@ -31,6 +31,8 @@ def test_the_pages_list_what_is_known_and_what_is_likely(browser, rows: Rows) ->
     address = f"/admin/clients/{rows.tenant.slug}/threats/"
     web.post(address, {"sector": "health", "country": "GB", "tool": ["vpn"]})
     page = web.get(address).content.decode()
-    assert "Health care" in page
-    assert "T1133" in page
+    for said in ("Health care", "T1133", "External Remote Services", "Breaches Survey 2025"):
+        assert said in page, said
+    web.post(address, {"sector": "health", "country": "JP"})
+    assert "the country ranks nothing" in web.get(address).content.decode()
     assert browser(Role.TECHNICIAN).post(address, {"sector": "law"}).status_code == 403

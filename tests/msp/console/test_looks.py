@@ -16,11 +16,14 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from integrations.intelligence import profiles, sightings, store
+from integrations.intelligence.found import Found
+from integrations.ocsf import VULNERABILITY_FINDING
 from msp.staff import actions
 from msp.staff.models import Role
 from playbooks.models import Plan, Step
 from tenants import contacts, scope
-from tenants.models import Case, Tenant
+from tenants.models import Case, Event, RawRecord, Tenant
 from tests.integrations.alerting.rules import IDS, correlation, install, record, rule, take
 from tests.msp.console import rows as seeded
 
@@ -106,6 +109,31 @@ def _detections(rows: seeded.Rows) -> None:
         take(*(record("a") for _ in range(35)), *(record("b") for _ in range(4)))
 
 
+def _intelligence(rows: seeded.Rows) -> None:
+    """Indicators in each state, one that a case met, and a hole that is used."""
+    now = timezone.now()
+    told = [
+        ("ip:185.220.101.5", {"title": "Exit node", "confidence": 80}),
+        ("ip:10.0.0.1", {}),
+        ("domain:old.test", {"expires_at": now - dt.timedelta(days=1)}),
+        ("url:https://login-northwind.test/verify/session/" + "a" * 200, {"is_revoked": True}),
+        ("cve:cve-2024-21887", {"title": "Ivanti Connect Secure: Command Injection"}),
+    ]
+    store.keep("feed", [Found(one, one, one, **more) for one, more in told])
+    with scope.tenant(rows.tenant.id):
+        Case.objects.filter(id=rows.case.id).update(entities=["ip:185.220.101.5"])
+        raw = RawRecord.objects.create(
+            connector="wazuh", feed="v", received_at=now, body=b"", content_hash="", outcome="event"
+        )
+        Event.objects.create(
+            raw=raw, connector="wazuh", uid="1", class_uid=VULNERABILITY_FINDING, time=now,
+            target="NWD-LT-1", entities=["device:nwd-lt-1", "cve:cve-2024-21887"],
+            ocsf={"activity_id": 1},
+        )  # fmt: skip
+        profiles.keep("health", "GB", ["microsoft365", "windows"], actor="technician:mira")
+    sightings.look(rows.tenant.id, rows.tenant.id)
+
+
 def _looks_right(page: Page, name: str) -> None:
     """On each screen in either colour scheme; the page stays light."""
     page.evaluate("document.fonts.ready")
@@ -136,6 +164,7 @@ def test_pages_fit_and_can_be_read(
     settings.ENTRA_APP = {"client_id": "5b1c9d1e", "client_secret": "nobody may read this"}
     routine = seeded.fill_more(rows)
     _detections(rows)
+    _intelligence(rows)
     context = chromium.new_context(color_scheme="dark")
     page = context.new_page()
     errors: list[str] = []

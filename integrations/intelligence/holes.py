@@ -1,0 +1,57 @@
+"""Holes in the programs of clients' computers that attackers are known to use (CISA KEV)."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+from integrations import ocsf
+from integrations.intelligence import store
+from tenants.models import Event
+
+_MOST_EVENTS = 20_000
+_KIND = "cve:"
+# OCSF `activity_id` of a Vulnerability Finding: it was closed.
+_CLOSE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A vulnerability that is known to be used, and the computers of a client that still have it.
+
+    `told_at`: when a vendor last said so.
+    """
+
+    tenant_id: uuid.UUID
+    cve: str
+    title: str
+    computers: tuple[str, ...]
+    told_at: dt.datetime
+
+
+def on_computers() -> list[Hole]:
+    """Return the holes of the scope's clients that are known to be used, most computers first."""
+    known = store.in_force().filter(entity__startswith=_KIND).order_by("-confidence")
+    titles: dict[str, str] = {}
+    for name, title in known.values_list("entity", "title"):
+        titles[name] = titles.get(name) or title
+    rows = Event.in_scope().filter(
+        class_uid=ocsf.VULNERABILITY_FINDING, entities__overlap=list(titles)
+    )
+    last: dict[tuple[uuid.UUID, str, str], tuple[dt.datetime, bool]] = {}
+    for tenant_id, entities, computer, at, activity in rows.order_by("-time").values_list(
+        "tenant_id", "entities", "target", "time", "ocsf__activity_id"
+    )[:_MOST_EVENTS]:
+        for name in titles.keys() & entities:
+            last.setdefault((tenant_id, name, computer), (at, activity != _CLOSE))
+    found: dict[tuple[uuid.UUID, str], dict[str, dt.datetime]] = {}
+    for (tenant_id, name, computer), (at, is_open) in last.items():
+        if is_open:
+            found.setdefault((tenant_id, name), {})[computer] = at
+    holes = [
+        Hole(
+            tenant_id, name.removeprefix(_KIND).upper(), titles[name], tuple(sorted(computers)),
+            max(computers.values()),
+        )
+        for (tenant_id, name), computers in found.items()
+    ]  # fmt: skip
+    return sorted(holes, key=lambda one: (-len(one.computers), one.cve))
