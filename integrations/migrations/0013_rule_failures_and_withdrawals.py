@@ -10,7 +10,7 @@ from tenants.rls import protect
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0011_siem_audit'),
+        ('integrations', '0012_intelligence_looks'),
         ('tenants', '0014_merged_cases'),
     ]
 
