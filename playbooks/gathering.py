@@ -168,14 +168,17 @@ def _question(
 
 
 def _own(question: _Question, case: Case) -> _Question:
-    """Have Holdfast's own rows answer what no vendor that is asked can tell."""
+    """Have Holdfast's own rows answer what no vendor can tell, or what they tell before one."""
     uses = question.step.uses
     can = any(registry.can_answer(asked.connector, uses) for asked, _ in question.asks)
-    if can or not own_answers.can_tell(uses):
+    is_own_turn = own_answers.comes_first(uses) or not can
+    if not own_answers.can_tell(uses) or not is_own_turn:
         return question
     try:
         told = own_answers.tell(uses, case, question.inputs)
     except own_answers.NotTold as error:
+        if can:
+            return question
         return replace(question, asks=(), why_not=str(error))
     return replace(question, asks=(), own=jsonable(told))
 

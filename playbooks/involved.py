@@ -17,7 +17,11 @@ class Involved:
 
     def include(self, contact: Contact) -> bool:
         """Whether the contact is one of them, by name or by mailbox."""
-        return contact.name.lower() in self.names or contact.email.lower() in self.addresses
+        return self.has(contact.name, contact.email)
+
+    def has(self, name: str, address: str) -> bool:
+        """Whether somebody of this name, or who reads this mailbox, is one of them."""
+        return name.lower() in self.names or address.lower() in self.addresses
 
 
 def of_case(case: Case) -> Involved:

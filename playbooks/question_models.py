@@ -21,7 +21,7 @@ class UserQuestion(TenantModel):
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="user_questions")
     contact = models.ForeignKey(
         Contact, on_delete=models.SET_NULL, null=True, related_name="+",
-        help_text="empty: whoever it is about, at an address that is not in doubt",
+        help_text="empty: the manager, or whoever it is about where no account is in doubt",
     )  # fmt: skip
     recipient = models.EmailField()
     name = models.CharField(max_length=256)
@@ -45,6 +45,11 @@ class UserQuestion(TenantModel):
 
     def __str__(self) -> str:
         return f"question to {self.recipient}"
+
+    @property
+    def is_self(self) -> bool:
+        """Whether it asks the very person that it is about: who uses the computer in doubt."""
+        return self.contact_id is None and self.about.startswith(f"{self.name} (")
 
 
 class ChatChannel(TenantModel):

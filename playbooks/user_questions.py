@@ -1,10 +1,11 @@
 """“Was this you?”: a signed link to somebody who can tell, and an answer that is evidence.
 
-Whoever has the account in doubt reads its mail, so nobody whom the case is about is asked; the
-client's contacts are, who ask by word of mouth. Only where no account is in doubt is the owner of
-the computer asked. A link counts once and for a time; opening it answers nothing, since mail
-scanners do that too. Nothing waits for the answer: it is weighed when it comes, also when the
-engine has closed the case by then. What came by a link that a technician saw decides nothing alone.
+Whoever has the account in doubt reads its mail, so nobody whom the case is about is asked; their
+manager and the client's contacts are, who ask by word of mouth. Only where no account is in doubt
+is the owner of the computer asked. A link counts once and for a time; opening it answers nothing,
+since mail scanners do that too. Nothing waits for the answer: it is weighed when it comes, also
+when the engine has closed the case by then. What came by a link that a technician saw decides
+nothing alone.
 """
 
 import datetime as dt
@@ -16,7 +17,7 @@ from django.core import signing
 from django.db.models import Q
 from django.utils import timezone
 
-from playbooks import case_devices, involved, standing, triage, unread
+from playbooks import case_devices, involved, managers, standing, triage, unread
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import UserQuestion
 from playbooks.people import named
@@ -88,6 +89,10 @@ def people(case: Case) -> list[Somebody]:
         if owner is not None and owner.primary_email and not is_in_doubt:
             found.append(Somebody(str(owner.id), owner.display_name, owner.primary_email))
     doubted = involved.of_case(case)
+    if (manager := managers.of_case(case)) is not None:
+        name, email = managers.name_and_address(manager)
+        if not doubted.has(name, email):
+            found.append(Somebody(str(manager.id), name, email))
     rows = Contact.in_scope().filter(tenant_id=case.tenant_id, is_active=True)
     return found + [
         Somebody(str(one.id), one.name, one.email, one)

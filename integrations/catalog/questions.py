@@ -141,7 +141,10 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         lists={"accounts": "account"},
     ),
     gatherer(
-        "hr.get_employment", "Employment", "account", {"status": "string", "last_day": "string"}
+        "hr.get_employment",
+        "Employment",
+        "account",
+        dict.fromkeys(("status", "last_day", "until", "source"), "string"),
     ),
     gatherer(
         "mailbox.list_delegates", "Who else can open the mailbox", "account", {"delegates": "list"}

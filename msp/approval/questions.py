@@ -53,7 +53,7 @@ def _take(request: HttpRequest, where: user_questions.Address) -> HttpResponse:
 def _form(request: HttpRequest, question: UserQuestion, error: str = "") -> HttpResponse:
     context = {
         "question": question,
-        "is_self": question.contact is None,
+        "is_self": question.is_self,
         "client": question.tenant,
         "seen": question.case.findings.defer("ocsf").order_by("time")[:_MOST_SHOWN],
         "places": _places(question.case),

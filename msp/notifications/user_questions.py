@@ -53,7 +53,7 @@ def _letter(question: UserQuestion) -> tuple[str, str]:
     installation = Installation.objects.first() or Installation()
     context = {
         "question": question,
-        "is_self": question.contact is None,
+        "is_self": question.is_self,
         "msp": installation.msp_name,
         "contact": installation.msp_contact,
         "client": question.tenant.name,

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('answer', models.CharField(blank=True, choices=[('yes', 'yes, it was'), ('no', 'no, it was not'), ('not_sure', 'not sure')], max_length=16)),
                 ('comment', models.TextField(blank=True)),
                 ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='user_questions', to='tenants.case')),
-                ('contact', models.ForeignKey(help_text='empty: whoever it is about, at an address that is not in doubt', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenants.contact')),
+                ('contact', models.ForeignKey(help_text='empty: the manager, or whoever it is about where no account is in doubt', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenants.contact')),
                 ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
             ],
             options={

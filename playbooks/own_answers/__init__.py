@@ -20,7 +20,7 @@ from playbooks.own_answers import (
 from playbooks.own_answers.asked import NotTold
 from tenants.models import Case
 
-__all__ = ["ANSWERS", "ASKED_OF", "NotTold", "can_tell", "tell"]
+__all__ = ["ANSWERS", "ASKED_OF", "NotTold", "can_tell", "comes_first", "tell"]
 
 Answer = Callable[[Case, Json], Json]
 
@@ -37,6 +37,15 @@ ANSWERS: Mapping[str, Answer] = MappingProxyType(
         "hr.get_employment": employment.state,
     }
 )
+
+
+# What people said of employment counts before what a vendor was told.
+_FIRST = frozenset({"hr.get_employment"})
+
+
+def comes_first(question: str) -> bool:
+    """Whether Holdfast's own rows are asked before a vendor that can tell as well."""
+    return question in _FIRST
 
 
 def can_tell(question: str) -> bool:

@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from integrations import catalog, ocsf
 from integrations.models import Connection
-from playbooks import gathering, language, own_answers
+from playbooks import absences, gathering, language, own_answers
 from tenants import evidence, scope
 from tenants.models import Account, Case, Device, Event, Evidence, Finding, RawRecord
 from tests.conftest import new_tenant
 from tests.playbooks.cases import make_account, make_case
+from tests.playbooks.vendor import connect, vendors
 
 BAD = "ip:203.0.113.9"
 ELSEWHERE = "case.count_elsewhere"
@@ -176,7 +177,9 @@ def test_who_was_taken_off_is_a_leaver(in_tenant) -> None:
         account, kind=Case.Kind.ROUTINE, status=Case.Status.NEW,
         request={"playbook": "offboard-leaver", "at": "2031-02-03T17:00:00+00:00"},
     )  # fmt: skip
-    assert _ask("hr.get_employment", case) == {"status": "active", "last_day": "2031-02-03"}
+    told = _ask("hr.get_employment", case)
+    assert (told["status"], told["last_day"]) == ("active", "2031-02-03")
+    assert told["source"] == "routine of case 2"
     routine.status = Case.Status.RESPONDING
     routine.save()
     assert _ask("hr.get_employment", case)["status"] == "leaver"
@@ -184,6 +187,52 @@ def test_who_was_taken_off_is_a_leaver(in_tenant) -> None:
     routine.save()
     with pytest.raises(own_answers.NotTold):
         _ask("hr.get_employment", case)
+
+
+def _state(case: Case) -> tuple[str, str]:
+    told = _ask("hr.get_employment", case)
+    return told["status"], told["last_day"] or told["until"]
+
+
+def test_what_people_say_counts_before_routines_and_directories(in_tenant) -> None:
+    account = make_account()
+    case = make_case(account)
+    today, day = case.last_activity_at.date(), dt.timedelta(days=1)
+    ended = (NOW - dt.timedelta(days=30)).isoformat()
+    Account.objects.create(
+        provider="active_directory", external_id="guid", username="ACME\\priya",
+        person=account.person, attributes={"expires_at": ended},
+    )  # fmt: skip
+    assert _state(case) == ("leaver", ended[:10])
+    name, said = account.username, {"actor": "operator:ann"}
+    absences.note(name, "on_leave", today - day, today + day, **said)
+    assert _state(case) == ("on_leave", (today + day).isoformat())
+    absences.note(name, "on_leave", today + day, today + 9 * day, **said)
+    assert _state(case)[0] == "leaver"
+    absences.note(name, "leaver", today - day, **said)
+    assert _state(case) == ("leaver", (today - day).isoformat())
+    absences.note(name, "leaver", today, **said)
+    assert _state(case)[0] == "active"
+    absences.note(name, "present", today, **said)
+    assert _state(case) == ("active", "")
+    assert [row.kind for row in absences.current()] == ["present"]
+
+
+def test_a_vendor_is_asked_of_employment_where_nobody_said_anything(tenant, monkeypatch) -> None:
+    steps = language.load(PLAYBOOK.replace("case.list_past_cases", "hr.get_employment"), "x").steps
+    with vendors(monkeypatch, "microsoft365") as made:
+        with scope.tenant(tenant.id):
+            connect("microsoft365")
+            account = make_account()
+            case = make_case(account)
+        made["microsoft365"].answers["hr.get_employment"] = {"status": "unknown"}
+        for said in ("unknown", "on_leave"):
+            assert gathering.gather(tenant.id, case.id, steps, retry="investigate")
+            with scope.tenant(tenant.id):
+                row = Evidence.objects.filter(gatherer="hr.get_employment").latest("answered_at")
+                assert row.answer["facts"]["status"] == said
+                absences.note(account.username, "on_leave", dt.date(2020, 1, 1), actor="x")
+                case = make_case(account)
 
 
 PLAYBOOK = """\

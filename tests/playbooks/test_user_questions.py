@@ -8,8 +8,8 @@ from integrations import registry
 from playbooks import activation, library, user_questions
 from playbooks.errors import LinkError
 from playbooks.models import Step, UserQuestion
-from tenants import scope
-from tenants.models import Case, Contact, Evidence, LedgerEntry
+from tenants import evidence, scope
+from tenants.models import Account, Case, Contact, Evidence, LedgerEntry
 from tests.pipeline import drain
 from tests.playbooks.cases import make_account, make_case, make_plan
 from tests.playbooks.samples import facts
@@ -158,3 +158,38 @@ def test_a_no_by_such_a_link_takes_a_yes_its_weight(case) -> None:
     assert _now(case) == ("closed", "benign")
     _answer(no, "no")
     assert _now(case) == SUSPECTED
+
+
+@pytest.mark.parametrize("told", ["id", "address", "now"])
+def test_the_manager_whom_the_directory_names_is_asked_first(case, told) -> None:
+    with scope.tenant(case.tenant_id):
+        boss = make_account("mia@acme.example")
+        if told == "now":
+            facts = {"account": {"manager": boss.external_id}}
+            evidence.record(
+                case, gatherer="identity.get_account", question="?", asked_of="Microsoft",
+                asked_at=case.opened_at, answer={"step": "account", "facts": facts},
+                is_available=True,
+            )  # fmt: skip
+        else:
+            value = boss.external_id if told == "id" else boss.email or boss.username
+            Account.objects.create(
+                provider="google_workspace", external_id="g", username="priya",
+                person=case.account.person, attributes={"manager": value},
+            )  # fmt: skip
+        assert user_questions.people(case)[0].email == "mia@acme.example"
+        question = user_questions.ask(case, str(boss.id), actor=SAM, way="mail")
+        assert not question.is_self
+        # Whom the alerts name is asked nothing, whoever they manage.
+        case.entities = [f"account:{boss.username}"]
+        assert user_questions.people(case)[0].name == "Olive Owner"
+
+
+def test_nobody_that_a_doubted_administrator_could_name_is_asked(case) -> None:
+    with scope.tenant(case.tenant_id):
+        boss = make_account("mia@acme.example")
+        Account.objects.filter(id=case.account_id).update(
+            is_privileged=True, attributes={"manager": boss.username}
+        )
+        row = Case.objects.get()
+        assert user_questions.people(row)[0].name == "Olive Owner"

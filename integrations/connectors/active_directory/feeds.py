@@ -35,7 +35,7 @@ _COMMON = (
 USER = (
     *_COMMON, "userPrincipalName", "mail", "proxyAddresses", "title", "department", "company",
     "userAccountControl", "pwdLastSet", "accountExpires", "lastLogonTimestamp", "lockoutTime",
-    "primaryGroupID", "servicePrincipalName", "sIDHistory", "mS-DS-ConsistencyGuid",
+    "primaryGroupID", "servicePrincipalName", "sIDHistory", "mS-DS-ConsistencyGuid", "manager",
 )  # fmt: skip
 GROUP = (*_COMMON, "groupType", "mail", "managedBy", "member")
 COMPUTER = (

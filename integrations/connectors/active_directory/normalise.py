@@ -119,6 +119,7 @@ def user(record: SourceRecord) -> DirectoryItem:
         expires_at=when(told.raw("accountExpires")),
     )
     attributes |= _control(told) | _privilege(told, record.context)
+    attributes["manager"] = _manager(told)
     attributes["kind"] = "service" if _is_nobodys(told, sid) else "member"
     return DirectoryItem("account", identity, shown or identity, attributes=attributes)
 
@@ -162,6 +163,12 @@ def _is_nobodys(told: Fields, sid: str) -> bool:
         or bool((told.number("userAccountControl") or 0) & _TRUST_ACCOUNT)
         or bool(classes & {"msds-managedserviceaccount", "msds-groupmanagedserviceaccount"})
     )
+
+
+def _manager(told: Fields) -> str:
+    """The manager's GUID, or distinguished name where the record tells no GUIDs."""
+    guid, _, name = ids.parted(told.text("manager")) if told.text("manager") else ("", "", "")
+    return guid or name
 
 
 def _aliases(told: Fields) -> list[str]:

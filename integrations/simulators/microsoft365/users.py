@@ -173,7 +173,13 @@ def get_user(request: Request) -> Answer:
     if "employeeLeaveDateTime" in asked and not request.roles & set(_LIFE_CYCLE):
         raise forbidden()
     user = one(request, "users", user_id(request))
-    return shaped(request, user, "users", select=project)
+    return shaped(request, user, "users", {"manager": _manager}, select=project)
+
+
+def _manager(request: Request, user: Record) -> Record | None:
+    """The user's manager, as $expand=manager shows them: nothing where there is none."""
+    found = (one for one in request.tenant.all("users") if one["id"] == user.get("manager"))
+    return next(({"id": one["id"]} for one in found), None)
 
 
 def update_user(request: Request) -> Answer:

@@ -40,6 +40,18 @@ def test_times_of_every_kind(given, expected) -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (None, ""),
+        (["CN=Mia,DC=clinic,DC=example"], "CN=Mia,DC=clinic,DC=example"),
+        ([f"<GUID={GUID.upper()}>;<SID={SID}>;CN=Mia,DC=clinic,DC=example"], GUID),
+    ],
+)
+def test_the_manager_by_id_where_the_record_tells_it(told, expected) -> None:
+    assert user(of(manager=told)).attributes["manager"] == expected
+
+
+@pytest.mark.parametrize(
     ("given", "expected"),
     [("-36288000000000", 42), ("0", None), ("-9223372036854775808", None), ("x", None)],
 )

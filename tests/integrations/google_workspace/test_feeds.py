@@ -6,7 +6,9 @@ import json
 
 from integrations.connectors.google_workspace.feeds import APPLICATIONS
 from integrations.connectors.google_workspace.manifest import MANIFEST
+from integrations.connectors.google_workspace.normalise import accounts
 from integrations.errors import PermissionMissing
+from integrations.values import Fields
 from tests.integrations.conformance.driving import sweep
 from tests.integrations.google_workspace.subject import user
 
@@ -32,6 +34,14 @@ def test_users_come_with_their_state_and_roles(vendor, client) -> None:
     assert not found["anna.berg"].is_deleted
     assert anna["display_name"] == "Anna Berg"
     assert anna["job_title"] == "Clerk"
+
+
+def test_the_manager_is_the_relation_of_that_type() -> None:
+    told = [{"type": "assistant", "value": "a@x"}, {"type": "manager", "value": "mia@x"}]
+    record = {"id": "1", "primaryEmail": "ben@x"}
+    assert accounts.user(Fields(record | {"relations": told})).attributes["manager"] == "mia@x"
+    assert accounts.user(Fields(record | {"relations": []})).attributes["manager"] == ""
+    assert "manager" not in accounts.user(Fields(record)).attributes
 
 
 def test_tokens_are_known_by_user_and_app(vendor, client) -> None:

@@ -14,6 +14,10 @@ def test_the_account(vendor, ask, victim) -> None:
     assert account["is_enabled"] is True
     assert account["is_privileged"] is False
     assert account["source_of_authority"] == "cloud"
+    assert account["manager"] == ""
+    boss = vendor.user("sam.adeyemi")["id"]
+    vendor.put("users", vendor.user("priya.shah") | {"manager": boss})
+    assert ask("identity.get_account")["account"]["manager"] == boss
     admin = ask("identity.get_account", vendor.account("sam.adeyemi"))["account"]
     assert admin["is_privileged"] is True
     assert admin["roles"] == ["Global Administrator"]

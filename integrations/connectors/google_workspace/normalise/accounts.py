@@ -85,7 +85,12 @@ def _privilege(record: Fields, roles: Iterable[Mapping[str, Any]] | None) -> dic
 def _work(record: Fields) -> dict[str, str]:
     jobs = record.objects("organizations")
     job = next((j for j in jobs if j.truth("primary")), jobs[0] if jobs else Fields({}))
-    return ocsf.filled(job_title=job.text("title"), department=job.text("department"))
+    found = ocsf.filled(job_title=job.text("title"), department=job.text("department"))
+    if "relations" in record:
+        # An administrator enters the manager's address as a relation of that type.
+        told = record.objects("relations")
+        found["manager"] = next((r.text("value") for r in told if r.word("type") == "manager"), "")
+    return found
 
 
 def role(record: Fields) -> DirectoryItem:

@@ -43,7 +43,10 @@ class GetAccount:
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
         """Return ``account`` as the catalog states. Roles are those assigned to the user."""
-        path = address("/users/{}", target.external_id, select=",".join(_USER_PROPERTIES))
+        path = address(
+            "/users/{}", target.external_id, select=",".join(_USER_PROPERTIES),
+            expand="manager($select=id)",
+        )  # fmt: skip
         user = Fields(client.get(path, _USER))
         assignments = client.all(
             address(
@@ -73,6 +76,7 @@ class GetAccount:
                 "sessions_valid_from": iso(user.time("signInSessionsValidFromDateTime")),
                 "last_password_change": iso(user.time("lastPasswordChangeDateTime")),
                 "is_guest": user.word("userType") == "guest",
+                "manager": user.nested("manager").text("id"),
             }
         }
 

@@ -11,6 +11,9 @@ from integrations.connectors.microsoft365.gatherers.words import now
 from integrations.contract import Json, Target
 from integrations.values import Fields
 
+# Entra ID knows of no leave.
+_SOURCE = {"until": "", "source": "Entra ID"}
+
 
 @dataclass(frozen=True, slots=True)
 class GetEmployment:
@@ -20,12 +23,13 @@ class GetEmployment:
     permissions: tuple[str, ...] = ("User.Read.All", "User-LifeCycleInfo.Read.All")
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Return ``status`` (leaver, active, unknown) and ``last_day`` ("" where none is told)."""
+        """Return ``status`` (leaver, active, unknown); ``last_day`` is "" where none is told."""
         path = address("/users/{}", target.external_id, select="id,employeeLeaveDateTime")
         last = Fields(client.get(path, self.permissions[1])).time("employeeLeaveDateTime")
         if last is None:
-            return {"status": "unknown", "last_day": ""}
+            return {"status": "unknown", "last_day": "", **_SOURCE}
         return {
             "status": "leaver" if last <= now() else "active",
             "last_day": last.date().isoformat(),
+            **_SOURCE,
         }
