@@ -17,7 +17,7 @@ from django.core import signing
 from django.db.models import Q
 from django.utils import timezone
 
-from playbooks import case_devices, involved, managers, standing, triage, unread
+from playbooks import case_devices, chat_channels, involved, managers, standing, triage, unread
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import UserQuestion
 from playbooks.people import named
@@ -113,6 +113,8 @@ def ask(case: Case, key: str, *, actor: str, way: str) -> UserQuestion:
         raise PlaybookError(["This case asks for nobody's word any more."])
     if not about(case):
         raise PlaybookError(["Nobody knows whom the case is about, so nobody can be asked."])
+    if way == UserQuestion.Way.CHAT and not in_chat(case, somebody):
+        raise PlaybookError(["The chat is read by somebody else, or not to be used for this case."])
     now = timezone.now()
     waiting = case.user_questions.filter(answered_at=None, expires_at__gt=now)
     # A newer link for the same person takes the place of an earlier one.
@@ -139,10 +141,17 @@ def ask_by_itself(case: Case, playbook: Playbook) -> UserQuestion | None:
     in_shadow = case.tenant.playbook_mode == PlaybookMode.SHADOW
     if not asks or not is_open or in_shadow or case.user_questions.exists():
         return None
-    somebody = next(iter(people(case)), None)
-    if somebody is None or not about(case):
+    able = people(case) if about(case) else []
+    if not able:
         return None
-    return ask(case, somebody.key, actor="engine", way=UserQuestion.Way.MAIL)
+    in_theirs = next((one for one in able if in_chat(case, one)), None)
+    way = UserQuestion.Way.CHAT if in_theirs else UserQuestion.Way.MAIL
+    return ask(case, (in_theirs or able[0]).key, actor="engine", way=way)
+
+
+def in_chat(case: Case, somebody: Somebody) -> bool:
+    """Whether somebody may be asked in the client's chat channel, which only contacts read."""
+    return somebody.contact is not None and chat_channels.may_ask(case) is not None
 
 
 def find(where: Address) -> UserQuestion:

@@ -19,8 +19,8 @@ from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
 from msp.console.verdict_view import EvidenceView, VerdictView
 from msp.console.words import Word
-from playbooks import regrouping, user_questions
-from playbooks.models import CaseQuality, UserQuestion
+from playbooks import chat_channels, regrouping, user_questions
+from playbooks.models import CaseQuality, ChatChannel, UserQuestion
 from playbooks.people import named
 from playbooks.user_questions import Somebody
 from tenants.models import Case, CaseChange, Finding, LedgerEntry
@@ -77,6 +77,7 @@ class CasePage:
     asked: Sequence[UserQuestion]
     quality: CaseQuality | None
     people: Sequence[Somebody]
+    chat: ChatChannel | None
     changes: Sequence[ChangeView]
 
     @property
@@ -149,6 +150,7 @@ def read(case: Case, actor: str) -> CasePage:
         changes=_changes(case),
         asked=list(case.user_questions.all()),
         people=_people(case),
+        chat=chat_channels.may_ask(case) if case.status != Case.Status.CLOSED else None,
         quality=case.quality.first() if case.status == Case.Status.CLOSED else None,
     )
 

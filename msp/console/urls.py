@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from msp.console.sites import site
 from msp.console.views import (
     cases,
+    chat_channel,
     clients,
     connections,
     connectors,
@@ -117,6 +118,7 @@ urlpatterns = [
     ),
     _page("clients/<slug:slug>/important/", important.important, "important"),
     _page("clients/<slug:slug>/important/mark/", important.mark, "mark_vip"),
+    _page("clients/<slug:slug>/chat/", chat_channel.channel, "chat_channel"),
     _page("clients/<slug:slug>/contacts/add/", contacts.add, "contact_add"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/", contacts.change, "contact"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/move/", contacts.move, "contact_move"),

@@ -244,6 +244,7 @@ RULES: dict[str, Rule] = {
     "console:include_device": Rule(
         FROM_ADMIN, _device("/admin/clients/{}/protected/devices/{}/end/"), "post", of_client=True
     ),
+    "console:chat_channel": Rule(ADMIN, _slug("/admin/clients/{}/chat/"), of_client=True),
     "console:contact_add": Rule(ADMIN, _slug("/admin/clients/{}/contacts/add/"), of_client=True),
     "console:contact": Rule(ADMIN, _contact("/admin/clients/{}/contacts/{}/"), of_client=True),
     "console:contact_move": Rule(

@@ -1,4 +1,4 @@
-"""Asking somebody at the client whether it was them: by mail, or by a link shown once.
+"""Asking somebody at the client whether it was them: by mail, in chat, or by a link shown once.
 
 Whoever is shown the link could answer it, so such an answer decides nothing alone.
 """
@@ -31,6 +31,7 @@ def ask(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         raise Http404("There is no such case.")
     technician = technician_of(request)
     way = UserQuestion.Way.MAIL if "send" in request.POST else UserQuestion.Way.LINK
+    way = UserQuestion.Way.CHAT if "chat" in request.POST else way
     try:
         with writing(technician, case.tenant_id):
             question = user_questions.ask(
@@ -40,7 +41,8 @@ def ask(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
         messages.error(request, str(error))
         return redirect("console:case", case.id)
     if way != UserQuestion.Way.LINK:
-        messages.success(request, f"The question is on its way to {question.recipient}.")
+        where = "the chat" if way == UserQuestion.Way.CHAT else question.recipient
+        messages.success(request, f"The question is on its way to {where}.")
         return redirect("console:case", case.id)
     path = path_of(question)
     url = (
