@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from integrations.values import content_uid
 
+_IN_DETAILS = ("process_tree:", "indicator:")
+
 
 def alert_uid(
     *,
@@ -23,6 +25,8 @@ def alert_uid(
 ) -> str:
     """Return the id of an alert without one, from what stays the same when it is told again.
 
+    Programs and what is called bad are read in the details that name them, and are no part of it.
+
     `began` is when what it tells of happened or began, never when it was received. `details` tell
     it from another of the same moment, such as the log line that it is about.
     """
@@ -32,7 +36,7 @@ def alert_uid(
         "category": category,
         "actor": actor,
         "target": target,
-        "entities": sorted(set(entities)),
+        "entities": sorted({one for one in entities if not one.startswith(_IN_DETAILS)}),
         "details": list(details),
     }
     return content_uid(told)

@@ -11,11 +11,15 @@ from typing import Any, Protocol
 from integrations.errors import UnknownFeed, VendorError
 from integrations.siem.records import Siem
 from integrations.transport import Limits
-from tenants.records import DirectoryKind, Normalised, SourceRecord, Unreadable
+from tenants.records import DirectoryItem, DirectoryKind, Normalised, SourceRecord, Unreadable
 
 Json = Mapping[str, Any]
 Normalise = Callable[[SourceRecord], Normalised]
 # (content, when it arrived, in UTC) → its records, in order.
+# The state that a record tells, with the part of it by which its end is told; None if none.
+States = Callable[[SourceRecord], DirectoryItem | None]
+# Beside a record that Holdfast tells again, since a list has the state no more, or has it anew.
+ENDED_AT, THERE_AGAIN_AT = "ended_at", "there_again_at"
 ReadContent = Callable[[bytes, dt.datetime], Iterator[SourceRecord | Unreadable]]
 
 
@@ -93,6 +97,8 @@ class Feed:
     connection's settings, where what a record means depends on them. `watch` is how the vendor
     says that there is something new; the feed is read at its own times all the same. `lists` are
     the kinds of directory items that it brings all of: what is deleted at the vendor is marked.
+    `states` takes out of a record the state that it tells as an event, of the one kind that is
+    listed: it ends when the list has it no more (`integrations.states`).
     """
 
     name: str
@@ -107,6 +113,7 @@ class Feed:
     configured: Callable[[Mapping[str, str]], Normalise] | None = None
     watch: Watch | None = None
     lists: tuple[DirectoryKind, ...] = ()
+    states: States | None = None
 
     def normaliser(self, settings: Mapping[str, str]) -> Normalise:
         """Return what reads the records of a connection with these settings.

@@ -9,11 +9,12 @@ import random
 import time
 import uuid
 from dataclasses import dataclass
+from itertools import chain
 
 from django.db import models
 from django.utils import timezone
 
-from integrations import connections, notices, organisations, registry, tallies
+from integrations import connections, notices, organisations, registry, states, tallies
 from integrations.alerting.watching import RuleWatch
 from integrations.contract import Client, Feed, Normalise, Page
 from integrations.errors import (
@@ -170,7 +171,14 @@ def _keep(tenant_id: uuid.UUID, job: _Poll, page: Page, normalise: Normalise) ->
         state.save(update_fields=["cursor", "records", "reading_is_whole"])
         if listing is not None and page.reading is not None:
             listings.keep(listing, page.reading.unasked)
-            if page.reading.ends and state.reading_is_whole:
+            ends = page.reading.ends and state.reading_is_whole
+            if job.feed.states is not None:
+                again = states.note(listing, job.feed.states, page.records)
+                told = chain(again, states.ended(listing) if ends else ())
+                intake.take(
+                    connector=job.connector, feed=job.feed.name, records=told, normalise=normalise
+                )
+            if ends:
                 listings.close(listing)
         tallies.note(state.id, outcome.records, job.zone)
 

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from integrations.traces import is_of_nothing
 from tenants.models import Finding
 
 WINDOW = dt.timedelta(hours=24)
@@ -40,7 +41,11 @@ class Group:
 
 def joining(entities: Iterable[str]) -> frozenset[str]:
     """Return those of an alert's entities that make it belong to others which have them."""
-    return frozenset(one for one in entities if one.startswith(_KINDS) or _FILE_HASH.fullmatch(one))
+    return frozenset(
+        one
+        for one in entities
+        if one.startswith(_KINDS) or (_FILE_HASH.fullmatch(one) and not is_of_nothing(one[5:]))
+    )
 
 
 def span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:

@@ -57,13 +57,18 @@ def close(listing: Listing) -> int:
     """
     count = 0
     for kind in sorted(listing.kinds):
-        gone = directory.rows_of(kind, listing.provider).filter(
-            listed_by=listing.source, listed_in__lt=listing.number, deleted_upstream_at=None
-        )
-        while found := [_gone(kind, row) for row in gone.order_by("id")[:_BATCH]]:
+        rows = gone(listing, kind)
+        while found := [_gone(kind, row) for row in rows.order_by("id")[:_BATCH]]:
             directory.apply(listing.provider, [(item, "") for item in found])
             count += len(found)
     return count
+
+
+def gone(listing: Listing, kind: DirectoryKind) -> models.QuerySet:
+    """Return the rows of a kind that the list told of before, and not in this reading."""
+    return directory.rows_of(kind, listing.provider).filter(
+        listed_by=listing.source, listed_in__lt=listing.number, deleted_upstream_at=None
+    )
 
 
 def _gone(kind: DirectoryKind, row: Any) -> DirectoryItem:

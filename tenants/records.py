@@ -73,6 +73,7 @@ DirectoryKind = Literal[
     "policy",
     "organisation",
     "software",
+    "vulnerability",
     "patch",
     "domain",
 ]

@@ -7,6 +7,7 @@ https://learn.microsoft.com/defender-endpoint/api/alerts.
 
 from dataclasses import dataclass, field
 
+from integrations import traces
 from integrations.values import Fields, address, device_entity, entity
 
 # Accounts of the operating system itself; no case is ever about them.
@@ -77,11 +78,24 @@ class Involved:
         for user in of.objects("loggedOnUsers"):
             self.account(user)
 
+    def process(self, of: Fields, device_id: str = "") -> None:
+        """Note a program and what started it, on a device by its id in Defender."""
+        place = of.text("mdeDeviceId") or device_id
+        for number, time in (("processId", "processCreation"),
+                             ("parentProcessId", "parentProcessCreation")):  # fmt: skip
+            began = of.time(f"{time}DateTime", f"{time}Time")
+            program = traces.started(of.text(number), began)
+            self.add(traces.process_tree("defender_endpoint", place, program))
+
+    def bad(self, *values: str) -> None:
+        """Note what the alert itself calls bad."""
+        self.add(*map(traces.indicator, values))
+
     def file(self, of: Fields) -> None:
         """Note a file by its SHA-256."""
         digest = of.text("sha256", "SHA256")
         _once(self.files, of.text("fileName", "FileName") or digest)
-        self.add(entity("file", digest))
+        self.add(traces.file(digest))
 
     def app(self, of: Fields) -> None:
         """Note an application."""

@@ -28,6 +28,8 @@ _STATUSES = {"new": 1, "inprogress": 2, "resolved": 4, "unknown": 0, "": 0}
 _VERDICTS = {
     "truepositive": 2, "falsepositive": 1, "informationalexpectedactivity": 5, "unknown": 0, "": 0,
 }  # fmt: skip
+# Defender says so of what it found to be harmful; other evidence only belongs to the story.
+_FOUND_BAD = frozenset({"detected", "blocked", "prevented", "remediated"})
 _PORTAL = "https://security.microsoft.com/alerts/"
 
 
@@ -206,6 +208,10 @@ def _involved(told: Fields) -> Involved:
             involved.file(item)
         if item.has_any("url"):
             involved.add(entity("url", item.text("url")))
+        if item.has_any("processId"):
+            involved.process(item, told.text("machineId"))
+        if item.word("detectionStatus") in _FOUND_BAD:
+            involved.bad(item.text("ipAddress"), item.text("url"))
     user = told.nested("relatedUser")
     if user.body and not involved.accounts:
         involved.account(Fields({"accountName": user.text("userName"),

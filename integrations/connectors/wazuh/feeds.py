@@ -141,4 +141,8 @@ def _hole_time(record: SourceRecord) -> dt.datetime | None:
 agents = listed(_agents)
 inventory = listed(_inventory)
 alerts = swept(_alerts, _alert_time, first_days=7, overlap=_OVERLAP)
-vulnerabilities = swept(_vulnerabilities, _hole_time, first_days=None, overlap=_OVERLAP)
+# A hole that was closed is only missing: nothing else tells it.
+vulnerabilities = swept(
+    _vulnerabilities, _hole_time, first_days=None, overlap=_OVERLAP,
+    whole_every=dt.timedelta(days=1),
+)  # fmt: skip

@@ -16,6 +16,7 @@ from integrations.connectors.wazuh.client import (
     connect,
 )
 from integrations.connectors.wazuh.gatherers import GATHERERS
+from integrations.connectors.wazuh.normalise import vulnerabilities
 from integrations.connectors.wazuh.normalise.dispatch import configured, normalise
 from integrations.connectors.wazuh.recognise import explode
 from integrations.connectors.wazuh.standing import standing
@@ -72,7 +73,8 @@ FEEDS = (
     Feed(
         name="vulnerabilities", title="Holes in programs",
         permissions=(READ_VULNERABILITIES, AGENTS), normalise=normalise,
-        fetch=feeds.vulnerabilities, interval_seconds=3600,
+        fetch=feeds.vulnerabilities, interval_seconds=3600, lists=("vulnerability",),
+        states=vulnerabilities.state,
         documentation=f"{_DOCS}/capabilities/vulnerability-detection/index.html",
     ),
     Feed(

@@ -33,7 +33,7 @@ CLASSES: Final = {
     "dns_activity": ocsf.DNS_ACTIVITY,
     "other": ocsf.BASE_EVENT,
 }
-ENTITIES: Final = ("account", "device", "ip", "domain", "file", "message")
+ENTITIES: Final = ("account", "device", "ip", "domain", "file", "message", "indicator")
 _FIELDS: Final = (
     "uid", "time", "title", "description", "category", "severity", "status", "verdict", "link",
     "techniques", "actor", "target", "source_ip", "country", "activity", "success", "confidence",

@@ -55,9 +55,14 @@ class Directory:
     def at_vendor(self, name: str) -> set[tuple[str, str]]:
         """What the vendor lists now, read past the database."""
         client = self.vendor.connect()
-        found, _ = sweep(self.manifest, client, name)
+        feed = self.manifest.feed(name)
+        if feed.states is None:
+            found, _ = sweep(self.manifest, client, name)
+        else:
+            pages = feed.fetch(client, {})
+            found = [feed.states(record) for page in pages for record in page.records]
         client.close()
-        lists = self.manifest.feed(name).lists
+        lists = feed.lists
         return {
             (item.kind, item.external_id)
             for item in found

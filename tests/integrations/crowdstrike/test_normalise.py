@@ -88,6 +88,7 @@ def test_an_alert_is_a_finding_about_its_host_and_user() -> None:
         "device:pc-001", f"device_id:crowdstrike:{HOST['device_id']}",
         "account:example\\user1", "ip:10.20.0.11",
         "ip:198.51.100.7", f"file:{ALERT['sha256']}",
+        f"process_tree:crowdstrike:{HOST['device_id']}/1",
     }  # fmt: skip
     process = found.ocsf["evidences"][0]["process"]
     assert process["cmd_line"] == "dumper.exe -o out.dmp"

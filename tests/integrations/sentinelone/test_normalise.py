@@ -64,6 +64,7 @@ def test_a_threat_is_a_finding_about_its_computer_and_user() -> None:
         "device:pc-003", f"device_id:sentinelone:{AGENT['id']}",
         "account:example\\user3", "ip:10.30.0.13",
         "ip:198.51.100.7", f"file:{THREAT['threatInfo']['sha256']}",
+        f"process_tree:sentinelone:{AGENT['id']}/s000000000000003",
     }  # fmt: skip
     (evidence,) = found.ocsf["evidences"]
     assert [one["algorithm"] for one in evidence["file"]["hashes"]] == ["SHA-256", "SHA-1"]

@@ -79,7 +79,11 @@ class WazuhSubject(Subject):
         Door("agents", "^/agents$"),
         Door("inventory", "^/syscollector/", tries=3),
     )
-    deletions = {"inventory": deleting("packages", "hotfixes"), "agents": deleting("agents")}
+    deletions = {
+        "inventory": deleting("packages", "hotfixes"),
+        "vulnerabilities": deleting("vulnerabilities"),
+        "agents": deleting("agents"),
+    }
     endpoints = ("endpoint", "indexer")
     feeds_outside = dict.fromkeys(
         ("alerts", "vulnerabilities"),

@@ -8,7 +8,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.alert_identity import alert_uid
 from integrations.endpoints import account_name, attacks, digest, file
 from integrations.values import (
@@ -53,6 +53,8 @@ class _Told:
     hashes: tuple[str, ...]
     command_line: str
     process_id: str
+    programs: tuple[str, ...]
+    bad: tuple[str, ...]
     disposition: str
     product: str
     link: str
@@ -101,6 +103,13 @@ def alert(fields: Fields) -> Finding:
             hashes=(fields.text("sha256"), fields.text("sha1"), fields.text("md5")),
             command_line=fields.text("cmdline"),
             process_id=fields.text("triggering_process_graph_id", "process_id"),
+            programs=_programs(
+                fields.text("triggering_process_graph_id", "process_id"),
+                fields.nested("parent_details").text("process_graph_id", "process_id")
+                or fields.text("parent_process_id"),
+                fields.text("tree_root"),
+            ),
+            bad=_indicators(fields),
             disposition=fields.text("pattern_disposition_description"),
             product=fields.text("product"),
             link=fields.text("falcon_host_link"),
@@ -146,6 +155,8 @@ def streamed(fields: Fields, outer: Fields) -> Finding:
                     fields.text("MD5String")),
             command_line=fields.text("CommandLine"),
             process_id=fields.text("ProcessId"),
+            programs=_programs(fields.text("ProcessId"), fields.text("ParentProcessId")),
+            bad=tuple(fields.texts("IOCValue")),
             disposition=fields.text("PatternDispositionDescription"),
             product="",
             link=fields.text("FalconHostLink"),
@@ -155,6 +166,21 @@ def streamed(fields: Fields, outer: Fields) -> Finding:
             updated=fields.time("UTCTimestamp") or outer.time("eventCreationTime"),
         )
     )  # fmt: skip
+
+
+def _programs(*ids: str) -> tuple[str, ...]:
+    """Falcon's numbers of programs, which it gives once on a computer.
+
+    Those of its graph have the computer before them: ``pid:<agent>:<number>``.
+    """
+    numbers = (one.rpartition(":")[2] for one in ids)
+    return tuple(number for number in numbers if number.strip("0"))
+
+
+def _indicators(fields: Fields) -> tuple[str, ...]:
+    """What the alert calls an indicator of compromise."""
+    context = [one.text("ioc_value") for one in fields.objects("ioc_context")]
+    return (fields.text("ioc_value"), *fields.texts("ioc_values"), *context)
 
 
 def _addresses(*values: str) -> tuple[str, ...]:
@@ -169,7 +195,9 @@ def _finding(told: _Told) -> Finding:
     found = entities(
         entity("device", told.host), device_entity("crowdstrike", device_id),
         entity("account", account),
-        *(entity("ip", ip) for ip in told.ips), entity("file", hashed),
+        *(entity("ip", ip) for ip in told.ips), traces.file(hashed),
+        *(traces.process_tree("crowdstrike", device_id, one) for one in told.programs),
+        *map(traces.indicator, told.bad),
     )  # fmt: skip
     uid = told.uid or alert_uid(
         title=told.title, began=told.first or told.time, category=told.tactic, actor=actor,

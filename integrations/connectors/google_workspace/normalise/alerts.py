@@ -6,7 +6,7 @@ Source: https://developers.google.com/workspace/admin/alertcenter/reference/rest
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.values import Fields, address, device_entity, entities, entity, severity
 from tenants.errors import Quarantine
 from tenants.records import Finding
@@ -93,6 +93,8 @@ def _entities(data: Mapping[str, Any], accounts: list[str]) -> tuple[str, ...]:
         *(entity("account", one) for one in accounts),
         *(entity("ip", address(one)) for one in _told(data, ("ipAddress",))),
         *(entity("message", one) for one in _told(data, ("messageId",))),
+        *map(traces.file, _told(data, ("attachmentsSha256Hash",))),
+        *map(traces.indicator, _told(data, ("sourceIp",))),
         *(device_entity("google_workspace", one) for one in _told(data, ("deviceId",))),
         *(entity("sender", one) for one in _told(data, ("fromHeader",))),
     )
@@ -108,8 +110,9 @@ def _found(value: Any, names: tuple[str, ...], depth: int) -> Iterator[str]:
         return
     if isinstance(value, Mapping):
         for name in names:
-            if isinstance(value.get(name), str) and value[name].strip():
-                yield value[name].strip()
+            told = value.get(name)
+            texts = told if isinstance(told, list) else [told]
+            yield from (one.strip() for one in texts if isinstance(one, str) and one.strip())
         children: Any = value.values()
     else:
         children = value if isinstance(value, list) else ()

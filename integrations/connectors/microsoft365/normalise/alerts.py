@@ -9,7 +9,7 @@ https://learn.microsoft.com/defender-xdr/advanced-hunting-alertinfo-table.
 
 from typing import Any
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.alert_identity import alert_uid
 from integrations.connectors.microsoft365.normalise import evidence
 from integrations.microsoft.involved import Involved
@@ -172,7 +172,7 @@ def _involved(record: Fields) -> Involved:
     for state in record.objects("fileStates"):
         digest = state.nested("fileHash")
         if digest.word("hashType") == "sha256":
-            involved.add(entity("file", digest.text("hashValue")))
+            involved.add(traces.file(digest.text("hashValue")))
     for state in record.objects("networkConnections"):
         involved.ip(state.text("sourceAddress"))
         involved.ip(state.text("destinationAddress"))

@@ -1,12 +1,16 @@
 """What an alert is about: its evidence as entities, actor and target.
 
-Source: https://learn.microsoft.com/graph/api/resources/security-alertevidence
+Sources: https://learn.microsoft.com/graph/api/resources/security-alertevidence,
+https://learn.microsoft.com/graph/api/resources/security-processevidence.
 """
 
 from collections.abc import Iterable
 
 from integrations.microsoft.involved import Involved
 from integrations.values import Fields, entity
+
+# https://learn.microsoft.com/graph/api/resources/security-alertevidence#evidencerole-values
+_ATTACKERS = frozenset({"attacker", "commandandcontrol"})
 
 
 def read(evidence: Iterable[Fields], into: Involved | None = None) -> Involved:
@@ -38,6 +42,21 @@ def _read_one(item: Fields, involved: Involved) -> None:
             involved.file(item.nested(name))
     if item.has_any("url"):
         involved.add(entity("url", item.text("url")))
+    if item.has_any("processId"):
+        involved.process(item)
+    for of in (item, item.nested("sourceAddress"), item.nested("destinationAddress")):
+        _note_what_is_bad(of, involved)
+
+
+def _note_what_is_bad(item: Fields, involved: Involved) -> None:
+    """An address by a clear verdict or its role; a link also where it is suspicious."""
+    verdict = item.word("verdict")
+    roles = {role.lower() for role in item.texts("roles")}
+    is_bad = verdict == "malicious" or bool(roles & _ATTACKERS)
+    if is_bad:
+        involved.bad(item.text("ipAddress"))
+    if is_bad or verdict == "suspicious":
+        involved.bad(item.text("url"), item.text("domainName") if "dns" in kind_of(item) else "")
 
 
 def kind_of(item: Fields) -> str:

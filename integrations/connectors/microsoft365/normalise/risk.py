@@ -4,7 +4,7 @@ Sources: https://learn.microsoft.com/graph/api/resources/riskdetection,
 /graph/api/resources/serviceprincipalriskdetection, /graph/api/resources/riskyuser.
 """
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.alert_identity import alert_uid
 from integrations.connectors.microsoft365.normalise.places import place_of
 from integrations.values import (
@@ -47,6 +47,11 @@ _TITLES = {
     "userreportedsuspiciousactivity": "The user reported suspicious activity",
     "generic": "Additional risk detected",
 }
+# The detections that call the address itself bad.
+_OF_BAD_ADDRESSES = frozenset({
+    "maliciousipaddress", "malwareinfectedipaddress", "nationstateip", "passwordspray",
+    "attackerinthemiddle",
+})  # fmt: skip
 # OCSF status_id of a finding, by riskState.
 _STATES = {
     "atrisk": 1, "confirmedcompromised": 1, "dismissed": 3, "remediated": 4, "confirmedsafe": 4,
@@ -85,6 +90,7 @@ def risk_detection(record: Fields) -> Finding:
     found = entities(
         entity("account", user), entity("account_id", user_id), entity("ip", ip),
         entity("app", app_id or principal_id),
+        traces.indicator(ip) if kind.lower() in _OF_BAD_ADDRESSES else "",
     )  # fmt: skip
     uid = record.text("id") or alert_uid(
         title=title, began=activity or time, category=kind, actor=who, entities=found,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.values import Fields, address, device_entity, entities, entity, severity
 from tenants.records import Event, Finding
 
@@ -92,7 +92,8 @@ def _alert(fields: Fields, data: Fields, time: dt.datetime) -> Finding:
         entities=entities(
             entity("device", host), device_entity("sentinelone", agent_id), entity("ip", ip),
             entity("ip", remote), entity("domain", data.text("dnsRequest")),
-            entity("file", fields.text("secondaryDescription")),
+            traces.file(fields.text("secondaryDescription")),
+            traces.indicator(data.text("tiIndicatorValue")),
         ),
         ocsf=ocsf.event(
             ocsf.DETECTION_FINDING, 1, "Create", time,

@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from integrations import ocsf
-from integrations.endpoints import account_name, attacks, digest, file
+from integrations import ocsf, traces
+from integrations.endpoints import account_name, attacks, file
 from integrations.values import Fields, address, device_entity, entities, entity, techniques
 from tenants.records import Finding
 
@@ -90,7 +90,8 @@ def threat(fields: Fields) -> Finding:
         entities=entities(
             entity("device", host), device_entity("sentinelone", agent_id),
             entity("account", account),
-            *(entity("ip", ip) for ip in ips), entity("file", digest(*hashes)),
+            *(entity("ip", ip) for ip in ips), traces.file(*hashes),
+            traces.process_tree("sentinelone", agent_id, info.text("storyline")),
         ),
         ocsf=_document(fields, uid, time, attack, file(
             info.text("threatName"), info.text("filePath"), *hashes

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.alert_identity import alert_uid
 from integrations.connectors.wazuh.normalise import vulnerabilities
-from integrations.endpoints import account_name, base_name, digest, file
+from integrations.endpoints import account_name, base_name, file
 from integrations.values import (
     Fields,
     address,
@@ -30,6 +30,11 @@ from tenants.records import Event, Finding
 _BOUNDS: Final = ((15, 5), (12, 4), (7, 3), (3, 2), (0, 1))
 _HIGHEST_LEVEL = 16
 _SUCCESS, _FAILURE = "authentication_success", "authentication_failed"
+# https://documentation.wazuh.com/current/user-manual/ruleset/ruleset-xml-syntax/rules.html
+_ATTACKS: Final = frozenset({
+    "attack", "attacks", "web_attack", "sql_injection", "web_scan", "recon",
+    "authentication_failures",
+})  # fmt: skip
 _ZONE_WITH_DOT = re.compile(r"([+-]\d\d)\.(\d\d)$")
 
 
@@ -94,8 +99,21 @@ def _entities(fields: Fields) -> tuple[str, ...]:
         entity("account", actor), entity("account", owner), entity("ip", ip),
         entity("ip", address(data.text("dstip", "dest_ip"))),
         entity("device", agent.text("name")), device_entity("wazuh", agent.text("id")),
-        *(entity("file", digest(one)) for one in hashes),
+        *map(traces.file, hashes),
+        *(traces.process_tree("wazuh", agent.text("id"), one) for one in _programs(data)),
+        traces.indicator(ip) if _is_attack(fields) else "",
     )  # fmt: skip
+
+
+def _programs(data: Fields) -> tuple[str, ...]:
+    """What Sysmon calls a program and what started it: ids that are never given again."""
+    told = data.nested("win").nested("eventdata")
+    return tuple(told.text(one).strip("{}") for one in ("processGuid", "parentProcessGuid"))
+
+
+def _is_attack(fields: Fields) -> bool:
+    """Whether the rule says that the address attacks, by its groups."""
+    return bool(_ATTACKS & {one.lower() for one in fields.nested("rule").texts("groups")})
 
 
 def _attack(rule: Fields) -> tuple[str, ...]:

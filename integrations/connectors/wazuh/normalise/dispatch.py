@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from integrations.connectors.wazuh.normalise import alerts, computers, vulnerabilities
+from integrations.contract import ENDED_AT, THERE_AGAIN_AT
 from integrations.errors import ConnectionMisconfigured
 from integrations.values import Fields
 from tenants.errors import Quarantine
@@ -38,7 +39,8 @@ normalise: Final = configured({})
 
 def _read(fields: Fields, record: SourceRecord, alert_from: int) -> Normalised:
     if fields.nested("vulnerability").text("id") and fields.has("agent"):
-        return vulnerabilities.of_state(fields)
+        told = record.context
+        return vulnerabilities.of_state(fields, told.get(ENDED_AT), told.get(THERE_AGAIN_AT))
     if fields.has("rule") and fields.has_any("agent", "manager", "timestamp"):
         return alerts.alert(fields, alert_from)
     if fields.has("description", "created_at", "message"):

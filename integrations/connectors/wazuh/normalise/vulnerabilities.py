@@ -7,21 +7,47 @@ import datetime as dt
 from typing import Final
 
 from integrations import ocsf
-from integrations.values import Fields, device_entity, entities, entity, severity
-from tenants.records import Event
+from integrations.values import Fields, device_entity, entities, entity, instant, severity
+from tenants.records import DirectoryItem, Event, SourceRecord
 
 _NO_SEVERITY: Final = frozenset({"", "-", "untriaged", "none"})
 
 
-def of_state(fields: Fields) -> Event:
-    """One hole in one program of one computer, as the indexer holds it now."""
+def state(record: SourceRecord) -> DirectoryItem | None:
+    """A hole as something that is there, with as much as it takes to tell its end."""
+    fields = Fields(record.body)
+    hole, package, agent = (fields.nested(name) for name in ("vulnerability", "package", "agent"))
+    if not hole.text("id") or not agent.text("id") or hole.time("detected_at") is None:
+        return None
+    kept = {
+        "agent": _only(agent, "id", "name"),
+        "vulnerability": _only(hole, "id", "severity", "detected_at"),
+        "package": _only(package, "name", "version", "architecture"),
+    }
+    uid = _uid(agent.text("id"), hole.text("id"), package)
+    return DirectoryItem("vulnerability", uid, hole.text("id"), agent.text("id"), kept)
+
+
+def _only(of: Fields, *names: str) -> dict[str, str]:
+    return {name: of.text(name) for name in names if of.text(name)}
+
+
+def _uid(agent: str, cve: str, package: Fields) -> str:
+    return " ".join(
+        (agent, cve, package.text("name"), package.text("version"), package.text("architecture"))
+    )
+
+
+def of_state(fields: Fields, ended_at: object = None, there_again_at: object = None) -> Event:
+    """One hole in one program of one computer, as the indexer holds it now.
+
+    From `ended_at` on the indexer had it no more; from `there_again_at` on it had it again.
+    """
     hole, package, agent = (fields.nested(name) for name in ("vulnerability", "package", "agent"))
     cve = hole.essential("id", what="vulnerability")
-    time = hole.essential_time("detected_at")
-    uid = " ".join(
-        (agent.essential("id", what="vulnerability's agent"), cve, package.text("name"),
-         package.text("version"), package.text("architecture"))
-    )  # fmt: skip
+    found_at = hole.essential_time("detected_at")
+    time = instant(ended_at or there_again_at) or found_at
+    uid = _uid(agent.essential("id", what="vulnerability's agent"), cve, package)
     told = _Told(
         cve=cve,
         severity=hole.text("severity"),
@@ -32,7 +58,7 @@ def of_state(fields: Fields) -> Event:
         reference=hole.text("reference"),
         condition=hole.nested("scanner").text("condition"),
     )
-    return _event(fields, told, agent, package, uid, time, is_solved=False)
+    return _event(fields, told, agent, package, uid, time, is_solved=bool(ended_at))
 
 
 def of_alert(fields: Fields, hole: Fields, time: dt.datetime) -> Event:

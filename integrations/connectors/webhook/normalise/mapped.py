@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.alert_identity import alert_uid
 from integrations.connectors.webhook.mapping import Rule
 from integrations.endpoints import digest
@@ -84,7 +84,9 @@ def _severity(rule: Rule, record: SourceRecord) -> int:
 def _entities(rule: Rule, record: SourceRecord) -> tuple[str, ...]:
     cleaning = {"ip": address, "file": lambda text: digest(text) or text}
     told = [
-        entity(kind, cleaning.get(kind, str)(text))
+        traces.indicator(text)
+        if kind == "indicator"
+        else entity(kind, cleaning.get(kind, str)(text))
         for kind, sources in rule.entities.items()
         for source in sources
         for text in source.all(record.body)
