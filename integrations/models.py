@@ -6,6 +6,7 @@ from django.db import models
 
 from integrations.alerting.rows import (
     CountedMatch,
+    GroupLook,
     PackRule,
     RuleDay,
     RuleFailure,
@@ -33,6 +34,7 @@ __all__ = [
     "Delivery",
     "FeedDay",
     "FeedState",
+    "GroupLook",
     "HealthAlarm",
     "Indicator",
     "IndicatorSource",

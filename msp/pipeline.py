@@ -49,7 +49,7 @@ STAGES: Mapping[str, work.Handler] = {
     "relationship": relationships.look_up,
     # A vendor is asked to say when a feed has something new, so that it is read sooner.
     "watch": notices.watch,
-    # Rules that failed on events are run on them again.
+    # Rules that failed on events are run on them again; correlations under a flood catch up.
     "detect": watching.again,
     # Findings that belong together become a case with a risk.
     "triage": triage.triage,
@@ -133,7 +133,7 @@ def watch(work_id: str) -> None:
 
 @dramatiq.actor(actor_name="detect", **_OPTIONS)
 def detect_again(work_id: str) -> None:
-    """Run rules again on events on which they failed."""
+    """Run rules again on events on which they failed, and let correlations catch up."""
     _perform(work_id)
 
 

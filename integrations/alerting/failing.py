@@ -84,7 +84,7 @@ def note(failed: Sequence[Failed]) -> None:
             given_up[one.rule_id, one.event.connector] += 1
     RuleRetry.objects.bulk_create(waiting, ignore_conflicts=True, batch_size=1_000)
     for key, times in sorted(counted.items()):
-        _count(key, times, given_up[key], errors[key], now)
+        count(*key, errors[key], times, given_up[key])
     if waiting:
         work.schedule("detect", scope.require_tenant_id(), delay=_DELAYS[0].total_seconds())
 
@@ -107,16 +107,16 @@ def _retry(one: Failed, now: dt.datetime) -> RuleRetry:
     )  # fmt: skip
 
 
-def _count(key: tuple[str, str], times: int, given_up: int, error: str, now: dt.datetime) -> None:
-    rule_id, connector = key
+def count(rule_id: str, connector: str, error: str, times: int = 1, given_up: int = 0) -> None:
+    """Count failures of a rule on a connector's events, and events that are tried no more."""
+    now, error = timezone.now(), bounded(error, 300)
     row, _ = RuleFailure.objects.get_or_create(
         rule_id=rule_id, connector=connector,
-        defaults={"since": now, "last_at": now, "error": bounded(error, 300)},
+        defaults={"since": now, "last_at": now, "error": error},
     )  # fmt: skip
     RuleFailure.objects.filter(id=row.id).update(
-        times=F("times") + times, given_up=F("given_up") + given_up, last_at=now,
-        error=bounded(error, 300),
-    )  # fmt: skip
+        times=F("times") + times, given_up=F("given_up") + given_up, last_at=now, error=error
+    )
 
 
 def due(most: int) -> list[RuleRetry]:

@@ -10,9 +10,10 @@ from typing import Final
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from integrations.alerting import finding, sighting, stages
+from integrations.alerting import failing, finding, pacing, sighting, stages
 from integrations.alerting.failing import Failed
 from integrations.alerting.finding import Hit
+from integrations.alerting.pacing import Touched
 from integrations.alerting.rows import Stage
 from integrations.alerting.rulebook import Entry, Rulebook
 from integrations.alerting.sighting import Counted
@@ -137,6 +138,30 @@ def _kept(parts: Sequence[_Part], held: Mapping[str, Stage]) -> int:
         for match, one in part.found
     ]
     return finding.keep([*hits, *sighting.keep(counted)], held)
+
+
+def keep_groups(book: Rulebook, touched: Sequence[Touched]) -> int:
+    """Keep what groups that waited come to; return how many findings are new or changed.
+
+    One that fails is counted as a failure of its correlation, and tried again later.
+    """
+    for_all, of_tenant = stages.defaults(), stages.own()
+    findings = 0
+    for one in touched:
+        entry = book.entries.get(one.correlation_id)
+        stage = stages.of(entry, for_all, of_tenant) if entry else Stage.OFF
+        if entry is None or entry.correlation is None or stage not in stages.RUNNING:
+            pacing.forget(one)
+            continue
+        try:
+            with transaction.atomic():
+                findings += finding.keep(sighting.look(entry, one), {entry.id: stage})
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            pacing.put_off(one)
+            failing.count(entry.id, sighting.connector_of(one), type(error).__name__)
+    return findings
 
 
 def key_of(one: Stored) -> str:

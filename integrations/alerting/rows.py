@@ -196,6 +196,30 @@ class CountedMatch(TenantModel):
         return f"{self.rule_id}: {self.key}"
 
 
+class GroupLook(TenantModel):
+    """When a large group of a correlation's sightings is worked out next, and what waits for it.
+
+    `since` and `until` are the times of the sightings that wait; empty where none does.
+    """
+
+    correlation_id = models.CharField(max_length=300)
+    group = models.CharField(max_length=64, help_text="SHA-256 of what the group shares")
+    next_at = models.DateTimeField()
+    since = models.DateTimeField(null=True, blank=True)
+    until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "correlation_id", "group"], name="group_look_once"
+            )
+        ]
+        indexes = [models.Index(fields=["tenant", "next_at"], name="group_look_due")]
+
+    def __str__(self) -> str:
+        return f"{self.correlation_id}: {self.group}"
+
+
 class RuleFailure(TenantModel):
     """That a rule fails on events of a connector: how often, since when, and by which error."""
 

@@ -7,6 +7,7 @@ from the rows anew; that happens under the lock of the tenant's detections.
 import datetime as dt
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from django.db import connection
 from django.db.models import Count, F, Func
 from django.utils import timezone
 
-from integrations.alerting import correlation
+from integrations.alerting import correlation, pacing
 from integrations.alerting.correlation import Correlation, Seen
 from integrations.alerting.finding import Hit
+from integrations.alerting.pacing import Touched
 from integrations.alerting.rows import CountedMatch
 from integrations.alerting.rulebook import Entry
 from integrations.detection.predicates import folded
@@ -34,6 +36,8 @@ _FORGOTTEN_AT_ONCE: Final = 5_000
 _MOST_VALUES: Final = 20
 _MOST_NAMED: Final = 200
 _MOST_ENTITIES: Final = 60
+# Of one group and episode so many are read, the newest: with them it is fulfilled long since.
+_MOST_READ: Final = 50_000
 _EARLIEST: Final = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
 _LATEST: Final = dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
 
@@ -63,17 +67,27 @@ def keep(counted: Sequence[Counted]) -> list[Hit]:
             view = views[one.key] = _view(one.body, one.event.ocsf)
         rows += _row(one, view)
     entries = {one.entry.id: one.entry for one in counted}
-    touched: dict[str, dict[str, list[dt.datetime]]] = {}
-    for correlation_id, group, time in _insert(rows):
-        touched.setdefault(correlation_id, {}).setdefault(group, []).append(time)
-    if touched:
+    times: dict[str, dict[str, list[dt.datetime]]] = {}
+    for correlation_id, group, at in _insert(rows):
+        times.setdefault(correlation_id, {}).setdefault(group, []).append(at)
+    if times:
         _forget()
-    return [
-        hit
-        for correlation_id, groups in sorted(touched.items())
+    touched = [
+        Touched(correlation_id, group, min(groups[group]), max(groups[group]))
+        for correlation_id, groups in sorted(times.items())
         for group in _worth_a_look(entries[correlation_id], groups)
-        for hit in _episodes(entries[correlation_id], group, groups[group])
     ]
+    return [
+        hit for one in pacing.now_due(touched) for hit in look(entries[one.correlation_id], one)
+    ]
+
+
+def look(entry: Entry, one: Touched) -> list[Hit]:
+    """Return the episodes of a group that sightings of these times belong to, worked out anew."""
+    begun = time.perf_counter()
+    hits, read = _episodes(entry, one)
+    pacing.looked(one, read, time.perf_counter() - begun)
+    return hits
 
 
 def _row(one: Counted, view: View) -> list[dict[str, Any]]:
@@ -171,32 +185,44 @@ def _forget() -> None:
 _KEPT: Final = correlation.LONGEST + LATENESS
 
 
-def _episodes(entry: Entry, group: str, times: Sequence[dt.datetime]) -> list[Hit]:
+def _episodes(entry: Entry, one: Touched) -> tuple[list[Hit], int]:
+    """Return the episodes, and how many sightings were read for them at most."""
     told = entry.correlation
     assert told is not None
-    # New sightings change windows up to a timespan later; those reach into whole episodes.
-    numbers = {told.episode_of(time) for time in times}
-    numbers |= {told.episode_of(_moved(time, told.timespan)) for time in times}
     hits: list[Hit] = []
-    for first, last in _runs(sorted(numbers)):
-        seen = _seen(entry, group, *_reach(told, first, last))
-        hits += [
-            _hit(entry, group, number, members)
-            for number, members in correlation.episodes(told, seen).items()
-            if first <= number <= last
-        ]
-    return hits
+    most = 0
+    for number in _numbers(told, one):
+        seen = _seen(entry, one.group, *_reach(told, number, number))
+        most = max(most, len(seen))
+        members = correlation.episodes(told, seen).get(number)
+        if members:
+            hits.append(_hit(entry, one.group, number, members))
+    return hits, most
 
 
-def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Numbers that follow each other, as first and last."""
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and number <= runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], number)
-        else:
-            runs.append((number, number))
-    return runs
+def _numbers(told: Correlation, one: Touched) -> list[int]:
+    """The episodes that may have changed: windows change up to a timespan after a sighting."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT floor(extract(epoch FROM event_time) / %s)::bigint
+              FROM integrations_countedmatch
+             WHERE tenant_id = %s AND correlation_id = %s AND "group" = %s
+               AND event_time BETWEEN %s AND %s ORDER BY 1
+            """,
+            [
+                told.episode.total_seconds(), scope.require_tenant_id(), one.correlation_id,
+                one.group, one.since, _moved(one.until, told.timespan),
+            ],
+        )  # fmt: skip
+        return [number for (number,) in cursor.fetchall()]
+
+
+def connector_of(one: Touched) -> str:
+    """Return the connector that brought a group's newest event."""
+    rows = CountedMatch.objects.filter(correlation_id=one.correlation_id, group=one.group)
+    newest = rows.order_by("-event_time").values_list("event__connector", flat=True).first()
+    return newest or ""
 
 
 def _reach(told: Correlation, first: int, last: int) -> tuple[dt.datetime, dt.datetime]:
@@ -216,11 +242,12 @@ def _seen(entry: Entry, group: str, start: dt.datetime, end: dt.datetime) -> lis
     rows = CountedMatch.in_scope().filter(
         correlation_id=entry.id, group=group, event_time__gte=start, event_time__lt=end
     )
+    newest = rows.order_by("-event_time", "-key", "-rule_id")[:_MOST_READ]
     # Not in the database's order of texts, which differs between installations.
     return sorted(
         (
-            Seen(time, key, rule_id, tuple(values))
-            for time, key, rule_id, values in rows.values_list(
+            Seen(at, key, rule_id, tuple(values))
+            for at, key, rule_id, values in newest.values_list(
                 "event_time", "key", "rule_id", "values"
             ).iterator(chunk_size=5_000)
         ),

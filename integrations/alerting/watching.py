@@ -13,7 +13,7 @@ from typing import Final
 
 from django.db import connection
 
-from integrations.alerting import failing, keeping, rulebook
+from integrations.alerting import failing, keeping, pacing, rulebook
 from integrations.alerting.failing import Failed
 from integrations.alerting.rows import RuleRetry
 from integrations.alerting.rulebook import Rulebook
@@ -25,6 +25,7 @@ from tenants.intake import Stored
 # So many matches may wait in memory.
 _MOST_WAITING: Final = 2_000
 _AGAIN_AT_ONCE: Final = 200
+_GROUPS_AT_ONCE: Final = 20
 
 
 class RuleWatch:
@@ -86,21 +87,28 @@ def _one_at_a_time() -> None:
 
 
 def again(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
-    """Run the rules again on events on which some failed. Handler of work `detect`."""
+    """Run the rules again on events on which some failed, and work out the groups that waited.
+
+    Handler of work `detect`.
+    """
     is_more = True
     while is_more:
         work.renew()
         with scope.tenant(tenant_id):
-            rows = failing.due(_AGAIN_AT_ONCE)
+            _one_at_a_time()
+            rows, groups = failing.due(_AGAIN_AT_ONCE), pacing.overdue(_GROUPS_AT_ONCE)
             watch = RuleWatch()
             watch.see(list({row.event_id: _stored(row) for row in rows}.values()))
             findings, failed = watch.outcome()
             failing.settle(rows, failed)
+            if groups:
+                findings += keeping.keep_groups(rulebook.current(), groups)
             if findings:
                 work.schedule("triage", tenant_id)
-            is_more = len(rows) == _AGAIN_AT_ONCE
+            is_more = len(rows) == _AGAIN_AT_ONCE or len(groups) == _GROUPS_AT_ONCE
             if not is_more:
                 failing.plan_next()
+                pacing.plan_next()
 
 
 def _stored(row: RuleRetry) -> Stored:

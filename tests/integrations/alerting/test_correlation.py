@@ -7,15 +7,17 @@ import uuid
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from integrations.alerting.rows import CountedMatch, RuleHit, RulePack
+from integrations.alerting import pacing, sighting
+from integrations.alerting.rows import CountedMatch, GroupLook, RuleFailure, RuleHit, RulePack
 from tenants import scope
 from tenants.models import Case, Finding
 from tests.conftest import new_tenant
 from tests.integrations.alerting.rules import IDS, correlation, install, record, rule, take
-from tests.pipeline import drain
+from tests.pipeline import drain, make_due
 
 START = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 
@@ -196,6 +198,54 @@ def test_any_order_duplication_and_split_comes_to_the_same(db, events, seed: int
                 take(*part)
             told.append(_told())
     assert told[0] == told[1]
+
+
+@pytest.mark.django_db
+def test_a_large_group_is_worked_out_now_and_then_and_comes_to_the_same(db, monkeypatch) -> None:
+    _install_all()
+    chance = random.Random(5)
+    records = [
+        record(chance.choice("ab"), _at(chance.randint(0, 150)), ClientIP=f"203.0.113.{n % 4}")
+        for n in range(30)
+    ]
+    with scope.tenant(new_tenant("at once").id):
+        take(*records)
+        expected = _told()
+    monkeypatch.setattr(pacing, "LARGE", 4)
+    looks = []
+    look = sighting.look
+    monkeypatch.setattr(sighting, "look", lambda *told: looks.append(told) or look(*told))
+    with scope.tenant(new_tenant("paced").id):
+        for one in records:
+            take(one)
+        while_it_lasted = len(looks)
+        assert _told() != expected
+        _catch_up()
+        assert _told() == expected
+        assert not GroupLook.objects.exclude(since=None).exists()
+    # Without that it would be one for each event and correlation.
+    assert while_it_lasted < 30
+
+
+@pytest.mark.django_db
+def test_a_group_that_can_not_be_worked_out_is_told_and_tried_again(in_tenant, monkeypatch):
+    install(rule("a"), correlation("d", "event_count", "a"))
+    monkeypatch.setattr(pacing, "LARGE", 3)
+    take(*(record("a", _at(n)) for n in range(3)))
+    take(record("a", _at(4)))
+    with monkeypatch.context() as broken:
+        broken.setattr(sighting, "_why", lambda *_: 1 / 0)
+        _catch_up()
+        assert (RuleFailure.objects.get().rule_id, RuleFailure.objects.get().times) == (IDS["d"], 1)
+        assert Finding.objects.get().ocsf["count"] == 3
+    _catch_up()
+    assert Finding.objects.get().ocsf["count"] == 4
+
+
+def _catch_up() -> None:
+    GroupLook.objects.update(next_at=timezone.now())
+    make_due("detect")
+    drain(["detect"])
 
 
 def _install_all() -> None:
