@@ -149,15 +149,18 @@ def made_of(
     files: Iterable[tuple[str, bytes, str, str]], generation: uuid.UUID | None = None
 ) -> Rulebook:
     """Make a rulebook of files: name, content, pack and licence of each."""
-    told = list(files)
-    pack = loading.loaded((name, content) for name, content, _, _ in told)
+    told = [
+        (name, pack_name, licence, (_read_once if pack_name == OWN else _read)(name, content))
+        for name, content, pack_name, licence in files
+    ]
+    pack = loading.together((name, read.rules) for name, _, _, read in told)
     not_run = [one for one in pack.not_run if one.kind != "correlation"]
     plain = {(rule.file, rule.id): rule for rule in pack.rules}
     entries: dict[str, Entry] = {}
     ids: dict[str, str] = {}
     counting: list[tuple[str, dict[str, Any], str, str]] = []
-    for name, content, pack_name, licence in told:
-        for document in _documents(content):
+    for name, pack_name, licence, read in told:
+        for document in read.documents:
             if "correlation" in document:
                 counting.append((name, document, pack_name, licence))
                 continue
@@ -180,6 +183,22 @@ def made_of(
             kind = "broken" if isinstance(error, Broken) else "unsupported"
             not_run.append(NotRun(name, str(document.get("title") or "")[:200], kind, str(error)))
     return Rulebook(generation, entries, pack, tuple(not_run))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file's rules and documents."""
+
+    rules: tuple[Rule | NotRun, ...]
+    documents: tuple[dict[str, Any], ...]
+
+
+def _read(name: str, content: bytes) -> _File:
+    return _File(tuple(loading.of_file(name, content)), tuple(_documents(content)))
+
+
+# Holdfast's own files don't change while it runs, and to read them all takes over a second.
+_read_once = cache(_read)
 
 
 def _documents(content: bytes) -> list[dict[str, Any]]:

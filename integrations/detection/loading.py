@@ -51,10 +51,15 @@ def load(path: Path) -> Pack:
 
 def loaded(files: Iterable[File]) -> Pack:
     """Read the rules of files that are given as name and content."""
+    return together((name, of_file(name, content)) for name, content in files)
+
+
+def together(read: Iterable[tuple[str, Iterable[Rule | NotRun]]]) -> Pack:
+    """Make one pack of what was read of files, each with its name."""
     rules: dict[str, Rule] = {}
     not_run: list[NotRun] = []
-    for name, content in files:
-        for one in _of_file(name, content):
+    for name, found in read:
+        for one in found:
             if isinstance(one, NotRun):
                 not_run.append(one)
             elif len(one.id) > LONGEST_ID:
@@ -137,7 +142,8 @@ def _tarred(archive: tarfile.TarFile) -> Iterator[File]:
                 yield member.name, file.read(LARGEST_BYTES + 1)
 
 
-def _of_file(name: str, content: bytes) -> Iterator[Rule | NotRun]:
+def of_file(name: str, content: bytes) -> Iterator[Rule | NotRun]:
+    """Yield each rule of a file, ready to run, or why it can't be run."""
     try:
         found = documents(content, LARGEST_BYTES)
     except Broken as error:
