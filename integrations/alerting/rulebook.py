@@ -17,7 +17,6 @@ from integrations.alerting import correlation
 from integrations.alerting.correlation import Correlation
 from integrations.alerting.rows import PackRule, RulesState
 from integrations.detection import loading
-from integrations.detection.documents import documents
 from integrations.detection.engine import Engine
 from integrations.detection.errors import Broken, Unsupported
 from integrations.detection.rules import LogSource, NotRun, Pack, Rule
@@ -145,15 +144,23 @@ def own_files() -> tuple[File, ...]:
     )
 
 
+# They don't change while Holdfast runs, and to read them all takes over a second.
+_own_file = cache(loading.of_file)
+
+
+def _read(name: str, content: bytes, *, is_own: bool) -> loading.Read:
+    return _own_file(name, content) if is_own else loading.of_file(name, content)
+
+
 def made_of(
     files: Iterable[tuple[str, bytes, str, str]], generation: uuid.UUID | None = None
 ) -> Rulebook:
     """Make a rulebook of files: name, content, pack and licence of each."""
     told = [
-        (name, pack_name, licence, (_read_once if pack_name == OWN else _read)(name, content))
+        (name, pack_name, licence, _read(name, content, is_own=pack_name == OWN))
         for name, content, pack_name, licence in files
     ]
-    pack = loading.together((name, read.rules) for name, _, _, read in told)
+    pack = loading.together((name, read) for name, _, _, read in told)
     not_run = [one for one in pack.not_run if one.kind != "correlation"]
     plain = {(rule.file, rule.id): rule for rule in pack.rules}
     entries: dict[str, Entry] = {}
@@ -183,30 +190,6 @@ def made_of(
             kind = "broken" if isinstance(error, Broken) else "unsupported"
             not_run.append(NotRun(name, str(document.get("title") or "")[:200], kind, str(error)))
     return Rulebook(generation, entries, pack, tuple(not_run))
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file's rules and documents."""
-
-    rules: tuple[Rule | NotRun, ...]
-    documents: tuple[dict[str, Any], ...]
-
-
-def _read(name: str, content: bytes) -> _File:
-    return _File(tuple(loading.of_file(name, content)), tuple(_documents(content)))
-
-
-# Holdfast's own files don't change while it runs, and to read them all takes over a second.
-_read_once = cache(_read)
-
-
-def _documents(content: bytes) -> list[dict[str, Any]]:
-    try:
-        return documents(content, loading.LARGEST_BYTES)
-    except Broken:
-        # Loading has listed it with its reason.
-        return []
 
 
 def _id_of(document: Mapping[str, Any], name: str) -> str:
