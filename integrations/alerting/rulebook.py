@@ -17,7 +17,6 @@ from integrations.alerting import correlation
 from integrations.alerting.correlation import Correlation
 from integrations.alerting.rows import PackRule, RulesState
 from integrations.detection import loading
-from integrations.detection.documents import documents
 from integrations.detection.engine import Engine
 from integrations.detection.errors import Broken, Unsupported
 from integrations.detection.rules import LogSource, NotRun, Pack, Rule
@@ -145,19 +144,30 @@ def own_files() -> tuple[File, ...]:
     )
 
 
+# They don't change while Holdfast runs, and to read them all takes over a second.
+_own_file = cache(loading.of_file)
+
+
+def _read(name: str, content: bytes, *, is_own: bool) -> loading.Read:
+    return _own_file(name, content) if is_own else loading.of_file(name, content)
+
+
 def made_of(
     files: Iterable[tuple[str, bytes, str, str]], generation: uuid.UUID | None = None
 ) -> Rulebook:
     """Make a rulebook of files: name, content, pack and licence of each."""
-    told = list(files)
-    pack = loading.loaded((name, content) for name, content, _, _ in told)
+    told = [
+        (name, pack_name, licence, _read(name, content, is_own=pack_name == OWN))
+        for name, content, pack_name, licence in files
+    ]
+    pack = loading.together((name, read) for name, _, _, read in told)
     not_run = [one for one in pack.not_run if one.kind != "correlation"]
     plain = {(rule.file, rule.id): rule for rule in pack.rules}
     entries: dict[str, Entry] = {}
     ids: dict[str, str] = {}
     counting: list[tuple[str, dict[str, Any], str, str]] = []
-    for name, content, pack_name, licence in told:
-        for document in _documents(content):
+    for name, pack_name, licence, read in told:
+        for document in read.documents:
             if "correlation" in document:
                 counting.append((name, document, pack_name, licence))
                 continue
@@ -180,14 +190,6 @@ def made_of(
             kind = "broken" if isinstance(error, Broken) else "unsupported"
             not_run.append(NotRun(name, str(document.get("title") or "")[:200], kind, str(error)))
     return Rulebook(generation, entries, pack, tuple(not_run))
-
-
-def _documents(content: bytes) -> list[dict[str, Any]]:
-    try:
-        return documents(content, loading.LARGEST_BYTES)
-    except Broken:
-        # Loading has listed it with its reason.
-        return []
 
 
 def _id_of(document: Mapping[str, Any], name: str) -> str:

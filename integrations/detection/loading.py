@@ -6,6 +6,7 @@ Nothing that was there is dropped silently: what can't be run is listed with its
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,6 +39,14 @@ _ALIASES = {"utf16le": "wide"}
 File = tuple[str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a file holds: its documents, and of each the rule, or why it can't be run."""
+
+    documents: tuple[dict[str, Any], ...]
+    rules: tuple[Rule | NotRun, ...]
+
+
 def load(path: Path) -> Pack:
     """Read all the rules of a file, a folder or an archive (zip, tar, tar.gz).
 
@@ -51,10 +60,15 @@ def load(path: Path) -> Pack:
 
 def loaded(files: Iterable[File]) -> Pack:
     """Read the rules of files that are given as name and content."""
+    return together((name, of_file(name, content)) for name, content in files)
+
+
+def together(files: Iterable[tuple[str, Read]]) -> Pack:
+    """Make one pack of what was read of files, each with its name."""
     rules: dict[str, Rule] = {}
     not_run: list[NotRun] = []
-    for name, content in files:
-        for one in _of_file(name, content):
+    for name, read in files:
+        for one in read.rules:
             if isinstance(one, NotRun):
                 not_run.append(one)
             elif len(one.id) > LONGEST_ID:
@@ -137,14 +151,13 @@ def _tarred(archive: tarfile.TarFile) -> Iterator[File]:
                 yield member.name, file.read(LARGEST_BYTES + 1)
 
 
-def _of_file(name: str, content: bytes) -> Iterator[Rule | NotRun]:
+def of_file(name: str, content: bytes) -> Read:
+    """Read a file's rules, ready to run."""
     try:
         found = documents(content, LARGEST_BYTES)
     except Broken as error:
-        yield NotRun(name, "", "broken", str(error))
-        return
-    for document in found:
-        yield _of_document(name, document)
+        return Read((), (NotRun(name, "", "broken", str(error)),))
+    return Read(tuple(found), tuple(_of_document(name, document) for document in found))
 
 
 def _of_document(name: str, document: dict[str, Any]) -> Rule | NotRun:

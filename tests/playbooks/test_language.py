@@ -90,36 +90,34 @@ def test_what_is_wrong_with_a_step(steps, place, told) -> None:
     assert any(p.startswith(f"sample.yaml:{place}: ") and told in p for p in problems), problems
 
 
-@pytest.mark.parametrize(
-    "value", ["5", "text", "[1, 2]", "[[a]]", "{a: 1}", "true", "null", "1.5", "[{a: 1}]", "''"]
-)
+OF_EACH_TYPE = (
+    "5", "text", "[1, 2]", "[[a]]", "{a: 1}", "true", "null", "1.5", "[{a: 1}]", "[null]", "''",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "key", ["id", "uses", "target", "with", "needs", "when", "for_each", "at_most", "why", "tier"]
 )
-def test_no_type_of_a_steps_value_is_a_traceback(key, value) -> None:
-    step = {"id": "x", "uses": "identity.disable_sign_in", "target": "account", key: value}
-    lines = [f"    {name}: {told}" for name, told in step.items()]
-    text = response_text("  -" + "\n".join(lines)[3:] + "\n")
+def test_no_type_of_a_steps_value_is_a_traceback(key) -> None:
+    for value in OF_EACH_TYPE:
+        step = {"id": "x", "uses": "identity.disable_sign_in", "target": "account", key: value}
+        lines = [f"    {name}: {told}" for name, told in step.items()]
+        _loads_or_says_where(response_text("  -" + "\n".join(lines)[3:] + "\n"))
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+@pytest.mark.parametrize("text", [response_text(), investigation_text()])
+def test_no_type_of_a_playbooks_value_is_a_traceback(text, key) -> None:
+    kept = re.sub(rf"(?ms)^{key}:.*?(?=^\w)", "", text + "zzz: 1\n").removesuffix("zzz: 1\n")
+    for value in OF_EACH_TYPE:
+        _loads_or_says_where(kept + f"{key}: {value}\n")
+
+
+def _loads_or_says_where(text: str) -> None:
     try:
         language.load(text, "sample.yaml")
     except PlaybookError as error:
-        assert all(PLACE.match(problem) for problem in error.problems)  # noqa: PT017
-
-
-@pytest.mark.parametrize(
-    "value", ["5", "text", "[1, 2]", "[[a]]", "{a: 1}", "true", "null", "[{a: 1}]", "[null]", "''"]
-)
-@pytest.mark.parametrize(
-    "key",
-    sorted(KEYS),
-)
-@pytest.mark.parametrize("text", [response_text(), investigation_text()])
-def test_no_type_of_a_playbooks_value_is_a_traceback(text, key, value) -> None:
-    kept = re.sub(rf"(?ms)^{key}:.*?(?=^\w)", "", text + "zzz: 1\n").removesuffix("zzz: 1\n")
-    try:
-        language.load(kept + f"{key}: {value}\n", "sample.yaml")
-    except PlaybookError as error:
-        assert all(PLACE.match(problem) for problem in error.problems)  # noqa: PT017
+        assert all(PLACE.match(problem) for problem in error.problems), text  # noqa: PT017
 
 
 @pytest.mark.parametrize(
