@@ -10,6 +10,7 @@ from django.utils import timezone
 from playbooks import (
     activation,
     case_devices,
+    harmless,
     known_good,
     needs,
     open_questions,
@@ -36,6 +37,8 @@ _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=10)
 # Whoever has the account may be an intruder until it is known that they are not.
 _ACCOUNT_DOUBTED = (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS, Verdict.INSUFFICIENT_DATA)
+# Until when a verdict waits, under this name of the case's `verdict_detail`.
+_LOOKS_AGAIN = "looks_again"
 _GRAVITY = {
     Verdict.FALSE_POSITIVE: 0,
     Verdict.BENIGN: 0,
@@ -106,14 +109,18 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     version = remember(playbook)
     facts = case_facts.of_case(case)
     of_table = verdicts.decide(playbook, facts)
-    result, pattern = known_good.decide(case, facts, of_table)
+    if _waits(case, of_table):
+        return
+    doubt = harmless.doubt(case, playbook, facts, of_table)
+    reached = harmless.held_back(of_table, doubt) if doubt else of_table
+    result, pattern = known_good.decide(case, facts, reached)
     detail = {
         "playbook": playbook.id,
         "version": playbook.version,
         "playbook_sha256": version.sha256,
         **result.as_json(),
-        "questions": _questions(result),
-        **_expected(pattern, of_table),
+        "questions": [*_questions(result), *_instead(doubt)],
+        **_expected(pattern, reached),
         "evidence": [
             {"id": str(row.id), "step": row.answer.get("step"), "sha256": row.sha256}
             for row in evidence.of_case(case).order_by("asked_at")
@@ -125,7 +132,7 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         _keep_verdict(case, result, detail)
         return
     if pattern is not None:
-        known_good.note_use(pattern, case, of_table.verdict)
+        known_good.note_use(pattern, case, reached.verdict)
     case.verdict = result.verdict
     case.decided_at = timezone.now()
     case.verdict_detail = detail
@@ -139,6 +146,27 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     )
     work.schedule("respond", case.id)
     user_questions.ask_by_itself(case, playbook)
+
+
+def _waits(case: Case, result: Result) -> bool:
+    """Whether it is too early to call the case harmless; it is looked into again then."""
+    told = case.verdict_detail.pop(_LOOKS_AGAIN, None)
+    since = dt.datetime.fromisoformat(told["since"]) if told else None
+    until = harmless.settles_at(case, result, since)
+    if until is None:
+        return False
+    now = timezone.now()
+    case.verdict_detail[_LOOKS_AGAIN] = {
+        "since": (since or now).isoformat(), "at": until.isoformat(), "because": result.because,
+    }  # fmt: skip
+    case.save(update_fields=["verdict_detail"])
+    work.schedule("investigate", case.id, delay=(until - now).total_seconds())
+    return True
+
+
+def _instead(doubt: harmless.Doubt | None) -> list[dict[str, str]]:
+    """Return what to ask where a harmless verdict was held back."""
+    return [{"step": "", "question": doubt.question, "whom": doubt.whom}] if doubt else []
 
 
 def _expected(pattern: KnownGood | None, of_table: Result) -> dict[str, Any]:

@@ -94,6 +94,12 @@ class CasePage:
         return selectors.needed_now(self.case, len({plan.row.id for plan, _ in self.waiting}))
 
     @property
+    def looks_again_at(self) -> dt.datetime | None:
+        """Return when it is looked into once more before it may be called harmless."""
+        told = self.case.verdict_detail.get("looks_again")
+        return dt.datetime.fromisoformat(told["at"]) if told else None
+
+    @property
     def waiting(self) -> list[tuple[PlanView, ApprovalView]]:
         """Return the plans that wait for an approval."""
         return [(plan, approval) for plan in self.plans for approval in plan.open_approvals]

@@ -1,0 +1,106 @@
+"""A case is called harmless only on evidence that saw what its alerts tell of, and had the time."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from playbooks import activation, library
+from tenants import scope
+from tenants.models import Case, Verdict, Work
+from tests.pipeline import drain
+from tests.playbooks.samples import facts
+from tests.playbooks.test_runner import adopt, both, case, cloud, reread, set_rules  # noqa: F401
+from tests.playbooks.test_triage import _alert, _arrive
+
+pytestmark = pytest.mark.django_db
+PRIYA = "account:priya.shah@acme.example"
+STRANGE = "ip:203.0.113.77"
+SIGN_IN = library.get("investigate-suspicious-sign-in")
+STAGES = ["triage", "investigate", "respond", "close"]
+
+
+@pytest.fixture
+def quiet(case, cloud, monkeypatch):  # noqa: F811
+    """A client whose sign-ins are read, and of whom nothing strange is seen."""
+    monkeypatch.setattr(activation, "choose_investigation", lambda told: SIGN_IN)
+    usual = {
+        "sign_ins": {"suspicious_successes": 0, "unusual_countries": []},
+        "methods": {"methods": []},
+        "risk": {"user_risk_level": "none"},
+    }
+    for step in SIGN_IN.steps:
+        answer = {**facts()["evidence"][step.id], **usual.get(step.id, {})}
+        answer.pop("available")
+        cloud.answers[step.uses] = answer
+    return case.tenant_id
+
+
+def _case(tenant_id, *entities: str, minutes: float = 60, **told: Any) -> Case:
+    with scope.tenant(tenant_id):
+        Case.objects.update(status=Case.Status.CLOSED)
+        time = timezone.now() - dt.timedelta(minutes=minutes)
+        _arrive(_alert("a", 0, PRIYA, *entities, time=time, title="Impossible travel", **told))
+        made = Case.objects.get(findings__uid="a")
+    drain(STAGES)
+    return reread(made)
+
+
+def test_an_alert_that_the_evidence_refutes_is_closed(quiet) -> None:
+    made = _case(quiet)
+    assert (made.status, made.verdict) == (Case.Status.CLOSED, Verdict.FALSE_POSITIVE)
+
+
+def test_nothing_is_harmless_before_the_vendor_has_written_it_down(quiet) -> None:
+    made = _case(quiet, minutes=1)
+    assert (made.status, made.verdict) == (Case.Status.INVESTIGATING, "")
+    with scope.tenant(quiet):
+        again = Work.objects.get(kind="investigate", subject=made.id)
+        assert again.due_at - timezone.now() > dt.timedelta(minutes=13)
+        made.findings.update(time=timezone.now() - dt.timedelta(minutes=16))
+        again.due_at = timezone.now()
+        again.save()
+    drain(STAGES)
+    made = reread(made)
+    assert (made.status, made.verdict) == (Case.Status.CLOSED, Verdict.FALSE_POSITIVE)
+    assert "looks_again" not in made.verdict_detail
+
+
+def test_alerts_that_keep_coming_are_not_waited_for_without_end(quiet) -> None:
+    made = _case(quiet, minutes=1)
+    with scope.tenant(quiet):
+        detail = made.verdict_detail
+        since = timezone.now() - dt.timedelta(hours=2)
+        detail["looks_again"]["since"] = since.isoformat()
+        Case.objects.filter(id=made.id).update(verdict_detail=detail)
+        Work.objects.filter(subject=made.id).update(due_at=timezone.now())
+    drain(STAGES)
+    assert reread(made).verdict == Verdict.FALSE_POSITIVE
+
+
+def test_sign_ins_refute_nothing_of_an_address_that_is_not_among_them(quiet) -> None:
+    made = _case(quiet, STRANGE)
+    assert (made.status, made.verdict) == (
+        Case.Status.NEEDS_TECHNICIAN, Verdict.INSUFFICIENT_DATA
+    )  # fmt: skip
+    assert "no sign-in from there could be read" in made.verdict_detail["because"]
+    (asked,) = [
+        one for one in made.verdict_detail["questions"] if "203.0.113.77" in one["question"]
+    ]
+    assert asked["whom"] == "the user, by telephone"
+
+
+@pytest.mark.parametrize("entity", ["ip:10.1.2.3", "ip:fe80::1", STRANGE])
+def test_sign_ins_refute_what_they_saw_or_could_not_see(quiet, cloud, entity) -> None:  # noqa: F811
+    told = cloud.answers["identity.list_sign_ins"]
+    told["sign_ins"] = [{"ip": "203.0.113.77", "is_success": True}]
+    assert _case(quiet, entity).verdict == Verdict.FALSE_POSITIVE
+
+
+def test_a_critical_alert_is_not_closed_on_middling_confidence(quiet) -> None:
+    made = _case(quiet, severity=5)
+    assert (made.status, made.verdict) == (
+        Case.Status.NEEDS_TECHNICIAN, Verdict.INSUFFICIENT_DATA
+    )  # fmt: skip
+    assert "is critical" in made.verdict_detail["because"]
