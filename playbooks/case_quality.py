@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from playbooks.errors import PlaybookError
 from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import CaseProcess, CaseQuality, Plan, Step
+from playbooks.opinions import Opinions, compared
 from tenants import evidence, ledger, scope
 from tenants.models import Case, LedgerEntry, Verdict
 
@@ -35,19 +35,6 @@ class Item:
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept."""
         return {"name": self.name, "title": self.title, "holds": self.holds, "seen": self.seen}
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How often second technicians came to the same verdict."""
-
-    reviewed: int
-    agreed: int
-
-    @property
-    def percent(self) -> int:
-        """Return the share that agreed, rounded down; 0 where nothing was reviewed."""
-        return 100 * self.agreed // self.reviewed if self.reviewed else 0
 
 
 def process_of() -> CaseProcess:
@@ -216,10 +203,7 @@ def _took_part(case: Case, actor: str) -> bool:
     ).exists()
 
 
-def agreement() -> Agreement:
-    """Return how often second technicians agreed, at the clients that the scope shows."""
-    told = CaseQuality.in_scope().aggregate(
-        reviewed=Count("id", filter=Q(reviewed_at__isnull=False)),
-        agreed=Count("id", filter=Q(reviewed_at__isnull=False, review_verdict=F("verdict"))),
-    )
-    return Agreement(told["reviewed"], told["agreed"])
+def agreement() -> Opinions:
+    """Return how far second technicians agreed, at the clients that the scope shows."""
+    rows = CaseQuality.in_scope().filter(reviewed_at__isnull=False).order_by()
+    return compared(rows.values_list("verdict", "review_verdict"))

@@ -11,18 +11,21 @@ import datetime as dt
 import math
 import statistics
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Min, Q
 
-from playbooks import baselines, case_quality
+from playbooks import baselines, case_quality, opinions
 from playbooks.models import Agreement, Approval, CaseQuality, Plan
+from playbooks.opinions import Opinions
 from tenants.models import Case, Evidence, Finding, LedgerEntry, Verdict
 
 STAGES = ("acknowledge", "investigate", "contain", "remediate")
 Interval = tuple[dt.datetime, dt.datetime]
+# From when until when somebody was waited for; None: still.
+Waiting = tuple[dt.datetime, dt.datetime | None]
 _NEEDED, _TAKEN = "case.needs_technician", "case.taken"
 _CLOSED, _DECIDED = "case.closed", "case.verdict"
 _BY_HAND = "technician:"
@@ -49,7 +52,18 @@ class Share:
         return 100 * self.part // self.of if self.of else None
 
 
-NONE_OF_NONE = Share(0, 0)
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Work that a playbook did so many times, which takes `minutes` by hand as declared."""
+
+    playbook: str
+    times: int
+    minutes: int
+
+    @property
+    def together(self) -> int:
+        """Return the minutes of all times."""
+        return self.times * self.minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +71,11 @@ class CaseMeasures:
     """One case. `times` has the stages that it reached; a routine has none.
 
     `is_escalated`: whether it was put before a technician; None while it is open and was not.
-    `plans` are those that technicians let be, of those that they judged; `opinions` the second
-    opinions that agreed; `evidence` the questions answered, of those asked. `minutes_saved` by the
-    declared baselines; None where nothing that has one was done.
+    `verdicts`: whether the technician who closed it kept the engine's verdict; of none where there
+    was none, or nobody closed it by hand. `plans` are those that technicians let be, of those that
+    they judged; `opinions` the verdicts with which it closed, each with that of a second
+    technician; `evidence` the questions answered, of those asked. `done` are the playbooks that
+    were carried out, as often as they were.
     """
 
     case_id: uuid.UUID
@@ -67,11 +83,13 @@ class CaseMeasures:
     is_incident: bool
     is_closed: bool
     is_escalated: bool | None
+    verdict: str
     times: Mapping[str, Took]
+    verdicts: Share
     plans: Share
-    opinions: Share
+    opinions: tuple[tuple[str, str], ...]
     evidence: Share
-    minutes_saved: int | None
+    done: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,36 +105,44 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Many cases. Only `minutes_saved` counts routines, too."""
+    """Many cases. Only `saved` counts routines, too; what saves most comes first."""
 
     cases: int
     closed: int
+    by_verdict: Mapping[str, int]
     times: Mapping[str, Spread]
     without_escalation: Share
+    verdicts: Share
     plans: Share
-    opinions: Share
+    opinions: Opinions
     evidence: Share
-    minutes_saved: int | None
+    saved: tuple[Saved, ...]
+
+    @property
+    def minutes_saved(self) -> int | None:
+        """Return the declared minutes of all that was done; None where nothing that has any was."""
+        return sum(one.together for one in self.saved) if self.saved else None
 
 
 def summarise(cases: Iterable[CaseMeasures]) -> Measures:
-    """Return what holds of the cases together. Pure."""
+    """Return what holds of the cases together, by the baselines in force."""
     rows = list(cases)
     incidents = [row for row in rows if row.is_incident]
     closed = [row for row in incidents if row.is_closed]
-    saved = [row.minutes_saved for row in rows if row.minutes_saved is not None]
     return Measures(
         cases=len(incidents),
         closed=len(closed),
+        by_verdict=Counter(row.verdict for row in incidents),
         times={
             stage: _spread([row.times[stage] for row in incidents if stage in row.times])
             for stage in STAGES
         },
         without_escalation=Share(sum(not row.is_escalated for row in closed), len(closed)),
+        verdicts=_sum(row.verdicts for row in incidents),
         plans=_sum(row.plans for row in incidents),
-        opinions=_sum(row.opinions for row in incidents),
+        opinions=opinions.compared(pair for row in incidents for pair in row.opinions),
         evidence=_sum(row.evidence for row in incidents),
-        minutes_saved=sum(saved) if saved else None,
+        saved=_saved(name for row in rows for name in row.done),
     )
 
 
@@ -162,7 +188,10 @@ class _Read:
         self.parts = list(roots)
         self.first_alerts = self._first_alerts()
         self.asked = self._approvals()
-        self.needed, self.escalated = self._technicians()
+        self.needed: dict[uuid.UUID, list[Waiting]] = defaultdict(list)
+        self.escalated: set[uuid.UUID] = set()
+        self.by_hand: set[uuid.UUID] = set()
+        self._read_technicians()
         self.plans = self._agreements()
         self.opinions = self._opinions()
         self.evidence = self._evidence()
@@ -179,11 +208,13 @@ class _Read:
             is_incident=is_incident,
             is_closed=is_closed,
             is_escalated=was_escalated if is_closed or was_escalated else None,
+            verdict=case.verdict,
             times=self._times(case) if is_incident else {},
+            verdicts=_kept(case) if is_closed and case.id in self.by_hand else Share(0, 0),
             plans=_agreed(self.plans[case.id]),
-            opinions=Share(sum(self.opinions[case.id]), len(self.opinions[case.id])),
+            opinions=tuple(self.opinions[case.id]),
             evidence=Share(answered, asked),
-            minutes_saved=self._saved(case),
+            done=self._done(case),
         )
 
     def _times(self, case: Case) -> dict[str, Took]:
@@ -198,12 +229,11 @@ class _Read:
                 times[stage] = Took(took.total_seconds(), (took - waiting).total_seconds())
         return times
 
-    def _saved(self, case: Case) -> int | None:
+    def _done(self, case: Case) -> tuple[str, ...]:
         done = list(self.done[case.id])
         if case.verdict_detail.get("verdict", case.verdict) not in ("", Verdict.INSUFFICIENT_DATA):
             done.append(str(case.verdict_detail.get("playbook", "")))
-        minutes = [baselines.in_force()[name] for name in done if name in baselines.in_force()]
-        return sum(minutes) if minutes else None
+        return tuple(done)
 
     def _first_alerts(self) -> dict[uuid.UUID, dt.datetime]:
         found: dict[uuid.UUID, dt.datetime] = {}
@@ -213,27 +243,30 @@ class _Read:
             found[root] = min(at, found.get(root, at))
         return found
 
-    def _approvals(self) -> Mapping[uuid.UUID, list[tuple[dt.datetime, dt.datetime | None]]]:
+    def _approvals(self) -> Mapping[uuid.UUID, list[Waiting]]:
         found = defaultdict(list)
         rows = Approval.in_scope().filter(plan__case_id__in=self.parts).order_by()
         for part, asked, decided in rows.values_list("plan__case_id", "requested_at", "decided_at"):
             found[self.roots[part]].append((asked, decided))
         return found
 
-    def _technicians(
-        self,
-    ) -> tuple[Mapping[uuid.UUID, list[tuple[dt.datetime, dt.datetime | None]]], set[uuid.UUID]]:
-        """Return when each case waited for a technician, and which cases ever needed one."""
+    def _read_technicians(self) -> None:
+        """Read when each case waited for a technician, which ever did, and whom one closed."""
         lives: dict[uuid.UUID, list[tuple[dt.datetime, str]]] = defaultdict(list)
         rows = LedgerEntry.in_scope().filter(
             Q(kind__in=(_NEEDED, _CLOSED, _DECIDED)) | Q(actor__startswith=_BY_HAND),
             case_id__in=self.parts,
         )
-        for part, at, kind in rows.order_by("at", "id").values_list("case_id", "at", "kind"):
-            if part is not None:
-                lives[self.roots[part]].append((at, kind))
-        found = defaultdict(list, {root: _needed(life) for root, life in lives.items()})
-        return found, {
+        told = rows.order_by("at", "id").values_list("case_id", "at", "kind", "actor")
+        for part, at, kind, actor in told:
+            if part is None:
+                continue
+            lives[self.roots[part]].append((at, kind))
+            # The last closing counts.
+            if kind == _CLOSED and part == self.roots[part]:
+                (self.by_hand.add if actor.startswith(_BY_HAND) else self.by_hand.discard)(part)
+        self.needed |= {root: _needed(life) for root, life in lives.items()}
+        self.escalated = {
             root for root, life in lives.items() if any(kind == _NEEDED for _, kind in life)
         }
 
@@ -246,11 +279,11 @@ class _Read:
             found[self.roots[part]].append((origin or plan, kind))
         return found
 
-    def _opinions(self) -> Mapping[uuid.UUID, list[bool]]:
+    def _opinions(self) -> Mapping[uuid.UUID, list[tuple[str, str]]]:
         found = defaultdict(list)
         rows = CaseQuality.in_scope().filter(case_id__in=self.parts, reviewed_at__isnull=False)
         for part, verdict, second in rows.values_list("case_id", "verdict", "review_verdict"):
-            found[self.roots[part]].append(verdict == second)
+            found[self.roots[part]].append((verdict, second))
         return found
 
     def _evidence(self) -> Mapping[uuid.UUID, list[tuple[str, bool]]]:
@@ -286,9 +319,9 @@ def _reached(case: Case) -> tuple[dt.datetime | None, ...]:
 
 def _needed(
     life: Iterable[tuple[dt.datetime, str]],
-) -> list[tuple[dt.datetime, dt.datetime | None]]:
+) -> list[Waiting]:
     """Return when a case waited for a technician: nobody waits for one who has it already."""
-    spans: list[tuple[dt.datetime, dt.datetime | None]] = []
+    spans: list[Waiting] = []
     since, has_technician = None, False
     for at, kind in life:
         if kind == _NEEDED:
@@ -301,11 +334,27 @@ def _needed(
     return spans if since is None else [*spans, (since, None)]
 
 
+def _kept(case: Case) -> Share:
+    """Return whether a case closed with the engine's verdict; of none where there was none."""
+    engine = case.verdict_detail.get("verdict", "")
+    if engine in ("", Verdict.INSUFFICIENT_DATA):
+        return Share(0, 0)
+    return Share(int(engine == case.verdict), 1)
+
+
 def _agreed(said: Sequence[tuple[uuid.UUID, str]]) -> Share:
     """Return the plans let be, of those judged; both agreed with and overridden is overridden."""
     overridden = {plan for plan, kind in said if kind == Agreement.Kind.OVERRIDDEN}
     judged = overridden | {plan for plan, kind in said if kind == Agreement.Kind.AGREED}
     return Share(len(judged) - len(overridden), len(judged))
+
+
+def _saved(done: Iterable[str]) -> tuple[Saved, ...]:
+    """Return what has a declared baseline."""
+    minutes = baselines.in_force()
+    counted = Counter(name for name in done if name in minutes)
+    found = [Saved(name, times, minutes[name]) for name, times in counted.items()]
+    return tuple(sorted(found, key=lambda one: (-one.together, one.playbook)))
 
 
 def _sum(shares: Iterable[Share]) -> Share:

@@ -128,6 +128,16 @@ class ShareSerializer(serializers.Serializer):
     )
 
 
+class SavedSerializer(serializers.Serializer):
+    """What a playbook saved."""
+
+    playbook = serializers.CharField()
+    times = serializers.IntegerField(min_value=1)
+    minutes_each = serializers.IntegerField(
+        min_value=1, help_text="By hand, as declared: not measured."
+    )
+
+
 class CasesMeasuredSerializer(serializers.Serializer):
     """The measures of cases that were opened in the period."""
 
@@ -135,11 +145,23 @@ class CasesMeasuredSerializer(serializers.Serializer):
     closed = serializers.IntegerField(min_value=0)
     times = TimesSerializer()
     without_escalation = ShareSerializer(help_text="Closed cases that needed no technician.")
+    verdicts_kept = ShareSerializer(
+        help_text="Verdicts of the engine that technicians kept, of those they closed a case on."
+    )
     plans_agreed = ShareSerializer(
         help_text="Plans that technicians let be, of those that they judged."
     )
     opinions_agreed = ShareSerializer(
         help_text="Second opinions with the same verdict, of those given on closed cases."
+    )
+    opinions_weighted_percent = serializers.IntegerField(
+        min_value=0,
+        max_value=100,
+        allow_null=True,
+        help_text="Harmless, undecided, attack: neighbours count half. Null: not measured.",
+    )
+    opinions_kappa = serializers.FloatField(
+        allow_null=True, help_text="Cohen's weighted kappa; null: it can't be told."
     )
     evidence_answered = ShareSerializer(help_text="Questions answered, of those asked.")
     minutes_saved = serializers.IntegerField(
@@ -147,6 +169,7 @@ class CasesMeasuredSerializer(serializers.Serializer):
         allow_null=True,
         help_text="By the declared baseline of each playbook, routines too; null: not measured.",
     )
+    saved_by = SavedSerializer(many=True)
 
 
 class TenantMeasuresSerializer(CasesMeasuredSerializer):

@@ -43,9 +43,14 @@ def make_outcome_report(
 
 def render(outcome: Outcome) -> bytes:
     """Return the outcome report as PDF."""
+    return pdf.render(as_html(outcome), render_to_string("reports/outcome.css"))
+
+
+def as_html(outcome: Outcome) -> str:
+    """Return the outcome report as the page that the PDF is made of."""
     numbers = outcome.numbers
     last_known = (outcome.span.until - dt.timedelta(microseconds=1)).astimezone(outcome.span.zone)
-    html = render_to_string(
+    return render_to_string(
         "reports/outcome.html",
         {
             "report": outcome,
@@ -56,7 +61,6 @@ def render(outcome: Outcome) -> bytes:
             ),
         },
     )
-    return pdf.render(html, render_to_string("reports/outcome.css"))
 
 
 def _seal_all(tenant_id: uuid.UUID) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from msp.licensing.selectors import TenantUsage
+from playbooks.measures import Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Incident:
     """A real attack, told in plain words.
 
     `to_containment` is the time from the first alert that reached us to the last containment step
-    that was checked; `of_it_waiting` the part of it in which an approval was waited for; `speed`
+    that was checked; `of_it_waiting` the part of it in which people were waited for; `speed`
     says both in words. None, and empty, where it isn't contained. `blocked` names the people who
     can't sign in for now.
     """
@@ -98,7 +99,8 @@ class Numbers:
 
     `signals` are records that told of something happening (sign-ins, changes, alerts); `alerts`
     those by which a vendor warned; `false_alarms` cases that turned out to be none, `asked` of
-    which the client was asked about. The medians are over contained incidents; None without one.
+    which the client was asked about; `evidence` the questions answered, of those asked. The medians
+    are over contained real attacks; None without one.
     """
 
     signals: int
@@ -110,7 +112,7 @@ class Numbers:
     asked: int
     undecided: int
     checked_actions: int
-    evidence: int
+    evidence: Share
     median: dt.timedelta | None
     median_without_waiting: dt.timedelta | None
 
@@ -123,6 +125,37 @@ class Numbers:
     def quiet_false_alarms(self) -> int:
         """The false alarms that were sorted out without bothering the client."""
         return self.false_alarms - self.asked
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How long it took until something, over all cases that came so far. None: not measured."""
+
+    title: str
+    cases: int
+    median: dt.timedelta | None
+    nine_in_ten: dt.timedelta | None
+    median_without_waiting: dt.timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Work that was done for people: so many times, and what it takes by hand, as declared."""
+
+    title: str
+    times: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How the month's cases went, as the console and the API measure them."""
+
+    stages: tuple[Stage, ...]
+    without_escalation: Share
+    second_opinions: Share
+    minutes_saved: int | None
+    work: tuple[Work, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +207,7 @@ class Outcome:
     span: Span
     summary: tuple[str, ...]
     numbers: Numbers
+    performance: Performance
     alerts_by_day: tuple[tuple[dt.date, int], ...]
     incidents: tuple[Incident, ...]
     untold: int

@@ -1,6 +1,7 @@
 """The month's real attacks, each as a short story from the rows of its case."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from integrations.models import Connection
 from msp.reports import evidence, words
 from msp.reports.content import Done, Incident, Left, Moment, Span
 from playbooks import measures
+from playbooks.measures import CaseMeasures
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Account, Case, Evidence, Verdict
 
@@ -53,8 +55,11 @@ def real_cases(span: Span) -> QuerySet[Case]:
     )
 
 
-def incidents(span: Span) -> list[Incident]:
-    """Return the span's real attacks as stories, in the order in which they came."""
+def incidents(span: Span, measured: Mapping[uuid.UUID, CaseMeasures]) -> list[Incident]:
+    """Return the span's real attacks as stories, in the order in which they came.
+
+    `measured` has each of them, by the case's id.
+    """
     cases = list(
         real_cases(span)
         .select_related("account__person")
@@ -64,7 +69,7 @@ def incidents(span: Span) -> list[Incident]:
         .order_by("opened_at", "number")
     )
     names = _names(cases)
-    return [_incident(case, names, span) for case in cases]
+    return [_incident(case, names, span, measured[case.id].times) for case in cases]
 
 
 def person_of(account: Account | None) -> str:
@@ -106,15 +111,18 @@ def vendor_of(connector: str) -> str:
         return connector
 
 
-def _incident(case: Case, names: _Names, span: Span) -> Incident:
+def _incident(
+    case: Case, names: _Names, span: Span, times: Mapping[str, measures.Took]
+) -> Incident:
     who = person_of(case.account)
     traces = evidence.read(_answers(case))
     plans = plans_of(case)
     steps = steps_of(plans)
     findings = sorted(case.findings.all(), key=lambda finding: (finding.received_at, finding.id))
     first_alert = findings[0].received_at if findings else case.opened_at
-    waiting = _waited(plans, first_alert, case.contained_at)
-    taken = max(case.contained_at - first_alert, dt.timedelta()) if case.contained_at else None
+    took = times.get("contain")
+    taken = dt.timedelta(seconds=took.seconds) if took else None
+    waiting = dt.timedelta(seconds=took.seconds - took.without_waiting) if took else None
     told = evidence.sentences(traces, who)
     reason = str(case.verdict_detail.get("because") or "")
     alerts = words.listed(list(dict.fromkeys(f"“{f.title}”" for f in findings)), 2)
@@ -145,22 +153,12 @@ def _answers(case: Case) -> list[Evidence]:
     return sorted(rows, key=lambda row: row.asked_at)
 
 
-def _waited(
-    plans: Iterable[Plan], start: dt.datetime, end: dt.datetime | None
-) -> dt.timedelta | None:
-    """Return how long, between start and end, at least one approval was waited for."""
-    if end is None:
-        return None
-    asked = (approval for plan in plans for approval in plan.approvals.all())
-    return measures.waited(((one.requested_at, one.decided_at or end) for one in asked), start, end)
-
-
 def _speed(taken: dt.timedelta | None, waiting: dt.timedelta | None) -> str:
     if taken is None:
         return ""
     told = f"contained within {words.duration(taken)} of the first alert"
     if waiting and waiting >= dt.timedelta(minutes=1):
-        told += f", {words.duration(waiting)} of it waiting for an approval"
+        told += f", {words.duration(waiting)} of it waiting for somebody’s answer"
     return told
 
 

@@ -22,20 +22,24 @@ class Measured:
     period: Period
     together: Measures
     clients: tuple[tuple[Tenant, Measures], ...]
+    cases: tuple[CaseMeasures, ...]
 
 
-def of_period(period: Period, tenants: Iterable[Tenant]) -> Measured:
+def of_period(
+    period: Period, tenants: Iterable[Tenant], until: dt.datetime | None = None
+) -> Measured:
     """Return the measures of the tenants' cases, in a scope that reads them.
 
-    A case counts in the month in which it was opened, in its tenant's time zone.
+    A case counts in the month in which it was opened, in its tenant's time zone; with `until`,
+    only where that was before.
     """
     told = sorted(tenants, key=lambda tenant: tenant.slug)
-    cases = measures.of_cases({tenant.id: _interval(period, tenant) for tenant in told})
+    cases = measures.of_cases({tenant.id: _interval(period, tenant, until) for tenant in told})
     by_tenant: dict[uuid.UUID, list[CaseMeasures]] = defaultdict(list)
     for case in cases:
         by_tenant[case.tenant_id].append(case)
     clients = tuple((tenant, measures.summarise(by_tenant[tenant.id])) for tenant in told)
-    return Measured(period, measures.summarise(cases), clients)
+    return Measured(period, measures.summarise(cases), clients, tuple(cases))
 
 
 def as_json(measured: Measured) -> dict[str, Any]:
@@ -56,10 +60,17 @@ def _as_json(told: Measures) -> dict[str, Any]:
         "closed": told.closed,
         "times": {stage: dataclasses.asdict(spread) for stage, spread in told.times.items()},
         "without_escalation": _share(told.without_escalation),
+        "verdicts_kept": _share(told.verdicts),
         "plans_agreed": _share(told.plans),
-        "opinions_agreed": _share(told.opinions),
+        "opinions_agreed": _share(Share(told.opinions.agreed, told.opinions.given)),
+        "opinions_weighted_percent": told.opinions.weighted_percent,
+        "opinions_kappa": told.opinions.kappa,
         "evidence_answered": _share(told.evidence),
         "minutes_saved": told.minutes_saved,
+        "saved_by": [
+            {"playbook": one.playbook, "times": one.times, "minutes_each": one.minutes}
+            for one in told.saved
+        ],
     }
 
 
@@ -67,6 +78,9 @@ def _share(share: Share) -> dict[str, int | None]:
     return {"part": share.part, "of": share.of, "percent": share.percent}
 
 
-def _interval(period: Period, tenant: Tenant) -> tuple[dt.datetime, dt.datetime]:
+def _interval(
+    period: Period, tenant: Tenant, until: dt.datetime | None
+) -> tuple[dt.datetime, dt.datetime]:
     zone = zone_of(tenant.time_zone)
-    return period.start(zone), period.end(zone)
+    end = period.end(zone)
+    return period.start(zone), min(end, until) if until is not None else end

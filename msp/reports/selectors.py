@@ -1,10 +1,9 @@
 """The outcome of one tenant's month: everything the report says, read from the rows."""
 
 import datetime as dt
-import statistics
 import uuid
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db.models import Count, Q
 from django.db.models.functions import TruncDate
@@ -12,7 +11,8 @@ from django.db.models.functions import TruncDate
 from msp.licensing import selectors as licensing
 from msp.licensing.periods import Period
 from msp.licensing.rules import NOT_COUNTED
-from msp.reports import coverage, narrative, words
+from msp.reports import coverage, narrative, performance, words
+from msp.reports import measures as reported
 from msp.reports.content import (
     Incident,
     Need,
@@ -26,12 +26,13 @@ from msp.reports.content import (
 from msp.reports.errors import ReportError
 from msp.reports.factors import second_factors
 from msp.reports.incidents import incidents, person_of
+from msp.reports.measures import Measured
 from msp.reports.models import Report
+from playbooks import measures
 from playbooks.models import Approval, Step, Tier
 from tenants import ledger
 from tenants.models import (
     Case,
-    Evidence,
     Finding,
     Installation,
     LedgerSeal,
@@ -71,9 +72,10 @@ def outcome(tenant_id: uuid.UUID, period: Period, made_at: dt.datetime) -> Outco
     installation = Installation.objects.first() or Installation()
     span = span_of(tenant, period, made_at)
     came_in = coverage.intake(span)
-    stories = incidents(span)
+    measured = reported.of_period(period, [tenant], until=span.until)
+    stories = incidents(span, {one.case_id: one for one in measured.cases})
     people = licensing.usage(period, [tenant_id])[0]
-    numbers = _numbers(span, came_in.signals, stories)
+    numbers = _numbers(span, came_in.signals, measured)
     needs = _needs(span, stories)
     told = _most_important(stories)
     return Outcome(
@@ -87,6 +89,7 @@ def outcome(tenant_id: uuid.UUID, period: Period, made_at: dt.datetime) -> Outco
         span=span,
         summary=narrative.summary(tenant.name, span, numbers, len(needs)),
         numbers=numbers,
+        performance=performance.of(measured.together),
         alerts_by_day=_alerts_by_day(span),
         incidents=told,
         untold=len(stories) - len(told),
@@ -122,39 +125,33 @@ def _in(span: Span, field: str) -> Q:
     return Q((f"{field}__gte", span.start), (f"{field}__lt", span.until))
 
 
-def _numbers(span: Span, signals: int, stories: Sequence[Incident]) -> Numbers:
-    cases = Case.objects.filter(_in(span, "opened_at"), kind=Case.Kind.INCIDENT, merged_into=None)
-    false_alarms = cases.filter(verdict__in=_FALSE_ALARMS)
-    asked = Approval.objects.filter(plan__case__in=false_alarms, tier=Tier.CLIENT)
-    counted = cases.aggregate(
-        all=Count("id"), false=Count("id", filter=Q(verdict__in=_FALSE_ALARMS))
+def _numbers(span: Span, signals: int, measured: Measured) -> Numbers:
+    together = measured.together
+    attacks = measures.summarise(
+        one for one in measured.cases if one.verdict == Verdict.TRUE_POSITIVE
     )
-    contained = [story for story in stories if story.to_containment is not None]
+    false_alarms = sum(together.by_verdict.get(verdict, 0) for verdict in _FALSE_ALARMS)
+    contained = attacks.times["contain"]
     return Numbers(
         signals=signals,
         alerts=Finding.objects.filter(_in(span, "received_at")).count(),
-        cases=counted["all"],
-        real=len(stories),
-        contained=len(contained),
-        false_alarms=counted["false"],
-        asked=asked.values("plan__case").distinct().count(),
-        undecided=counted["all"] - counted["false"] - len(stories),
+        cases=together.cases,
+        real=attacks.cases,
+        contained=contained.cases,
+        false_alarms=false_alarms,
+        asked=_asked(one.case_id for one in measured.cases if one.verdict in _FALSE_ALARMS),
+        undecided=together.cases - false_alarms - attacks.cases,
         checked_actions=Step.objects.filter(_in(span, "verified_at")).count(),
-        evidence=Evidence.objects.filter(_in(span, "asked_at"), is_available=True).count(),
-        median=_median([story.to_containment for story in contained]),
-        median_without_waiting=_median(
-            [
-                story.to_containment - (story.of_it_waiting or dt.timedelta())
-                for story in contained
-                if story.to_containment is not None
-            ]
-        ),
+        evidence=together.evidence,
+        median=performance.length(contained.median),
+        median_without_waiting=performance.length(contained.median_without_waiting),
     )
 
 
-def _median(lengths: Sequence[dt.timedelta | None]) -> dt.timedelta | None:
-    seconds = [length.total_seconds() for length in lengths if length is not None]
-    return dt.timedelta(seconds=statistics.median(seconds)) if seconds else None
+def _asked(false_alarms: Iterable[uuid.UUID]) -> int:
+    """Return about how many of these cases the client was asked."""
+    asked = Approval.objects.filter(plan__case__in=list(false_alarms), tier=Tier.CLIENT)
+    return asked.values("plan__case").distinct().count()
 
 
 def _alerts_by_day(span: Span) -> tuple[tuple[dt.date, int], ...]:

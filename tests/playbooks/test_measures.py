@@ -7,8 +7,9 @@ import pytest
 
 from playbooks import baselines, library, measures
 from playbooks.errors import PlaybookError
-from playbooks.measures import CaseMeasures, Measures, Share, Took
+from playbooks.measures import CaseMeasures, Measures, Saved, Share, Took
 from playbooks.models import Agreement, Approval, CaseQuality, Plan
+from playbooks.opinions import compared
 from tenants import evidence, scope
 from tenants.models import Case, LedgerEntry, Tenant
 from tests.playbooks.cases import give_evidence, make_account, make_case, make_plan
@@ -51,6 +52,10 @@ def _cases(tenant: Tenant) -> list[CaseMeasures]:
 def _only(tenant: Tenant) -> CaseMeasures:
     (found,) = _cases(tenant)
     return found
+
+
+def _saved(tenant: Tenant) -> int | None:
+    return measures.summarise(_cases(tenant)).minutes_saved
 
 
 def _minutes(found: CaseMeasures) -> dict[str, tuple[float, float]]:
@@ -132,7 +137,20 @@ def test_agreement_is_by_plan_and_overridden_prevails(case, tenant) -> None:
         case=case, closed_at=_at(130), process_version=0, items=[], is_passed=True,
         is_sampled=True, verdict="true_positive", review_verdict="benign", reviewed_at=_at(200),
     )  # fmt: skip
-    assert _only(tenant).opinions == Share(0, 1)
+    assert _only(tenant).opinions == (("true_positive", "benign"),)
+    told = measures.summarise(_cases(tenant)).opinions
+    assert (told.given, told.agreed, told.weighted_percent) == (1, 0, 0)
+
+
+def test_a_verdict_is_kept_or_not_by_whom_closes_the_case(case, tenant) -> None:
+    detail = {**case.verdict_detail, "verdict": "true_positive"}
+    Case.objects.filter(id=case.id).update(verdict_detail=detail)
+    _entry(case, 130, "case.closed")
+    assert _only(tenant).verdicts == Share(0, 0)
+    _entry(case, 140, "case.closed", "technician:mira")
+    assert _only(tenant).verdicts == Share(1, 1)
+    Case.objects.filter(id=case.id).update(verdict="benign")
+    assert _only(tenant).verdicts == Share(0, 1)
 
 
 def test_minutes_are_saved_by_what_was_done(case, tenant) -> None:
@@ -141,13 +159,13 @@ def test_minutes_are_saved_by_what_was_done(case, tenant) -> None:
         for name in ("investigate-account-takeover", "contain-cloud-account")
     )
     plan = make_plan(case)
-    assert _only(tenant).minutes_saved == asked
+    assert _saved(tenant) == asked
     Plan.objects.filter(id=plan.id).update(status=Plan.Status.DONE)
-    assert _only(tenant).minutes_saved == asked + contained
+    assert _saved(tenant) == asked + contained
     Case.objects.filter(id=case.id).update(verdict="insufficient_data")
-    assert _only(tenant).minutes_saved == contained
+    assert _saved(tenant) == contained
     Plan.objects.filter(id=plan.id).update(status=Plan.Status.FAILED)
-    assert _only(tenant).minutes_saved is None
+    assert _saved(tenant) is None
 
 
 def test_only_the_interval_and_the_tenants_asked_for(case, tenant, other_tenant) -> None:
@@ -165,7 +183,8 @@ def _case_measures(minutes: int, **fields: Any) -> CaseMeasures:
     told: dict[str, Any] = {
         "case_id": None, "tenant_id": None, "is_incident": True, "is_closed": True,
         "is_escalated": False, "times": {"contain": Took(minutes * 60, 0)}, "plans": Share(1, 2),
-        "opinions": Share(0, 0), "evidence": Share(3, 4), "minutes_saved": None, **fields,
+        "verdicts": Share(0, 0), "opinions": (), "evidence": Share(3, 4), "done": (),
+        "verdict": "benign", **fields,
     }  # fmt: skip
     return CaseMeasures(**told)
 
@@ -174,17 +193,40 @@ def test_median_and_90th_percentile() -> None:
     together = measures.summarise(
         [
             *(_case_measures(minutes) for minutes in range(1, 10)),
-            _case_measures(1000, is_escalated=True, minutes_saved=7),
+            _case_measures(1000, is_escalated=True, done=("scan-endpoint", "none-such")),
             _case_measures(0, is_closed=False, is_escalated=None, times={}),
-            _case_measures(0, is_incident=False, times={}, minutes_saved=5),
+            _case_measures(
+                0, is_incident=False, times={}, done=("scan-endpoint", "release-endpoint")
+            ),
         ]
     )
     contain = together.times["contain"]
     assert (contain.cases, contain.median, contain.p90) == (10, 330, 540)
     assert (contain.median_without_waiting, contain.p90_without_waiting) == (0, 0)
-    assert (together.cases, together.closed, together.minutes_saved) == (11, 10, 12)
+    minutes = baselines.in_force()
+    assert together.saved == (
+        Saved("scan-endpoint", 2, minutes["scan-endpoint"]),
+        Saved("release-endpoint", 1, minutes["release-endpoint"]),
+    )
+    assert (together.cases, together.closed) == (11, 10)
+    assert together.minutes_saved == 2 * minutes["scan-endpoint"] + minutes["release-endpoint"]
+    assert together.by_verdict == {"benign": 11}
     assert together.without_escalation == Share(9, 10)
     assert (together.plans, together.evidence.percent) == (Share(11, 22), 75)
+
+
+def test_second_opinions_are_weighed_by_how_near_they_come() -> None:
+    first = ["benign"] * 4 + ["true_positive"] * 4
+    second = ["benign", "false_positive", "suspicious", "true_positive"] + ["true_positive"] * 4
+    told = compared(zip(first, second, strict=True))
+    assert (told.given, told.agreed, told.percent) == (8, 5, 62)
+    # Harmless twice, half a step, and from one end to the other; then the same four times.
+    assert told.weighted_percent == int(100 * (1 + 1 + 0.5 + 0 + 4) / 8)
+    # By chance: halves first; a quarter, an eighth and five eighths second.
+    chance = 0.5 * (0.25 + 0.125 * 0.5) + 0.5 * (0.625 + 0.125 * 0.5)
+    assert told.kappa == round((6.5 / 8 - chance) / (1 - chance), 2)
+    assert compared([]).kappa is None
+    assert compared([("benign", "benign")]).kappa is None
 
 
 def test_what_was_not_measured_is_none() -> None:

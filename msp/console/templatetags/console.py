@@ -13,6 +13,7 @@ from integrations import techniques
 from msp.console import words
 from playbooks.agreement import Measured
 from playbooks.measures import Share
+from playbooks.opinions import Opinions
 from playbooks.people import named
 
 register = template.Library()
@@ -66,6 +67,18 @@ def agreement(measured: Measured) -> str:
         return "No run yet"
     runs = f"{measured.runs} run{'s' * (measured.runs != 1)}"
     return f"{measured.runs - measured.against} of {runs} ({measured.percent} %)"
+
+
+@register.filter
+def second_opinions(told: Opinions) -> str:
+    """Return ``5 of 8 agreed (62 %); weighted 81 %, kappa 0.63``."""
+    if not told.given:
+        return "not measured"
+    kappa = f", kappa {told.kappa}" if told.kappa is not None else ""
+    return (
+        f"{told.agreed} of {told.given} agreed ({told.percent} %);"
+        f" weighted {told.weighted_percent} %{kappa}"
+    )
 
 
 @register.filter

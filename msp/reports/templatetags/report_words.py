@@ -41,6 +41,12 @@ def duration(length: dt.timedelta) -> str:
 
 
 @register.filter
+def minutes(value: int) -> str:
+    """Return ``45 minutes``, ``2 hours 5 minutes``."""
+    return words.duration(dt.timedelta(minutes=value))
+
+
+@register.filter
 def beside(at: dt.datetime, other: dt.datetime) -> str:
     """Return ``14:02``, with the day where it isn't that of `other`."""
     return words.moment(at, timezone.get_current_timezone(), other)
