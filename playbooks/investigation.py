@@ -12,6 +12,7 @@ from playbooks import (
     case_devices,
     harmless,
     known_good,
+    library,
     needs,
     open_questions,
     replanning,
@@ -86,7 +87,10 @@ def _choose(case: Case, facts: Mapping[str, Any]) -> Playbook | None:
     told = [finding for finding in facts["case"]["findings"] if finding["uid"] in fresh]
     of_these = {**facts, "case": {**facts["case"], "findings": told}}
     for_these = activation.choose_investigation(of_these) if told else None
-    return for_these or activation.choose_investigation(facts)
+    chosen = for_these or activation.choose_investigation(facts)
+    is_of_nobody = chosen is not None and chosen.id == library.OF_NOBODY
+    # Which computer is meant has to be found out before anything else.
+    return None if is_of_nobody and case_devices.doubts(case) else chosen
 
 
 def _directory_lags(case: Case) -> bool:

@@ -10,6 +10,9 @@ from playbooks.errors import ConditionError, PlaybookError
 from playbooks.language import Playbook, load
 
 _FOLDER = Path(__file__).parent
+# For what no other investigation knows, in this order.
+OF_NOBODY = "investigate-company-wide"
+LAST = ("investigate-device-activity", "investigate-account-activity", OF_NOBODY)
 
 
 @cache
@@ -48,9 +51,12 @@ def choose_investigation(
 ) -> Playbook | None:
     """Return the first investigation (by id) whose trigger holds for a case; None if none does.
 
-    `among`: the playbooks of a tenant, by id; without it, those that come with Holdfast.
+    Those in `LAST` are tried after all others. `among`: the playbooks of a tenant, by id; without
+    it, those that come with Holdfast.
     """
-    for _, playbook in sorted((playbooks() if among is None else among).items()):
+    known = playbooks() if among is None else among
+    others = sorted(known.keys() - set(LAST))
+    for playbook in (known[one] for one in (*others, *LAST) if one in known):
         if playbook.kind == "investigation" and _triggers(playbook, facts):
             return playbook
     return None

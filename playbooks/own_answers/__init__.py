@@ -15,6 +15,7 @@ from playbooks.own_answers import (
     history,
     intelligence,
     sign_ins,
+    telemetry,
     word,
 )
 from playbooks.own_answers.asked import NotTold
@@ -32,6 +33,8 @@ ANSWERS: Mapping[str, Answer] = MappingProxyType(
         "case.count_elsewhere": elsewhere.count,
         "identity.compare_sign_ins": sign_ins.compare,
         "endpoint.get_compliance": devices.compliance,
+        "endpoint.list_connections": telemetry.connections,
+        "endpoint.list_remote_access_tools": telemetry.remote_access_tools,
         "indicator.list_matches": intelligence.matches,
         "person.get_word": word.word,
         "hr.get_employment": employment.state,

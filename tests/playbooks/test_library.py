@@ -1,12 +1,14 @@
 """Every playbook of the library does what its golden cases say, and each alert finds its own."""
 
 import itertools
+import random
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from integrations.alerting import rulebook
 from playbooks import golden, library, verdicts
 from playbooks.given import merged
 from playbooks.language import Playbook
@@ -82,9 +84,33 @@ def test_a_playbook_is_summed_up_in_plain_words(playbook_id: str) -> None:
 
 @pytest.mark.parametrize("playbook_id", _INVESTIGATIONS)
 def test_the_alert_of_its_example_finds_the_investigation(playbook_id: str) -> None:
-    chosen = library.choose_investigation(library.get(playbook_id).example)
+    facts = dict(library.get(playbook_id).example)
+    if playbook_id == library.OF_NOBODY:
+        # The base facts are of a case about a person.
+        del facts["account"], facts["mailbox"]
+    chosen = library.choose_investigation(facts)
     assert chosen is not None
     assert chosen.id == playbook_id
+
+
+def test_whatever_our_rules_tell_of_is_looked_into() -> None:
+    """Some of Holdfast's own rules, each about a person, about a computer, and about nobody."""
+    files = [(name, content, rulebook.OWN, "") for name, content in rulebook.own_files()]
+    seed = random.randrange(10**6)
+    print("seed", seed)
+    known_rules = sorted(rulebook.made_of(files).entries.values(), key=lambda one: one.id)
+    entries = random.Random(seed).sample(known_rules, 8)
+    example = library.get(library.OF_NOBODY).example
+    for entry, known in itertools.product(entries, ("account", "device", "neither")):
+        facts = {key: value for key, value in example.items() if key not in ("account", "mailbox")}
+        facts |= {"account": {"account": example["account"]}, "device": {"device": _DEVICE}}.get(
+            known, {}
+        )
+        alert = _alert(entry.title, "", *entry.techniques)
+        chosen = library.choose_investigation(merged(facts, {"case": {"findings": [alert]}}))
+        assert chosen is not None, entry.title
+        asks = {step.target for step in chosen.steps} & {"account", "mailbox", "device", "message"}
+        assert known == "neither" or known in asks, (entry.title, known, chosen.id)
 
 
 def _alert(title: str, category: str = "", *techniques: str) -> dict[str, Any]:
@@ -120,7 +146,8 @@ _DEVICE = {"external_id": "d-1", "name": "PC-1", "provider": "microsoft365"}
         (_alert("Role given", "Persistence", "T1098.003"), "investigate-privileged-role"),
         (_alert("Mass download", "Exfiltration", "T1530"), "investigate-mass-download"),
         (_alert("Sign-in to a dormant account", "", "T1078"), "investigate-dormant-account"),
-        (_alert("Rundll32 ran", "Execution", "T1218.011"), ""),
+        (_alert("Rundll32 ran", "Execution", "T1218.011"), "investigate-account-activity"),
+        (_alert("Audit log off", "", "T1562.008"), "investigate-account-activity"),
     ],
 )
 def test_an_alert_about_an_account(alert: dict[str, Any], investigation: str) -> None:
@@ -134,6 +161,11 @@ def test_an_alert_about_an_account(alert: dict[str, Any], investigation: str) ->
         (_alert("Files locked", "Malware", "T1486"), "investigate-ransomware"),
         (_alert("LSASS read", "CredentialAccess", "T1003.001"), "investigate-credential-dumping"),
         (_alert("AnyDesk", "Malware", "T1219"), "investigate-remote-access-tool"),
+        (
+            {**_alert("Guard off", "", "T1562.001"), "source": "wazuh"},
+            "investigate-device-activity",
+        ),
+        (_alert("Guard off", "", "T1562.001"), "investigate-account-activity"),
     ],
 )
 def test_an_alert_about_a_computer(alert: dict[str, Any], investigation: str) -> None:

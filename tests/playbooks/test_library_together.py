@@ -110,7 +110,10 @@ def test_every_response_is_named_by_an_investigation_or_undoes_another() -> None
 
 
 def test_where_nothing_follows_an_attack_no_action_may_touch_the_account() -> None:
-    silent = [one for one in INVESTIGATIONS if not one.responses]
+    proving = [
+        one for one in INVESTIGATIONS if "true_positive" in {r.verdict for r in one.verdicts}
+    ]
+    silent = [one for one in proving if not one.responses]
     assert [one.id for one in silent] == ["investigate-break-glass-use"]
     assert silent[0].example["account"]["is_protected"] is True
 

@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from integrations import catalog, ocsf
-from integrations.models import Connection
+from integrations.models import Connection, Indicator
 from playbooks import absences, gathering, language, own_answers
 from tenants import evidence, scope
 from tenants.models import Account, Case, Device, Event, Evidence, Finding, RawRecord
@@ -269,3 +269,48 @@ def test_an_own_answer_is_evidence_like_a_vendors(tenant, connected) -> None:
         assert past.answer["facts"]["count"] == 0
         assert past.sha256 == evidence.content_hash(past)
         assert elsewhere.answer["facts"]["is_counted"] is False
+
+
+def _seen_on(device: Device, number: int, class_uid: int, target: str, *entities: str) -> None:
+    for count in range(number):
+        raw = RawRecord.objects.create(
+            connector="crowdstrike", feed="f", received_at=NOW, body=b"", content_hash="",
+            outcome="event",
+        )  # fmt: skip
+        Event.objects.create(
+            raw=raw, connector="crowdstrike", uid=f"{target}{count}{raw.id}", class_uid=class_uid,
+            time=NOW, target=target, source_ip="198.51.100.1", ocsf={"process": {"name": target}},
+            entities=[f"device:{device.hostname.lower()}", "ip:198.51.100.1", *entities],
+        )  # fmt: skip
+
+
+@pytest.fixture
+def computer(in_tenant) -> Device:
+    return Device.objects.create(provider="crowdstrike", external_id="d-1", hostname="PC-1")
+
+
+def test_whom_a_computer_talked_to_is_told_by_its_events(computer) -> None:
+    case = make_case(None, entities=["device:pc-1"])
+    ask = "endpoint.list_connections"
+    with pytest.raises(own_answers.NotTold, match="whom it talked to"):
+        _ask(ask, case)
+    _seen_on(computer, 1, ocsf.NETWORK_ACTIVITY, "203.0.113.9", BAD)
+    _seen_on(computer, 1, ocsf.DNS_ACTIVITY, "www.evil.example", "domain:www.evil.example")
+    Indicator.objects.create(
+        entity="domain:evil.example", source="s", external_id="1", confidence=80, told="x"
+    )
+    told = [(one["name"], one["is_malicious"]) for one in _ask(ask, case)["connections"]]
+    assert told == [("www.evil.example", True), ("203.0.113.9", False)]
+
+
+def test_remote_access_programs_are_told_by_what_ran(computer) -> None:
+    case = make_case(None, entities=["device:pc-1"])
+    ask = "endpoint.list_remote_access_tools"
+    _seen_on(computer, 1, ocsf.PROCESS_ACTIVITY, "AnyDesk.exe")
+    with pytest.raises(own_answers.NotTold, match="too few"):
+        _ask(ask, case)
+    _seen_on(computer, 18, ocsf.PROCESS_ACTIVITY, "notepad.exe")
+    _seen_on(computer, 1, ocsf.PROCESS_ACTIVITY, "ninjarmmagent.exe")
+    Connection.objects.create(connector="ninjaone", name="ninja")
+    told = {one["name"]: one["is_approved"] for one in _ask(ask, case)["tools"]}
+    assert told == {"anydesk": False, "ninjarmm": True}
