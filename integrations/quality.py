@@ -184,6 +184,18 @@ def comes(feed: Feed) -> Literal["read", "sent", "read or sent", "from files onl
     return "read or sent" if feed.is_pushed else "read"
 
 
+def judged(manifest: Manifest, proved: Proofs) -> tuple[int, int] | None:
+    """Return of how many feeds and actions the contract tells, and how many there are.
+
+    Feeds that are read and actions that change count; None where there is no contract.
+    """
+    if not proved.contract:
+        return None
+    names = {feed.name for feed in manifest.feeds if feed.fetch is not None}
+    names |= {action.name for action in manifest.actions}
+    return len(names - (proved.outside_contract or {}).keys()), len(names)
+
+
 def checklist(manifest: Manifest, proved: Proofs) -> dict[str, bool]:
     """Return which criteria hold."""
     return {one.name: one.holds(manifest, proved) for one in CHECKLIST}
@@ -242,6 +254,7 @@ def _row(manifest: Manifest) -> dict[str, Any]:
         "real_server": proved.real_server,
         "contract": proved.contract,
         "judges": list(proved.judges),
+        "judged": list(judged(manifest, proved) or ()),
         "outside_contract": dict(proved.outside_contract or {}),
         "feeds": [
             {

@@ -7,9 +7,10 @@
       POST /machines/{id}/isolate: {takes: {Comment: string!}, gives: machineAction, status: 201}
 
 A field is ``string``, ``text`` (a string or null), ``time``, ``time?`` (or null), ``integer?``,
-``number?``, ``boolean``, the name of a type, a list of these (``text[]``), or the values of an
-enumeration with ``|`` between them. A type has no fields but its own. In what an operation takes,
-``!`` marks what is required.
+``number?``, ``boolean``, ``object``, ``any``, the name of a type, a list of these (``text[]``), or
+the values of an enumeration with ``|`` between them; a type with ``?`` may be null. A type has no
+fields but its own, unless it is ``open``. ``!`` marks what is required. An operation gives one
+object, a page of many as OData has it (``machine[]``), or a bare list (``[machine]``).
 """
 
 from __future__ import annotations
@@ -29,19 +30,34 @@ def read(text: str) -> Contract:
     types = told["types"]
     made = schemas(types)
     made["error"] = _object({"error": "errorDetail"}, {"errorDetail": {}})
-    made["errorDetail"] = _object({"code": "string", "message": "string", "target": "text"}, {})
+    # As OData has it: https://docs.oasis-open.org/odata/odata-json-format/v4.01/
+    detail = {"code": "string", "message": "string", "target": "text", "details": "object[]"}
+    made["errorDetail"] = _object({**detail, "innererror": "object"}, {})
     paths: dict[str, Schema] = {}
     for call, one in told["operations"].items():
         method, path = call.split(" ", 1)
         paths.setdefault(path, {})[method.lower()] = _operation(one, types)
     document = {"paths": paths, "components": {"schemas": made}}
-    dialect = Dialect(base=told["base"], closes=lambda schema: "properties" in schema)
+    dialect = Dialect(base=told["base"], closes=closes)
     return Contract(document, dialect)
+
+
+def closes(schema: Schema) -> bool:
+    """Whether a type has no fields but its own."""
+    return "properties" in schema and not schema.get("x-open-type")
+
+
+def closes_own(schema: Schema) -> bool:
+    """The same, where a document beside it leaves its own types open."""
+    return schema.get("x-open-type") is False
 
 
 def schemas(types: dict[str, Any]) -> dict[str, Schema]:
     """The types of a document in this form, as OpenAPI."""
-    return {name: _object(one["fields"], types) for name, one in types.items()}
+    return {
+        name: {**_object(one["fields"], types), "x-open-type": bool(one.get("open"))}
+        for name, one in types.items()
+    }
 
 
 def type_of(field: str, types: dict[str, Any]) -> Schema:
@@ -51,8 +67,13 @@ def type_of(field: str, types: dict[str, Any]) -> Schema:
     if "|" in field:
         values = [None if value == "null" else value for value in field.split("|")]
         return {"type": "string", "nullable": None in values, "enum": values}
+    if field == "any":
+        return {}
     if field in types:
         return {"$ref": f"#/components/schemas/{field}"}
+    if field.removesuffix("?") in types:
+        nothing: Schema = {"type": "object", "nullable": True, "maxProperties": 0}
+        return {"anyOf": [type_of(field.removesuffix("?"), types), nothing]}
     is_nullable, kind = field.endswith("?") or field == "text", field.removesuffix("?")
     if kind == "time":
         return {"type": "string", "format": "date-time", "nullable": is_nullable}
@@ -95,7 +116,9 @@ def _operation(one: dict[str, Any], types: dict[str, Any]) -> Schema:
 
 
 def _answer(gives: str, types: dict[str, Any]) -> Schema:
-    """One object, or a page of many, as OData gives it."""
+    """One object, a bare list, or a page of many as OData gives it."""
+    if gives.startswith("["):
+        return {"type": "array", "items": type_of(gives.strip("[]"), types)}
     if not gives.endswith("[]"):
         return type_of(gives, types)
     return {
@@ -103,6 +126,8 @@ def _answer(gives: str, types: dict[str, Any]) -> Schema:
         "properties": {
             "@odata.context": {"type": "string"},
             "@odata.nextLink": {"type": "string"},
+            "@adminapi.warnings": {"type": "array", "items": {"type": "string"}},
+            "adminapi.warnings@odata.type": {"type": "string"},
             "value": type_of(gives, types),
         },
         "required": ["value"],

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -28,6 +29,59 @@ GRAPH_CONTRACT = CONTRACTS / "msgraph-v1.0-subset.json"
 WHY_ABSENT = f"the vendor's contract is not here: {GRAPH_CONTRACT.name} in ../shared/contracts"
 
 
+class Judge(Protocol):
+    """What judges exchanges: a contract, or several."""
+
+    def covers(self, url: str) -> bool:
+        """Whether a URL belongs to what it judges."""
+
+    def check_exchange(
+        self, method: str, url: str, request_body: Any, status: int, response_body: Any
+    ) -> list[Violation]:
+        """Every violation of one exchange."""
+
+
+class Several:
+    """The contracts of a vendor's services, each for its own addresses."""
+
+    def __init__(self, *judges: Judge) -> None:
+        self._judges = judges
+
+    def covers(self, url: str) -> bool:
+        """Whether one of them does."""
+        return any(judge.covers(url) for judge in self._judges)
+
+    def check_exchange(
+        self, method: str, url: str, request_body: Any, status: int, response_body: Any
+    ) -> list[Violation]:
+        """By the first that covers the address."""
+        judge = next(one for one in self._judges if one.covers(url))
+        return judge.check_exchange(method, url, request_body, status, response_body)
+
+
+class Cmdlets:
+    """Exchange's cmdlets, which all go to one address: each is judged by its name."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+
+    def covers(self, url: str) -> bool:
+        """Whether a URL runs a cmdlet."""
+        return self._contract.covers(url)
+
+    def check_exchange(
+        self, method: str, url: str, request_body: Any, status: int, response_body: Any
+    ) -> list[Violation]:
+        """Judge its parameters and what it gave."""
+        told = request_body.get("CmdletInput") if isinstance(request_body, dict) else None
+        if not isinstance(told, dict) or told.keys() - {"CmdletName", "Parameters"}:
+            path = urlsplit(url).path
+            return [Violation(method, path, status, "request", "", "a CmdletInput", "another")]
+        as_path = f"{self._contract.base}/{told.get('CmdletName')}"
+        parameters = told.get("Parameters")
+        return self._contract.check_exchange(method, as_path, parameters, status, response_body)
+
+
 @dataclass(frozen=True)
 class Published:
     """One vendor's contract: its file, how it is read, and where the file is.
@@ -37,7 +91,7 @@ class Published:
     """
 
     name: str
-    read: Callable[..., Contract]
+    read: Callable[..., Judge]
     folder: Path = CONTRACTS
     more: tuple[str, ...] = ()
     judges: tuple[str, ...] = ("requests", "answers")
@@ -52,7 +106,7 @@ class Published:
         """Whether all its files are there."""
         return all(path.exists() for path in self.files)
 
-    def contract(self) -> Contract:
+    def contract(self) -> Judge:
         """The judge; the test is skipped where a file is absent."""
         if not self.is_here:
             pytest.skip(f"the vendor's contract is not here: {self.name} in {self.folder.name}")
@@ -64,7 +118,7 @@ class Published:
 
 
 @cache
-def _read(published: Published) -> Contract:
+def _read(published: Published) -> Judge:
     return published.read(*(path.read_text(encoding="utf-8") for path in published.files))
 
 
@@ -95,18 +149,40 @@ def _graph(text: str) -> Contract:
 
 def _intune(text: str) -> Contract:
     """Graph's contract with Intune's audit log, which the subset leaves out."""
-    document = json.loads(text)
-    audit = documented.read((DOCUMENTED / "intune_audit.yaml").read_text("utf-8")).document
-    document["paths"] |= audit["paths"]
-    for name, schema in audit["components"]["schemas"].items():
-        document["components"]["schemas"].setdefault(name, schema)
-    return _graph(json.dumps(document))
+    return _graph(json.dumps(_with(json.loads(text), "intune_audit.yaml")))
+
+
+def _with(document: Schema, name: str) -> Schema:
+    """A published document with what is written down from the vendor's pages."""
+    more = _documented(name).document
+    for path, methods in more["paths"].items():
+        document["paths"][path] = {**document["paths"].get(path, {}), **methods}
+    for name_, schema in more["components"]["schemas"].items():
+        document["components"]["schemas"].setdefault(name_, schema)
+    return document
+
+
+def _documented(name: str) -> Contract:
+    return documented.read((DOCUMENTED / name).read_text("utf-8"))
+
+
+def _microsoft365(text: str) -> Judge:
+    """Graph, with what the subset leaves out, and the services that have pages only."""
+    return Several(
+        _graph(json.dumps(_with(json.loads(text), "graph_more.yaml"))),
+        _documented("graph_beta.yaml"),
+        _documented("management_activity.yaml"),
+        Cmdlets(_documented("exchange_cmdlets.yaml")),
+    )
 
 
 def _crowdstrike(text: str) -> Contract:
     # The models are read from Go types, whose empty lists and pointers are written as null.
-    # Event streams and on-demand scans are not in the part that we have.
-    return Contract(json.loads(text), Dialect(gives_nulls=True, lacks=("/sensors/", "/ods/")))
+    # The stream itself is lines, not JSON.
+    document = _with(json.loads(text), "crowdstrike_more.yaml")
+    lacks = ("/sensors/entities/datafeed/v1/",)
+    dialect = Dialect(gives_nulls=True, lacks=lacks, closes=documented.closes_own)
+    return Contract(document, dialect)
 
 
 def _ninjaone(text: str) -> Contract:
@@ -115,8 +191,9 @@ def _ninjaone(text: str) -> Contract:
 
 
 def _wazuh(text: str) -> Contract:
-    # The indexer's search is OpenSearch's own, and not the manager's API.
-    return Contract(yaml.load(text, yaml.CSafeLoader), Dialect(lacks=("/wazuh-",)))
+    """The manager's API, and the indexer's search, which is OpenSearch's own."""
+    document = _with(yaml.load(text, yaml.CSafeLoader), "wazuh_indexer.yaml")
+    return Contract(document, Dialect(closes=documented.closes_own))
 
 
 def _sentinelone(text: str) -> Contract:
@@ -135,7 +212,7 @@ def _sentinelone(text: str) -> Contract:
             operation["requestBody"] = _CHOSEN if call in answers["bodies"] else {"content": {}}
         paths.setdefault(path, {})[method.lower()] = operation
     document = {"paths": paths, "components": {"schemas": schemas}}
-    return Contract(document, Dialect(closes=lambda schema: "properties" in schema))
+    return Contract(document, Dialect(closes=documented.closes))
 
 
 # What is to be done to whom: their ids, and the accounts and sites that they must be of.
@@ -218,6 +295,7 @@ def _tactical_rmm(text: str) -> Contract:
 
 
 GRAPH = Published(GRAPH_CONTRACT.name, _graph)
+MICROSOFT365 = Published(GRAPH_CONTRACT.name, _microsoft365)
 GOOGLE = Published(
     "admin.directory_v1.json",
     discovery.contract,
@@ -233,12 +311,12 @@ SENTINELONE = Published("sentinelone-2.1-requests.json", _sentinelone)
 TACTICAL_RMM = Published("tacticalrmm-urls.txt", _tactical_rmm, judges=("requests",))
 
 
-def graph_contract() -> Contract:
+def graph_contract() -> Judge:
     """Microsoft Graph's contract."""
     return GRAPH.contract()
 
 
-def violations_in(recording: Path, contract: Contract) -> tuple[int, list[Violation]]:
+def violations_in(recording: Path, contract: Judge) -> tuple[int, list[Violation]]:
     """How many exchanges of a recording were judged, and every violation in them."""
     count, found = 0, []
     for line in recording.read_text(encoding="utf-8").splitlines():
@@ -252,7 +330,7 @@ def violations_in(recording: Path, contract: Contract) -> tuple[int, list[Violat
     return count, found
 
 
-def assert_conforms(recording: Path, contract: Contract | None = None) -> int:
+def assert_conforms(recording: Path, contract: Judge | None = None) -> int:
     """Fail unless the recording holds exchanges and all conform; returns how many there were.
 
     Microsoft Graph's contract where none is given.

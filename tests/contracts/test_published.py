@@ -228,6 +228,76 @@ def test_real_recordings_of_crowdstrike_conform() -> None:
 def test_what_a_contract_does_not_hold_is_not_judged_by_it() -> None:
     contract = published.CROWDSTRIKE.contract()
     assert contract.covers(f"{CROWDSTRIKE}/devices/queries/devices/v1")
-    assert not contract.covers(f"{CROWDSTRIKE}/sensors/entities/datafeed/v2?appId=a")
-    assert not contract.covers(f"{CROWDSTRIKE}/ods/entities/scans/v1")
+    assert contract.covers(f"{CROWDSTRIKE}/sensors/entities/datafeed/v2?appId=a")
+    assert not contract.covers(f"{CROWDSTRIKE}/sensors/entities/datafeed/v1/0?appId=a")
     assert published.WAZUH.contract().covers(f"{WAZUH}/agents")
+
+
+EXCHANGE = "https://outlook.office365.com/adminapi/beta/t/InvokeCommand"
+ACTIVITY = "https://manage.office.com/api/v1.0/t/activity/feed"
+GRANTS = "https://graph.microsoft.com/v1.0/oauth2PermissionGrants"
+BETA = "https://graph.microsoft.com/beta/users/u/authentication/requirements"
+SCANS = f"{CROWDSTRIKE}/ods/entities/scans/v1"
+HOLES = "https://indexer.example:9200/wazuh-states-vulnerabilities-*/_search"
+GRANT = {"clientId": "c", "consentType": "Principal", "principalId": "p", "resourceId": "r"}
+SHARDS = {"total": 1, "successful": 1, "failed": 0}
+LISTED = {
+    "contentType": "Audit.General", "contentId": "a", "contentUri": "https://x.example/a",
+    "contentCreated": "2026-11-20T09:00:00.000Z", "contentExpiration": "2026-11-27T09:00:00.000Z",
+}  # fmt: skip
+
+
+def cmdlet(name: str, **parameters):
+    """The request that runs a cmdlet."""
+    return {"CmdletInput": {"CmdletName": name, "Parameters": parameters}}
+
+
+def hole(**fields):
+    """The indexer's answer with one hole."""
+    one = {"_index": "i", "_id": "1", "_score": None, "_source": fields, "sort": [1, "a", None]}
+    hits = {"total": {"value": 1, "relation": "eq"}, "max_score": None, "hits": [one]}
+    return {"took": 1, "timed_out": False, "_shards": SHARDS, "hits": hits}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "method", "url", "body", "status", "answer", "wrong"),
+    [
+        (published.MICROSOFT365, "POST", EXCHANGE, cmdlet("Set-Mailbox", Identity="a"), 200,
+         {"value": []}, []),
+        (published.MICROSOFT365, "POST", EXCHANGE, cmdlet("Set-Mailbox", Identity="a", Forward="b"),
+         200, {"value": []}, ["request"]),
+        (published.MICROSOFT365, "POST", EXCHANGE, cmdlet("Set-Mailbox", Type="Shared"), 200,
+         {"value": []}, ["request"]),
+        (published.MICROSOFT365, "POST", EXCHANGE, cmdlet("Remove-Everything"), 200,
+         {"value": []}, ["request"]),
+        (published.MICROSOFT365, "POST", EXCHANGE, {"Cmdlet": "Get-Mailbox"}, 200, None,
+         ["request"]),
+        (published.MICROSOFT365, "POST", EXCHANGE, cmdlet("Get-MailboxPermission", Identity="a"),
+         200, {"value": [{"User": "u", "AccessRights": "FullAccess"}]}, ["response"]),
+        (published.MICROSOFT365, "GET", f"{ACTIVITY}/subscriptions/content?contentType=DLP.All",
+         None, 200, [LISTED], []),
+        (published.MICROSOFT365, "GET", f"{ACTIVITY}/subscriptions/content?kind=DLP.All", None, 200,
+         [], ["query", "query"]),
+        (published.MICROSOFT365, "GET", f"{ACTIVITY}/audit/a", None, 200, [{"Id": "1"}],
+         ["response"] * 6),
+        (published.MICROSOFT365, "POST", GRANTS, GRANT, 201, {"id": "1", **GRANT}, []),
+        (published.MICROSOFT365, "POST", GRANTS, {"clientId": "c"}, 201, {"id": "1"}, ["request"]),
+        (published.MICROSOFT365, "PATCH", BETA, {"perUserMfaState": "on"}, 204, None, ["request"]),
+        (published.CROWDSTRIKE, "POST", SCANS, {"hosts": ["a"], "disk": "C"}, 201,
+         {"meta": META, "errors": [], "resources": []}, ["request"]),
+        (published.CROWDSTRIKE, "POST", SCANS, {"hosts": ["a"]}, 201,
+         {"meta": META, "errors": [], "resources": [{"id": "1", "state": "done"}]}, ["response"]),
+        (published.WAZUH, "POST", HOLES, {"size": 5, "query": {"bool": {"filter": []}}}, 200,
+         hole(vulnerability={"id": "CVE-1", "score": {"base": 9.8}}), []),
+        (published.WAZUH, "POST", HOLES, {"limit": 5}, 200, hole(), ["request"]),
+        (published.WAZUH, "POST", HOLES, {"query": {"match_everything": {}}}, 200, hole(),
+         ["request"]),
+        (published.WAZUH, "POST", HOLES, {}, 200, hole(vulnerability={"cve": "CVE-1"}),
+         ["response"]),
+    ],
+)  # fmt: skip
+def test_what_is_written_down_from_pages_is_judged(
+    vendor, method, url, body, status, answer, wrong
+) -> None:
+    found = [where for where, _ in judged(vendor, method, url, body, status, answer)]
+    assert sorted(set(found)) == sorted(set(wrong))

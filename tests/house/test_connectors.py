@@ -114,6 +114,15 @@ def test_a_contract_that_judges_one_direction_is_not_kept_in_both() -> None:
         assert quality.level(quality.checklist(manifest, less)) == "silver", judged
 
 
+def test_the_matrix_tells_how_much_a_contract_judges() -> None:
+    manifest, proved = registry.connector("crowdstrike"), quality.proofs("crowdstrike")
+    told, of = quality.judged(manifest, proved) or (0, 0)
+    assert of == len(manifest.feeds) + len(manifest.actions)
+    assert told == of - len(proved.outside_contract or {}) < of
+    assert f"| {told} of {of} | gold |" in table(quality.matrix())
+    assert quality.judged(registry.connector("imap"), quality.proofs("imap")) is None
+
+
 def test_what_is_less_than_gold_says_why() -> None:
     short = {row["id"]: row["short_of_gold"] for row in quality.matrix() if row["short_of_gold"]}
     assert short.keys() == {row["id"] for row in quality.matrix() if row["level"] == "silver"}

@@ -22,10 +22,13 @@ _OPEN = ("undecided", "rejected")
 
 
 def _decisions(client: TacticalRmmClient, intention: Intention) -> dict[str, str]:
-    """Tactical RMM's word for what was decided of each update, by the update's id."""
-    wanted = {update.external_id for update in chosen(client, intention)}
-    rows = client.patches(intention.target.external_id)
-    return {row.text("id"): row.word("action") for row in rows if row.text("id") in wanted}
+    """Tactical RMM's word for what was decided of each update, by the update's name.
+
+    Its id is a row's, and another after the computer was searched anew or set up again.
+    """
+    wanted = {update.external_id: update.name for update in chosen(client, intention)}
+    rows = {row.text("id"): row for row in client.patches(intention.target.external_id)}
+    return {name: rows[own].word("action") for own, name in wanted.items() if own in rows}
 
 
 def _said(client: TacticalRmmClient, intention: Intention) -> dict[str, str]:
@@ -84,7 +87,8 @@ class WithdrawApproval:
         previous = Fields(told if isinstance(told, dict) else {})
         approved = [u for u in chosen(client, intention) if u.state in ("approved", "failed")]
         for update in approved:
-            before: Any = previous.word(update.external_id)
+            # Runs of before named them by their ids.
+            before: Any = previous.word(update.name, update.external_id)
             is_open = before in ("ignore", "nothing", "inherit")
             client.decide(update.external_id, before if is_open else "nothing")
         return {"withdrawn": [update.name for update in approved]}

@@ -34,7 +34,8 @@ def invoke_command(request: Request) -> Answer:
     request.start_writing()
     records = cmdlet(request, dict(given.get("Parameters") or {}))
     context = "https://outlook.office365.com/adminapi/beta/$metadata#Collection(Edm.Untyped)"
-    return Answer(200, {"@odata.context": context, "adminapi.warnings": [], "value": records})
+    warnings = {"adminapi.warnings@odata.type": "#Collection(String)", "@adminapi.warnings": []}
+    return Answer(200, {"@odata.context": context, **warnings, "value": records})
 
 
 def _mailbox_view(request: Request, user: Record, mailbox: Record) -> Record:

@@ -102,7 +102,8 @@ def _trace(request: Request, parameters: Record) -> list[Record]:
         if start <= timestamp(one["Received"]) and sender in ("", one["SenderAddress"].casefold())
     }
     rows = [found[key] for key in sorted(found) if key[:2] >= behind]
-    return rows[: int(parameters.get("ResultSize") or 1000)]
+    shown = rows[: int(parameters.get("ResultSize") or 1000)]
+    return [{name: value for name, value in one.items() if name != "id"} for one in shown]
 
 
 def _order(trace: Record) -> tuple[float, str, str]:

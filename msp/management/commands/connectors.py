@@ -41,13 +41,21 @@ def _told(feed: Mapping[str, Any], quote: str = "") -> str:
     return f"{name} ({feed['comes']})" if feed["comes"] == "from files only" else name
 
 
+def _judged(row: Mapping[str, Any]) -> str:
+    """How many of the feeds that are read and of the actions the vendor's contract tells of."""
+    if not row["judged"]:
+        return "the real server" if row["real_server"] else "none"
+    told = "{} of {}".format(*row["judged"])
+    return told if len(row["judges"]) > 1 else f"{told}, {row['judges'][0]} only"
+
+
 def table(rows: tuple[Mapping[str, Any], ...]) -> str:
     """Return the README's table of connectors."""
-    lines = ["| connector | feeds | actions | level |", "|---|---|---|---|"]
+    lines = ["| connector | feeds | actions | contract | level |", "|---|---|---|---|---|"]
     for row in rows:
         feeds = ", ".join(_told(feed, "`") for feed in row["feeds"])
         changing = [f"`{a['name']}`" for a in row["actions"] if not a["read_only"]]
         actions = ", ".join(changing) or "none"
-        lines.append(f"| {row['title']} | {feeds} | {actions} | {row['level']} |")
+        lines.append(f"| {row['title']} | {feeds} | {actions} | {_judged(row)} | {row['level']} |")
     short = [f"{row['title']}: {row['short_of_gold']}" for row in rows if row["short_of_gold"]]
     return "\n".join([*lines, *(["", *short] if short else [])])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from integrations.connectors.microsoft365.manifest import MANIFEST
-from tests.contracts.published import GRAPH
+from tests.contracts.published import MICROSOFT365
 from tests.integrations.conformance.subject import (
     ActionCase,
     Recorded,
@@ -30,12 +30,6 @@ _NO_REPLY = {"externalAudience": "all", "internalReplyMessage": "", "externalRep
 _ASSIGNMENTS = "/roleAssignments"
 _MEMBERS = "/groups/[^/]+/members/"
 _LICENSE = "/assignLicense"
-_LACKS_GRANT = (
-    "The part of the contract that is here lacks the creation of a grant: "
-    "https://learn.microsoft.com/graph/api/oauth2permissiongrant-post"
-)
-_BETA = "The contract that is here is of Graph v1.0."
-_UNPUBLISHED = "Microsoft publishes no contract of Exchange Online's admin endpoint."
 
 
 _OTHER = "An answer about something that no feed brings."
@@ -108,11 +102,7 @@ class Microsoft365Subject(Subject):
     }
     told_in_passing = {"risky_users": ("account",)}
     endpoints = ENDPOINTS
-    feeds_outside = {
-        "unified_audit": "The Management Activity API has pages, and no contract for machines.",
-        "message_trace": "Exchange's administration API has pages, and no contract for machines.",
-    }
-    contract = GRAPH
+    contract = MICROSOFT365
     records = RECORDS
     other_writes = ("email.block_sender", "email.quarantine_message", "mailbox.delete_inbox_rule")
     actions = (
@@ -154,7 +144,6 @@ class Microsoft365Subject(Subject):
             targets.account,
             targets.demanded,
             {"method": "PATCH", "path": "^/beta/users/[^/]+/authentication/requirements$"},
-            outside_contract=_BETA,
         ),
         ActionCase(
             "identity.revoke_oauth_grant",
@@ -168,7 +157,6 @@ class Microsoft365Subject(Subject):
             targets.grants,
             {"method": "POST", "path": "/oauth2PermissionGrants"},
             undoes="identity.revoke_oauth_grant",
-            outside_contract=_LACKS_GRANT,
             no_reversal="The new grant may have another id, so the old target can't name it.",
         ),
         ActionCase(
@@ -243,7 +231,6 @@ class Microsoft365Subject(Subject):
             targets.mailbox,
             targets.forwarding,
             {"method": "POST", "path": "/InvokeCommand"},
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.restore_forwarding",
@@ -251,14 +238,12 @@ class Microsoft365Subject(Subject):
             targets.forwarding,
             {"method": "POST", "path": "/InvokeCommand"},
             undoes="mailbox.remove_forwarding",
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.remove_delegate",
             targets.delegate("full_access", "x@collector.example"),
             targets.mailbox_state,
             _INVOKE,
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.restore_delegate",
@@ -266,7 +251,6 @@ class Microsoft365Subject(Subject):
             targets.mailbox_state,
             _INVOKE,
             undoes="mailbox.remove_delegate",
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.grant_access",
@@ -274,7 +258,6 @@ class Microsoft365Subject(Subject):
             targets.mailbox_state,
             _INVOKE,
             targets.colleague,
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.revoke_access",
@@ -285,14 +268,12 @@ class Microsoft365Subject(Subject):
             prepare=lambda vendor, target: vendor.act(
                 "give_access", user="priya.shah", to=targets.user_of(vendor, "anna.berg")["mail"]
             ),
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.remove_trusted_sender",
             targets.trusted,
             targets.mailbox_state,
             _INVOKE,
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.restore_trusted_sender",
@@ -300,14 +281,12 @@ class Microsoft365Subject(Subject):
             targets.mailbox_state,
             _INVOKE,
             undoes="mailbox.remove_trusted_sender",
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.convert_to_shared",
             targets.mailbox,
             targets.mailbox_state,
             _INVOKE,
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.convert_to_user",
@@ -315,7 +294,6 @@ class Microsoft365Subject(Subject):
             targets.mailbox_state,
             _INVOKE,
             undoes="mailbox.convert_to_shared",
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "mailbox.set_automatic_reply",
@@ -368,7 +346,6 @@ class Microsoft365Subject(Subject):
             targets.sender,
             targets.listed,
             _INVOKE,
-            outside_contract=_UNPUBLISHED,
         ),
         ActionCase(
             "email.unblock_sender",
@@ -376,7 +353,6 @@ class Microsoft365Subject(Subject):
             targets.listed,
             _INVOKE,
             undoes="email.block_sender",
-            outside_contract=_UNPUBLISHED,
         ),
     )
 

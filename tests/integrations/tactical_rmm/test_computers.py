@@ -86,6 +86,17 @@ def test_an_approval_is_taken_back_to_what_was_decided_before(vendor, client) ->
     assert (rows["KB5050003"]["action"], rows["KB5050001"]["action"]) == ("ignore", "approve")
 
 
+def test_an_approval_is_taken_back_although_the_rows_have_other_ids_since(vendor, client) -> None:
+    """A computer that is set up or searched anew has its updates in other rows."""
+    target = agent_of(vendor)
+    action, asked, _ = act(vendor, client, "patch.approve", target, patches=["KB5050003"])
+    row = updates_of(vendor, target)["KB5050003"]
+    vendor.act("remove", collection="updates", id=str(row["id"]))
+    vendor.act("put", collection="updates", record={**row, "id": 990_003})
+    act(vendor, client, "patch.withdraw_approval", target, **action.reversal_inputs(asked))
+    assert updates_of(vendor, target)["KB5050003"]["action"] == "ignore"
+
+
 def test_an_approval_taken_back_without_knowing_what_was_before_is_undecided(
     vendor, client
 ) -> None:

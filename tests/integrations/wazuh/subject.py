@@ -85,10 +85,6 @@ class WazuhSubject(Subject):
         "agents": deleting("agents"),
     }
     endpoints = ("endpoint", "indexer")
-    feeds_outside = dict.fromkeys(
-        ("alerts", "vulnerabilities"),
-        "They are read from the indexer, whose search is OpenSearch's own.",
-    )
     contract = WAZUH
     records = (
         Recorded("alerts", "wazuh/integration-alerts"),
