@@ -7,7 +7,7 @@ import datetime as dt
 import enum
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ import yaml
 from django.utils import timezone
 
 from integrations import registry
+from integrations.alerting import sent_sources
 from integrations.detection.rules import LogSource
 from integrations.models import Connection, FeedState, HealthAlarm
 
@@ -34,7 +35,7 @@ class Reach(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Brings:
-    """What a feed brings. `is_anything`: whatever its sender likes."""
+    """What a feed brings. `is_anything`: whatever its sender likes, which only its events tell."""
 
     connector: str
     feed: str
@@ -65,14 +66,13 @@ class Feeding:
             for feed, is_silent in self.feeds
             if any(source.covers(one) for one in feed.brings)
         ]
-        anything = [is_silent for feed, is_silent in self.feeds if feed.is_anything]
         if not all(having):
             return Reach.SEEN
         if having:
             return Reach.SILENT
         if any(any(source.covers(one) for one in feed.alerts) for feed, _ in self.feeds):
             return Reach.ALERTS
-        return Reach.BLIND if all(anything) else Reach.SEEN
+        return Reach.BLIND
 
 
 @cache
@@ -110,7 +110,10 @@ def feeds_for(sources: Sequence[LogSource]) -> list[str]:
 
 
 def by_tenant(tenant_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Feeding]:
-    """Return what is read at each of the tenants; two queries, in a scope that reads them."""
+    """Return what is read at each of the tenants, in a scope that reads them.
+
+    Two queries, and one for each feed whose sender sends what it likes.
+    """
     silent = set(
         HealthAlarm.in_scope()
         .filter(kind=HealthAlarm.Kind.SILENT, ended_at=None)
@@ -128,6 +131,8 @@ def by_tenant(tenant_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Feeding]:
     )
     for state in states:
         brings = feeds.get((state.connection.connector, state.feed))
+        if brings is not None and brings.is_anything:
+            brings = replace(brings, brings=sent_sources.brought(state))
         if brings is not None:
             is_silent = (
                 state.last_record_at is None

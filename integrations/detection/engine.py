@@ -91,9 +91,7 @@ class Engine:
         return self._look_up(view, whole) if remembered is None else remembered
 
     def _look_up(self, view: View, key: tuple[Any, ...]) -> Index:
-        sources = tuple(
-            source for _, layout in view.parts for source in _sources(layout.shape, view)
-        )
+        sources = _of_view(view)
         index = self._indexes.get(sources)
         if index is None:
             own = [_log_source(one) for one in sources]
@@ -106,6 +104,15 @@ class Engine:
                 self._remembered.clear()
             self._remembered[key] = index
         return index
+
+
+def log_sources(view: View) -> tuple[LogSource, ...]:
+    """Return the log sources that a record belongs to, as vendors and Sigma name them."""
+    return tuple(map(_log_source, _of_view(view)))
+
+
+def _of_view(view: View) -> tuple[Source, ...]:
+    return tuple(source for _, layout in view.parts for source in _sources(layout.shape, view))
 
 
 def _sources(shape: Shape, view: View) -> tuple[Source, ...]:

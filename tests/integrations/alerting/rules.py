@@ -78,13 +78,15 @@ def record(name: str = "a", at: str = "2026-11-20T09:00:00", **fields: Any) -> d
     }  # fmt: skip
 
 
-def take(*records: Mapping[str, Any]) -> intake.Outcome:
-    """Take records in as the feed of the audit log brings them."""
-    feed = registry.connector("microsoft365").feed("unified_audit")
+def take(
+    *records: Mapping[str, Any], connector: str = "microsoft365", feed: str = "unified_audit"
+) -> intake.Outcome:
+    """Take records of the audit log in, as its own feed brings them or as another does."""
+    audit = registry.connector("microsoft365").feed("unified_audit")
     outcome = intake.take(
-        connector="microsoft365", feed="unified_audit",
+        connector=connector, feed=feed,
         records=[SourceRecord(one) for one in records],
-        normalise=feed.normaliser({}), watch=RuleWatch(),
+        normalise=audit.normaliser({}), watch=RuleWatch(),
     )  # fmt: skip
     assert not outcome.unread, outcome.reasons
     return outcome

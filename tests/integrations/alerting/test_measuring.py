@@ -111,6 +111,21 @@ def test_coverage_follows_stages_and_feeds(tenant, other_tenant) -> None:
     assert (technique().covered, technique().watched) == (0, 1)
 
 
+def test_a_webhook_covers_what_its_sender_sent_and_nothing_else(tenant) -> None:
+    install(rule("a"), rule("b", logsource={"product": "azure", "service": "signinlogs"}))
+    with scope.tenant(tenant.id):
+        connection = Connection.objects.create(connector="webhook", name="Collector")
+        state = FeedState.objects.create(connection=connection, feed="json")
+    assert _row("a", tenant).kinds == {"blind"}
+    with scope.tenant(tenant.id):
+        FeedState.objects.filter(id=state.id).update(last_record_at=timezone.now())
+    assert _row("a", tenant).kinds == {"blind"}
+    with scope.tenant(tenant.id):
+        take(record("a"), connector="webhook", feed="json")
+    assert _row("a", tenant).kinds == set()
+    assert _row("b", tenant).kinds == {"blind"}
+
+
 def test_no_client_sees_what_was_found_at_another(tenant, other_tenant) -> None:
     install(rule("a"))
     with scope.tenant(tenant.id):
