@@ -20,18 +20,20 @@ Path_ = tuple[str, ...]
 class Place:
     """Where a field may stand; `before` and `after` complete a value that the vendor shortens.
 
+    `joined`: where what stands behind it is, if anything: a vendor may tell a value in two parts.
     `domains`: not the value itself, but the mail domains in it, each with a dot before it.
     """
 
     path: Path_
     before: str = ""
     after: str = ""
+    joined: Path_ = ()
     domains: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether the value is taken as it stands."""
-        return not (self.before or self.after or self.domains)
+        return not (self.before or self.after or self.joined or self.domains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +152,6 @@ def _place(told: str | Mapping[str, Any]) -> Place:
         _path(told["path"]),
         told.get("before", ""),
         told.get("after", ""),
+        _path(told.get("joined", "")),
         bool(told.get("domains")),
     )

@@ -159,9 +159,16 @@ class View:
                 found = _texts(node)
             if place is not None:
                 found = tuple(made for text in found for made in _completed(text, place))
+                if place.joined and found:
+                    found = self._joined(record, found, place)
             if found:
                 return found
         return ()
+
+    def _joined(self, record: Record, found: Texts, place: Place) -> Texts:
+        steps = tuple((step, step.lower()) for step in place.joined)
+        behind = _texts(self._at(record, steps))
+        return tuple(text + other for text in found for other in behind or ("",))
 
     def _below(self, node: Any, steps: Steps) -> Any:
         """What stands at the end of the steps: a value, a list of several, None where nothing."""
