@@ -16,6 +16,7 @@ from sigma.correlations import (
     SigmaCorrelationConditionOperator,
     SigmaCorrelationRule,
     SigmaCorrelationType,
+    SigmaExtendedCorrelationCondition,
 )
 from sigma.exceptions import SigmaError
 
@@ -106,7 +107,7 @@ def parsed(document: Mapping[str, Any], ids: Mapping[str, str]) -> Correlation:
     kind = _KINDS.get(told.type)
     if kind is None:
         raise Unsupported(f"correlations of type {told.type.name.lower()} are not run")
-    names = tuple(str(one.reference) for one in told.rules or ())
+    names = tuple(str(one.reference) for one in told.rules or ()) or _all_named(told.condition)
     timespan = _timespan(told.timespan.seconds)
     _refuse(names, timespan)
     least, field = _condition(told, kind, len(names))
@@ -132,7 +133,7 @@ def _timespan(seconds: int) -> dt.timedelta:
 
 def _refuse(names: Sequence[str], timespan: dt.timedelta) -> None:
     if not names:
-        raise Unsupported("it names its rules in a condition of its own: list them under rules")
+        raise Unsupported("its condition joins rules by or, not: only and is run")
     if len(names) > _MOST_RULES:
         raise Unsupported(f"it counts more than {_MOST_RULES} rules")
     if timespan > LONGEST:
@@ -142,8 +143,10 @@ def _refuse(names: Sequence[str], timespan: dt.timedelta) -> None:
 def _condition(told: SigmaCorrelationRule, kind: str, rules: int) -> tuple[int, str]:
     """Return how many there must be, of which field."""
     condition = told.condition
+    if _all_named(condition):
+        return rules, ""
     if not isinstance(condition, SigmaCorrelationCondition):
-        raise Unsupported("its condition joins rules by and, or, not: list them under rules")
+        raise Unsupported("its condition joins rules by or, not: only and is run")
     operators = SigmaCorrelationConditionOperator
     if kind.startswith("temporal"):
         if condition.op is not operators.GTE or condition.count not in (1, rules):
@@ -165,6 +168,15 @@ def _condition(told: SigmaCorrelationRule, kind: str, rules: int) -> tuple[int, 
             raise Unsupported("it counts values of several fields together")
         field = field[0]
     return least, str(field or "")
+
+
+def _all_named(condition: Any) -> tuple[str, ...]:
+    """The rules of a condition that joins them by nothing but `and`; empty of another one."""
+    if not isinstance(condition, SigmaExtendedCorrelationCondition):
+        return ()
+    words = condition.expression.replace("(", " ").replace(")", " ").split()
+    names, joints = words[::2], {word.lower() for word in words[1::2]}
+    return tuple(names) if joints <= {"and"} and "not" not in map(str.lower, names) else ()
 
 
 def _found(name: str, ids: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ They are loaded again only when rules were imported or removed.
 
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -176,8 +176,20 @@ def made_of(
                 entries[rule.id] = _plain(rule, document, pack_name, licence)
                 ids.setdefault(str(document.get("name") or rule.id), rule.id)
                 ids[rule.id] = rule.id
+    not_run += _add_counting(entries, counting, ids)
+    return Rulebook(generation, entries, pack, tuple(not_run))
+
+
+def _add_counting(
+    entries: dict[str, Entry], counting: Sequence[tuple[str, dict[str, Any], str, str]],
+    ids: Mapping[str, str],
+) -> list[NotRun]:  # fmt: skip
+    """Add the correlations that can be run; return those that can't."""
+    not_run = []
+    counters = {str(one.get(key)) for _, one, _, _ in counting for key in ("name", "id")}
     for name, document, pack_name, licence in counting:
         try:
+            _refuse_chain(document, counters - ids.keys())
             entry = _counting(document, name, pack_name, licence, ids)
             if len(entry.id) > loading.LONGEST_ID:
                 raise Broken(
@@ -189,7 +201,15 @@ def made_of(
         except (Broken, Unsupported) as error:
             kind = "broken" if isinstance(error, Broken) else "unsupported"
             not_run.append(NotRun(name, str(document.get("title") or "")[:200], kind, str(error)))
-    return Rulebook(generation, entries, pack, tuple(not_run))
+    return not_run
+
+
+def _refuse_chain(document: Mapping[str, Any], counters: Set[str]) -> None:
+    told = document["correlation"]
+    rules = told.get("rules") if isinstance(told, dict) else None
+    for one in rules if isinstance(rules, list) else [rules]:
+        if str(one) in counters and one is not None:
+            raise Unsupported(f"it counts another correlation ({str(one)[:100]}), not rules alone")
 
 
 def _id_of(document: Mapping[str, Any], name: str) -> str:

@@ -3,6 +3,7 @@
 Nothing that was there is dropped silently: what can't be run is listed with its file and reason.
 """
 
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sigma.exceptions import SigmaError, SigmaRegularExpressionError
+from sigma.exceptions import (
+    SigmaConditionError,
+    SigmaError,
+    SigmaModifierError,
+    SigmaRegularExpressionError,
+)
 from sigma.policy import SigmaPolicy
 from sigma.rule import SigmaRule
 
@@ -30,6 +36,7 @@ _PUT_AWAY = "its author marks it as "
 _LONGEST_CONDITION = 4_096
 # As long as the columns that keep it.
 LONGEST_ID = 300
+_CAPITALS = re.compile(r"\b(AND|OR|NOT)\b")
 # A selection may be named often in a condition, and each time all its values count.
 _MOST_TESTS = 200_000
 _POLICY = SigmaPolicy(regex_engine=QuietRe2())
@@ -179,10 +186,17 @@ def _rule(name: str, document: dict[str, Any]) -> Rule:
         detection = _renamed(document["detection"])
         parsed = SigmaRule.from_dict({**document, "detection": detection}, policy=_POLICY)
         node = compiled(parsed)
+    except (Unsupported, Broken):
+        raise
     except SigmaRegularExpressionError as error:
         told = str(error)[:300]
         raise Unsupported(f"RE2 can't run its pattern in linear time: {told}") from None
+    except SigmaConditionError as error:
+        raise Broken(f"its condition can't be read: {str(error)[:300]}") from None
     except SigmaError as error:
+        if type(error) is SigmaModifierError:
+            # Its kinds are values that a known modifier can't take.
+            raise Unsupported(f"{str(error)[:300]}, which is not run here") from None
         raise Broken(f"not a whole Sigma rule: {str(error)[:300]}") from None
     except RecursionError:
         raise Broken("its condition is nested too deeply") from None
@@ -229,7 +243,7 @@ def _renamed(detection: Any) -> Any:
 def _refuse(document: dict[str, Any]) -> None:
     """Say what pySigma would tell less clearly, or would take too long over."""
     if "filter" in document and "detection" not in document:
-        raise Unsupported("a filter for other rules")
+        raise Unsupported("a filter for other rules: leave out in the rules what it leaves out")
     missing = [part for part in ("title", "logsource", "detection") if part not in document]
     if missing:
         raise Broken(f"not a Sigma rule: it has no {' and no '.join(missing)}")
@@ -238,11 +252,14 @@ def _refuse(document: dict[str, Any]) -> None:
     detection = document["detection"]
     if not isinstance(detection, dict) or "condition" not in detection:
         raise Broken("its detection has no condition")
-    if "timeframe" in detection:
-        raise Unsupported("it counts over a timeframe in the old way: write it as a correlation")
     conditions = detection["condition"]
+    conditions = conditions if isinstance(conditions, list) else [conditions]
+    if "timeframe" in detection or any("|" in str(condition) for condition in conditions):
+        raise Unsupported("it counts over a timeframe in the old way: write it as a correlation")
+    if _CAPITALS.search(" ".join(map(str, conditions))):
+        raise Broken("its condition has AND, OR or NOT: write them in small letters")
     words = 0
-    for condition in conditions if isinstance(conditions, list) else [conditions]:
+    for condition in conditions:
         if len(str(condition)) > _LONGEST_CONDITION:
             raise Broken(f"its condition is longer than {_LONGEST_CONDITION} characters")
         words += len(str(condition).split())

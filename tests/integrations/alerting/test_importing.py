@@ -91,6 +91,20 @@ def test_a_correlation_that_can_not_be_run_is_listed(part, reason, tmp_path, db)
     assert reason in told.not_run[0].reason
 
 
+def test_a_correlation_may_join_its_rules_by_and_and_counts_no_other(tmp_path, db) -> None:
+    joined = correlation("d", "temporal", "ab", condition="rule_a and rule_b")
+    either = correlation("e", "temporal", "ab", condition="rule_a or rule_b")
+    counted = {**correlation("f", "event_count", "a"), "name": "counted"}
+    chain = correlation("g", "event_count", "a", rules=["counted"])
+    told = _import(_folder(tmp_path, all=[rule("a"), rule("b"), joined, either, counted, chain]))
+    entry = rulebook.current().entries[IDS["d"]]
+    assert entry.correlation is not None
+    assert entry.correlation.rules == (IDS["a"], IDS["b"])
+    reasons = {one.title: one.reason for one in told.not_run}
+    assert "only and is run" in reasons["Correlation e"]
+    assert "another correlation (counted)" in reasons["Correlation g"]
+
+
 def test_archives_are_read_and_bounded(tmp_path, db, monkeypatch) -> None:
     folder = _folder(tmp_path, a=rule("a"))
     packed = tmp_path / "pack.zip"
