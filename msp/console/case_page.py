@@ -262,6 +262,8 @@ def timeline_entry(row: LedgerEntry) -> TimelineEntry:
 
 def _detail(body: Mapping[str, Any]) -> str:
     """Return the sentence in an entry's body, if it has one."""
+    if body.get("link_seen_by"):
+        return f"By a link that {named(str(body['link_seen_by']))} saw."
     playbook = body.get("playbook")
     if isinstance(playbook, Mapping):
         return str(playbook.get("title", ""))

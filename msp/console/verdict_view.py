@@ -38,12 +38,17 @@ class OtherRow:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Evidence that could not be had, why, and what to ask of whom instead."""
+    """Evidence that could not be had, why, and what to ask of whom instead.
+
+    `row` is the record that says so, where there is one.
+    """
 
     step: str
+    title: str
     reason: str
     question: str
     whom: str
+    row: Evidence | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def of_case(case: Case, seen: Sequence[EvidenceView]) -> VerdictView:
         else "",
         read=list(_newest(stood_on, steps).values()),
         facts=[(path, _shown(value)) for path, value in sorted(facts.items())],
-        missing=[_missing(item) for item in detail.get("missing", [])],
+        missing=[_missing(item, stood_on) for item in detail.get("missing", [])],
         questions=detail.get("questions", []) if is_undecided else [],
         untested=[_other(row) for row in detail.get("untested", [])],
         would_change=[_other(row) for row in detail.get("would_change", [])],
@@ -111,12 +116,16 @@ def _newest(seen: Sequence[EvidenceView], steps: set[str]) -> dict[str, Evidence
     return {step: one for one in seen if (step := str(one.row.answer.get("step", ""))) in steps}
 
 
-def _missing(item: Mapping[str, str]) -> Missing:
+def _missing(item: Mapping[str, str], seen: Sequence[EvidenceView]) -> Missing:
     # Verdicts of earlier releases don't say which question it was.
     asked = open_questions.question(item["uses"]) if "uses" in item else None
+    step = item["step"]
+    found = _newest(seen, {step}).get(step)
+    title = found.row.question if found else step.replace("_", " ").capitalize()
     return Missing(
-        item["step"], item["reason"], asked.words if asked else "", asked.whom if asked else ""
-    )
+        step, title, item["reason"], asked.words if asked else "", asked.whom if asked else "",
+        found.row if found else None,
+    )  # fmt: skip
 
 
 def _other(row: Mapping[str, Any]) -> OtherRow:

@@ -210,6 +210,7 @@ def test_pages_fit_and_can_be_read(
         "protected": f"clients/{rows.tenant.slug}/protected/",
         "important": f"clients/{rows.tenant.slug}/important/",
         "own-identities": "own-identities/",
+        "chat-channel": f"clients/{rows.tenant.slug}/chat/",
         "contact-add": f"clients/{rows.tenant.slug}/contacts/add/",
         "contact": f"clients/{rows.tenant.slug}/contacts/{rows.contact.id}/",
         "approvals": "approvals/",
