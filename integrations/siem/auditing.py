@@ -16,6 +16,7 @@ from integrations.detection import loading
 from integrations.detection.engine import Engine
 from integrations.errors import ConnectionMisconfigured, Rejected
 from integrations.models import Connection, SiemAudit
+from integrations.siem import retention
 from integrations.siem.audit import audit
 from integrations.siem.comparing import (
     Candidate,
@@ -63,11 +64,12 @@ def siems() -> list[Connection]:
 def handle(tenant_id: uuid.UUID, connection_id: uuid.UUID) -> None:
     """Audit a connection and plan the next time. Handler of work `siem`."""
     with scope.tenant(tenant_id):
-        row = Connection.objects.filter(id=connection_id).first()
+        row = Connection.objects.filter(id=connection_id, tenant__is_active=True).first()
         if row is None or row.state == Connection.State.PAUSED or siem_of(row) is None:
             return
     run(row)
     with scope.tenant(tenant_id):
+        retention.thin(row)
         soon(row, delay=_EVERY.total_seconds() * random.uniform(0.95, 1.05))  # noqa: S311
 
 
@@ -80,7 +82,7 @@ def plan() -> int:
     """Plan the audit of each SIEM that has none planned; return how many."""
     with scope.reading(scope.ALL):
         planned = set(Work.objects.filter(kind="siem").values_list("subject", flat=True))
-        rows = [row for row in siems() if row.id not in planned]
+        rows = [row for row in siems() if row.tenant.is_active and row.id not in planned]
     for row in rows:
         with scope.tenant(row.tenant_id):
             soon(row, delay=random.uniform(0, 3600))  # noqa: S311
@@ -206,6 +208,12 @@ def _our_engine() -> Engine:
 @cache
 def _our_candidates(language: str) -> tuple[Candidate, ...]:
     return tuple(candidates(language)) if language else ()  # type: ignore[arg-type]
+
+
+def newest_between(start: dt.datetime, until: dt.datetime) -> list[SiemAudit]:
+    """Return the last audit of each SIEM of the scope that was made in the time, with it."""
+    found = SiemAudit.in_scope().filter(at__gte=start, at__lt=until).select_related("connection")
+    return list(found.order_by("connection_id", "-at").distinct("connection_id"))
 
 
 def newest(rows: Iterable[Connection]) -> dict[uuid.UUID, SiemAudit]:

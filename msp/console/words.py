@@ -118,6 +118,7 @@ _LEDGER = {
     "plan.gave_way": Word("What had not begun was planned again", "warn"),
     "device.excluded": Word("Device excluded from all actions", "info"),
     "device.included": Word("Device excluded no more", "warn"),
+    "siem.audits_removed": Word("Older SIEM audits removed", "quiet"),
     "routine.started": Word("Routine started", "info"),
     "routine.defaults_set": Word("What a routine is given by itself changed", "info"),
     "routine.cancelled": Word("Routine cancelled before it began", "warn"),

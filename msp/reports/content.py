@@ -159,6 +159,34 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class SiemProblem:
+    """What is wrong in the same way with so many rules or sources of a SIEM; some by name."""
+
+    title: str
+    number: int
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SiemLook:
+    """How the client's own SIEM was found at the month's last look at it.
+
+    `compared`: how many of our rules were run there as well, `same` how many found the same as
+    here. `failed`: it could not be asked, so nothing else is known.
+    """
+
+    name: str
+    at: dt.datetime
+    failed: bool
+    sources: int
+    rules: int
+    rules_enabled: int
+    problems: tuple[SiemProblem, ...]
+    compared: int
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
 class Need:
     """Something that only the client can settle."""
 
@@ -208,6 +236,7 @@ class Outcome:
     summary: tuple[str, ...]
     numbers: Numbers
     performance: Performance
+    siems: tuple[SiemLook, ...]
     alerts_by_day: tuple[tuple[dt.date, int], ...]
     incidents: tuple[Incident, ...]
     untold: int

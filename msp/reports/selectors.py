@@ -11,7 +11,7 @@ from django.db.models.functions import TruncDate
 from msp.licensing import selectors as licensing
 from msp.licensing.periods import Period
 from msp.licensing.rules import NOT_COUNTED
-from msp.reports import coverage, narrative, performance, words
+from msp.reports import coverage, narrative, performance, siem, words
 from msp.reports import measures as reported
 from msp.reports.content import (
     Incident,
@@ -90,6 +90,7 @@ def outcome(tenant_id: uuid.UUID, period: Period, made_at: dt.datetime) -> Outco
         summary=narrative.summary(tenant.name, span, numbers, len(needs)),
         numbers=numbers,
         performance=performance.of(measured.together),
+        siems=siem.looks(span),
         alerts_by_day=_alerts_by_day(span),
         incidents=told,
         untold=len(stories) - len(told),

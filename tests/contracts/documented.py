@@ -9,8 +9,9 @@
 A field is ``string``, ``text`` (a string or null), ``time``, ``time?`` (or null), ``integer?``,
 ``number?``, ``boolean``, ``object``, ``any``, the name of a type, a list of these (``text[]``), or
 the values of an enumeration with ``|`` between them; a type with ``?`` may be null. A type has no
-fields but its own, unless it is ``open``. ``!`` marks what is required. An operation gives one
-object, a page of many as OData has it (``machine[]``), or a bare list (``[machine]``).
+fields but its own, unless it is ``open``. ``!`` marks what is required. What an operation takes may
+be ``any``, such as a form. It gives one object, a page of many as OData has it (``machine[]``), or
+a bare list (``[machine]``).
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ def _operation(one: dict[str, Any], types: dict[str, Any]) -> Schema:
         "parameters": parameters,
         "responses": {str(one.get("status", 200)): answer, "4XX": error, "5XX": error},
     }
-    if "takes" in one:
+    if one.get("takes") == "any":
+        made["requestBody"] = {"content": {}}
+    elif "takes" in one:
         body = {**_object(one["takes"], types), "additionalProperties": False}
         made["requestBody"] = {
             "required": True, "content": {"application/json": {"schema": body}},

@@ -2,7 +2,7 @@
 
 Two services behind one app registration: queries go to Azure Monitor, rules come from Azure
 Resource Manager. What may be asked is given by Azure roles on the workspace, not by the token.
-Sources: https://learn.microsoft.com/azure/azure-monitor/logs/api/overview,
+Sources: https://learn.microsoft.com/azure/azure-monitor/logs/api/overview, …/response-format,
 https://learn.microsoft.com/rest/api/securityinsights/alert-rules/list.
 """
 
@@ -71,6 +71,11 @@ class SentinelClient:
         """
         path = f"/v1/workspaces/{self.workspace_id}/query"
         body = self._query.ask(path, QUERY, {"query": text})
+        if isinstance(body, Mapping) and body.get("error"):
+            # With 200 come the rows that there are, and why others are not (PartialError).
+            raise Unavailable(
+                "POST /query: Log Analytics gave only a part of the answer; it is tried again."
+            )
         tables = body.get("tables") if isinstance(body, Mapping) else None
         if not isinstance(tables, list) or not tables or not isinstance(tables[0], Mapping):
             raise Unavailable("POST /query: the answer holds no table; it is tried again.")

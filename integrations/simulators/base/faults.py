@@ -25,6 +25,7 @@ KINDS = {
     "broken_json": "the body stops in the middle, with status 200",
     "duplicate_records": "each further page starts with the last record of the page before",
     "out_of_order": "the records of each page come in the opposite order",
+    "partial": "status 200 with a part of the answer and an error (Log Analytics' PartialError)",
 }
 
 

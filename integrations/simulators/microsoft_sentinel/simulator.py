@@ -45,7 +45,10 @@ def _query(request: Request) -> Answer:
     page, _ = cut(rows, 0, request.largest_page, request.faults)
     if "duplicate_records" in request.faults and page:
         page = [page[0], *page]
-    return Answer(200, {"tables": [_table(page)]})
+    answer: Record = {"tables": [_table(page)]}
+    if "partial" in request.faults:
+        answer["error"] = {"code": "PartialError", "message": "There were some errors."}
+    return Answer(200, answer)
 
 
 def _table(rows: list[Record]) -> Record:

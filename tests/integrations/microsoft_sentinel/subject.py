@@ -10,6 +10,7 @@ from integrations.connectors.microsoft_sentinel.manifest import MANIFEST
 from integrations.simulators.base.simulator import Options
 from integrations.simulators.microsoft_sentinel.seeds import GROUP, WORKSPACE
 from integrations.simulators.microsoft_sentinel.simulator import Sentinel
+from tests.contracts.published import SENTINEL
 from tests.integrations.conformance.subject import Simulated, Subject
 from tests.integrations.simulators.serving import serving
 
@@ -27,8 +28,8 @@ class SentinelSubject(Subject):
         "actions": "Nothing is ever changed at a SIEM.",
         "late_effects": "Nothing is ever changed at a SIEM.",
         "deletion": "Alerts are no list of things that there are.",
-        "contract": "The contract that Microsoft publishes for queries says nothing of tables.",
     }
+    contract = SENTINEL
     excused = {"actions": "nothing is changed", "late_effects": "nothing is changed"}
     unrecorded = (
         "No recorded answers of a workspace are at hand; the shapes are those of Microsoft's pages "

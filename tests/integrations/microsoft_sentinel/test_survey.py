@@ -1,19 +1,26 @@
 """What is read of a Sentinel workspace for an audit, and our rules run there."""
 
 import datetime as dt
+import json
+from urllib.parse import urlsplit
 
 import pytest
 
 from integrations.connectors.microsoft_sentinel.client import QUERY, RULES, connect
 from integrations.connectors.microsoft_sentinel.survey import run, survey, tables_of
-from integrations.errors import ConnectionMisconfigured, PermissionMissing, Rejected
+from integrations.errors import ConnectionMisconfigured, PermissionMissing, Rejected, Unavailable
 from integrations.siem.audit import audit
 from integrations.siem.expected import expected
 from integrations.siem.queries.converting import converted
 from integrations.simulators.microsoft_sentinel import seeds
+from tests.contracts.published import SENTINEL
 
 SHOULD = expected("sentinel", ["microsoft365"])
 NAMES = [name for one in SHOULD for name in one.names]
+OLD_PROTOCOLS = converted(
+    {"title": "Old protocols", "logsource": {"product": "azure", "service": "signinlogs"},
+     "detection": {"s": {"ClientApp": ["IMAP4", "POP3"]}, "condition": "s"}}, "kql",
+)  # fmt: skip
 
 
 def test_the_audit_finds_each_kind_of_gap_that_the_workspace_has(client) -> None:
@@ -36,6 +43,26 @@ def test_the_audit_finds_each_kind_of_gap_that_the_workspace_has(client) -> None
         ("duplicate", seeds.SPRAY),
         ("disabled", seeds.OFF),
     }
+
+
+def test_all_that_an_audit_asks_keeps_to_the_published_contract(client, tmp_path) -> None:
+    survey(client, NAMES, 30)
+    client.standing()
+    now = dt.datetime.now(dt.UTC)
+    run(client, OLD_PROTOCOLS, now - dt.timedelta(days=1), now)
+    with pytest.raises(Rejected):
+        client.query("NoSuchTable_CL")
+    recording = tmp_path / "exchanges.ndjson"
+    assert SENTINEL(recording) > 8
+    asked = {urlsplit(json.loads(line)["url"]).path.rpartition("/")[2]
+             for line in recording.read_text("utf-8").splitlines()}  # fmt: skip
+    assert {"query", "alertRules", "permissions", "token"} <= asked
+
+
+def test_a_part_of_an_answer_is_no_answer(client, vendor) -> None:
+    vendor.fault("partial")
+    with pytest.raises(Unavailable, match="only a part"):
+        client.query("SigninLogs")
 
 
 def test_rules_come_over_several_pages(client, vendor) -> None:
@@ -69,16 +96,15 @@ def test_without_health_monitoring_it_is_said_how_to_switch_it_on(client, vendor
 
 
 def test_one_of_our_rules_runs_there(client) -> None:
-    query = converted(
-        {"title": "Old protocols", "logsource": {"product": "azure", "service": "signinlogs"},
-         "detection": {"s": {"ClientApp": ["IMAP4", "POP3"]}, "condition": "s"}}, "kql",
-    )  # fmt: skip
     now = dt.datetime.now(dt.UTC)
-    hits = run(client, query, now - dt.timedelta(days=1), now)
+    hits = run(client, OLD_PROTOCOLS, now - dt.timedelta(days=1), now)
     assert hits.count == 10
     assert set(hits.ids) <= {seeds.sign_in(number, now)["Id"] for number in range(0, 40, 4)}
     # Half open: what stands at the very end belongs to the next time.
-    assert run(client, query, now - dt.timedelta(days=9), now - dt.timedelta(days=8)).count == 0
+    assert (
+        run(client, OLD_PROTOCOLS, now - dt.timedelta(days=9), now - dt.timedelta(days=8)).count
+        == 0
+    )
 
 
 def test_a_query_that_the_service_refuses_says_so(client) -> None:

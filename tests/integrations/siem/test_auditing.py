@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from integrations import connections, registry
 from integrations.models import Connection, SiemAudit
 from integrations.siem import auditing
 from integrations.simulators.microsoft_sentinel import seeds
 from tenants import intake, scope
-from tenants.models import Event, Tenant, Work
+from tenants.models import Event, LedgerEntry, Tenant, Work
 from tenants.records import SourceRecord
 from tests.integrations.conformance.subject import Simulated
 from tests.integrations.microsoft_sentinel.subject import SUBJECT
@@ -57,6 +58,34 @@ def test_an_audit_is_kept_for_the_client_and_for_no_other(row, other_tenant) -> 
     with scope.tenant(row.tenant_id):
         assert auditing.newest([row])[row.id] == made
     with scope.tenant(other_tenant.id):
+        assert not SiemAudit.objects.exists()
+
+
+def test_audits_are_thinned_to_the_last_of_each_month(row, tenant) -> None:
+    now = timezone.now()
+    ages = [0, 1, 20, *range(75, 140), 300, 401, 800]
+    with scope.tenant(tenant.id):
+        SiemAudit.objects.bulk_create(
+            SiemAudit(connection=row, at=now - dt.timedelta(days=age), days=30) for age in ages
+        )
+    auditing.handle(tenant.id, row.id)
+    with scope.tenant(tenant.id):
+        kept = [round((now - one.at).total_seconds() / 86400) for one in SiemAudit.objects.all()]
+        old = [age for age in kept if age > 66]
+        months = {f"{now - dt.timedelta(days=age):%Y-%m}" for age in old}
+        assert kept[:4] == [0, 0, 1, 20]
+        assert (len(months), max(kept)) == (len(old), 300)
+        entry = LedgerEntry.objects.get(kind="siem.audits_removed")
+        assert entry.body["removed"] == len(ages) + 1 - len(kept)
+
+
+def test_clients_who_left_are_not_audited(row, tenant) -> None:
+    assert auditing.plan() == 1
+    Work.objects.all().delete()
+    Tenant.objects.filter(id=tenant.id).update(is_active=False)
+    assert auditing.plan() == 0
+    auditing.handle(tenant.id, row.id)
+    with scope.tenant(tenant.id):
         assert not SiemAudit.objects.exists()
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import re
 from pathlib import Path
 
 import pikepdf
@@ -12,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from pypdf import PdfReader
 
+from integrations.models import Connection, SiemAudit
 from msp.licensing import selectors as licensing
 from msp.licensing.periods import Period
 from msp.reports import actions, selectors
@@ -387,3 +389,32 @@ def test_unknown_factors_are_not_called_missing(tenant):
     text = text_of_report(tenant)
     assert "without a second sign-in factor" not in text
     assert "The second sign-in factor of one account" in text
+
+
+def test_the_clients_own_monitoring_is_told_in_plain_words(clinic):
+    gaps = [
+        {"kind": "failing", "subject": "Rare process", "words": "", "fix": "", "since": None},
+        *(
+            {"kind": "disabled", "subject": f"Rule {n}", "words": "", "fix": "", "since": None}
+            for n in range(7)
+        ),
+    ]
+    compared = [{"there": 2, "same": True}, {"there": 1, "same": False}, {"there": None}]
+    with scope.tenant(clinic.id):
+        row = Connection.objects.create(connector="microsoft_sentinel", name="Sentinel")
+        for day, rules in ((10, 9), (30, 12)):
+            SiemAudit.objects.create(
+                connection=row, at=at(day), days=30, sources=8, rules=rules, rules_enabled=11,
+                gaps=gaps, comparisons=compared,
+            )  # fmt: skip
+        outcome = selectors.outcome(clinic.id, Period.parse(MONTH), MADE_AT)
+        assert selectors.outcome(clinic.id, Period.parse("2026-02"), MADE_AT).siems == ()
+    page = " ".join(re.sub(r"<[^>]+>", " ", actions.as_html(outcome)).split())
+    for told in (
+        "On 30 March eight kinds of records arrived",
+        "eleven of twelve rules were switched on",
+        "two rules of ours on the last day: one found there what it found here",
+        "Rules that stop with an error Rare process 1",
+        "Rules that are switched off Rule 0; Rule 1; Rule 2; Rule 3; Rule 4; and 2 more 7",
+    ):
+        assert told in page, told
