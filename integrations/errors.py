@@ -10,6 +10,7 @@ VendorError                    a call to a vendor did not do what it should
 ├── Unavailable                the vendor failed or could not be reached; nothing was done
 └── OutcomeUnknown             no answer after sending: it may or may not have been done
 ConnectionMisconfigured        a connection's settings can't work; says which and how
+└── OwnAddressUnknown          this installation does not know how it is reached
 DeliveryRefused                what was sent to us is not taken; says why
 AlarmError                     an alarm can't be accepted as asked
 RemovalError                   a connection can't be removed as asked
@@ -68,6 +69,10 @@ class StillUnreadable(HoldfastError):
 
 class ConnectionMisconfigured(HoldfastError):
     """A connection's settings can't work."""
+
+
+class OwnAddressUnknown(ConnectionMisconfigured):
+    """This installation does not know how it is reached from outside, so that is not tried."""
 
 
 class OrganisationTaken(ConnectionMisconfigured):

@@ -82,7 +82,10 @@ def judge(connection: Connection, alarms: Sequence[HealthAlarm], now: dt.datetim
         return Judged(Status.PAUSED, "Paused: nothing is read and nothing is done.")
     if connection.problem:
         told = problems.told(connection.problem)
-        lasts = connection.state == Connection.State.BROKEN
+        # Where only our own address is not known, what is sent is taken all the same.
+        lasts = (
+            connection.state == Connection.State.BROKEN and connection.problem != Problem.ADDRESS
+        )
         return Judged(Status.BROKEN if lasts else Status.ATTENTION, told.words, told.fix)
     if connection.checked_at is None:
         if now - connection.created_at < FRESH:

@@ -66,6 +66,7 @@ class Problem(models.TextChoices):
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
     ORGANISATION = "organisation"
+    ADDRESS = "address"
 
 
 class ConnectedManager(TenantManager):

@@ -9,6 +9,7 @@ from integrations.errors import (
     ConnectionMisconfigured,
     OrganisationChanged,
     OrganisationTaken,
+    OwnAddressUnknown,
     PermissionMissing,
     Throttled,
     Unauthorised,
@@ -33,6 +34,7 @@ _CLASSES: Final[tuple[tuple[type[HoldfastError], Problem], ...]] = (
     (Unavailable, Problem.UNAVAILABLE),
     (OrganisationTaken, Problem.ORGANISATION),
     (OrganisationChanged, Problem.ORGANISATION),
+    (OwnAddressUnknown, Problem.ADDRESS),
     (ConnectionMisconfigured, Problem.SETTINGS),
 )
 _TOLD: Final = {
@@ -46,6 +48,12 @@ _TOLD: Final = {
     ),
     Problem.SETTINGS: Told(
         "The connection's settings can't work.", "Correct them on the connection's page."
+    ),
+    Problem.ADDRESS: Told(
+        "Deliveries are taken, but whether they can arrive is not tried: this installation does not"
+        " know its own address.",
+        "Set HOLDFAST_PUBLIC_URL in the environment of the workers, the scheduler and the web, and "
+        "start them again.",
     ),
     Problem.ORGANISATION: Told(
         "The vendor says that this is not the organisation that it should be.",
@@ -76,6 +84,7 @@ FOR_A_PERSON: Final = frozenset(
         Problem.SETTINGS,
         Problem.REFUSED,
         Problem.ORGANISATION,
+        Problem.ADDRESS,
     }
 )
 

@@ -53,13 +53,17 @@ class Withdrawn:
 
 @dataclass
 class Imported:
-    """What came of an import, by the rules' titles; `not_run` and `withdrawn` with reasons."""
+    """What came of an import, by the rules' titles; `not_run` and `withdrawn` with reasons.
+
+    `blind` are for log sources that no connector brings.
+    """
 
     pack: str
     new: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     withdrawn: list[Withdrawn] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
     not_run: Sequence[NotRun] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -73,6 +77,7 @@ class Imported:
                 {"file": one.file, "title": one.title, "reason": one.reason}
                 for one in self.withdrawn
             ],
+            "blind": self.blind,
             "not_run": [
                 {"file": one.file, "title": one.title, "kind": one.kind, "reason": one.reason}
                 for one in self.not_run
@@ -90,7 +95,7 @@ def take(
     most of the pack would be withdrawn, and that is not what was asked for.
     """
     name = name.strip()
-    if not name or len(name) > _LONGEST_NAME or name == rulebook.OWN:
+    if not name or len(name) > _LONGEST_NAME or name.casefold() == rulebook.OWN.casefold():
         raise DetectionError("Give the pack a name of its own with --name.")
     files = _read(path)
     book = rulebook.made_of(
@@ -110,6 +115,11 @@ def take(
     with transaction.atomic():
         _one_at_a_time()
         told = _keep(path, name, licence, actor, entries, texts, not_run, missing)
+        if not (told.new or told.replaced or told.unchanged):
+            why = told.not_run[0]
+            raise DetectionError(f"No rule of it was taken. The first: {why.file}: {why.reason}.")
+        unknown = {rule.id for rule in book.engine.blind()}
+        told.blind = sorted(entry.title for entry in entries if entry.id in unknown)
         failing.hasten([entry.id for entry in entries])
         return told
 

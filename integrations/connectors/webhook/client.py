@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from integrations import signing
 from integrations.addresses import check_endpoint, private_endpoints_allowed
-from integrations.errors import ConnectionMisconfigured, Unavailable
+from integrations.errors import OwnAddressUnknown, Unavailable
 from integrations.transport import Call, Limits, Transport
 
 DELIVER = "Signing key"
@@ -52,12 +52,12 @@ def connect(
 ) -> WebhookClient:
     """Return a client of the source's address; nothing is sent yet.
 
-    ConnectionMisconfigured where this installation doesn't know how it is reached.
+    OwnAddressUnknown where this installation doesn't know how it is reached.
     """
     private = private_endpoints_allowed() if allow_private is None else allow_private
     door, key = settings.get("door", ""), secrets.get(signing.KEY, "")
     if not door.startswith("http"):
-        raise ConnectionMisconfigured(
+        raise OwnAddressUnknown(
             "Set HOLDFAST_PUBLIC_URL to the address at which sources reach this installation."
         )
     signing.check_key(key)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from integrations import files, registry
 from integrations.contract import Feed, Manifest
 from integrations.detection import loading
 from integrations.detection.engine import Engine, Match
+from integrations.detection.recognition import recognised
 from integrations.detection.rules import Pack
 from tenants.errors import HoldfastError, Quarantine
 from tenants.records import Event, Finding, SourceRecord, Unreadable
@@ -38,13 +39,28 @@ class Command(BaseCommand):
             feed = connector.feed(options["feed"])
             pack = loading.load(options["rules"] or loading.OUR_RULES)
             engine = Engine(pack)
-            found = _events(engine, connector, feed, options["file"])
+            seen = Counter[str]()
+            found = _events(engine, connector, feed, options["file"], seen)
             if options["json"]:
                 self._print_json(found, pack)
             else:
                 self._print_table(found, engine)
         except HoldfastError as error:
             raise CommandError(str(error), returncode=2) from None
+        self._say_what_was_not_read(seen, options)
+
+    def _say_what_was_not_read(self, seen: Counter[str], options: dict[str, Any]) -> None:
+        """Tell of records that no rule can have been meant for; exit with 2 where all are so."""
+        total, unread = sum(seen.values()), seen["unreadable"]
+        if seen["strange"]:
+            self.stderr.write(
+                f"{seen['strange']} of {total} records are neither of the feed {options['feed']} "
+                "nor of any other known kind: no rule is for them. Check --connector and --feed."
+            )
+        if total and unread == total:
+            raise CommandError(
+                f"Nothing in {options['file']} can be read as records.", returncode=2
+            )
 
     def _print_json(self, found: Iterator[tuple[int, list[Match], str]], pack: Pack) -> None:
         for number, matches, problem in found:
@@ -79,24 +95,29 @@ class Command(BaseCommand):
 
 
 def _events(
-    engine: Engine, connector: Manifest, feed: Feed, path: Path
+    engine: Engine, connector: Manifest, feed: Feed, path: Path, seen: Counter[str]
 ) -> Iterator[tuple[int, list[Match], str]]:
     """Each record's number from 1, its matches, and why it can't be read if it can't.
 
     Of a labelled test case (``expected_match`` beside ``log``) the record under ``log`` is taken.
+    `seen` counts how many were known, strange or unreadable.
     """
     for number, record in enumerate(files.read(path, connector.explode, feed.read), start=1):
         if isinstance(record, Unreadable):
+            seen["unreadable"] += 1
             yield number, [], record.reason
-        else:
-            yield number, _matches(engine, feed, record), ""
+            continue
+        body, normalised = _read(feed, record)
+        seen["strange" if recognised(body, normalised) is None else "known"] += 1
+        yield number, engine.detect(body, normalised), ""
 
 
-def _matches(engine: Engine, feed: Feed, record: SourceRecord) -> list[Match]:
+def _read(feed: Feed, record: SourceRecord) -> tuple[Mapping[str, Any], dict[str, Any] | None]:
+    """What the rules read: the record, and what was made of it."""
     labelled = record.body.get("log")
     if isinstance(labelled, dict) and "expected_match" in record.body:
-        return engine.detect(labelled)
-    return engine.detect(record.body, _normalised(feed, record))
+        return labelled, None
+    return record.body, _normalised(feed, record)
 
 
 def _normalised(feed: Feed, record: SourceRecord) -> dict[str, Any] | None:

@@ -86,6 +86,7 @@ class Command(BaseCommand):
             broken = [{"file": one.file, "reason": one.reason} for one in not_run]
             self.stdout.write(json.dumps({"rules": told, "not_run": broken}))
             return
+        self.stdout.write("level         stage, clients     7 days 30 days  rule")
         for row in rows:
             where = ", ".join(f"{word.label.lower()} {count}" for word, count in row.stages)
             self.stdout.write(
@@ -164,6 +165,8 @@ class Command(BaseCommand):
         )
         for gone in told.withdrawn:
             self.stdout.write(f"withdrawn, runs no more: {gone.file}: {gone.title}: {gone.reason}")
+        for blind in told.blind:
+            self.stdout.write(f"no connector brings what it reads: {blind}")
         for one in told.not_run:
             self.stdout.write(f"not run: {one.file}: {one.kind}: {one.reason}")
 

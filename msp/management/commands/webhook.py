@@ -57,6 +57,12 @@ class Command(BaseCommand):
                 "Whoever sends needs the whole address: set HOLDFAST_PUBLIC_URL to where Holdfast "
                 "is reached, such as https://holdfast.your-msp.example, and show it again."
             )
+        if source.settings.get("feed") == "json" and not source.settings.get("mapping"):
+            self.stderr.write(
+                "It has no mapping yet, so each record waits in quarantine. Write one "
+                "(docs/webhooks.md says how), and give it on the connection's page or here with "
+                "--mapping FILE."
+            )
         self.stdout.write(f"address      {address}")
         self.stdout.write(f"signing key  {inbound.key_of(source)}")
 

@@ -120,7 +120,8 @@ def test_archives_are_read_and_bounded(tmp_path, db, monkeypatch) -> None:
     tarred = tmp_path / "pack.tar.gz"
     with tarfile.open(tarred, "w:gz") as archive:
         archive.add(folder, "rules")
-    assert _import(tarred, "Tarred").not_run[0].reason.startswith("the pack Theirs has a rule")
+    with pytest.raises(DetectionError, match="the pack Theirs has a rule"):
+        _import(tarred, "Tarred")
     monkeypatch.setattr("integrations.detection.loading._MOST_BYTES", 1_000)
     with pytest.raises(RulesUnreadable, match="load them in parts"):
         _import(packed)
@@ -217,3 +218,22 @@ def test_most_of_a_pack_is_withdrawn_only_where_that_is_asked(tmp_path, db) -> N
     assert _import(part, missing=importing.Missing.KEEP).withdrawn == []
     assert len(_import(part, missing=importing.Missing.WITHDRAW).withdrawn) == 12
     assert PackRule.objects.filter(replaced_at=None).get().rule_id == IDS["a"]
+
+
+def test_a_pack_of_which_nothing_is_taken_is_refused_and_leaves_nothing(tmp_path, db) -> None:
+    folder = _folder(tmp_path, a=rule("a"))
+    _import(folder)
+    with pytest.raises(DetectionError, match="the pack Theirs has a rule of the same id"):
+        _import(folder, name="Others")
+    assert list(RulePack.objects.values_list("name", flat=True)) == ["Theirs"]
+
+
+@pytest.mark.parametrize("name", ["Holdfast", "holdfast"])
+def test_the_name_of_the_own_pack_is_taken(tmp_path, db, name) -> None:
+    with pytest.raises(DetectionError, match="a name of its own"):
+        _import(_folder(tmp_path, a=rule("a")), name=name)
+
+
+def test_a_rule_for_what_no_connector_brings_is_told_of(tmp_path, db) -> None:
+    blind = rule("b", logsource={"product": "qnx", "service": "slog"})
+    assert _import(_folder(tmp_path, a=rule("a"), b=blind)).blind == ["Rule b"]

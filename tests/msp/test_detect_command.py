@@ -1,0 +1,40 @@
+"""``manage.py detect``: what no rule can have been meant for is said, not passed over."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def _detect(path: Path) -> tuple[list[dict], str]:
+    out, err = StringIO(), StringIO()
+    call_command(
+        "detect", str(path), "--connector", "microsoft365", "--feed", "sign_ins", "--json",
+        stdout=out, stderr=err,
+    )  # fmt: skip
+    return [json.loads(line) for line in out.getvalue().splitlines()], err.getvalue()
+
+
+def test_records_of_no_known_kind_are_told_of(tmp_path) -> None:
+    path = tmp_path / "strange.json"
+    sign_in = {
+        "id": "s1", "createdDateTime": "2026-11-20T09:00:00Z", "ipAddress": "203.0.113.9",
+        "userPrincipalName": "priya@acme.example", "appDisplayName": "Outlook",
+        "isInteractive": True, "status": {"errorCode": 0},
+    }  # fmt: skip
+    path.write_text(json.dumps([{"colour": "green"}, sign_in]))
+    found, said = _detect(path)
+    assert [one["matches"] for one in found] == [[], []]
+    assert "1 of 2 records are neither of the feed sign_ins" in said
+
+
+def test_a_file_of_which_nothing_is_a_record_is_an_error(tmp_path) -> None:
+    path = tmp_path / "picture.json"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(CommandError) as told:
+        _detect(path)
+    assert told.value.returncode == 2
