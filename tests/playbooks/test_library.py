@@ -93,6 +93,12 @@ def test_the_alert_of_its_example_finds_the_investigation(playbook_id: str) -> N
     assert chosen.id == playbook_id
 
 
+@pytest.mark.parametrize("title", ["Malicious URL was clicked", "A user was impersonated"])
+def test_an_alert_about_a_message(title: str) -> None:
+    message = {"external_id": "m-1", "name": "m-1"}
+    assert _chosen(_alert(title), message=message) == "investigate-reported-phishing"
+
+
 def test_whatever_our_rules_tell_of_is_looked_into() -> None:
     """Some of Holdfast's own rules, each about a person, about a computer, and about nobody."""
     files = [(name, content, rulebook.OWN, "") for name, content in rulebook.own_files()]
