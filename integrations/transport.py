@@ -43,8 +43,9 @@ _ERROR_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,120}")
 class Limits:
     """How long and how much: seconds and bytes.
 
-    `patience` is the longest single wait before a read is repeated; a vendor that asks for more
-    raises `Throttled`, so that a worker is not held.
+    `backoff` is the longest wait before a read is first repeated, which doubles each time, and
+    `patience` the longest that a vendor may ask for: one that asks for more raises `Throttled`, so
+    that a worker is not held.
     """
 
     connect: float = 10.0
@@ -52,6 +53,7 @@ class Limits:
     total: float = 120.0
     largest_body: int = 32 * 1024 * 1024
     repeats: int = 3
+    backoff: float = 0.5
     patience: float = 2.0
 
 
@@ -177,7 +179,8 @@ class Transport:
         if attempt >= self.limits.repeats:
             return None
         # Full jitter: many tenants must not come back in the same moment.
-        wait = random.uniform(0.1, min(0.5 * 2**attempt, 8.0))  # noqa: S311
+        first = self.limits.backoff
+        wait = random.uniform(first / 5, min(first * 2**attempt, 16 * first))  # noqa: S311
         if isinstance(error, Throttled):
             if error.retry_after > self.limits.patience:
                 return None

@@ -21,10 +21,11 @@ from msp.apps import send_hint
 from tenants import scope, work
 from tenants.models import Tenant
 from tests import database
+from tests.examples import examples
 
 # How long an example takes tells of the machine, not of what is tested.
 hypothesis.settings.register_profile(
-    "holdfast", deadline=None, print_blob=True,
+    "holdfast", deadline=None, print_blob=True, max_examples=examples(100),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )  # fmt: skip
 hypothesis.settings.load_profile("holdfast")

@@ -22,6 +22,7 @@ from tenants.models import Case, Finding
 from tenants.records import Finding as NormalisedFinding
 from tenants.records import SourceRecord
 from tests.conftest import new_tenant
+from tests.examples import examples
 
 NOON = dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC)
 Told = tuple[str, int, int, tuple[str, ...]]
@@ -100,7 +101,7 @@ def _cases() -> set[frozenset[str]]:
 
 
 @given(_alerts, st.data())
-@settings(max_examples=100, deadline=None, print_blob=True)
+@settings(max_examples=examples(100), deadline=None, print_blob=True)
 def test_the_order_in_which_groups_are_joined_does_not_count(told, data) -> None:
     alerts = _named(told)
     ids = {uuid.uuid5(uuid.NAMESPACE_URL, one[0]): one[0] for one in alerts}

@@ -24,6 +24,7 @@ from tenants.models import (
     Person,
 )
 from tenants.records import DirectoryItem, SourceRecord
+from tests.examples import examples
 
 GUID = "0d9cfd4e-5a3f-4d2c-9a51-6d1f8a5e0001"
 # The same 16 bytes, as a synchronisation writes them.
@@ -501,7 +502,7 @@ def _of_one_provider(
 
 
 @settings(
-    max_examples=100, deadline=None, print_blob=True,
+    max_examples=examples(100), deadline=None, print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 @given(st.lists(_versions(), min_size=2, max_size=14), st.integers(0, 2**32), st.booleans())

@@ -30,7 +30,7 @@ Topic = Literal[
 ]  # fmt: skip
 TOPICS: tuple[str, ...] = get_args(Topic)
 RECORDS = Path(__file__).parents[4] / "shared/records"
-QUICK = Limits(connect=5, read=5, total=20, repeats=3, patience=3)
+QUICK = Limits(connect=5, read=5, total=20, repeats=3, backoff=0.05, patience=3)
 PASSWORD = "Correct-Horse-9-Battery"
 
 

@@ -14,7 +14,7 @@ from integrations.contract import Intention, Target
 from integrations.transport import Limits
 from tests.integrations.simulators.fixtures import RunningSimulator, running_simulator
 
-QUICK = Limits(connect=5, read=5, total=20, repeats=3, patience=3)
+QUICK = Limits(connect=5, read=5, total=20, repeats=3, backoff=0.05, patience=3)
 
 
 @dataclass
