@@ -25,9 +25,10 @@ _QUIET: Final = dt.timedelta(days=7)
 
 
 class Reach(enum.Enum):
-    """Whether a log source reaches us, best first."""
+    """Whether a log source reaches us, best first. New: connected lately, and nothing came yet."""
 
     SEEN = "seen"
+    NEW = "new"
     SILENT = "silent"
     ALERTS = "alerts"
     BLIND = "blind"
@@ -45,9 +46,9 @@ class Brings:
 
 
 class Feeding:
-    """The feeds of a client that are read: what each brings, and whether it is silent."""
+    """The feeds of a client that are read: what each brings, and whether it comes."""
 
-    def __init__(self, feeds: tuple[tuple[Brings, bool], ...]) -> None:
+    def __init__(self, feeds: tuple[tuple[Brings, Reach], ...]) -> None:
         self.feeds = feeds
         self._known: dict[tuple[LogSource, ...], Reach] = {}
 
@@ -62,14 +63,10 @@ class Feeding:
 
     def _one(self, source: LogSource) -> Reach:
         having = [
-            is_silent
-            for feed, is_silent in self.feeds
-            if any(source.covers(one) for one in feed.brings)
+            comes for feed, comes in self.feeds if any(source.covers(one) for one in feed.brings)
         ]
-        if not all(having):
-            return Reach.SEEN
         if having:
-            return Reach.SILENT
+            return min(having, key=list(Reach).index)
         if any(any(source.covers(one) for one in feed.alerts) for feed, _ in self.feeds):
             return Reach.ALERTS
         return Reach.BLIND
@@ -119,9 +116,8 @@ def by_tenant(tenant_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Feeding]:
         .filter(kind=HealthAlarm.Kind.SILENT, ended_at=None)
         .values_list("connection_id", "feed")
     )
-    since = timezone.now() - _QUIET
     feeds = {(one.connector, one.feed): one for one in known()}
-    found: dict[uuid.UUID, list[tuple[Brings, bool]]] = {one: [] for one in tenant_ids}
+    found: dict[uuid.UUID, list[tuple[Brings, Reach]]] = {one: [] for one in tenant_ids}
     states = (
         FeedState.in_scope()
         .filter(tenant_id__in=tenant_ids, connection__removed_at=None)
@@ -134,16 +130,20 @@ def by_tenant(tenant_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Feeding]:
         if brings is not None and brings.is_anything:
             brings = replace(brings, brings=sent_sources.brought(state))
         if brings is not None:
-            is_silent = (
-                state.last_record_at is None
-                or state.last_record_at < since
-                or (state.connection_id, state.feed) in silent
-            )
-            found[state.tenant_id].append((brings, is_silent))
+            is_alarmed = (state.connection_id, state.feed) in silent
+            found[state.tenant_id].append((brings, Reach.SILENT if is_alarmed else _comes(state)))
     # Most clients have the same feeds: what follows from them is worked out once.
-    alike: dict[tuple[tuple[Brings, bool], ...], Feeding] = {}
+    alike: dict[tuple[tuple[Brings, Reach], ...], Feeding] = {}
     return {
         tenant_id: alike.setdefault(feeds, Feeding(feeds))
         for tenant_id, told in found.items()
         for feeds in [tuple(told)]
     }
+
+
+def _comes(state: FeedState) -> Reach:
+    since = timezone.now() - _QUIET
+    if state.last_record_at is not None and state.last_record_at >= since:
+        return Reach.SEEN
+    is_new = state.last_record_at is None and state.connection.created_at >= since
+    return Reach.NEW if is_new else Reach.SILENT

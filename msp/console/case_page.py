@@ -94,6 +94,12 @@ class CasePage:
         return selectors.needed_now(self.case, len({plan.row.id for plan, _ in self.waiting}))
 
     @property
+    def nobody_to_ask(self) -> bool:
+        """Return whether the user's word would be asked for, and nobody is there to give it."""
+        is_over = self.case.status == Case.Status.CLOSED or self.routine is not None
+        return not is_over and not self.people and user_questions.about(self.case) != ""
+
+    @property
     def looks_again_at(self) -> dt.datetime | None:
         """Return when it is looked into once more before it may be called harmless."""
         told = self.case.verdict_detail.get("looks_again")

@@ -1,5 +1,7 @@
 """What is measured of a rule, what is wrong with it, and what it covers where its feeds come."""
 
+import datetime as dt
+
 import pytest
 from django.utils import timezone
 
@@ -53,6 +55,11 @@ def test_a_rule_without_its_log_source_is_blind(tenant) -> None:
     assert _row("a", tenant).kinds == {"blind"}
     assert "Microsoft 365: " in _row("a", tenant).told[0][1].fix
     state = _feed(tenant, silent=True)
+    # Connected just now: nobody has to look why nothing came yet.
+    assert _row("a", tenant).kinds.isdisjoint(detection_pages.URGENT)
+    with scope.tenant(tenant.id):
+        before = timezone.now() - dt.timedelta(days=8)
+        Connection.objects.filter(id=state.connection_id).update(created_at=before)
     assert _row("a", tenant).kinds == {"silent"}
     with scope.tenant(tenant.id):
         FeedState.objects.filter(id=state.id).update(last_record_at=timezone.now())

@@ -11,7 +11,7 @@ from msp.staff.models import Role
 from playbooks.models import Approval
 from tenants import scope
 from tenants.evidence import content_hash
-from tenants.models import Case, Evidence, Tenant
+from tenants.models import Case, Contact, Evidence, Tenant
 from tests.msp.console.rows import HOSTILE, Rows
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +123,15 @@ def test_an_approval_that_nobody_could_be_reached_for_says_so(browser, rows: Row
     for address in addresses:
         assert "Nobody could be reached" in _text(client, address)
     assert "No mail server is set" in _text(client, f"/admin/cases/{rows.case.id}/")
+
+
+def test_who_can_be_asked_is_said_also_where_it_is_nobody(browser, rows: Rows) -> None:
+    client, address = browser(Role.TECHNICIAN), f"/admin/cases/{rows.case.id}/"
+    assert "Olive Owner, olive@" in _text(client, address)
+    with scope.tenant(rows.tenant.id):
+        Contact.objects.update(is_active=False)
+    assert "Nobody can be asked" in _text(client, address)
+    assert "Nobody can be asked" not in _text(browser(Role.VIEWER), address)
 
 
 def test_what_a_vendor_wrote_is_shown_as_text(browser, rows: Rows) -> None:
