@@ -80,7 +80,7 @@ def absorb(
     _adopt(case, other, leads, follows)
     _end(other, case, reason)
     case.save()
-    case_entities.replace(case, by={*case.entities, *other.entities})
+    case_entities.replace(case, by=case_entities.widened(case.entities, other.entities))
     case.save(update_fields=["entities"])
     other.save()
     case_entities.replace(other, by=other.entities)

@@ -230,7 +230,7 @@ def closed(in_tenant) -> Case:
     case.status, case.verdict, case.decided_at, case.closed_at = (
         Case.Status.CLOSED, "benign", now, now,
     )  # fmt: skip
-    case.verdict_detail = {"read": unread.reading(now, case.findings.all())}
+    case.verdict_detail = {"read": unread.reading(now, case)}
     case.save()
     return case
 
