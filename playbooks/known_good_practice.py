@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db.models import F
 from django.utils import timezone
 
+from playbooks import case_alerts
 from playbooks.known_good import source
 from playbooks.models import KnownGood, KnownGoodUse
 from tenants.models import Case, Verdict
@@ -77,7 +78,7 @@ def proposals(patterns: Sequence[KnownGood]) -> list[Proposal]:
         )
         .order_by(F("closed_at").desc())
         .select_related("tenant")
-        .prefetch_related("findings")[:_MOST_CASES]
+        .prefetch_related(case_alerts.first_of_each())[:_MOST_CASES]
     )  # fmt: skip
     for case in rows:
         alerts = tuple(sorted({source(one) for one in case.findings.all()}))

@@ -191,9 +191,10 @@ def _waiting(case: Case) -> int:
     return Plan.objects.filter(case=case, approvals__decision="pending").distinct().count()
 
 
-def _how_far(case: Case) -> tuple[bool, int, bool]:
+def _how_far(case: Case) -> tuple[int, bool, bool]:
+    """Return what makes one case's verdict stand: the graver, then that it is acted upon."""
     has_begun = not standing.has_begun_nothing(case)
-    return has_begun, _GRAVITY.index(case.verdict), case.decided_at is not None
+    return _GRAVITY.index(case.verdict), has_begun, case.decided_at is not None
 
 
 def _end(other: Case, case: Case, reason: str) -> None:

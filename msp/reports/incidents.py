@@ -12,7 +12,7 @@ from integrations.errors import UnknownAction, UnknownConnector
 from integrations.models import Connection
 from msp.reports import evidence, words
 from msp.reports.content import Done, Incident, Left, Moment, Span
-from playbooks import measures
+from playbooks import case_alerts, measures
 from playbooks.measures import CaseMeasures
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Account, Case, Evidence, Verdict
@@ -64,7 +64,11 @@ def incidents(span: Span, measured: Mapping[uuid.UUID, CaseMeasures]) -> list[In
         real_cases(span)
         .select_related("account__person")
         .prefetch_related(
-            "findings", "evidence", "merged__evidence", "plans__approvals", "plans__run__steps"
+            case_alerts.first_of_each(),
+            "evidence",
+            "merged__evidence",
+            "plans__approvals",
+            "plans__run__steps",
         )
         .order_by("opened_at", "number")
     )

@@ -3,7 +3,6 @@
 import dataclasses
 import datetime as dt
 import threading
-import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from tenants.models import Case, Finding
 from tenants.records import Finding as NormalisedFinding
 from tenants.records import SourceRecord
 from tests.conftest import new_tenant
+from tests.waiting import wait_for_lock
 
 NOON = dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC)
 Told = tuple[str, int, int, tuple[str, ...]]
@@ -271,29 +271,19 @@ def test_an_alert_told_again_while_it_is_put_into_a_case_stays_there(committed_d
     tenant = new_tenant("racing")
     with scope.tenant(tenant.id):
         _take([("f", 0, 1, (ENTITIES[0],))])
-    done = threading.Event()
 
     def tell_again() -> None:
         try:
             with scope.tenant(tenant.id):
                 _told_again("f", severity_id=5)
         finally:
-            done.set()
             connections.close_all()
 
     teller = threading.Thread(target=tell_again)
     with scope.tenant(tenant.id):
         triage.triage(tenant.id, tenant.id)
         teller.start()
-        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND NOT pid = %s"
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            own = cursor.fetchone()
-            end = time.monotonic() + 20
-            while time.monotonic() < end and not done.is_set():
-                cursor.execute(waits, own)
-                if cursor.fetchone():
-                    break
+        wait_for_lock(teller)
     teller.join(20)
     with scope.tenant(tenant.id):
         finding = Finding.objects.get()
