@@ -57,7 +57,7 @@ def _assess(case: Case) -> bool:
     if case.status == Case.Status.NEW:
         case.title = worst.title
     parts = risk.terms(
-        case_signals.of_case(case), case.account, case_signals.servers(case),
+        case_signals.of_case(case), case.account, case_signals.devices(case),
         case_signals.history(case),
     )  # fmt: skip
     case.risk_terms = list(parts)
