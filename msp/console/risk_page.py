@@ -16,7 +16,7 @@ _WORDS = {
     ("exposure", "no_second_factor"): ("Exposure", "no second sign-in factor is registered"),
     ("exposure", "known_exploited_hole"): (
         "Exposure",
-        "a hole in a device's programs that attackers are known to use",
+        "a hole on a device that attackers are known to use",
     ),
     ("provider_risk", "medium"): ("Provider's own risk", "medium"),
     ("provider_risk", "high"): ("Provider's own risk", "high"),
