@@ -1,4 +1,5 @@
-"""``python -m bench`` with ``chaos``, ``throughput``, ``intake``, ``polling`` or ``detection``.
+"""``python -m bench`` with ``chaos``, ``throughput``, ``intake``, ``polling``, ``flood``, or
+``detection``.
 
 All but the last have a state directory of their own. The embedded PostgreSQL of that directory is
 started and stopped here; no other is touched.
@@ -26,7 +27,7 @@ _ENVIRONMENT = {
     "HOLDFAST_SETTLE_SECONDS": "2",
     "HOLDFAST_LOG": "WARNING",
 }
-_PROGRAMS = ("chaos", "throughput", "intake", "polling", "detection")
+_PROGRAMS = ("chaos", "throughput", "intake", "polling", "flood", "detection")
 
 
 def main(arguments: list[str]) -> int:

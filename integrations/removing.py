@@ -5,12 +5,13 @@ What was learnt, decided and done stays: events, evidence, ledger, and the conne
 
 import uuid
 
+from django.db import connection
 from django.utils import timezone
 
 from integrations import alarms
 from integrations.errors import RemovalError
 from integrations.models import Connection, Delivery, HealthAlarm, Subscription
-from tenants import directory, ledger, work
+from tenants import directory, ledger, scope, work
 
 _LONGEST_REASON = 500
 
@@ -24,8 +25,7 @@ def remove(connection_id: uuid.UUID, *, reason: str, actor: str) -> int:
     why = reason.strip()[:_LONGEST_REASON]
     if not why:
         raise RemovalError("Say why the connection is removed: the next technician will ask.")
-    rows = Connection.objects.select_related("secret").select_for_update(of=("self",))
-    row = rows.filter(id=connection_id).first()
+    row = _locked(connection_id)
     if row is None:
         raise RemovalError("This connection is removed already.")
     # First, so that a page that is being read is either stored by now or never.
@@ -54,3 +54,18 @@ def remove(connection_id: uuid.UUID, *, reason: str, actor: str) -> int:
         body={"reason": why, "marked_deleted": gone, "connection": str(row.id)},
     )
     return gone
+
+
+def _locked(connection_id: uuid.UUID) -> Connection | None:
+    """Lock a connection; of one connector only one at a time is removed, so that one is the last.
+
+    That lock is asked for first: whoever removes another has it before its connection.
+    """
+    connector = Connection.objects.filter(id=connection_id).values_list("connector", flat=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 14))",
+            [f"remove {scope.require_tenant_id()} {connector.first()}"],
+        )
+    rows = Connection.objects.select_related("secret").select_for_update(of=("self",))
+    return rows.filter(id=connection_id).first()

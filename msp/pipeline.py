@@ -24,6 +24,7 @@ from playbooks import (
     closing,
     comparing,
     investigation,
+    looking,
     reminders,
     replanning,
     response,
@@ -53,6 +54,8 @@ STAGES: Mapping[str, work.Handler] = {
     "detect": watching.again,
     # Findings that belong together become a case with a risk.
     "triage": triage.triage,
+    # Of more new cases than there is room for, the riskiest are next.
+    "backlog": looking.look_into_next,
     # Evidence is gathered, read-only; the verdict table decides.
     "investigate": investigation.investigate,
     # A routine asks its questions and becomes a plan.
@@ -140,6 +143,12 @@ def detect_again(work_id: str) -> None:
 @dramatiq.actor(actor_name="triage", **_OPTIONS)
 def triage_findings(work_id: str) -> None:
     """Put findings into cases."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="backlog", **_OPTIONS)
+def look_into_next(work_id: str) -> None:
+    """Have the riskiest of a client's waiting cases looked into."""
     _perform(work_id)
 
 
@@ -238,6 +247,7 @@ _ACTORS = {
         watch,
         detect_again,
         triage_findings,
+        look_into_next,
         investigate,
         routine,
         respond,

@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from integrations import registry
-from playbooks import availability
+from playbooks import availability, case_alerts
 from tenants.models import Case, Device
 
 _HOST, _ID = "device:", "device_id:"
@@ -101,14 +101,13 @@ def _named(case: Case) -> tuple[set[tuple[str, str]], dict[str, set[str]]]:
     """Return the ids, each with its connector, and the hostnames with those that told them."""
     ids: set[tuple[str, str]] = set()
     hosts: dict[str, set[str]] = {}
-    told = [("", case.entities), *case.findings.values_list("connector", "entities")]
-    for connector, entities in told:
-        for entity in entities:
-            if entity.startswith(_ID):
-                provider, _, external_id = entity.removeprefix(_ID).partition(":")
-                ids.add((provider, external_id))
-            elif entity.startswith(_HOST):
-                hosts.setdefault(entity.removeprefix(_HOST), set()).add(connector)
+    told = [("", entity) for entity in case.entities]
+    for connector, entity in [*told, *case_alerts.named(case, _ID, _HOST)]:
+        if entity.startswith(_ID):
+            provider, _, external_id = entity.removeprefix(_ID).partition(":")
+            ids.add((provider, external_id))
+        elif entity.startswith(_HOST):
+            hosts.setdefault(entity.removeprefix(_HOST), set()).add(connector)
     return ids, hosts
 
 

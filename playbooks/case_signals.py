@@ -6,8 +6,9 @@ from django.db.models import Case as Choice
 from django.db.models import Count, IntegerField, Max, Q, Value, When
 from django.utils import timezone
 
+from integrations.intelligence import holes
 from playbooks import case_devices
-from playbooks.risk import History, Signals, points_of
+from playbooks.risk import Devices, History, Signals, points_of
 from playbooks.risk_table import in_force
 from tenants.models import Case, CaseEntity, Finding, Severity, Verdict
 
@@ -43,12 +44,20 @@ def of_case(case: Case) -> Signals:
     )
 
 
-def servers(case: Case) -> list[str]:
-    """Return the names of the servers among the case's devices."""
-    if not any(one.startswith(_DEVICES) for one in case.entities):
-        return []
-    devices = case_devices.of_case(case)
-    return [str(one) for one in devices if any(row.is_server for row in one.rows)]
+def devices(case: Case) -> Devices:
+    """Return what makes the case's devices more worth looking at, or easier to attack."""
+    named = {one for one in case.entities if one.startswith(_DEVICES)}
+    if not named:
+        return Devices()
+    found = case_devices.of_case(case)
+    for row in (row for one in found for row in one.rows):
+        named.add(f"device_id:{row.provider}:{row.external_id}".lower())
+        if row.hostname:
+            named.add(f"device:{row.hostname}".lower())
+    return Devices(
+        servers=[str(one) for one in found if any(row.is_server for row in one.rows)],
+        holes=[f"{computer} ({cve})" for computer, cve in holes.on_devices(named)],
+    )
 
 
 def history(case: Case) -> History:

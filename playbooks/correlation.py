@@ -89,6 +89,8 @@ class Partition:
         self._shared: dict[int, set[str]] = {}
         self._span: dict[int, tuple[dt.datetime, dt.datetime]] = {}
         self._having: dict[str, set[int]] = {}
+        # The sets that share something with each, near in time or not.
+        self._sharing: dict[int, set[int]] = {}
         self._place: dict[uuid.UUID, int] = {}
         self._next = 0
 
@@ -99,14 +101,20 @@ class Partition:
         self._shared[place] = set(group.shared)
         self._span[place] = group.start, group.end
         self._place[group.id] = place
+        self._sharing[place] = self._having_any(group.shared)
+        for other in self._sharing[place]:
+            self._sharing[other].add(place)
         for entity in group.shared:
             self._having.setdefault(entity, set()).add(place)
-        while (other := self._beside(place)) is not None:
-            place = self._joined(place, other)
+        while (beside := self._beside(place)) is not None:
+            place = self._joined(place, beside)
 
     def is_near(self, group: Group) -> bool:
         """Whether a group that is not in yet belongs to one that is."""
-        return self._near(group.shared, group.start, group.end) is not None
+        return any(
+            self._is_within(other, group.start, group.end)
+            for other in self._having_any(group.shared)
+        )
 
     def together(self) -> list[list[uuid.UUID]]:
         """Return the ids that belong together, each set in the order in which they were added."""
@@ -120,22 +128,20 @@ class Partition:
         """Return when the set was seen that the group `one` is in by now."""
         return self._span[self._place[one]]
 
-    def _beside(self, place: int) -> int | None:
-        return self._near(self._shared[place], *self._span[place], beside=place)
+    def _having_any(self, shared: Iterable[str]) -> set[int]:
+        """Return the sets that have one of these."""
+        return set().union(*(self._having.get(entity, ()) for entity in shared))
 
-    def _near(
-        self, shared: Collection[str], start: dt.datetime, end: dt.datetime, beside: int = -1
-    ) -> int | None:
-        """Return the first set that belongs to what has `shared`, or to the set `beside`."""
-        places: set[int] = set()
-        for entity in shared:
-            places |= self._having.get(entity, set())
-        for other in sorted(places - {beside}):
-            begins, ends = self._span[other]
-            is_near = begins <= shifted(end, WINDOW) and ends >= shifted(start, -WINDOW)
-            if is_near and not (beside >= 0 and self._are_apart(beside, other)):
+    def _beside(self, place: int) -> int | None:
+        """Return the first set that belongs to the set `place`."""
+        for other in sorted(self._sharing[place]):
+            if self._is_within(other, *self._span[place]) and not self._are_apart(place, other):
                 return other
         return None
+
+    def _is_within(self, place: int, start: dt.datetime, end: dt.datetime) -> bool:
+        begins, ends = self._span[place]
+        return begins <= shifted(end, WINDOW) and ends >= shifted(start, -WINDOW)
 
     def _are_apart(self, one: int, other: int) -> bool:
         if not self._apart:
@@ -153,6 +159,10 @@ class Partition:
             self._having[entity].discard(goes)
             self._having[entity].add(stays)
         self._shared[stays] |= self._shared.pop(goes)
+        for other in self._sharing[goes]:
+            self._sharing[other].discard(goes)
+            self._sharing[other].add(stays)
+        self._sharing[stays] = (self._sharing[stays] | self._sharing.pop(goes)) - {stays, goes}
         (start, end), (begins, ends) = self._span[stays], self._span.pop(goes)
         self._span[stays] = min(start, begins), max(end, ends)
         return stays

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from playbooks import availability, case_devices, directory_facts
+from playbooks import availability, case_alerts, case_devices, directory_facts
 from playbooks.case_devices import CaseDevice
 from playbooks.freezes import zone_of
 from playbooks.playbook import NO_VERDICT
@@ -88,7 +88,7 @@ def _case(case: Case) -> dict[str, Any]:
         "risk": case.risk,
         "severity": Severity(case.severity_id).label.lower(),
         "opened_at": case.opened_at,
-        "findings": [_finding(finding) for finding in case.findings.order_by("time", "id")],
+        "findings": [_finding(finding) for finding in case_alerts.of_case(case)],
     }
 
 

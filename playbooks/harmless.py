@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from playbooks import unread
+from playbooks import case_alerts
 from playbooks.language import Playbook
 from playbooks.verdicts import Result
 from tenants.models import Case, Finding, Severity, Verdict
@@ -55,7 +55,7 @@ def settles_at(case: Case, result: Result, waits_since: dt.datetime | None) -> d
     now = timezone.now()
     if waits_since is not None and now - waits_since >= _LONGEST_WAIT:
         return None
-    latest = max((unread.happened_until(one) for one in _findings(case)), default=None)
+    latest = case_alerts.happened_until(case)
     until = latest + SETTLING if latest else now
     return until if until > now else None
 
@@ -64,7 +64,7 @@ def doubt(case: Case, playbook: Playbook, facts: Mapping[str, Any], result: Resu
     """Return why a harmless verdict of the table does not stand; None where it does."""
     if result.verdict not in HARMLESS:
         return None
-    findings = _findings(case)
+    findings = case_alerts.of_case(case)
     unseen = _never_seen(findings, playbook, facts)
     if unseen:
         return unseen
@@ -86,10 +86,6 @@ def held_back(result: Result, why: Doubt) -> Result:
         confidence="low",
         because=f"{result.because} {why.why}",
     )
-
-
-def _findings(case: Case) -> Sequence[Finding]:
-    return list(case.findings.defer("ocsf").order_by("time", "id"))
 
 
 def _severity(finding: Finding) -> int:

@@ -58,9 +58,11 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         ):  # fmt: skip
             return
         if _directory_lags(case):
-            work.schedule("investigate", case_id, delay=_DIRECTORY_SECONDS)
+            waited = (timezone.now() - case.opened_at).total_seconds()
+            # Less and less often: many may wait.
+            work.schedule("investigate", case_id, delay=max(_DIRECTORY_SECONDS, waited / 4))
             return
-        read = unread.reading(timezone.now(), case.findings.defer("ocsf"))
+        read = unread.reading(timezone.now(), case)
         playbook = _choose(case, case_facts.of_case(case))
         if playbook is None:
             _nobody_looks(case)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
+from playbooks import case_alerts
 from tenants.models import Account, Case, Contact
 
 
@@ -47,10 +48,9 @@ def accounts_of(case: Case) -> list[Account]:
 
 def _named(case: Case) -> set[str]:
     """Return the accounts and mailboxes that the case's alerts name, as they name them."""
-    kinds = ("account", "account_id", "mailbox")
-    told = [case.entities, *case.findings.order_by().values_list("entities", flat=True)]
-    parts = (entity.partition(":") for entities in told for entity in entities)
-    return {value for kind, _, value in parts if kind in kinds}
+    kinds = ("account:", "account_id:", "mailbox:")
+    told = [*case.entities, *(entity for _, entity in case_alerts.named(case, *kinds))]
+    return {entity.partition(":")[2] for entity in told if entity.startswith(kinds)}
 
 
 def _accounts(case: Case, named: set[str]) -> QuerySet[Account]:

@@ -6,7 +6,7 @@ alerts and cases there are. Only one worker at a time does it for a client (`loc
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 from django.db.models import Q
@@ -112,7 +112,7 @@ class _Batch:
             _grow(case, self._more[case.id])
             if case.id not in had:
                 joined.append((case, []))
-        _keep(joined)
+        _keep(joined, self._shared)
         self._note_triaged(joined)
         return [case for case, _ in joined]
 
@@ -270,16 +270,19 @@ def _opened(sets: Sequence[Sequence[Finding]]) -> list[Case]:
 
 def _grow(case: Case, told: Sequence[Finding]) -> None:
     """Let a case have what its alerts tell; it is not saved."""
-    case.entities = sorted(set(case.entities).union(*(one.entities for one in told)))
+    more = set().union(*(one.entities for one in told))
+    case.entities = case_entities.widened(case.entities, more)
     start, end = _hull([(case.first_activity_at, case.last_activity_at), *map(span, told)])
     case.first_activity_at, case.last_activity_at = start, end
 
 
-def _keep(joined: Sequence[tuple[Case, Sequence[Finding]]]) -> None:
+def _keep(
+    joined: Sequence[tuple[Case, Sequence[Finding]]], known: Mapping[uuid.UUID, set[str]]
+) -> None:
     cases = [case for case, _ in joined]
     fields = ["entities", "first_activity_at", "last_activity_at"]
     Case.objects.bulk_update(cases, fields, batch_size=100)
-    case_entities.note(cases)
+    case_entities.note(cases, known)
     ledger.append_all(
         LedgerEntry(
             kind="case.finding_joined", actor=ENGINE, case_id=case.id, subject=one.title,

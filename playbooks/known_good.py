@@ -13,7 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.alerting.finding import FOLDED, PREFIX
-from playbooks import case_devices, involved, user_questions
+from playbooks import case_alerts, case_devices, involved, user_questions
 from playbooks.conditions import compile_condition
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.models import KnownGood, KnownGoodUse
@@ -210,7 +210,8 @@ def _severity(severity_id: int) -> int:
 
 
 def _findings(case: Case) -> list[Finding]:
-    return list(case.findings.defer("ocsf").order_by("time", "id"))
+    """Return the case's alerts; none where nobody has seen all of them."""
+    return [] if case_alerts.is_flood(case) else case_alerts.of_case(case)
 
 
 def _check(case: Case, wish: Wish) -> None:
@@ -218,6 +219,11 @@ def _check(case: Case, wish: Wish) -> None:
     titles = {one.title for one in findings}
     known = {entity for one in findings for entity in one.entities}
     problems = [
+        (
+            f"The case has more than {case_alerts.MOST:,} alerts: nobody has seen all of them, so "
+            "they can't be called expected.",
+            not findings,
+        ),
         ("Give it a name.", not wish.title.strip()),
         ("Say why it is expected: the reason is kept.", not wish.reason.strip()),
         ("Say who answers for it.", not wish.owner.strip()),

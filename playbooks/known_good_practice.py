@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db.models import F
 from django.utils import timezone
 
+from playbooks import case_alerts
 from playbooks.known_good import source
 from playbooks.models import KnownGood, KnownGoodUse
 from tenants.models import Case, Verdict
@@ -76,11 +77,11 @@ def proposals(patterns: Sequence[KnownGood]) -> list[Proposal]:
             closed_at__gte=timezone.now() - _WINDOW,
         )
         .order_by(F("closed_at").desc())
-        .select_related("tenant")
-        .prefetch_related("findings")[:_MOST_CASES]
+        .select_related("tenant")[:_MOST_CASES]
     )  # fmt: skip
+    told = case_alerts.first_of(rows)
     for case in rows:
-        alerts = tuple(sorted({source(one) for one in case.findings.all()}))
+        alerts = tuple(sorted({source(one) for one in told.get(case.id, ())}))
         whom = frozenset(one for one in case.entities if one.startswith(_WHOM))
         if alerts and whom:
             groups[case.tenant_id, alerts, whom].append(case)

@@ -80,7 +80,7 @@ def absorb(
     _adopt(case, other, leads, follows)
     _end(other, case, reason)
     case.save()
-    case_entities.replace(case, by={*case.entities, *other.entities})
+    case_entities.replace(case, by=case_entities.widened(case.entities, other.entities))
     case.save(update_fields=["entities"])
     other.save()
     case_entities.replace(other, by=other.entities)
@@ -191,9 +191,10 @@ def _waiting(case: Case) -> int:
     return Plan.objects.filter(case=case, approvals__decision="pending").distinct().count()
 
 
-def _how_far(case: Case) -> tuple[bool, int, bool]:
+def _how_far(case: Case) -> tuple[int, bool, bool]:
+    """Return what makes one case's verdict stand: the graver, then that it is acted upon."""
     has_begun = not standing.has_begun_nothing(case)
-    return has_begun, _GRAVITY.index(case.verdict), case.decided_at is not None
+    return _GRAVITY.index(case.verdict), has_begun, case.decided_at is not None
 
 
 def _end(other: Case, case: Case, reason: str) -> None:

@@ -197,7 +197,7 @@ def _have_only_its_own(case: Case) -> None:
     if spans:
         case.first_activity_at = min(start for start, _ in spans)
         case.last_activity_at = max(end for _, end in spans)
-    case_entities.replace(case, by=entities)
+    case_entities.replace(case, by=case_entities.widened((), entities))
     case.account_id = None
     case.save(update_fields=["entities", "first_activity_at", "last_activity_at", "account"])
 

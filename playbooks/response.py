@@ -16,6 +16,7 @@ from playbooks import (
     case_devices,
     directory_facts,
     giving_way,
+    looking,
     planner,
     proof,
     rules,
@@ -67,7 +68,7 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         _go_on(case, [plan for plan in planned if plan is not None])
         if case.status == Case.Status.NEEDS_TECHNICIAN and unread.news(case):
             # It joined while the case was looked into, and nothing else would look at it now.
-            work.schedule("investigate", case.id)
+            looking.soon(case)
 
 
 def _still_said_of_steps(case: Case) -> str:

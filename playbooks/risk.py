@@ -38,20 +38,26 @@ class History:
     harmless: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Of the case's devices the servers, and those with a hole that attackers are known to use."""
+
+    servers: Sequence[str] = ()
+    holes: Sequence[str] = ()
+
+
 NOTHING = History()
+NO_DEVICES = Devices()
 
 
 def terms(
     signals: Signals,
     account: Account | None,
-    servers: Sequence[str] = (),
+    devices: Devices = NO_DEVICES,
     history: History = NOTHING,
     table: RiskTable | None = None,
 ) -> list[Term]:
-    """Return the terms of a case's risk: of its alerts, whom and what they are about, and before.
-
-    `servers`: the names of the servers among its devices.
-    """
+    """Return the terms of a case's risk: of its alerts, whom they are about, what was before."""
     table = table or in_force()
     return [
         term
@@ -61,8 +67,9 @@ def terms(
             _confidence(table, signals),
             _privilege(table, account),
             _importance(table, account),
-            _server(table, servers),
+            _server(table, devices.servers),
             _exposure(table, account),
+            _hole(table, devices.holes),
             _provider_risk(table, account),
             _intelligence(table, signals),
             _attacked_before(table, history),
@@ -131,6 +138,13 @@ def _exposure(table: RiskTable, account: Account | None) -> Term:
     is_exposed = account is not None and account.is_mfa_registered is False
     points = table.of("exposure", "no_second_factor") if is_exposed else 0
     return _term("exposure", points, "no second sign-in factor is registered")
+
+
+def _hole(table: RiskTable, holes: Sequence[str]) -> Term:
+    points = table.of("exposure", "known_exploited_hole") if holes else 0
+    more = f" and {len(holes) - 3} more" if len(holes) > 3 else ""
+    reason = f"a hole that attackers are known to use is open on {', '.join(holes[:3])}{more}"
+    return _term("exposed device", points, reason)
 
 
 def _provider_risk(table: RiskTable, account: Account | None) -> Term:

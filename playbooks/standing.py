@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from playbooks import planner, unread
+from playbooks import case_alerts, planner
 from playbooks.engagement import TIERS
 from playbooks.models import Plan, Step
 from playbooks.steps import NEVER, NOT_BEGUN
@@ -73,10 +73,10 @@ def done(case: Case, document: Mapping[str, Any]) -> Plan | None:
 
     What was done before the last that the alerts tell of may have to be done again.
     """
-    happened = [unread.happened_until(finding) for finding in case.findings.defer("ocsf")]
+    happened = case_alerts.happened_until(case)
     steps = Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED)
     if happened:
-        steps = steps.filter(intended_at__gt=max(happened))
+        steps = steps.filter(intended_at__gt=happened)
     holding: dict[What, Plan] = {}
     for step in steps.select_related("run__plan").order_by("intended_at"):
         told = {one["id"]: one for one in step.run.plan.document["steps"]}

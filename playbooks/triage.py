@@ -5,13 +5,14 @@ from collections.abc import Collection, Mapping
 
 from django.db.models import Q
 
-from playbooks import case_signals, joining, risk, standing, unread
+from playbooks import case_alerts, case_signals, joining, looking, risk, standing, unread
 from tenants import scope, work
 from tenants.models import Account, Case, Finding, Verdict
 
 # What the vendor itself has settled needs no case; the finding stays and is counted.
 SETTLED = ("resolved", "remediated", "dismissed", "confirmedsafe")
 _BATCH = 500
+_ACCOUNTS = ("account_id:", "account:", "mailbox:")
 
 
 def triage(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
@@ -45,18 +46,18 @@ def assess(cases: Collection[Case]) -> None:
 
     Runs inside the tenant's scope, with the cases locked.
     """
-    for case in cases:
-        _assess(case)
+    looking.look_into([case for case in cases if _assess(case)])
 
 
-def _assess(case: Case) -> None:
+def _assess(case: Case) -> bool:
+    """Score a case; return whether it is to be looked into."""
     case.account = case.account or find_account(case)
     worst = case_signals.worst(case)
     case.severity_id = worst.severity_id
     if case.status == Case.Status.NEW:
         case.title = worst.title
     parts = risk.terms(
-        case_signals.of_case(case), case.account, case_signals.servers(case),
+        case_signals.of_case(case), case.account, case_signals.devices(case),
         case_signals.history(case),
     )  # fmt: skip
     case.risk_terms = list(parts)
@@ -64,10 +65,9 @@ def _assess(case: Case) -> None:
     case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
     if case.status == Case.Status.CLOSED:
         _reopen(case)
-    elif case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN):
-        work.schedule("investigate", case.id)
     elif case.status == Case.Status.AWAITING_APPROVAL:
         _look_before_they_decide(case)
+    return case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN)
 
 
 def _look_before_they_decide(case: Case) -> None:
@@ -87,7 +87,7 @@ def _reopen(case: Case) -> None:
 
 def names_an_account(case: Case) -> bool:
     """Whether the findings say whom the case is about, known to the directory or not."""
-    return any(e.startswith(("account_id:", "account:", "mailbox:")) for e in case.entities)
+    return any(e.startswith(_ACCOUNTS) for e in case.entities)
 
 
 def find_account(case: Case) -> Account | None:
@@ -130,10 +130,8 @@ def _by_name(named: Mapping[str, set[str]]) -> Account | None:
 def _named(case: Case) -> dict[str, set[str]]:
     """Return what the case's alerts name, each with the connectors that they came from."""
     named: dict[str, set[str]] = {entity: set() for entity in case.entities}
-    told = case.findings.order_by().values_list("connector", "entities").distinct()
-    for connector, entities in told:
-        for entity in entities:
-            named.setdefault(entity, set()).add(connector)
+    for connector, entity in case_alerts.named(case, *_ACCOUNTS):
+        named.setdefault(entity, set()).add(connector)
     return named
 
 

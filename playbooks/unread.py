@@ -5,19 +5,23 @@ closed. Vendors' clocks may be wrong, but nothing is told before it happened.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
-from tenants import ledger, work
+from playbooks import case_alerts, looking
+from tenants import ledger
 from tenants.canonical import jsonable
 from tenants.models import Case, Finding
 
 _NAMED = 3
 
 
-def reading(at: dt.datetime, findings: Iterable[Finding]) -> dict[str, Any]:
+def reading(at: dt.datetime, case: Case) -> dict[str, Any]:
     """Return what a verdict has read of the alerts when it is reached on what is known at `at`."""
-    known = list(findings)
+    return _read(at, case_alerts.of_case(case))
+
+
+def _read(at: dt.datetime, known: Collection[Finding]) -> dict[str, Any]:
     return jsonable(
         {
             "at": at,
@@ -36,7 +40,7 @@ def news(case: Case) -> dict[str, str]:
     entities, categories = set(read["entities"]), set(read["categories"])
     read_at = dt.datetime.fromisoformat(read["at"])
     told = {}
-    for finding in case.findings.defer("ocsf").order_by("time", "id"):
+    for finding in case_alerts.of_case(case):
         others = sorted(set(finding.entities) - entities)
         if others:
             told[finding.uid] = f"“{finding.title}” names {', '.join(others[:_NAMED])} as well."
@@ -70,13 +74,13 @@ def look_again(case: Case, *why: str) -> None:
     ledger.append(
         "case.looked_into_again", actor="engine", case_id=case.id, subject=" ".join(why[:_NAMED])
     )
-    work.schedule("investigate", case.id)
+    looking.soon(case)
 
 
 def _read_by(case: Case, decided_at: dt.datetime) -> dict[str, Any]:
     """Return what a verdict of an earlier release had read: what had come before it."""
-    known = case.findings.defer("ocsf").filter(updated_at__lte=decided_at)
-    return reading(decided_at, known)
+    known = [one for one in case_alerts.of_case(case) if one.updated_at <= decided_at]
+    return _read(decided_at, known)
 
 
 def _severity(finding: Finding) -> int:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from tenants.canonical import jsonable
 from tenants.models import Finding, RawRecord
+from tenants.records import MOST_ENTITIES
 from tenants.records import Finding as NormalisedFinding
 from tenants.storable import bounded, in_utc, storable
 
@@ -61,6 +62,6 @@ def update(finding: Finding, told: NormalisedFinding, raw: RawRecord) -> None:
     finding.techniques = [bounded(technique, 16) for technique in told.techniques]
     finding.actor = bounded(told.actor, 320)
     finding.target = bounded(told.target, 512)
-    finding.entities = [bounded(entity, 400) for entity in told.entities]
+    finding.entities = [bounded(entity, 400) for entity in told.entities[:MOST_ENTITIES]]
     finding.link = bounded(told.link, 2000)
     finding.ocsf = storable(jsonable(told.ocsf))

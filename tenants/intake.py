@@ -16,16 +16,15 @@ from typing import Any, Protocol
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from tenants import directory, directory_intake, finding_versions, scope, work
+from tenants import directory, directory_intake, finding_intake, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError, Quarantine
 from tenants.identifiers import address
 from tenants.listings import Listing
-from tenants.models import Event, Finding, RawRecord, new_id
-from tenants.records import DirectoryItem, Normalised, SourceRecord, Unreadable
+from tenants.models import Event, RawRecord, new_id
+from tenants.records import MOST_ENTITIES, DirectoryItem, Normalised, SourceRecord, Unreadable
 from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
-from tenants.replays import replayed
 from tenants.storable import bounded, in_utc, storable
 
 # Above this a record is kept but not normalised: no vendor's single record is so large.
@@ -358,51 +357,19 @@ def _event(item: _Item) -> Event:
         target=bounded(told.target, 512),
         source_ip=bounded(told.source_ip, 64),
         country=bounded(told.country, 2),
-        entities=[bounded(entity, 400) for entity in told.entities],
+        entities=[bounded(entity, 400) for entity in told.entities[:MOST_ENTITIES]],
         ocsf=storable(jsonable(told.ocsf)),
     )
 
 
 def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
-    uids = [
-        bounded(item.normalised.uid, 512)
-        for item in items
+    told = [
+        (item.raw, item.normalised) for item in items
         if isinstance(item.normalised, NormalisedFinding)
-    ]
-    # Locked, so that a case that it is just put into is not taken from it again.
-    rows = Finding.objects.select_for_update().filter(connector=connector, uid__in=uids)
-    known = {finding.uid: finding for finding in rows.order_by("id")}
-    again = replayed(
-        connector,
-        RawRecord.Outcome.FINDING,
-        [(uid, item.raw.content_hash) for uid, item in zip(uids, items, strict=True)],
-        {uid: finding.content_hash for uid, finding in known.items()},
-    )
-    for uid, item in zip(uids, items, strict=True):
-        assert isinstance(item.normalised, NormalisedFinding)
-        finding = known.get(uid)
-        if uid in again or finding_versions.is_known(finding, item.raw):
-            outcome.duplicates += 1
-            continue
-        item.raw.outcome = RawRecord.Outcome.FINDING
-        item.raw.save(force_insert=True)
-        if finding is not None and finding_versions.is_older(item.normalised, finding):
-            finding_versions.note(finding, item.raw)
-            finding.save(update_fields=["hash_by_feed"])
-            outcome.duplicates += 1
-            continue
-        if finding is None:
-            finding = Finding(
-                tenant_id=item.raw.tenant_id,
-                connector=connector,
-                uid=uid,
-                received_at=item.raw.received_at,
-                times_seen=0,
-            )
-            known[uid] = finding
-        finding_versions.update(finding, item.normalised, item.raw)
-        finding.save()
-        outcome.findings += 1
+    ]  # fmt: skip
+    news = finding_intake.keep(connector, told)
+    outcome.findings += news
+    outcome.duplicates += len(told) - news
 
 
 def _keep_directory(source: _Source, items: Sequence[_Item], outcome: Outcome) -> None:

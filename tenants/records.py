@@ -7,7 +7,10 @@ A connector's normalisers return exactly one of these for each record, or raise
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+# By so many entities at most an event or a finding is found; its document names all.
+MOST_ENTITIES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ Teller = Callable[[uuid.UUID, str, uuid.UUID, str], None]
 _TELL_AFTER = 5
 # What took longer the last time, or is in hand for longer now, is slow; so is its whole holder.
 SLOW_SECONDS = 5.0
+# Of one tenant so many messages are sent again at a time.
+_AT_ONCE = 50
 
 _sender: list[Sender] = []
 _teller: list[Teller] = []
@@ -84,13 +86,15 @@ def schedule(
     lane: str = "",
     holder: uuid.UUID | None = None,
     takes_turn: bool = False,
+    is_announced: bool = False,
 ) -> None:
     """Ask for `kind` to be done for `subject` of the scope's tenant in `delay` seconds.
 
     Asking again before it is done doesn't do it twice; the earlier time wins. What waits for
     others outside, who may be slow, names its `lane` and takes turns (`tenants.turns`); of one
     `holder` only one thing is done at a time. What `takes_turn` is the rest of what this worker has
-    in hand: it goes behind everything that others wait for.
+    in hand: it goes behind everything that others wait for. Of what `is_announced` a message is on
+    its way already.
     """
     tenant_id = scope.require_tenant_id()
     with connection.cursor() as cursor:
@@ -116,7 +120,7 @@ def schedule(
         work_id, kept_lane = cursor.fetchone()
     if takes_turn:
         transaction.on_commit(lambda: _hint_later(work_id, kind))
-    elif delay <= 0:
+    elif delay <= 0 and not is_announced:
         transaction.on_commit(lambda: hint(work_id, kind, is_shared=bool(kept_lane)))
 
 
@@ -276,22 +280,30 @@ def unsent(limit: int = 200, resend_after: float = 10) -> list[Unsent]:
 
     This is the reconciler's question: a row whose message was lost is returned again after
     `resend_after` seconds, and one whose worker died as soon as its lease has run out. What
-    takes turns is left to `tenants.turns`, unless its worker has died.
+    takes turns is left to `tenants.turns`, unless its worker has died. Of one tenant the first
+    `_AT_ONCE` that wait are sent, so that the rest holds up nobody else.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE tenants_work SET sent_at = statement_timestamp()
              WHERE id IN (SELECT id FROM tenants_work
-                           WHERE due_at <= statement_timestamp()
+                           WHERE id IN (SELECT id FROM (
+                                 SELECT id, row_number() OVER (
+                                        PARTITION BY tenant_id ORDER BY due_at, id) AS place
+                                   FROM tenants_work
+                                  WHERE due_at <= statement_timestamp()
+                                    AND (leased_until IS NULL
+                                         OR leased_until <= statement_timestamp())
+                                    AND (lane = '' OR leased_until IS NOT NULL)
+                                 ) AS waiting WHERE place <= %s)
                              AND (leased_until IS NULL OR leased_until <= statement_timestamp())
-                             AND (lane = '' OR leased_until IS NOT NULL)
                              AND (sent_at IS NULL OR sent_at < leased_until
                                   OR sent_at <= statement_timestamp() - make_interval(secs => %s))
                            ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
             RETURNING id, kind, leased_until IS NOT NULL
             """,
-            [resend_after, limit],
+            [_AT_ONCE, resend_after, limit],
         )
         return [Unsent(*row) for row in cursor.fetchall()]
 

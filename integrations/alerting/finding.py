@@ -74,7 +74,8 @@ def keep(hits: Iterable[Hit], stages: Mapping[str, Stage]) -> int:
     for rule_id, by_key in sorted(by_rule.items()):
         known = _known(rule_id, list(by_key))
         fresh = [hit for key, hit in by_key.items() if key not in known]
-        findings += _grown([(known[key], hit) for key, hit in by_key.items() if key in known])
+        again = [(known[key], hit) for key, hit in by_key.items() if key in known]
+        findings += _grown(again, stages[rule_id])
         own: list[Hit] = []
         others: list[Hit] = []
         for hit in fresh:
@@ -111,12 +112,16 @@ def _keep_new(hits: Sequence[Hit], stage: Stage) -> int:
         + [_row(hit, stage, folded, now) for hit in rest],
         batch_size=1_000,
     )
-    day.findings += len(single)
-    day.hour_findings += len(single)
-    day.folded += len(rest) if folded else 0
+    _count(day, len(single), len(rest) if folded else 0, now)
+    return len(single) + (folded is not None)
+
+
+def _count(day: RuleDay, single: int, folded: int, now: dt.datetime) -> None:
+    day.findings += single
+    day.hour_findings += single
+    day.folded += folded
     day.last_at = now
     day.save()
-    return len(single) + (folded is not None)
 
 
 def _day_of(rule_id: str, now: dt.datetime) -> RuleDay:
@@ -261,16 +266,23 @@ def _fold(hits: Sequence[Hit], now: dt.datetime) -> Finding:
     return finding
 
 
-def _grown(known: Sequence[tuple[RuleHit, Hit]]) -> int:
-    """Let what is kept of episodes say what is known of them by now; events don't change."""
+def _grown(known: Sequence[tuple[RuleHit, Hit]], stage: Stage) -> int:
+    """Let what is kept of episodes say what is known of them by now; events don't change.
+
+    What grows of an episode that was kept while its rule told nobody is told once it is live.
+    """
     changed = 0
     now = timezone.now()
+    untold: list[tuple[RuleHit, Hit]] = []
     for row, hit in known:
         if hit.entry.correlation is None or row.why == storable(list(hit.why)):
             continue
         row.why, row.event_time = storable(list(hit.why)), hit.last_at
         row.save(update_fields=["why", "event_time"])
         finding = row.finding
+        if finding is None and stage is Stage.LIVE:
+            untold.append((row, hit))
+            continue
         if finding is None or finding.uid != _uid(hit.entry, hit.key):
             continue
         if hit.count < int(finding.ocsf.get("count", 0)):
@@ -279,4 +291,19 @@ def _grown(known: Sequence[tuple[RuleHit, Hit]]) -> int:
         _tell(finding, hit, now)
         finding.save(update_fields=_UPDATED)
         changed += 1
-    return changed
+    return changed + (_tell_late(untold, now) if untold else 0)
+
+
+def _tell_late(untold: Sequence[tuple[RuleHit, Hit]], now: dt.datetime) -> int:
+    """Make findings of episodes of one rule that are kept already, as of new ones."""
+    day = _day_of(untold[0][1].entry.id, now)
+    room = max(0, FINDINGS_AN_HOUR - day.hour_findings)
+    single = [(row, _finding(hit, now)) for row, hit in untold[:room]]
+    Finding.objects.bulk_create([finding for _, finding in single])
+    rest = untold[room:]
+    folded = _fold([hit for _, hit in rest], now) if rest else None
+    for row, finding in [*single, *((row, folded) for row, _ in rest)]:
+        row.finding, row.stage = finding, Stage.LIVE
+        row.save(update_fields=["finding", "stage"])
+    _count(day, len(single), len(rest), now)
+    return len(single) + (folded is not None)

@@ -19,7 +19,7 @@ from msp.console.plan_views import ApprovalView, PlanView, StepView
 from msp.console.routine_case import RoutineView
 from msp.console.verdict_view import EvidenceView, VerdictView
 from msp.console.words import Word
-from playbooks import chat_channels, regrouping, user_questions
+from playbooks import case_alerts, chat_channels, regrouping, user_questions
 from playbooks.models import CaseQuality, ChatChannel, UserQuestion
 from playbooks.people import named
 from playbooks.user_questions import Somebody
@@ -27,6 +27,7 @@ from tenants.models import Case, CaseChange, Finding, LedgerEntry
 
 TIMELINE_LENGTH = 300
 FINDINGS_SHOWN = 50
+_JOINED = "case.finding_joined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class CasePage:
     evidence: Sequence[EvidenceView]
     findings: Sequence[tuple[Finding, Word, Sequence[Mapping[str, Any]]]]
     findings_left_out: int
+    is_flood: bool
     timeline: Sequence[TimelineEntry]
     assignee: str
     routine: RoutineView | None
@@ -155,6 +157,7 @@ def read(case: Case, actor: str) -> CasePage:
         evidence=seen,
         findings=_findings(case),
         findings_left_out=max(0, total - FINDINGS_SHOWN),
+        is_flood=total > case_alerts.MOST,
         timeline=_timeline(case),
         assignee=case.assignee,
         routine=routine_case.read(case),
@@ -244,13 +247,12 @@ def _with_parts(case: Case) -> list[uuid.UUID]:
 
 
 def _timeline(case: Case) -> list[TimelineEntry]:
-    rows = (
-        LedgerEntry.in_scope()
-        .filter(tenant=case.tenant_id, case_id__in=_with_parts(case))
-        .select_related("seal")
-        .order_by("id")[:TIMELINE_LENGTH]
-    )
-    return [timeline_entry(row) for row in rows]
+    """Return the last entries of the case; that alerts joined only of as many as are shown."""
+    rows = LedgerEntry.in_scope().filter(tenant=case.tenant_id, case_id__in=_with_parts(case))
+    rows = rows.select_related("seal")
+    others = rows.exclude(kind=_JOINED).order_by("-id")[:TIMELINE_LENGTH]
+    joined = rows.filter(kind=_JOINED).order_by("id")[:FINDINGS_SHOWN]
+    return [timeline_entry(row) for row in sorted([*others, *joined], key=lambda row: row.id)]
 
 
 def timeline_entry(row: LedgerEntry) -> TimelineEntry:

@@ -14,6 +14,10 @@ _WORDS = {
     ("criticality", "person_level_4"): ("Criticality", "a person of criticality 4"),
     ("criticality", "server"): ("Criticality", "a server"),
     ("exposure", "no_second_factor"): ("Exposure", "no second sign-in factor is registered"),
+    ("exposure", "known_exploited_hole"): (
+        "Exposure",
+        "a hole on a device that attackers are known to use",
+    ),
     ("provider_risk", "medium"): ("Provider's own risk", "medium"),
     ("provider_risk", "high"): ("Provider's own risk", "high"),
     ("intelligence", "known_indicator"): ("Intelligence", "a known indicator of an attack"),

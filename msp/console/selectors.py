@@ -3,9 +3,12 @@
 import datetime as dt
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from integrations.models import Connection, HealthAlarm
@@ -13,6 +16,7 @@ from msp.console import words
 from msp.console.words import Word
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
+from playbooks import looking
 from playbooks.models import Approval, Tier
 from playbooks.needs import besides_deciding, counted_anew
 from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
@@ -22,6 +26,9 @@ BY_ITSELF = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.RESPONDING)
 # A routine that was put off goes on by itself only from its time on.
 _GOES_ON = Q(status__in=BY_ITSELF) & ~Q(status=Case.Status.NEW, request__has_key="at")
 QUEUE_LENGTH = 200
+# Of one client's cases of the same title that a technician has to look into, so many are listed.
+_OF_A_KIND = 5
+_STANDS_FOR_OTHERS = Q(status=Case.Status.NEEDS_TECHNICIAN, kind=Case.Kind.INCIDENT)
 # What is shown of a quarantined record: enough to see what is wrong with it, and no more.
 BODY_SHOWN_BYTES = 20_000
 
@@ -38,6 +45,17 @@ class QueueRow:
     who: str
     needs: str
     approval: Approval | None
+    more_of_its_kind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """More new cases of one client than can be on their way; `title` is that of most of them."""
+
+    tenant: Tenant
+    waiting: int
+    title: str
+    of_title: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +68,7 @@ class Totals:
     quarantined: int
     alarms: list[HealthAlarm]
     stopped: list[Tenant]
+    floods: list[Flood]
     everything_stopped: bool
 
     @property
@@ -72,11 +91,16 @@ class TenantRow:
 def queue() -> list[QueueRow]:
     """Return the cases that need a person, the riskiest first.
 
-    Of equal ones those that only wait for a decision come first, then the oldest.
+    Of equal ones those that only wait for a decision come first, then the oldest. Of many of a kind
+    the first stand for the others, so that one client's flood leaves room.
     """
+    kind = [F("tenant"), F("title"), F("status"), F("kind")]
+    place = Window(RowNumber(), partition_by=kind, order_by=[F("risk").desc(), "opened_at", "id"])
     cases = list(
         Case.in_scope()
         .filter(status__in=FOR_A_PERSON)
+        .annotate(place=place, of_kind=Window(Count("id"), partition_by=kind))
+        .filter(Q(place__lte=_OF_A_KIND) | ~_STANDS_FOR_OTHERS)
         .select_related("tenant", "account__person")
         .order_by("-risk", "opened_at")[:QUEUE_LENGTH]
     )
@@ -97,7 +121,14 @@ def _queue_row(case: Case, pending: list[Approval]) -> QueueRow:
         who=who(case),
         needs=_needs(case, pending),
         approval=pending[0] if pending else None,
+        more_of_its_kind=_more_of_its_kind(case),
     )
+
+
+def _more_of_its_kind(case: Any) -> int:
+    """Return for how many cases that are not listed the last of a kind stands."""
+    is_alone = case.kind == Case.Kind.ROUTINE or case.status != Case.Status.NEEDS_TECHNICIAN
+    return 0 if is_alone or case.place != _OF_A_KIND else int(case.of_kind - _OF_A_KIND)
 
 
 def _needs(case: Case, pending: list[Approval]) -> str:
@@ -118,7 +149,7 @@ def needed_now(case: Case, waiting: int) -> str:
     return counted_anew(case.needs, waiting)
 
 
-def pending_approvals(cases: list[Case] | None = None) -> list[Approval]:
+def pending_approvals(cases: Sequence[Case] | None = None) -> list[Approval]:
     """Return the approvals that somebody has to give, the riskiest case first."""
     rows = Approval.in_scope().filter(decision=Approval.Decision.PENDING)
     if cases is not None:
@@ -163,9 +194,21 @@ def totals(technician: Technician) -> Totals:
         running=cases["running"],
         quarantined=quarantined().count(),
         alarms=open_alarms(),
+        floods=_floods(technician),
         stopped=list(tenants_of(technician).filter(actions_stopped=True)),
         everything_stopped=everything_stopped(),
     )
+
+
+def _floods(technician: Technician) -> list[Flood]:
+    new = Case.in_scope().filter(kind=Case.Kind.INCIDENT, status=Case.Status.NEW)
+    many = {one: number for one, number in _by_tenant(new).items() if number > looking.AT_ONCE}
+    floods = []
+    for tenant in tenants_of(technician).filter(id__in=list(many)) if many else ():
+        of_it = new.filter(tenant=tenant).order_by().values_list("title")
+        title, number = of_it.annotate(number=Count("id")).order_by("-number", "title")[0]
+        floods.append(Flood(tenant, many[tenant.id], title, number))
+    return floods
 
 
 def everything_stopped() -> bool:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -12,10 +12,10 @@ from integrations.errors import UnknownAction, UnknownConnector
 from integrations.models import Connection
 from msp.reports import evidence, words
 from msp.reports.content import Done, Incident, Left, Moment, Span
-from playbooks import measures
+from playbooks import case_alerts, measures
 from playbooks.measures import CaseMeasures
 from playbooks.models import Approval, Plan, Step, Tier
-from tenants.models import Account, Case, Evidence, Verdict
+from tenants.models import Account, Case, Evidence, Finding, Verdict
 
 _QUOTED = ("mailbox_rule", "auth_method")
 _REASONS = {
@@ -63,13 +63,14 @@ def incidents(span: Span, measured: Mapping[uuid.UUID, CaseMeasures]) -> list[In
     cases = list(
         real_cases(span)
         .select_related("account__person")
-        .prefetch_related(
-            "findings", "evidence", "merged__evidence", "plans__approvals", "plans__run__steps"
-        )
+        .prefetch_related("evidence", "merged__evidence", "plans__approvals", "plans__run__steps")
         .order_by("opened_at", "number")
     )
-    names = _names(cases)
-    return [_incident(case, names, span, measured[case.id].times) for case in cases]
+    names, told = _names(cases), case_alerts.first_of(cases)
+    return [
+        _incident(case, told.get(case.id, []), names, span, measured[case.id].times)
+        for case in cases
+    ]
 
 
 def person_of(account: Account | None) -> str:
@@ -112,13 +113,13 @@ def vendor_of(connector: str) -> str:
 
 
 def _incident(
-    case: Case, names: _Names, span: Span, times: Mapping[str, measures.Took]
-) -> Incident:
+    case: Case, findings: Sequence[Finding], names: _Names, span: Span,
+    times: Mapping[str, measures.Took],
+) -> Incident:  # fmt: skip
     who = person_of(case.account)
     traces = evidence.read(_answers(case))
     plans = plans_of(case)
     steps = steps_of(plans)
-    findings = sorted(case.findings.all(), key=lambda finding: (finding.received_at, finding.id))
     first_alert = findings[0].received_at if findings else case.opened_at
     took = times.get("contain")
     taken = dt.timedelta(seconds=took.seconds) if took else None

@@ -62,4 +62,5 @@ def _told(row: Case) -> dict[str, Any]:
 
 
 def _kinds(case: Case) -> set[str]:
-    return {finding.category for finding in case.findings.all() if finding.category}
+    told = case.findings.order_by().exclude(category="").values_list("category", flat=True)
+    return set(told.distinct())

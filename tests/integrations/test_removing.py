@@ -1,11 +1,13 @@
 """A connection that is removed: nothing goes on through it, and nothing that was done is lost."""
 
 import dataclasses
+import threading
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from django.db import connections as database
 
 from integrations import checking, connections, polling, registry, removing
 from integrations.contract import Page
@@ -14,8 +16,10 @@ from integrations.models import Connection, Delivery, FeedState, HealthAlarm
 from tenants import scope, work
 from tenants.models import Device, LedgerEntry, RawRecord, Secret, Tenant, Work
 from tenants.records import SourceRecord
+from tests.conftest import new_tenant
 from tests.integrations.test_organisations import ORGANISATIONS, connect, poll
 from tests.pipeline import make_due
+from tests.waiting import wait_for_lock
 
 OWN = ORGANISATIONS["crowdstrike"][0]
 
@@ -136,3 +140,33 @@ def test_nobody_removes_another_clients_connection(tenant: Tenant, other_tenant:
         remove(row)
     with scope.tenant(tenant.id):
         assert Connection.objects.get().secret_id
+
+
+def test_of_two_that_are_removed_at_once_one_is_the_last(committed_database) -> None:
+    """Whoever removes the second waits for the first, so that what was known is marked as gone."""
+    tenant = new_tenant("racing")
+    with scope.tenant(tenant.id):
+        first, second = (
+            connections.create(
+                connector="crowdstrike", name=name, settings={"client_id": "c" * 32},
+                secrets={"client_secret": "s"}, actor="test",
+            )
+            for name in ("First", "Second")
+        )  # fmt: skip
+        Device.objects.create(provider="crowdstrike", external_id="d9", hostname="PC-9")
+    marked: list[int] = []
+
+    def remove_second() -> None:
+        try:
+            with scope.tenant(tenant.id):
+                marked.append(remove(second))
+        finally:
+            database.close_all()
+
+    other = threading.Thread(target=remove_second)
+    with scope.tenant(tenant.id):
+        assert remove(first) == 0
+        other.start()
+        wait_for_lock(other)
+    other.join(20)
+    assert marked == [1]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from playbooks import approvals, case_entities, joining, merging, regrouping, response, triage
 from playbooks import facts as case_facts
 from playbooks.errors import CaseError
-from playbooks.models import Approval, Plan
+from playbooks.models import Approval, Plan, Step
 from tenants import evidence, intake, scope
 from tenants.models import Case, CaseChange, CaseEntity, Finding, LedgerEntry, Work
 from tenants.records import Finding as NormalisedFinding
@@ -113,6 +113,18 @@ def test_the_case_that_stays_stands_as_the_one_that_is_further(in_tenant) -> Non
         "true_positive", Case.Status.NEEDS_TECHNICIAN, "Look at it.",
     )  # fmt: skip
     assert Work.objects.filter(kind="investigate", subject=one.id).exists()
+
+
+def test_a_graver_verdict_stands_before_one_that_is_acted_upon(in_tenant) -> None:
+    one, other = _two()
+    begun = make_plan(_decided(one))
+    Step.objects.filter(run__plan=begun, position=0).update(status=Step.Status.VERIFIED)
+    Case.objects.filter(id=one.id).update(verdict="suspicious")
+    waiting = make_plan(_decided(other))
+    _bridge()
+    one.refresh_from_db()
+    assert one.verdict == "true_positive"
+    assert set(Plan.objects.filter(case=one)) == {begun, waiting}
 
 
 def test_what_looked_into_the_other_does_not_decide_on_it(in_tenant) -> None:

@@ -12,10 +12,12 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integrations.indicator_models import Indicator
 from playbooks import risk, risk_table, triage
 from playbooks.errors import PlaybookError
 from tenants import intake, scope, work
 from tenants.models import Account, Case, Finding, LedgerEntry, Person, Tenant, Work
+from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
 from tenants.records import SourceRecord
 from tests.playbooks.cases import make_account
@@ -287,7 +289,8 @@ def test_every_term_has_points_and_a_reason_and_they_add_up(
     assert risk.total(parts) == min(100, sum(part["points"] for part in parts))
     assert risk.total(risk.terms(signals([*severities, 5]), account)) >= risk.total(parts)
     assert risk.total(risk.terms(signals(severities), None)) <= risk.total(parts)
-    assert risk.total(risk.terms(signals(severities), account, ["DC1"])) >= risk.total(parts)
+    for devices in (risk.Devices(["DC1"]), risk.Devices((), ["PC-7 (CVE-2026-1)"])):
+        assert risk.total(risk.terms(signals(severities), account, devices)) >= risk.total(parts)
     attacked = risk.terms(signals(severities), account, history=risk.History(1, 9))
     harmless = risk.terms(signals(severities), account, history=risk.History(0, 3))
     assert risk.total(harmless) <= risk.total(parts) <= risk.total(attacked)
@@ -314,6 +317,39 @@ def test_the_past_of_the_same_person_raises_or_lowers_the_risk(in_tenant) -> Non
     Case.objects.filter(status=Case.Status.CLOSED).update(closed_at=long_ago)
     triage.assess([case])
     assert case.risk == before
+
+
+def _told_of_hole(device: str, cve: str, at: dt.datetime, *, is_closed: bool = False) -> None:
+    """Let a vendor say that a computer has a hole, or has it no more."""
+    told = NormalisedEvent(
+        uid=f"{device} {cve} {at}", class_uid=2002, activity=cve, time=at, target=device.upper(),
+        ocsf={"activity_id": 3 if is_closed else 1},
+        entities=(f"device:{device}", f"cve:{cve.lower()}"),
+    )  # fmt: skip
+    intake.take(
+        connector="test", feed="holes", records=[SourceRecord({"uid": told.uid})],
+        normalise=lambda record: told,
+    )  # fmt: skip
+
+
+def test_a_device_with_a_hole_that_attackers_use_raises_the_risk_until_it_is_closed(
+    in_tenant,
+) -> None:
+    Indicator.objects.create(
+        source="KEV", external_id="CVE-2026-1", entity="cve:cve-2026-1", told="CVE-2026-1",
+        confidence=100,
+    )  # fmt: skip
+    _told_of_hole("pc-7", "CVE-2026-1", NOON)
+    _told_of_hole("pc-7", "CVE-2026-2", NOON)
+    _told_of_hole("pc-8", "CVE-2026-1", NOON)
+    _arrive(_alert("a", 0, "device:pc-7"))
+    case = Case.objects.get()
+    term = next(one for one in case.risk_terms if one["name"] == "exposed device")
+    assert term["points"] == risk_table.in_force().of("exposure", "known_exploited_hole")
+    assert term["reason"].endswith("open on PC-7 (CVE-2026-1)")
+    _told_of_hole("pc-7", "CVE-2026-1", NOON + dt.timedelta(hours=1), is_closed=True)
+    triage.assess([case])
+    assert "exposed device" not in {one["name"] for one in case.risk_terms}
 
 
 def test_the_same_table_has_the_same_hash_and_a_wrong_one_says_what_is_wrong() -> None:

@@ -15,7 +15,7 @@ from msp.console import actions, case_page
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
-from playbooks import known_good, known_good_practice
+from playbooks import case_alerts, known_good, known_good_practice
 from playbooks.known_good_practice import Practice
 from playbooks.models import KnownGood
 from playbooks.people import named
@@ -113,7 +113,7 @@ def _day(told: str) -> dt.datetime:
 
 
 def _form(request: HttpRequest, case: Case, error: str = "") -> HttpResponse:
-    findings = list(case.findings.defer("ocsf"))
+    findings = case_alerts.of_case(case)
     entities = {entity for one in findings for entity in one.entities}
     shown = {entity for entity in entities if not entity.startswith(known_good.PASSING)}
     now, told = timezone.now(), request.POST

@@ -11,7 +11,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from integrations.alerting import pacing, sighting
+from integrations.alerting import pacing, sighting, stages
 from integrations.alerting.rows import CountedMatch, GroupLook, RuleFailure, RuleHit, RulePack
 from tenants import scope
 from tenants.models import Case, Finding
@@ -293,3 +293,22 @@ def test_two_workers_at_once_come_to_the_same_as_one(committed_database) -> None
         worker.join()
     with scope.tenant(together.id):
         assert _told() == expected
+
+
+@pytest.mark.django_db
+def test_an_episode_kept_in_shadow_is_told_when_it_grows_after_the_rule_is_live(in_tenant) -> None:
+    install(rule("a"), stage="live")
+    install(correlation("d", "event_count", "a"), stage="shadow")
+    take(*(record("a", _at(minute)) for minute in (0, 3, 6)))
+    assert RuleHit.objects.filter(rule_id=IDS["d"], finding=None).count() == 1
+    told_before = Finding.objects.filter(title="Correlation d").count()
+    stages.set_for_all(IDS["d"], "live", actor="test", why="It is right.")
+    assert take(record("a", _at(9))).detections >= 1
+    found = Finding.objects.get(title="Correlation d")
+    assert (told_before, found.ocsf["count"]) == (0, 4)
+    hit = RuleHit.objects.get(rule_id=IDS["d"])
+    assert (hit.finding, hit.stage) == (found, "live")
+    # From then on it grows as others do.
+    take(record("a", _at(12)))
+    found.refresh_from_db()
+    assert (found.ocsf["count"], found.times_seen) == (5, 2)
