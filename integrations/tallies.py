@@ -64,10 +64,14 @@ def zone_of(name: str) -> dt.tzinfo:
 
 def note(state_id: uuid.UUID, records: int, zone: dt.tzinfo) -> None:
     """Count records that a feed of the scope's tenant has just brought. Times are the clock's."""
-    if not records:
-        return
-    now = timezone.now()
-    FeedState.objects.filter(id=state_id).update(last_record_at=now)
+    if records:
+        now = timezone.now()
+        FeedState.objects.filter(id=state_id).update(last_record_at=now)
+        count(state_id, records, now.astimezone(zone).date())
+
+
+def count(state_id: uuid.UUID, records: int, day: dt.date) -> None:
+    """Count records of a feed of the scope's tenant on a day of the client's own time zone."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -76,7 +80,7 @@ def note(state_id: uuid.UUID, records: int, zone: dt.tzinfo) -> None:
             ON CONFLICT (tenant_id, state_id, day)
             DO UPDATE SET records = integrations_feedday.records + excluded.records
             """,
-            [new_id(), scope.require_tenant_id(), state_id, now.astimezone(zone).date(), records],
+            [new_id(), scope.require_tenant_id(), state_id, day, records],
         )
 
 
