@@ -14,7 +14,15 @@ from itertools import chain
 
 from django.utils import timezone
 
-from integrations import connections, notices, organisations, registry, states, tallies
+from integrations import (
+    connections,
+    feed_rows,
+    notices,
+    organisations,
+    registry,
+    states,
+    tallies,
+)
 from integrations.alerting.watching import RuleWatch
 from integrations.contract import Client, Feed, Normalise, Page
 from integrations.errors import (
@@ -89,8 +97,7 @@ class _ReadButFor(Exception):
 
 def _start(tenant_id: uuid.UUID, state_id: uuid.UUID) -> _Poll | None:
     with scope.tenant(tenant_id):
-        rows = FeedState.objects.select_related("connection__secret", "tenant")
-        state = rows.filter(connection__removed_at=None, id=state_id).order_by().first()
+        state = feed_rows.read(state_id)
         if state is None:
             return None
         connection = state.connection
@@ -151,8 +158,9 @@ def _keep(
                 again = states.note(listing, job.feed.states, page.records)
                 told = chain(again, states.ended(listing) if ends else ())
                 intake.take(
-                    connector=job.connector, feed=job.feed.name, records=told, normalise=normalise
-                )
+                    connector=state.connection.connector, feed=job.feed.name, records=told,
+                    normalise=normalise,
+                )  # fmt: skip
             if ends:
                 listings.close(listing)
         if is_end:
@@ -172,11 +180,10 @@ def _locked(job: _Poll) -> FeedState:
     Nothing is kept that was read of an organisation which the connection has no more: only where
     its feed isn't locked it can be given another one.
     """
-    rows = FeedState.objects.select_related("connection").select_for_update(of=("self",))
-    state = rows.order_by().get(id=job.state_id)
-    now = state.connection
-    if now.removed_at is not None:
+    state = feed_rows.lock(job.state_id)
+    if state is None:
         raise _removed()
+    now = state.connection
     before = job.connection.settings
     if organisations.is_another(registry.connector(now.connector), before, now.settings):
         raise OrganisationChanged("The connection was given another organisation meanwhile.")
