@@ -55,6 +55,7 @@ bench: setup
 	$(VENV) -m bench throughput $(if $(RUNS),--runs $(RUNS))
 	@$(BOOTSTRAP) test
 	$(VENV) -m bench intake
+	$(VENV) -m bench doors
 	$(VENV) -m bench detection
 	$(VENV) -m bench polling $(if $(TENANTS),--tenants $(TENANTS)) $(if $(SECONDS),--seconds $(SECONDS))
 
