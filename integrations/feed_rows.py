@@ -3,6 +3,7 @@
 Of a poll that brings nothing, most of the time went into writing these two anew each time.
 """
 
+import json
 import uuid
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -92,5 +93,5 @@ def _instances(models: Iterable[type[Model]], row: Sequence[Any]) -> Iterable[Mo
 
 def _value(field: Field, value: Any) -> Any:
     if isinstance(field, JSONField):
-        return field.from_db_value(value, None, database)
+        return None if value is None else json.loads(value, cls=field.decoder)
     return value

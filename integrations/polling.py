@@ -225,8 +225,8 @@ def _take(
     state.records += outcome.records
     state.reading_is_whole &= not outcome.unread
     if outcome.records:
-        state.last_record_at = now = timezone.now()
-        tallies.count(state.id, outcome.records, now.astimezone(job.zone).date())
+        state.last_record_at = timezone.now()
+    tallies.note(state.id, outcome.records, job.zone)
 
 
 def _end(job: _Poll, state: FeedState, *, caught_up: bool) -> None:

@@ -63,15 +63,13 @@ def zone_of(name: str) -> dt.tzinfo:
 
 
 def note(state_id: uuid.UUID, records: int, zone: dt.tzinfo) -> None:
-    """Count records that a feed of the scope's tenant has just brought. Times are the clock's."""
-    if records:
-        now = timezone.now()
-        FeedState.objects.filter(id=state_id).update(last_record_at=now)
-        count(state_id, records, now.astimezone(zone).date())
+    """Count records that a feed of the scope's tenant has just brought. Times are the clock's.
 
-
-def count(state_id: uuid.UUID, records: int, day: dt.date) -> None:
-    """Count records of a feed of the scope's tenant on a day of the client's own time zone."""
+    When it last brought any, whoever keeps the feed's progress keeps with it.
+    """
+    if not records:
+        return
+    day = timezone.now().astimezone(zone).date()
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -267,10 +267,15 @@ def _keep_each_kind(source: _Source, batch: Sequence[_Item], outcome: Outcome) -
     by_type: dict[type, list[_Item]] = {}
     for item in batch:
         by_type.setdefault(type(item.normalised), []).append(item)
-    _keep_quarantined(by_type.get(type(None), []), outcome)
-    stored = _keep_events(source.connector, by_type.get(NormalisedEvent, []), outcome)
-    _keep_findings(source.connector, by_type.get(NormalisedFinding, []), outcome)
-    _keep_directory(source, by_type.get(DirectoryItem, []), outcome)
+    stored: Sequence[Stored] = ()
+    if unread := by_type.get(type(None)):
+        _keep_quarantined(unread, outcome)
+    if events := by_type.get(NormalisedEvent):
+        stored = _keep_events(source.connector, events, outcome)
+    if findings := by_type.get(NormalisedFinding):
+        _keep_findings(source.connector, findings, outcome)
+    if directory_items := by_type.get(DirectoryItem):
+        _keep_directory(source, directory_items, outcome)
     return stored
 
 
@@ -378,31 +383,41 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
         [(uid, item.raw.content_hash) for uid, item in zip(uids, items, strict=True)],
         {uid: finding.content_hash for uid, finding in known.items()},
     )
+    raws: list[RawRecord] = []
+    new: dict[str, Finding] = {}
+    changed: dict[str, Finding] = {}
     for uid, item in zip(uids, items, strict=True):
         assert isinstance(item.normalised, NormalisedFinding)
-        finding = known.get(uid)
+        finding = new.get(uid) or known.get(uid)
         if uid in again or finding_versions.is_known(finding, item.raw):
             outcome.duplicates += 1
             continue
         item.raw.outcome = RawRecord.Outcome.FINDING
-        item.raw.save(force_insert=True)
+        raws.append(item.raw)
+        if finding is not None and uid not in new:
+            changed[uid] = finding
         if finding is not None and finding_versions.is_older(item.normalised, finding):
             finding_versions.note(finding, item.raw)
-            finding.save(update_fields=["hash_by_feed"])
             outcome.duplicates += 1
             continue
         if finding is None:
-            finding = Finding(
-                tenant_id=item.raw.tenant_id,
-                connector=connector,
-                uid=uid,
-                received_at=item.raw.received_at,
-                times_seen=0,
-            )
-            known[uid] = finding
+            new[uid] = finding = _new_finding(connector, uid, item.raw)
         finding_versions.update(finding, item.normalised, item.raw)
-        finding.save()
         outcome.findings += 1
+    RawRecord.objects.bulk_create(raws)
+    Finding.objects.bulk_create(new.values())
+    for finding in changed.values():
+        finding.save()
+
+
+def _new_finding(connector: str, uid: str, raw: RawRecord) -> Finding:
+    return Finding(
+        tenant_id=raw.tenant_id,
+        connector=connector,
+        uid=uid,
+        received_at=raw.received_at,
+        times_seen=0,
+    )
 
 
 def _keep_directory(source: _Source, items: Sequence[_Item], outcome: Outcome) -> None:

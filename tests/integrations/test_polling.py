@@ -116,6 +116,7 @@ def test_a_poll_that_brings_nothing_costs_few_statements(tenant, state) -> None:
         quiet = FeedState.objects.get(feed="users")
     for _ in range(2):
         _carry_out(quiet)
+        assert _read(quiet).last_record_at is not None
         Work.objects.filter(subject=quiet.id).update(due_at="2026-01-01T00:00:00Z")
     before = _read(quiet).records
     statements = _carry_out(quiet)
