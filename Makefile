@@ -17,8 +17,9 @@ help:
 	@echo "make chaos         500 runs under faults and kill -9, and each action killed everywhere;"
 	@echo "                   RUNS=20 SEED=7 for fewer, or again"
 	@echo "make fuzz          the tests on made-up examples, of which make test tries a quarter"
-	@echo "make bench         how fast plans are carried out, records taken in and rules run, and how"
-	@echo "                   late polls are for 1,000 clients; TENANTS=50 SECONDS=60 for less"
+	@echo "make bench         how fast plans are carried out, records and alerts taken in and rules"
+	@echo "                   run, and how late polls are for 1,000 clients; TENANTS=50 SECONDS=60"
+	@echo "                   for less"
 	@echo "make lint          the checks without the tests; make format puts right what it can"
 	@echo "make lock          resolve requirements*.in anew (needs uv)"
 	@echo "make clean         remove var/, all state with it; make distclean removes .venv/ too"
@@ -55,6 +56,7 @@ bench: setup
 	$(VENV) -m bench throughput $(if $(RUNS),--runs $(RUNS))
 	@$(BOOTSTRAP) test
 	$(VENV) -m bench intake
+	$(VENV) -m bench doors
 	$(VENV) -m bench flood $(if $(ALERTS),--alerts $(ALERTS))
 	$(VENV) -m bench detection
 	$(VENV) -m bench polling $(if $(TENANTS),--tenants $(TENANTS)) $(if $(SECONDS),--seconds $(SECONDS))

@@ -1,8 +1,7 @@
-"""``python -m bench`` with ``chaos``, ``throughput``, ``intake``, ``polling``, ``flood``, or
-``detection``.
+"""``python -m bench`` with one of the programs of `_PROGRAMS`.
 
-All but the last have a state directory of their own. The embedded PostgreSQL of that directory is
-started and stopped here; no other is touched.
+All but ``detection`` have a state directory of their own. The embedded PostgreSQL of that directory
+is started and stopped here; no other is touched.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _ENVIRONMENT = {
     "HOLDFAST_SETTLE_SECONDS": "2",
     "HOLDFAST_LOG": "WARNING",
 }
-_PROGRAMS = ("chaos", "throughput", "intake", "polling", "flood", "detection")
+_PROGRAMS = ("chaos", "throughput", "intake", "doors", "flood", "polling", "detection")
 
 
 def main(arguments: list[str]) -> int:

@@ -277,16 +277,24 @@ def client(
     """
     with scope.tenant(tenant_id):
         connection = Connection.ever.select_related("secret").get(id=connection_id)
-        if connection.removed_at is not None:
-            raise ConnectionMisconfigured(
-                f"The connection {connection.name} was removed: connect it again."
-            )
-        if connection.state == Connection.State.PAUSED:
-            raise ConnectionMisconfigured(f"The connection {connection.name} is paused: resume it.")
-        if connection.problem == Problem.ORGANISATION and not to_check:
-            raise OrganisationTaken(connection.error)
-        secrets = vault.open_secret(connection.secret) if connection.secret else {}
-    yield _kept(connection, secrets)
+    yield client_of(connection, to_check=to_check)
+
+
+def client_of(connection: Connection, *, to_check: bool = False) -> Client:
+    """Return the client of a connection that was read just now, its secret with it; see `client`.
+
+    It is lent: whoever has it doesn't close it.
+    """
+    if connection.removed_at is not None:
+        raise ConnectionMisconfigured(
+            f"The connection {connection.name} was removed: connect it again."
+        )
+    if connection.state == Connection.State.PAUSED:
+        raise ConnectionMisconfigured(f"The connection {connection.name} is paused: resume it.")
+    if connection.problem == Problem.ORGANISATION and not to_check:
+        raise OrganisationTaken(connection.error)
+    secrets = vault.open_secret(connection.secret) if connection.secret else {}
+    return _kept(connection, secrets)
 
 
 def _kept(connection: Connection, secrets: Mapping[str, str]) -> Client:

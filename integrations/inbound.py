@@ -9,20 +9,20 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import connection as database
 from django.utils import timezone
 
 from integrations import connections, files, registry, signing, tallies
 from integrations.alerting.watching import RuleWatch
 from integrations.contract import Feed
 from integrations.errors import ConnectionMisconfigured, DeliveryRefused
-from integrations.models import Connection, Delivery, FeedState
+from integrations.models import Connection, FeedState
 from integrations.problems import problem_of
 from tenants import intake, ledger, scope, vault
 from tenants.errors import HoldfastError
-from tenants.models import Tenant
+from tenants.models import new_id
 
 # How long a sender may repeat a delivery that was taken already, under the same id.
 _REMEMBERED: Final = dt.timedelta(days=7)
@@ -31,6 +31,26 @@ _FORGOTTEN_AT_ONCE: Final = 100
 _TOLD_EVERY: Final = dt.timedelta(minutes=1)
 # Signed with when there is no such source, so that its absence takes as long as a wrong key.
 _NOBODYS_KEY: Final = signing.new_key()
+_FORGET: Final = """
+DELETE FROM integrations_delivery WHERE tenant_id = %(tenant)s AND id IN (
+    SELECT id FROM integrations_delivery
+     WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND received_at < %(since)s
+     ORDER BY received_at LIMIT %(most)s
+)
+"""
+_REMEMBER: Final = """
+INSERT INTO integrations_delivery (id, tenant_id, connection_id, delivery_id, received_at)
+VALUES (%(id)s, %(tenant)s, %(connection)s, %(delivery)s, %(now)s)
+ON CONFLICT (tenant_id, connection_id, delivery_id) DO NOTHING
+"""
+_NOTE: Final = """
+UPDATE integrations_feedstate
+   SET records = records + %(records)s, last_success_at = %(now)s,
+       last_record_at = CASE WHEN %(records)s > 0 THEN %(now)s ELSE last_record_at END,
+       error = %(error)s, problem = %(problem)s
+ WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND feed = %(feed)s
+RETURNING id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +134,7 @@ def _find(address: Address) -> _Source | None:
         .filter(id=address.connection_id)
         .first()
     )
-    if found is None or not Tenant.objects.filter(id=address.tenant_id, is_active=True).exists():
+    if found is None or not found.tenant.is_active:
         return None
     feed = registry.connector(found.connector).pushed_feed(found.settings)
     key = key_of(found)
@@ -123,15 +143,19 @@ def _find(address: Address) -> _Source | None:
 
 def _remember(source: Connection, delivery_id: str, now: dt.datetime) -> bool:
     """Note the delivery; False where it is noted already. Waits for one that is being taken."""
-    old = Delivery.objects.filter(connection=source, received_at__lt=now - _REMEMBERED)
-    ids = old.order_by("received_at").values_list("id", flat=True)[:_FORGOTTEN_AT_ONCE]
-    Delivery.objects.filter(id__in=list(ids)).delete()
-    try:
-        with transaction.atomic():
-            Delivery.objects.create(connection=source, delivery_id=delivery_id, received_at=now)
-    except IntegrityError:
-        return False
-    return True
+    told: dict[str, Any] = {
+        "id": new_id(),
+        "tenant": source.tenant_id,
+        "connection": source.id,
+        "delivery": delivery_id,
+        "now": now,
+        "since": now - _REMEMBERED,
+        "most": _FORGOTTEN_AT_ONCE,
+    }
+    with database.cursor() as cursor:
+        cursor.execute(_FORGET, told)
+        cursor.execute(_REMEMBER, told)
+        return cursor.rowcount == 1
 
 
 def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outcome:
@@ -154,15 +178,23 @@ def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outco
 def _note(
     source: _Source, outcome: intake.Outcome, now: dt.datetime, error: HoldfastError | None
 ) -> None:
-    state, _ = FeedState.objects.select_for_update().get_or_create(
-        connection=source.connection, feed=source.feed.name
-    )
-    state.records += outcome.records
-    state.last_success_at = now
-    state.error, state.problem = (str(error), problem_of(error)) if error else ("", "")
-    state.save(update_fields=["records", "last_success_at", "error", "problem"])
+    told: dict[str, Any] = {
+        "tenant": source.connection.tenant_id,
+        "connection": source.connection.id,
+        "feed": source.feed.name,
+        "records": outcome.records,
+        "now": now,
+        "error": str(error) if error else "",
+        "problem": problem_of(error) if error else "",
+    }
+    with database.cursor() as cursor:
+        cursor.execute(_NOTE, told)
+        if cursor.rowcount == 0:
+            FeedState.objects.get_or_create(connection=source.connection, feed=source.feed.name)
+            cursor.execute(_NOTE, told)
+        (state_id,) = cursor.fetchone()
     zone = tallies.zone_of(source.connection.tenant.time_zone)
-    tallies.note(state.id, outcome.records, zone)
+    tallies.note(state_id, outcome.records, zone)
     if error:
         connections.mark_broken(source.connection.id, error)
     else:

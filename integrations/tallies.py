@@ -63,11 +63,13 @@ def zone_of(name: str) -> dt.tzinfo:
 
 
 def note(state_id: uuid.UUID, records: int, zone: dt.tzinfo) -> None:
-    """Count records that a feed of the scope's tenant has just brought. Times are the clock's."""
+    """Count records that a feed of the scope's tenant has just brought. Times are the clock's.
+
+    When it last brought any, whoever keeps the feed's progress keeps with it.
+    """
     if not records:
         return
-    now = timezone.now()
-    FeedState.objects.filter(id=state_id).update(last_record_at=now)
+    day = timezone.now().astimezone(zone).date()
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -76,7 +78,7 @@ def note(state_id: uuid.UUID, records: int, zone: dt.tzinfo) -> None:
             ON CONFLICT (tenant_id, state_id, day)
             DO UPDATE SET records = integrations_feedday.records + excluded.records
             """,
-            [new_id(), scope.require_tenant_id(), state_id, now.astimezone(zone).date(), records],
+            [new_id(), scope.require_tenant_id(), state_id, day, records],
         )
 
 

@@ -266,10 +266,15 @@ def _keep_each_kind(source: _Source, batch: Sequence[_Item], outcome: Outcome) -
     by_type: dict[type, list[_Item]] = {}
     for item in batch:
         by_type.setdefault(type(item.normalised), []).append(item)
-    _keep_quarantined(by_type.get(type(None), []), outcome)
-    stored = _keep_events(source.connector, by_type.get(NormalisedEvent, []), outcome)
-    _keep_findings(source.connector, by_type.get(NormalisedFinding, []), outcome)
-    _keep_directory(source, by_type.get(DirectoryItem, []), outcome)
+    stored: Sequence[Stored] = ()
+    if unread := by_type.get(type(None)):
+        _keep_quarantined(unread, outcome)
+    if events := by_type.get(NormalisedEvent):
+        stored = _keep_events(source.connector, events, outcome)
+    if findings := by_type.get(NormalisedFinding):
+        _keep_findings(source.connector, findings, outcome)
+    if directory_items := by_type.get(DirectoryItem):
+        _keep_directory(source, directory_items, outcome)
     return stored
 
 

@@ -14,11 +14,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.backends.utils import CursorWrapper
 
 from tenants import scope
 from tenants.errors import HoldfastError
@@ -32,6 +31,8 @@ Handler = Callable[[uuid.UUID, uuid.UUID], None]
 # Told what fails again and again: tenant, kind, subject and the error's class.
 Teller = Callable[[uuid.UUID, str, uuid.UUID, str], None]
 _TELL_AFTER = 5
+# How long a row's work took in seconds, and of which holder it is; as the database tells it.
+_Took = tuple[float | None, uuid.UUID | None]
 # What took longer the last time, or is in hand for longer now, is slow; so is its whole holder.
 SLOW_SECONDS = 5.0
 # Of one tenant so many messages are sent again at a time.
@@ -39,11 +40,7 @@ _AT_ONCE = 50
 
 _sender: list[Sender] = []
 _teller: list[Teller] = []
-_inline: ContextVar[list[uuid.UUID] | None] = ContextVar("holdfast_inline_work", default=None)
-_later: ContextVar[list[tuple[uuid.UUID, str]] | None] = ContextVar(
-    "holdfast_later_work", default=None
-)
-_claim: ContextVar["Claim | None"] = ContextVar("holdfast_claim", default=None)
+_in_hand: ContextVar["_InHand | None"] = ContextVar("holdfast_work_in_hand", default=None)
 
 
 class LeaseLost(HoldfastError):
@@ -61,6 +58,16 @@ class Claim:
     generation: int
     attempts: int
     worker: str
+
+
+@dataclass(slots=True)
+class _InHand:
+    """What a worker does now: `inline` it may go on with, `later` is said when it is done."""
+
+    claim: Claim
+    inline: list[uuid.UUID]
+    later: list[tuple[uuid.UUID, str]] = field(default_factory=list)
+    is_free: bool = False
 
 
 def on_send(sender: Sender) -> None:
@@ -126,19 +133,19 @@ def schedule(
 
 def _hint_later(work_id: uuid.UUID, kind: str) -> None:
     """Say that a row is due as soon as this worker holds it no more."""
-    later = _later.get()
-    if later is not None:
-        later.append((work_id, kind))
+    in_hand = _in_hand.get()
+    if in_hand is not None:
+        in_hand.later.append((work_id, kind))
     else:
         hint(work_id, kind, is_shared=True)
 
 
 def hint(work_id: uuid.UUID, kind: str, *, is_shared: bool = False) -> None:
     """Say that a row is due; what takes turns (`is_shared`) is not gone on with at once."""
-    inline = _inline.get()
-    if inline is not None and not inline and not is_shared:
+    in_hand = _in_hand.get()
+    if in_hand is not None and not in_hand.inline and not is_shared:
         # The worker that made it necessary goes on with it: no message needed.
-        inline.append(work_id)
+        in_hand.inline.append(work_id)
     elif _sender:
         _sender[0](work_id, kind)
 
@@ -173,9 +180,13 @@ def claim(work_id: uuid.UUID) -> Claim | None:
 
 def renew() -> None:
     """Extend the lease of the work in hand; LeaseLost if another worker has taken it over."""
-    held = _claim.get()
-    if held is not None and not _extend(held):
-        raise LeaseLost(f"The lease on {held.kind} {held.subject} has run out.")
+    in_hand = _in_hand.get()
+    if in_hand is not None and not _extend(in_hand.claim):
+        raise _lost(in_hand.claim)
+
+
+def _lost(held: Claim) -> LeaseLost:
+    return LeaseLost(f"The lease on {held.kind} {held.subject} has run out.")
 
 
 def _extend(held: Claim) -> bool:
@@ -197,14 +208,19 @@ def _kept(held: Claim) -> Iterator[None]:
     done = threading.Event()
 
     def extend() -> None:
+        # Most work ends before its lease is extended once, and then needs no connection.
+        if done.wait(lease_seconds() / 3):
+            return
         try:
-            while not done.wait(lease_seconds() / 3):
+            while True:
                 try:
                     if not _extend(held):
                         return
                 except DatabaseError:
                     # The server may be starting again; the next try may come in time.
                     connection.close()
+                if done.wait(lease_seconds() / 3):
+                    return
         finally:
             connection.close()
 
@@ -232,7 +248,51 @@ def complete(held: Claim) -> None:
                 " RETURNING took_seconds, holder",
                 [held.id, held.worker],
             )
-            _tell_others_of_the_holder(cursor, held)
+            _tell_others_of_the_holder(held, cursor.fetchone())
+
+
+def repeat(
+    kind: str, subject: uuid.UUID, *, delay: float, lane: str = "", holder: uuid.UUID | None = None
+) -> None:
+    """Finish the work in hand, and ask for it again in `delay` seconds, in this transaction.
+
+    So what it stored is kept if and only if it still had the lease: LeaseLost where another worker
+    has taken it over. The last thing that a handler does. Where it is not this that is in hand, it
+    is scheduled only.
+    """
+    in_hand = _in_hand.get()
+    if in_hand is None or (in_hand.claim.kind, in_hand.claim.subject) != (kind, subject):
+        schedule(kind, subject, delay=delay, lane=lane, holder=holder)
+        return
+    held = in_hand.claim
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE tenants_work AS row
+               SET leased_by = '', leased_until = NULL, attempts = 0, sent_at = NULL,
+                   took_seconds = extract(epoch FROM statement_timestamp() - began_at),
+                   due_at = CASE WHEN due_at = created_at THEN next.at
+                                 ELSE LEAST(due_at, next.at) END,
+                   generation = generation + 1,
+                   lane = COALESCE(NULLIF(%s, ''), lane),
+                   holder = COALESCE(%s, holder)
+              FROM (SELECT statement_timestamp() + make_interval(secs => %s) AS at) AS next
+             WHERE id = %s AND leased_by = %s
+            RETURNING took_seconds, holder
+            """,
+            [lane, holder, delay, held.id, held.worker],
+        )
+        told = cursor.fetchone()
+    if told is None:
+        raise _lost(held)
+    transaction.on_commit(lambda: _repeated(in_hand, told))
+    if delay <= 0:
+        transaction.on_commit(lambda: _hint_later(held.id, kind))
+
+
+def _repeated(in_hand: _InHand, told: _Took) -> None:
+    in_hand.is_free = True
+    _tell_others_of_the_holder(in_hand.claim, told)
 
 
 def postpone(held: Claim, seconds: float, error: str) -> None:
@@ -249,21 +309,23 @@ def postpone(held: Claim, seconds: float, error: str) -> None:
             " WHERE id = %s AND leased_by = %s RETURNING took_seconds, holder",
             [seconds, held.generation, error[:2000], held.id, held.worker],
         )
-        _tell_others_of_the_holder(cursor, held)
+        _tell_others_of_the_holder(held, cursor.fetchone())
 
 
-def _tell_others_of_the_holder(cursor: CursorWrapper, held: Claim) -> None:
+def _tell_others_of_the_holder(held: Claim, told: _Took | None) -> None:
     """Let one connection's slow feed count for its other feeds: the vendor is the same.
 
     Each of them counts as quick again when it has been so itself.
     """
-    for took_seconds, holder in cursor.fetchall():
-        if holder is not None and (took_seconds or 0) > SLOW_SECONDS:
-            cursor.execute(
-                "UPDATE tenants_work SET took_seconds = %s"
-                " WHERE tenant_id = %s AND holder = %s AND coalesce(took_seconds, 0) <= %s",
-                [took_seconds, held.tenant_id, holder, SLOW_SECONDS],
-            )
+    took_seconds, holder = told or (None, None)
+    if holder is None or (took_seconds or 0) <= SLOW_SECONDS:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE tenants_work SET took_seconds = %s"
+            " WHERE tenant_id = %s AND holder = %s AND coalesce(took_seconds, 0) <= %s",
+            [took_seconds, held.tenant_id, holder, SLOW_SECONDS],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,12 +381,8 @@ def perform(work_id: uuid.UUID, handlers: Mapping[str, Handler]) -> None:
 
 def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
     """Do what is held; put into `inline` what it made necessary and this worker may go on with."""
-    later: list[tuple[uuid.UUID, str]] = []
-    claim_token, inline_token, later_token = (
-        _claim.set(held),
-        _inline.set(inline),
-        _later.set(later),
-    )
+    in_hand = _InHand(held, inline)
+    token = _in_hand.set(in_hand)
     try:
         with _kept(held):
             handler(held.tenant_id, held.subject)
@@ -337,12 +395,11 @@ def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
             _teller[0](held.tenant_id, held.kind, held.subject, type(error).__name__)
         raise
     else:
-        complete(held)
+        if not in_hand.is_free:
+            complete(held)
     finally:
-        _claim.reset(claim_token)
-        _inline.reset(inline_token)
-        _later.reset(later_token)
-    for work_id, kind in later:
+        _in_hand.reset(token)
+    for work_id, kind in in_hand.later:
         hint(work_id, kind, is_shared=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -184,12 +183,7 @@ class Hosts:
 def of_settings(tenant, connector: str, monkeypatch) -> tuple[Reader, Any]:
     """A connection whose client is what is put in the second."""
     held: dict[str, Any] = {}
-
-    @contextmanager
-    def client(*_: Any) -> Iterator[Any]:
-        yield held["client"]
-
-    monkeypatch.setattr(polling.connections, "client", client)
+    monkeypatch.setattr(polling.connections, "client_of", lambda _: held["client"])
     with scope.tenant(tenant.id):
         made = Connection.objects.create(connector=connector, name=connector, settings={})
     return Reader(tenant, made), held

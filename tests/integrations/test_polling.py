@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from integrations import connections, polling
 from integrations.models import FeedState
@@ -98,3 +100,41 @@ def test_what_one_user_refuses_is_told_once_the_others_are_read(tenant, state, v
     assert told.records > 0
     assert (told.cursor, told.problem) == ({}, "permission")
     assert told.caught_up_at is None
+
+
+def _carry_out(state: FeedState) -> list[str]:
+    """Poll as a worker does; return the statements, without those of the tests' transaction."""
+    held = work.claim(Work.objects.get(subject=state.id).id)
+    assert held is not None
+    with CaptureQueriesContext(connection) as seen:
+        work.carry_out(held, polling.poll, [])
+    return [one["sql"] for one in seen if "SAVEPOINT" not in one["sql"]]
+
+
+def test_a_poll_that_brings_nothing_costs_few_statements(tenant, state) -> None:
+    with scope.tenant(tenant.id):
+        quiet = FeedState.objects.get(feed="users")
+    for _ in range(2):
+        _carry_out(quiet)
+        assert _read(quiet).last_record_at is not None
+        Work.objects.filter(subject=quiet.id).update(due_at="2026-01-01T00:00:00Z")
+    before = _read(quiet).records
+    statements = _carry_out(quiet)
+    assert _read(quiet).records == before
+    # Two scopes are set and, in a test's transaction, left again; there it is also freed once more.
+    assert len(statements) <= 10, statements
+
+
+def test_nothing_is_kept_of_a_page_whose_reader_lost_its_lease(state) -> None:
+    held = work.claim(Work.objects.get(subject=state.id).id)
+    assert held is not None
+
+    def taken_over(tenant_id, subject) -> None:
+        Work.objects.filter(id=held.id).update(leased_by="another worker")
+        polling.poll(tenant_id, subject)
+
+    with pytest.raises(work.LeaseLost):
+        work.carry_out(held, taken_over, [])
+    after = _read(state)
+    assert (after.cursor, after.records, after.last_success_at) == ({}, 0, None)
+    assert Work.objects.get(id=held.id).leased_by == "another worker"

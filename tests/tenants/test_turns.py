@@ -194,7 +194,12 @@ def test_no_lane_and_not_all_that_is_slow_ever_has_every_turn(number) -> None:
     assert max(share.of_lane, share.of_slow, share.of_tenant) < number
 
 
-@pytest.mark.parametrize("ends", ["complete", "postpone"])
+def _repeat(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+    with scope.tenant(tenant_id):
+        work.repeat("poll", subject, delay=60)
+
+
+@pytest.mark.parametrize("ends", ["complete", "postpone", "repeat"])
 def test_one_slow_feed_makes_its_whole_connection_slow(make_tenant, ends) -> None:
     tenant, holder = make_tenant("slow"), uuid.uuid4()
     _ask(tenant, feeds=4, holder=holder)
@@ -204,6 +209,8 @@ def test_one_slow_feed_makes_its_whole_connection_slow(make_tenant, ends) -> Non
     _make("began_at = now() - interval '1 minute'")
     if ends == "complete":
         _again(held)
+    elif ends == "repeat":
+        work.carry_out(held, _repeat, [])
     else:
         work.postpone(held, 60, "Timeout")
     rows = Work.objects.values_list("holder", "took_seconds")

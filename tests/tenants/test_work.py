@@ -227,6 +227,79 @@ def test_work_that_asks_for_itself_later_waits_until_then(client) -> None:
     assert work.claim(_row(client).id) is None
 
 
+def _repeat(client: Tenant, *, delay: float):
+    """A handler that ends with asking for itself again."""
+
+    def handler(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        with scope.tenant(tenant_id):
+            work.schedule("report", subject)
+            work.repeat("run", subject, delay=delay)
+
+    return handler
+
+
+def test_work_that_repeats_itself_is_free_until_its_next_time(client) -> None:
+    _ask(client, client.id)
+    row = _row(client)
+    work.perform(row.id, {"run": _repeat(client, delay=300), "report": lambda *_: None})
+    row.refresh_from_db()
+    assert (row.leased_by, row.leased_until, row.attempts) == ("", None, 0)
+    assert row.took_seconds is not None
+    assert 290 < _seconds_until_due(client) <= 300
+    _move(client, "due_at = now()")
+    assert work.claim(row.id) is not None
+
+
+def test_a_sooner_time_asked_while_it_repeats_itself_wins(client) -> None:
+    _ask(client, client.id)
+    repeat = _repeat(client, delay=300)
+
+    def handler(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        _in_another_thread(lambda: _ask(client, subject))
+        repeat(tenant_id, subject)
+
+    work.perform(_row(client).id, {"run": handler, "report": lambda *_: None})
+    assert _seconds_until_due(client) <= 0
+
+
+def test_what_was_stored_without_the_lease_is_not_kept(client) -> None:
+    _ask(client, client.id)
+    repeat, taken = _repeat(client, delay=300), []
+
+    def handler(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        _expire_lease(client)
+        taken.append(_in_another_thread(lambda: work.claim(_row(client).id)))
+        repeat(tenant_id, subject)
+
+    with pytest.raises(work.LeaseLost, match="run out"):
+        work.perform(_row(client).id, {"run": handler})
+    # The one row that there is, is the new worker's: the report was not asked for.
+    assert _row(client).leased_by == taken[0].worker
+
+
+def test_a_repetition_that_is_rolled_back_is_tried_again(client) -> None:
+    _ask(client, client.id)
+
+    def handler(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        with scope.tenant(tenant_id):
+            work.repeat("run", subject, delay=HOUR)
+            raise ValueError("after all")
+
+    with pytest.raises(ValueError, match="after all"):
+        work.perform(_row(client).id, {"run": handler})
+    row = _row(client)
+    assert (row.leased_until, row.last_error) == (None, "ValueError")
+    assert _seconds_until_due(client) <= 2
+
+
+def test_what_is_not_in_hand_is_scheduled_where_it_should_be_repeated(client) -> None:
+    with scope.tenant(client.id):
+        work.repeat("run", client.id, delay=60, lane="somebody", holder=client.id)
+    row = _row(client)
+    assert (row.kind, row.lane, row.holder) == ("run", "somebody", client.id)
+    assert 50 < _seconds_until_due(client) <= 60
+
+
 def test_failing_work_is_tried_again_later_and_later(client) -> None:
     _ask(client, uuid.uuid4())
 

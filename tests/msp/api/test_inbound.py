@@ -80,6 +80,7 @@ def test_a_signed_delivery_becomes_a_finding_and_goes_to_triage(tenant) -> None:
         state = FeedState.objects.get(connection=where)
         assert (state.feed, state.records, state.error) == ("json", 1, "")
         assert state.last_success_at is not None
+        assert state.last_record_at is not None
         where.refresh_from_db()
         assert where.last_healthy_at is not None
     assert Work.objects.filter(kind="triage", tenant_id=tenant.id).count() == 1
