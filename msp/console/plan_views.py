@@ -8,11 +8,12 @@ from typing import Any
 from msp.console import words
 from msp.console.rules_page import OUTCOMES
 from msp.console.words import NotNeeded, Word
-from playbooks import approvals, replanning, rollback
+from playbooks import approvals, replanning, undo_choices
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.people import named
 from playbooks.standing import OPEN_PLANS
+from playbooks.undo_choices import Choice
 from tenants.models import Case, PlaybookMode
 
 
@@ -40,6 +41,7 @@ class StepView:
     error: str
     no_reversal: str
     is_reversal: bool
+    warning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,21 @@ class PlanView:
     done: int
     counted: int
     requested_by: str
-    can_be_undone: bool
+    undo: Sequence[Choice]
     would: Sequence[str]
     can_be_carried_out: bool
     can_be_asked_again: bool
     is_live: bool
+
+    @property
+    def opens(self) -> bool:
+        """Return whether the plan blocked an account that can be opened again."""
+        return any(choice.is_open for choice in self.undo)
+
+    @property
+    def left(self) -> Sequence[NotNeeded]:
+        """Return what the undoing of a plan leaves as it is."""
+        return self.not_needed if "reverses" in self.row.document else ()
 
     @property
     def open_approvals(self) -> list[ApprovalView]:
@@ -96,20 +108,10 @@ def of_case(case: Case, actor: str) -> list[PlanView]:
         .prefetch_related("approvals", "run__steps", "replaced_by")
         .order_by("created_at", "id")
     )
-    undone = {plan.document.get("reverses") for plan in plans if plan.status in OPEN_PLANS}
-    return [_plan(plan, actor, is_undone=plan.sha256 in undone) for plan in plans]
+    return [_plan(plan, actor) for plan in plans]
 
 
-def _can_be_undone(plan: Plan, rows: Sequence[Step]) -> bool:
-    """Whether the plan is over and did something that the catalog can reverse."""
-    return (
-        plan.finished_at is not None
-        and "reverses" not in plan.document
-        and any(rollback.can_be_undone(row) for row in rows)
-    )
-
-
-def _plan(plan: Plan, actor: str, *, is_undone: bool) -> PlanView:
+def _plan(plan: Plan, actor: str) -> PlanView:
     run = getattr(plan, "run", None)
     told = {step["id"]: step for step in plan.document.get("steps", [])}
     rows = sorted(run.steps.all(), key=lambda step: step.position) if run else []
@@ -126,7 +128,7 @@ def _plan(plan: Plan, actor: str, *, is_undone: bool) -> PlanView:
         done=sum(row.status == Step.Status.VERIFIED for row in rows),
         counted=len(rows),
         requested_by=named(plan.requested_by),
-        can_be_undone=not is_undone and _can_be_undone(plan, rows),
+        undo=undo_choices.of_plan(plan, rows) if rows else [],
         would=[f"{one['title']}: {one['target']['name']}" for one in told.values()]
         if plan.mode == PlaybookMode.SHADOW
         else [],
@@ -157,6 +159,7 @@ def _step(row: Step, told: Mapping[str, Any]) -> StepView:
         error=row.error,
         no_reversal=str(told.get("reversal", {}).get("reason", "")),
         is_reversal=row.reverses_id is not None,
+        warning=str(told.get("warning", "")),
     )
 
 

@@ -216,7 +216,7 @@ def test_the_response_to_a_new_verdict_is_not_lost(case, cloud, meeting) -> None
         rechecking.recheck(case.tenant_id, steps_of(plan)["forwarding"].id)
     elif meeting == "rollback":
         with scope.tenant(case.tenant_id):
-            rollback.request(plan.id, actor=ANN, step_key="forwarding")
+            rollback.request(plan.id, actor=ANN, chosen={"forwarding"})
     else:
         closing.close(case.tenant_id, case.id)
     drain(["respond"])
