@@ -13,8 +13,12 @@ from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.people import named
 from playbooks.standing import OPEN_PLANS
+from playbooks.steps import NEVER, NOT_BEGUN
 from playbooks.undo_choices import Choice
 from tenants.models import Case, PlaybookMode
+
+_READ_BACK = (Step.Status.VERIFIED, Step.Status.ROLLED_BACK)
+_NOT_BEGUN = (*NEVER, *NOT_BEGUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,10 @@ def _plan(plan: Plan, actor: str) -> PlanView:
     run = getattr(plan, "run", None)
     told = {step["id"]: step for step in plan.document.get("steps", [])}
     rows = sorted(run.steps.all(), key=lambda step: step.position) if run else []
+    # What a plan had not begun when another took its place is counted there.
+    is_replaced = plan.status == Plan.Status.SUPERSEDED or bool(plan.replaced_by.all())
     steps = [_step(row, told.get(row.key, {})) for row in rows]
+    counted = [row for row in rows if not (is_replaced and row.status in _NOT_BEGUN)]
     return PlanView(
         row=plan,
         title=str(plan.document.get("playbook", {}).get("title") or plan.playbook.playbook_id),
@@ -125,8 +132,8 @@ def _plan(plan: Plan, actor: str) -> PlanView:
         steps=steps,
         not_needed=words.not_needed(plan),
         approvals=[_approval(row, actor) for row in plan.approvals.all()],
-        done=sum(row.status == Step.Status.VERIFIED for row in rows),
-        counted=len(rows),
+        done=sum(row.status in _READ_BACK for row in counted),
+        counted=len(counted),
         requested_by=named(plan.requested_by),
         undo=undo_choices.of_plan(plan, rows) if rows else [],
         would=[f"{one['title']}: {one['target']['name']}" for one in told.values()]

@@ -2,11 +2,12 @@
 
 import pytest
 
-from playbooks import approvals, rollback, undo_choices
+from playbooks import approvals, library, planner, rollback, undo_choices
+from playbooks import facts as case_facts
 from playbooks.errors import PlaybookError
-from playbooks.models import Agreement, Plan
+from playbooks.models import Agreement, Plan, Step
 from tenants import scope
-from tenants.models import Case, LedgerEntry
+from tenants.models import Account, Case, LedgerEntry
 from tests.pipeline import drain
 from tests.playbooks.cases import make_plan
 from tests.playbooks.samples import policy
@@ -28,6 +29,11 @@ EVERY_METHOD = """\
     at_most: 10
     target: {external_id: "${ item.external_id }", name: "${ item.name }"}
 """
+FORWARDING = """\
+  - id: forwarding
+    uses: mailbox.remove_forwarding
+    target: mailbox
+"""
 RESTORE, ENABLE = "identity.restore_auth_method", "identity.enable_sign_in"
 
 
@@ -41,7 +47,11 @@ def contained(case, cloud) -> Plan:  # noqa: F811
 
 
 def _actions(plan: Plan) -> list[str]:
-    return [step["action"] for step in plan.document["steps"]]
+    return _actions_of(plan.document)
+
+
+def _actions_of(document: dict) -> list[str]:
+    return [step["action"] for step in document["steps"]]
 
 
 def _approve(plan: Plan) -> None:
@@ -151,3 +161,29 @@ def test_the_account_is_opened_again_for_its_owner(case, contained, cloud) -> No
         assert not Agreement.objects.filter(kind="overridden").exists()
         with pytest.raises(PlaybookError, match="has blocked no account"):
             rollback.open_again(contained.id, actor=ANN)
+
+
+def test_what_was_read_back_is_planned_on_at_once(case, contained) -> None:  # noqa: F811
+    """The directory has not been read meanwhile."""
+    with scope.tenant(case.tenant_id):
+        assert Account.objects.get().is_enabled is False
+        undoing = rollback.open_again(contained.id, actor=ANN)
+    _approve(undoing)
+    with scope.tenant(case.tenant_id):
+        assert Account.objects.get().is_enabled is True
+        told = case_facts.of_case(Case.objects.get(id=case.id))
+        document = planner.plan(library.get("contain-cloud-account"), told, policy())
+    assert "identity.disable_sign_in" in _actions_of(document)
+
+
+def test_it_was_contained_when_the_account_was(case, contained) -> None:  # noqa: F811
+    """Cleaning up the mailbox later moves nothing."""
+    before = reread(case).contained_at
+    with scope.tenant(case.tenant_id):
+        blocked = Step.objects.filter(run__plan=contained, target_kind="account")
+        assert before == max(blocked.values_list("verified_at", flat=True))
+    adopt(case, FORWARDING)
+    drain(["run", "close"])
+    assert reread(case).contained_at == before
+    with scope.tenant(case.tenant_id):
+        assert Step.objects.get(action="mailbox.remove_forwarding").status == "verified"
