@@ -9,6 +9,7 @@ from playbooks import (
     activation,
     approvals,
     closing,
+    harmless,
     investigation,
     library,
     response,
@@ -191,11 +192,15 @@ def test_a_later_look_makes_a_verdict_stronger(attack, cloud) -> None:  # noqa: 
 def test_a_suspicion_ends_by_what_contradicts_it_and_not_by_cleaning(
     attack,
     cloud,  # noqa: F811
+    monkeypatch,
     word,
     verdict,
 ) -> None:
+    monkeypatch.setattr(harmless, "SETTLING", dt.timedelta())
     with scope.tenant(attack.tenant_id):
         Case.objects.filter(id=attack.id).update(verdict=Verdict.SUSPICIOUS)
+        Finding.objects.update(title="Unusual sign-in")
+    monkeypatch.setattr(activation, "choose_investigation", lambda told: TAKEOVER)
     _clean(cloud)
     countries = ["NG"] if word == "yes" else []
     cloud.answers["identity.list_sign_ins"] = {
@@ -204,7 +209,7 @@ def test_a_suspicion_ends_by_what_contradicts_it_and_not_by_cleaning(
     }  # fmt: skip
     cloud.answers["identity.list_risk_detections"] = {"detections": [], "user_risk_level": "low"}
     cloud.answers["person.get_word"] = {"answer": word, "asked": 1, "said": []}
-    _late(attack, "ip:192.0.2.7")
+    _late(attack, category="Exfiltration", title="Unusual sign-in")
     drain(STAGES)
     assert reread(attack).verdict == verdict
 
