@@ -34,7 +34,7 @@ from bench.installation import (
 )
 from bench.take_overs import TakeOvers
 from integrations import catalog
-from playbooks import approvals, rollback
+from playbooks import approvals, rollback, undo_choices
 from playbooks.errors import ApprovalError, PlaybookError
 from playbooks.models import Approval, Plan, Run, Step
 from tenants import scope, work
@@ -173,7 +173,9 @@ class Storm:
             if is_drawn or playbook_id == COMPUTER:
                 # A plan may hold nothing that can be undone.
                 with suppress(PlaybookError), scope.tenant(tenant_id):
-                    rollback.request(plan_id, actor="technician:kim")
+                    plan = Plan.objects.get(id=plan_id)
+                    everything = undo_choices.everything(plan)
+                    rollback.request(plan_id, actor="technician:kim", chosen=everything)
 
     def _is_over(self) -> bool:
         with scope.reading(scope.ALL):

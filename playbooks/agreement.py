@@ -194,9 +194,12 @@ def decided(plan: Plan, *, approve: bool, actor: str, comment: str = "") -> None
 def undone(undoing: Plan) -> None:
     """Count against a plan that its undoing was allowed, where a technician had asked for that.
 
-    What a playbook itself tells to be undone when it fails is nobody's judgement of it.
+    What a playbook itself tells to be undone when it fails is nobody's judgement of it; nor is it
+    one that an account is opened again for its owner when the attack is over.
     """
     if "reverses" not in undoing.document or undoing.requested_by == ENGINE:
+        return
+    if undoing.document.get("opens"):
         return
     plan = Plan.objects.get(case=undoing.case_id, sha256=undoing.document["reverses"])
     rolled_back(plan, actor=undoing.requested_by)

@@ -7,6 +7,7 @@ from django.db.models import Count, IntegerField, Max, Q, Value, When
 from django.utils import timezone
 
 from integrations.intelligence import holes
+from integrations.ocsf import INCIDENT_FINDING
 from playbooks import case_devices
 from playbooks.risk import Devices, History, Signals, points_of
 from playbooks.risk_table import in_force
@@ -18,15 +19,20 @@ _INDICATOR = "indicator:"
 
 
 def worst(case: Case) -> Finding:
-    """Return the alert of a case with the gravest severity; of equal ones the first."""
+    """Return the alert of a case with the gravest severity.
+
+    Of equal ones that which joins others, as a vendor's incident does, and tells most; then the
+    first.
+    """
     # OCSF's 99 is "other", and no severity.
     gravity = Choice(
         When(severity_id=Severity.OTHER, then=Value(0)),
         default="severity_id",
         output_field=IntegerField(),
     )
-    rows = case.findings.defer("ocsf", "description").annotate(gravity=gravity)
-    return rows.order_by("-gravity", "time", "id")[0]
+    joins = Choice(When(class_uid=INCIDENT_FINDING, then=Value(1)), default=Value(0))
+    rows = case.findings.defer("ocsf", "description").annotate(gravity=gravity, joins=joins)
+    return rows.order_by("-gravity", "-joins", "time", "id")[0]
 
 
 def of_case(case: Case) -> Signals:
@@ -34,9 +40,9 @@ def of_case(case: Case) -> Signals:
     told = case.findings.aggregate(kinds=Count("title", distinct=True), sure=Max("confidence"))
     severities = case.findings.order_by().values_list("severity_id", flat=True).distinct()
     gravest = max(severities, key=points_of)
-    title = case.findings.filter(severity_id=gravest).order_by("time", "id")
+    first = case.findings.filter(severity_id=gravest).order_by("time", "id")
     return Signals(
-        worst_title=title.values_list("title", flat=True)[0],
+        worst_title=first.values_list("title", flat=True)[0],
         severity_id=gravest,
         kinds=told["kinds"],
         confidence=told["sure"] or 0,

@@ -1,5 +1,6 @@
 """Closing a case with proof, or saying what still needs a person."""
 
+import datetime as dt
 import uuid
 
 from django.utils import timezone
@@ -15,6 +16,7 @@ from tenants import evidence, ledger, scope, work
 from tenants.models import Account, Case, Verdict
 
 _MOST_TOLD = 10
+_CONTAINED = ("account", "device")
 
 
 def close(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
@@ -53,11 +55,22 @@ def _may_close(case: Case) -> bool:
 
 
 def _note_containment(case: Case, steps: list[Step]) -> None:
+    """Note when the account or device was contained; where there is none, all that was to be.
+
+    What was cleaned up besides, such as its mailbox, is waited for by closing. Of what was done
+    twice the first time counts, while it holds.
+    """
     containing = [step for step in steps if catalog.get(step.action).is_containment]
-    verified = [step.verified_at for step in containing if step.holds]
-    if verified and len(verified) == len(containing):
-        case.contained_at = max(at for at in verified if at is not None)
-        case.save(update_fields=["contained_at"])
+    decisive = [step for step in containing if step.target_kind in _CONTAINED] or containing
+    if not decisive or not all(step.holds for step in decisive):
+        return
+    tries = Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED)
+    first: dict[tuple[str, str], dt.datetime] = {}
+    for step in tries.exclude(verified_at=None).order_by("verified_at"):
+        if step.holds and step.verified_at:
+            first.setdefault((step.action, step.target_external_id), step.verified_at)
+    case.contained_at = max(first[step.action, step.target_external_id] for step in decisive)
+    case.save(update_fields=["contained_at"])
 
 
 def _unproven(steps: list[Step]) -> str:
@@ -70,19 +83,31 @@ def _unproven(steps: list[Step]) -> str:
 
 
 def _containment_undone(case: Case, steps: list[Step]) -> str:
-    """Return which containment of an attack was undone: who undid it has to say why."""
+    """Return which containment of an attack was undone: a person has to say whether it is over."""
     if case.verdict != Verdict.TRUE_POSITIVE:
         return ""
     undone = [
-        spoken(step)
+        step
         for step in steps
         if step.status == Step.Status.ROLLED_BACK and catalog.get(step.action).is_containment
     ]
     if not undone:
         return ""
+    opened = [step for step in undone if _was_opened(step)]
+    if opened == undone:
+        names = ", ".join(dict.fromkeys(step.spoken_target for step in opened))
+        return f"Sign-in was opened again for {names}: close the case when the attack is over."
     was = "were" if len(undone) > 1 else "was"
-    told = ", ".join(undone)
-    return f"{told} {was} undone: contain it again, or close the case with another verdict."
+    told = ", ".join(spoken(step) for step in undone)
+    return (
+        f"{told} {was} undone. If the attack is over, close the case; if there was none, close it "
+        "with another verdict; else contain it again."
+    )
+
+
+def _was_opened(step: Step) -> bool:
+    """Whether a step was undone for the account's owner, after an attack."""
+    return step.reversals.filter(run__plan__document__opens=True).exists()
 
 
 def _others_named(case: Case) -> str:

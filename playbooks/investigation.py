@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations import catalog
 from playbooks import (
     activation,
     case_devices,
@@ -24,8 +25,8 @@ from playbooks import (
 )
 from playbooks import facts as case_facts
 from playbooks.gathering import gather
-from playbooks.language import Playbook
-from playbooks.models import KnownGood, Plan
+from playbooks.language import CONFIDENCES, Playbook
+from playbooks.models import KnownGood, Plan, Step
 from playbooks.response import NEEDS
 from playbooks.standing import OPEN_PLANS
 from playbooks.verdicts import Result
@@ -139,19 +140,26 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         return
     if pattern is not None:
         known_good.note_use(pattern, case, reached.verdict)
-    case.verdict = result.verdict
-    case.decided_at = timezone.now()
-    case.verdict_detail = detail
-    case.save(update_fields=["verdict", "decided_at", "verdict_detail"])
-    ledger.append(
-        "case.verdict",
-        actor="engine",
-        case_id=case.id,
-        subject=f"{result.verdict} ({result.confidence})",
-        body=case.verdict_detail,
-    )
+    _keep_decision(case, result, detail)
     work.schedule("respond", case.id)
     user_questions.ask_by_itself(case, playbook)
+
+
+def _keep_decision(case: Case, result: Result, detail: Mapping[str, Any]) -> None:
+    now = timezone.now()
+    told = f"{result.verdict} ({result.confidence})"
+    kind = "case.verdict"
+    sure_since = unread.sure_since(case) or now
+    if _still_holds(case, result):
+        kind, told = "case.verdict_stands", f"it still holds; the later look says {told}"
+        case.verdict_detail = _looked_again(case.verdict_detail, detail, now)
+    elif result.verdict == Verdict.TRUE_POSITIVE:
+        case.verdict_detail = {**detail, "sure_since": sure_since.isoformat()}
+    else:
+        case.verdict_detail = detail
+    case.verdict, case.decided_at = result.verdict, now
+    case.save(update_fields=["verdict", "decided_at", "verdict_detail"])
+    ledger.append(kind, actor="engine", case_id=case.id, subject=told, body=detail)
 
 
 def _waits(case: Case, result: Result) -> bool:
@@ -207,12 +215,56 @@ def _stands(case: Case, playbook: Playbook, result: Result) -> bool:
     """Whether the case's verdict stands, whatever a later look says.
 
     What was contained is to be seen no more, and an attack stays one; and another investigation
-    knows nothing of what the first one suspected.
+    knows nothing of what the first one suspected. That nothing is to be seen where Holdfast has
+    cleaned up contradicts no suspicion; that it was expected does.
     """
     if not case.verdict or _gravity(result.verdict) >= _gravity(case.verdict):
         return False
     is_another = playbook.id != case.verdict_detail.get("playbook")
-    return case.verdict == Verdict.TRUE_POSITIVE or is_another
+    is_cleaned = result.verdict != Verdict.BENIGN and _was_changed(case)
+    return case.verdict == Verdict.TRUE_POSITIVE or is_another or is_cleaned
+
+
+def _still_holds(case: Case, result: Result) -> bool:
+    """Whether a later look says the same again, and on nothing stronger than was seen before.
+
+    For an attack, and where Holdfast has changed since what the first look saw.
+    """
+    before = case.verdict_detail.get("confidence")
+    if case.verdict != result.verdict or before not in CONFIDENCES:
+        return False
+    if case.verdict != Verdict.TRUE_POSITIVE and not _was_changed(case):
+        return False
+    # The surest stands first.
+    return CONFIDENCES.index(result.confidence) >= CONFIDENCES.index(before)
+
+
+def _was_changed(case: Case) -> bool:
+    """Whether Holdfast has contained something of the case."""
+    done = Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED)
+    return any(
+        catalog.get(one).is_containment for one in set(done.values_list("action", flat=True))
+    )
+
+
+def _looked_again(
+    before: Mapping[str, Any], detail: Mapping[str, Any], at: dt.datetime
+) -> dict[str, Any]:
+    """Return a verdict's detail with a later look that confirms it: what decided first stays.
+
+    What follows from it is planned anew, and from the other investigation's as well.
+    """
+    look = {
+        name: detail[name] for name in ("playbook", "rule", "confidence", "because", "evidence")
+    }
+    kept = {key: value for key, value in before.items() if key != "not_planned"}
+    also = {*before.get("also", []), detail["playbook"]} - {before.get("playbook")}
+    return {
+        **kept,
+        "read": detail["read"],
+        "also": sorted(also),
+        "looked_again": [*before.get("looked_again", []), {**look, "at": at.isoformat()}],
+    }
 
 
 def _keep_verdict(case: Case, result: Result, detail: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import datetime as dt
 from django.utils import timezone
 
 from integrations.contract import ReadBack
-from playbooks import proof, settling, stuck, witness
+from playbooks import proof, seen_accounts, settling, stuck, witness
 from playbooks.jobs import Failed, Job, Question, Wait, as_json, ask
 from playbooks.models import Step
 from playbooks.stepping import mark_undone
@@ -60,6 +60,7 @@ def _record(job: Job, seen: ReadBack) -> None:
         keep = {"read_back": as_json(seen), "verified_at": timezone.now()}
         body = {"read_back": keep["read_back"], "words": seen.explanation}
         change(step, Step.Status.VERIFIED, keep=keep, body=body, kind="step.verified_late")
+        seen_accounts.note(step, seen)
         case = step.run.plan.case
         if step.told.get("was_done"):
             # It is as a technician said, and now there is proof.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from django.db.models import Min, Q
 
-from playbooks import baselines, case_quality, opinions
+from playbooks import baselines, case_quality, opinions, unread
 from playbooks.models import Agreement, Approval, CaseQuality, Plan
 from playbooks.opinions import Opinions
 from tenants.models import Case, Evidence, Finding, LedgerEntry, Verdict
@@ -311,7 +311,7 @@ def _reached(case: Case) -> tuple[dt.datetime | None, ...]:
     return (
         case.acknowledged_at,
         # Where the engine came to no verdict, whoever closes the case gives one.
-        case.decided_at or (closed_at if case.verdict else None),
+        unread.sure_since(case) or case.decided_at or (closed_at if case.verdict else None),
         case.contained_at,
         closed_at if case.verdict == Verdict.TRUE_POSITIVE else None,
     )

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from integrations.contract import Client, ReadBack
 from integrations.errors import NotFound
-from playbooks import agreement, late_effects, proof, settling, stuck
+from playbooks import agreement, late_effects, proof, seen_accounts, settling, stuck
 from playbooks.jobs import Failed, Job, LeftBehind, Question, Wait, as_json, ask, load
 from playbooks.models import Step
 from playbooks.stepping import FIRST_RECHECK
@@ -76,6 +76,7 @@ def _keep(tenant_id: uuid.UUID, step_id: uuid.UUID, seen: ReadBack) -> None:
             return
         step.read_back = as_json(seen)
         step.save(update_fields=["read_back"])
+        seen_accounts.note(step, seen)
         ledger.append(
             "step.read_back_again",
             actor="engine",

@@ -58,7 +58,7 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             return
         left = case_devices.doubts(case) if case.verdict == Verdict.TRUE_POSITIVE else []
         try:
-            responses = activation.responses_for(case.verdict_detail["playbook"], facts)
+            responses = _responses(case, facts)
             planned = [_plan(case, playbook_id, facts, left) for playbook_id in responses]
         except (PlaybookError, ConditionError) as error:
             left, planned = [*left, f"The response could not be planned: {error}"], []
@@ -69,6 +69,17 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if case.status == Case.Status.NEEDS_TECHNICIAN and unread.news(case):
             # It joined while the case was looked into, and nothing else would look at it now.
             looking.soon(case)
+
+
+def _responses(case: Case, facts: Mapping[str, Any]) -> list[str]:
+    """Return what follows from the verdict, and from that of a later look which confirmed it."""
+    detail = case.verdict_detail
+    found = [
+        response
+        for playbook in (detail["playbook"], *detail.get("also", []))
+        for response in activation.responses_for(playbook, facts)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _still_said_of_steps(case: Case) -> str:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from integrations import catalog, connections
 from integrations.contract import ReadBack
-from playbooks import guardrails
+from playbooks import guardrails, seen_accounts
 from playbooks.jobs import (
     Failed,
     HeldBack,
@@ -260,6 +260,7 @@ def _record_verified(job: Job, seen: ReadBack) -> None:
         keep = {"read_back": read_back, "verified_at": timezone.now()}
         body = {"read_back": read_back}
         change(step, Step.Status.VERIFIED, case_id=job.case_id, keep=keep, body=body)
+        seen_accounts.note(step, seen)
         _look_again_later(step)
         mark_undone(step, job.case_id)
         _still_ours()

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from integrations import catalog, registry
 from integrations.connections import feeds_of
 from integrations.models import Connection
-from playbooks import availability, rollback
+from playbooks import availability, undo_choices
 from playbooks.models import Plan, Step
 from playbooks.steps import NOT_BEGUN, UNDER_WAY
 from tenants import directory
@@ -64,7 +64,7 @@ def _done(connection: Connection) -> list[Step]:
     """Return what was done through it and still stands, newest first."""
     steps = Step.in_scope().filter(connection_id=connection.id).exclude(called_at=None)
     found = steps.select_related("run__plan").order_by("-called_at")
-    return [step for step in found if rollback.can_be_undone(step)]
+    return [step for step in found if undo_choices.can_be_undone(step)]
 
 
 def _known(connection: Connection) -> dict[str, int]:

@@ -54,8 +54,7 @@ def _assess(case: Case) -> bool:
     case.account = case.account or find_account(case)
     worst = case_signals.worst(case)
     case.severity_id = worst.severity_id
-    if case.status == Case.Status.NEW:
-        case.title = worst.title
+    case.title = worst.title
     parts = risk.terms(
         case_signals.of_case(case), case.account, case_signals.devices(case),
         case_signals.history(case),

@@ -11,7 +11,7 @@ from typing import Any
 from playbooks import case_alerts, looking
 from tenants import ledger
 from tenants.canonical import jsonable
-from tenants.models import Case, Finding
+from tenants.models import Case, Finding, Verdict
 
 _NAMED = 3
 
@@ -51,6 +51,17 @@ def news(case: Case) -> dict[str, str]:
         elif happened_until(finding) > read_at:
             told[finding.uid] = f"“{finding.title}” tells of what came after the case was read."
     return told
+
+
+def sure_since(case: Case) -> dt.datetime | None:
+    """Return since when a case is known to be an attack; None where it is not one, or none is told.
+
+    It may have been looked into again since.
+    """
+    if case.verdict != Verdict.TRUE_POSITIVE:
+        return None
+    told = case.verdict_detail.get("sure_since")
+    return dt.datetime.fromisoformat(told) if told else case.decided_at
 
 
 def span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:

@@ -28,6 +28,7 @@ from playbooks import (
     settling,
     shadow,
     spreading,
+    undo_choices,
 )
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
 from playbooks.standing import OPEN_PLANS
@@ -82,13 +83,26 @@ def make_client_link(
         return client_links.create(approval.id, contact, actor=actor_of(actor), send=send)
 
 
-def roll_back(plan: Plan, *, actor: Technician, step_key: str = "") -> Plan:
-    """Ask for the undoing of what a plan did, or one step of it.
+def roll_back(
+    plan: Plan, *, actor: Technician, chosen: Collection[str], everything: bool = False
+) -> Plan:
+    """Ask for the undoing of the chosen steps of a plan, or of all that can be undone of it.
 
     PlaybookError where nothing can be undone.
     """
     with writing(actor, plan.tenant_id):
-        return rollback.request(plan.id, actor=actor_of(actor), step_key=step_key)
+        if everything:
+            chosen = undo_choices.everything(plan)
+        return rollback.request(plan.id, actor=actor_of(actor), chosen=chosen)
+
+
+def open_again(plan: Plan, *, actor: Technician) -> Plan:
+    """Ask that the owner of the account that a plan blocked may sign in again.
+
+    PlaybookError where that can't be.
+    """
+    with writing(actor, plan.tenant_id):
+        return rollback.open_again(plan.id, actor=actor_of(actor))
 
 
 def stop_plan(plan: Plan, *, actor: Technician) -> None:

@@ -15,7 +15,7 @@ from integrations.health import Status
 from integrations.health_report import Report
 from integrations.models import HealthAlarm
 from msp.console import plan_views, routine_case, selectors, verdict_view, words
-from msp.console.plan_views import ApprovalView, PlanView, StepView
+from msp.console.plan_views import ApprovalView, PlanView
 from msp.console.routine_case import RoutineView
 from msp.console.verdict_view import EvidenceView, VerdictView
 from msp.console.words import Word
@@ -113,9 +113,9 @@ class CasePage:
         return [(plan, approval) for plan in self.plans for approval in plan.open_approvals]
 
     @property
-    def steps(self) -> list[StepView]:
-        """Return the steps of every plan."""
-        return [step for plan in self.plans for step in plan.steps]
+    def counted(self) -> int:
+        """Return how many steps there are to be read back."""
+        return sum(plan.counted for plan in self.plans)
 
     @property
     def proven(self) -> int:

@@ -11,7 +11,7 @@ from integrations.errors import UnknownAction
 from msp.console import plan_views, words
 from msp.console.plan_views import PlanView
 from msp.console.words import NotNeeded, Word
-from playbooks import rollback, touched, witness
+from playbooks import touched, undo_choices, witness
 from playbooks.models import Plan, Step, Tier
 from playbooks.standing import OPEN_PLANS
 from playbooks.steps import FINISHED
@@ -32,6 +32,7 @@ class StepRow:
     provider: str
     status: Word | None
     why: str
+    warning: str
     condition: str
     facts: Sequence[tuple[str, str]]
     touches: str
@@ -68,7 +69,6 @@ class PlanPage:
     replaced_by: Plan | None
     was_asked_again: bool
     view: PlanView
-    can_be_undone: bool
     can_be_stopped: bool
 
     @property
@@ -121,7 +121,6 @@ def read(plan: Plan, actor: str) -> PlanPage:
         replaced_by=plan.replaced_by.first(),
         was_asked_again="asks_again" in document,
         view=next(one for one in plan_views.of_case(plan.case, actor) if one.row.id == plan.id),
-        can_be_undone=any(step.can_be_undone for step in steps),
         can_be_stopped=plan.status in OPEN_PLANS,
     )
 
@@ -141,6 +140,7 @@ def _step(
         provider=_provider(str(told["target"].get("provider", ""))),
         status=words.of_step(row, words.rule_of(plan, row.key)) if row else None,
         why=str(why.get("words", "")),
+        warning=str(told.get("warning", "")),
         condition=str(why.get("condition", "")),
         facts=[(path, _shown(value)) for path, value in sorted(why.get("facts", {}).items())],
         touches=touched.in_words(told, plan.document["steps"]),
@@ -157,7 +157,7 @@ def _step(
         held_why=row.held_why if row else "",
         can_be_undone=row is not None
         and "reverses" not in plan.document
-        and rollback.can_be_undone(row),
+        and undo_choices.can_be_undone(row),
         can_be_told=row is not None and witness.may_be_told(row),
         told=_told(row) if row else "",
     )

@@ -8,12 +8,17 @@ from typing import Any
 from msp.console import words
 from msp.console.rules_page import OUTCOMES
 from msp.console.words import NotNeeded, Word
-from playbooks import approvals, replanning, rollback
+from playbooks import approvals, replanning, undo_choices
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.people import named
 from playbooks.standing import OPEN_PLANS
+from playbooks.steps import NEVER, NOT_BEGUN
+from playbooks.undo_choices import Choice
 from tenants.models import Case, PlaybookMode
+
+_READ_BACK = (Step.Status.VERIFIED, Step.Status.ROLLED_BACK)
+_NOT_BEGUN = (*NEVER, *NOT_BEGUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class StepView:
     error: str
     no_reversal: str
     is_reversal: bool
+    warning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,21 @@ class PlanView:
     done: int
     counted: int
     requested_by: str
-    can_be_undone: bool
+    undo: Sequence[Choice]
     would: Sequence[str]
     can_be_carried_out: bool
     can_be_asked_again: bool
     is_live: bool
+
+    @property
+    def opens(self) -> bool:
+        """Return whether the plan blocked an account that can be opened again."""
+        return any(choice.is_open for choice in self.undo)
+
+    @property
+    def left(self) -> Sequence[NotNeeded]:
+        """Return what the undoing of a plan leaves as it is."""
+        return self.not_needed if "reverses" in self.row.document else ()
 
     @property
     def open_approvals(self) -> list[ApprovalView]:
@@ -96,24 +112,17 @@ def of_case(case: Case, actor: str) -> list[PlanView]:
         .prefetch_related("approvals", "run__steps", "replaced_by")
         .order_by("created_at", "id")
     )
-    undone = {plan.document.get("reverses") for plan in plans if plan.status in OPEN_PLANS}
-    return [_plan(plan, actor, is_undone=plan.sha256 in undone) for plan in plans]
+    return [_plan(plan, actor) for plan in plans]
 
 
-def _can_be_undone(plan: Plan, rows: Sequence[Step]) -> bool:
-    """Whether the plan is over and did something that the catalog can reverse."""
-    return (
-        plan.finished_at is not None
-        and "reverses" not in plan.document
-        and any(rollback.can_be_undone(row) for row in rows)
-    )
-
-
-def _plan(plan: Plan, actor: str, *, is_undone: bool) -> PlanView:
+def _plan(plan: Plan, actor: str) -> PlanView:
     run = getattr(plan, "run", None)
     told = {step["id"]: step for step in plan.document.get("steps", [])}
     rows = sorted(run.steps.all(), key=lambda step: step.position) if run else []
+    # What a plan had not begun when another took its place is counted there.
+    is_replaced = plan.status == Plan.Status.SUPERSEDED or bool(plan.replaced_by.all())
     steps = [_step(row, told.get(row.key, {})) for row in rows]
+    counted = [row for row in rows if not (is_replaced and row.status in _NOT_BEGUN)]
     return PlanView(
         row=plan,
         title=str(plan.document.get("playbook", {}).get("title") or plan.playbook.playbook_id),
@@ -123,10 +132,10 @@ def _plan(plan: Plan, actor: str, *, is_undone: bool) -> PlanView:
         steps=steps,
         not_needed=words.not_needed(plan),
         approvals=[_approval(row, actor) for row in plan.approvals.all()],
-        done=sum(row.status == Step.Status.VERIFIED for row in rows),
-        counted=len(rows),
+        done=sum(row.status in _READ_BACK for row in counted),
+        counted=len(counted),
         requested_by=named(plan.requested_by),
-        can_be_undone=not is_undone and _can_be_undone(plan, rows),
+        undo=undo_choices.of_plan(plan, rows) if rows else [],
         would=[f"{one['title']}: {one['target']['name']}" for one in told.values()]
         if plan.mode == PlaybookMode.SHADOW
         else [],
@@ -157,6 +166,7 @@ def _step(row: Step, told: Mapping[str, Any]) -> StepView:
         error=row.error,
         no_reversal=str(told.get("reversal", {}).get("reason", "")),
         is_reversal=row.reverses_id is not None,
+        warning=str(told.get("warning", "")),
     )
 
 

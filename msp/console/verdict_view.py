@@ -4,6 +4,7 @@ Every piece of evidence is a hashed record; it counts as unchanged when its hash
 content now, and the one that the verdict named.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,7 @@ class VerdictView:
     would_change: Sequence[OtherRow]
     stood_on: int
     is_intact: bool
+    looked_again: dt.datetime | None
 
 
 def evidence_of(case: Case) -> list[EvidenceView]:
@@ -108,7 +110,14 @@ def of_case(case: Case, seen: Sequence[EvidenceView]) -> VerdictView:
         would_change=[_other(row) for row in detail.get("would_change", [])],
         stood_on=len(named),
         is_intact=named.items() <= kept.items(),
+        looked_again=_looked_again(detail),
     )
+
+
+def _looked_again(detail: Mapping[str, Any]) -> dt.datetime | None:
+    """Return when a later look last confirmed the verdict."""
+    looks = detail.get("looked_again", [])
+    return dt.datetime.fromisoformat(looks[-1]["at"]) if looks else None
 
 
 def _newest(seen: Sequence[EvidenceView], steps: set[str]) -> dict[str, EvidenceView]:

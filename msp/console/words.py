@@ -126,6 +126,7 @@ _LEDGER = {
     "plan.shadow": Word("Shadow: planned, not done", "info"),
     "plan.carried_out": Word("Shadow plan to be carried out", "info"),
     "plan.not_available": Word("Not planned: something is not connected", "warn"),
+    "plan.undo_chosen": Word("What to undo was chosen", "info"),
     "plan.asked_again": Word("Asked for again", "info"),
     "playbook.activated": Word("Playbook activated", "info"),
     "playbook.agreed": Word("Practice agreed with the playbook", "good"),
@@ -292,10 +293,14 @@ def not_needed(plan: Plan) -> list[NotNeeded]:
     """Return what a plan left out of its playbook, in words."""
     found = []
     for item in plan.document.get("skipped", []):
-        step = item["step"].replace("_", " ").replace("-", " ").capitalize()
+        step = item.get("title") or _in_words(item["step"])
         why, _, condition = item["why"].partition(_NO_CONDITION)
         found.append(NotNeeded(step, why or "its condition does not hold here", condition))
     return found
+
+
+def _in_words(key: str) -> str:
+    return key.replace("_", " ").replace("-", " ").capitalize()
 
 
 def rule_of(plan: Plan, key: str) -> str:

@@ -12,7 +12,7 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What an intruder left, read from the newest answers that could be had."""
+    """What an intruder left, read from all answers that could be had."""
 
     sign_ins: Facts = field(default_factory=dict)
     rules: Sequence[Facts] = ()
@@ -36,17 +36,20 @@ class Traces:
 
 
 def read(rows: Iterable[Evidence]) -> Traces:
-    """Return the traces in a case's evidence; what could not be had leaves none."""
-    newest: dict[str, Facts] = {}
+    """Return the traces in a case's evidence; what could not be had leaves none.
+
+    What an earlier look saw counts as well: it may have been cleaned up since.
+    """
+    answers: dict[str, list[Facts]] = {}
     for row in sorted(rows, key=lambda row: (row.answered_at, row.id)):
         facts = row.answer.get("facts") if isinstance(row.answer, dict) else None
         if row.is_available and isinstance(facts, dict):
-            newest[row.gatherer] = facts
-    rules = newest.get("mailbox.list_inbox_rules", {}).get("rules") or ()
-    methods = newest.get("identity.list_auth_methods", {}).get("methods") or ()
-    forwarding = newest.get("mailbox.get_forwarding", {})
+            answers.setdefault(row.gatherer, []).append(facts)
+    rules = _ever(answers, "mailbox.list_inbox_rules", "rules")
+    methods = _ever(answers, "identity.list_auth_methods", "methods")
+    forwarding = _telling(answers, "mailbox.get_forwarding", "forwards_outside")
     return Traces(
-        sign_ins=newest.get("identity.list_sign_ins", {}),
+        sign_ins=_telling(answers, "identity.list_sign_ins", "suspicious_successes"),
         rules=[rule for rule in rules if rule.get("is_suspicious")],
         forwarding={
             **(forwarding.get("forwarding") or {}),
@@ -54,6 +57,21 @@ def read(rows: Iterable[Evidence]) -> Traces:
         },
         methods=[m for m in methods if m.get("is_recent") and m.get("is_removable")],
     )
+
+
+def _ever(answers: Mapping[str, list[Facts]], question: str, name: str) -> list[Facts]:
+    """Return what any answer to a question has listed, each as it was told last."""
+    found: dict[str, Facts] = {}
+    for facts in answers.get(question, ()):
+        for item in facts.get(name) or ():
+            found[str(item.get("external_id", item))] = item
+    return list(found.values())
+
+
+def _telling(answers: Mapping[str, list[Facts]], question: str, sign: str) -> Facts:
+    """Return the newest answer to a question that shows the sign; else the newest."""
+    told = answers.get(question) or [{}]
+    return next((facts for facts in reversed(told) if facts.get(sign)), told[-1])
 
 
 def headline(traces: Traces, who: str, title: str) -> str:

@@ -12,7 +12,7 @@ from integrations.errors import UnknownAction, UnknownConnector
 from integrations.models import Connection
 from msp.reports import evidence, words
 from msp.reports.content import Done, Incident, Left, Moment, Span
-from playbooks import case_alerts, measures
+from playbooks import case_alerts, measures, unread
 from playbooks.measures import CaseMeasures
 from playbooks.models import Approval, Plan, Step, Tier
 from tenants.models import Account, Case, Evidence, Finding, Verdict
@@ -182,13 +182,13 @@ def _course(
     began = _first_sign(case, traces)
     if began < first_alert - dt.timedelta(minutes=1):
         moments.append(Moment(began, "First sign of the intruder, as seen afterwards."))
-    if case.decided_at:
-        asked = len(_answers(case))
+    if sure_since := unread.sure_since(case):
+        asked = sum(row.asked_at <= sure_since for row in _answers(case))
         from_what = f", after {words.count(asked, 'check')}" if asked else ""
-        moments.append(Moment(case.decided_at, f"We were sure that it was real{from_what}."))
+        moments.append(Moment(sure_since, f"We were sure that it was real{from_what}."))
     moments += [moment for plan in plans for moment in _asked(plan)]
     if case.contained_at:
-        moments.append(Moment(case.contained_at, "Contained: every step had been checked."))
+        moments.append(Moment(case.contained_at, "Contained, and checked."))
     if case.closed_at:
         moments.append(Moment(case.closed_at, "Closed."))
     return sorted((m for m in moments if m.at <= span.made_at), key=lambda moment: moment.at)

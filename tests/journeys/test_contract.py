@@ -5,7 +5,7 @@ The whole way is recorded: feeds, investigation, containment, read-back and undo
 
 import pytest
 
-from playbooks import approvals, rollback
+from playbooks import approvals, rollback, undo_choices
 from playbooks.models import Plan
 from tenants import scope
 from tests.contracts.published import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
@@ -27,7 +27,9 @@ def test_the_whole_way_conforms(make_tenant, settings, tmp_path) -> None:
         drain()
         with scope.tenant(clinic.tenant.id):
             for plan in list(Plan.objects.all()):
-                undoing = rollback.request(plan.id, actor="technician:kim")
+                undoing = rollback.request(
+                    plan.id, actor="technician:kim", chosen=undo_choices.everything(plan)
+                )
                 approvals.decide(
                     undoing.approvals.get().id,
                     approve=True,

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from msp import scheduler
-from playbooks import approvals, rollback
+from playbooks import approvals, rollback, undo_choices
 from playbooks.models import Approval, Plan, Run, Step
 from tenants import evidence, ledger, protection, scope, work
 from tenants.models import Case, Finding, LedgerEntry, Verdict, Work
@@ -170,7 +170,9 @@ def test_everything_reversible_is_undone_and_read_back(clinic) -> None:
     with scope.tenant(clinic.tenant.id):
         plans = list(Plan.objects.all())
         for plan in plans:
-            undoing = rollback.request(plan.id, actor="technician:kim")
+            undoing = rollback.request(
+                plan.id, actor="technician:kim", chosen=undo_choices.everything(plan)
+            )
             assert undoing.status == Plan.Status.AWAITING_APPROVAL
             assert all(step["tier"] != "automatic" for step in undoing.document["steps"])
             approval = undoing.approvals.get()

@@ -37,7 +37,7 @@ def test_a_lost_effect_is_not_closed_over_by_an_undoing(case, cloud) -> None:  #
     rechecking.recheck(case.tenant_id, disable.id)
     assert reread(case).status == Case.Status.NEEDS_TECHNICIAN
     with scope.tenant(case.tenant_id):
-        undoing = rollback.request(plan.id, actor=ANN, step_key="forwarding")
+        undoing = rollback.request(plan.id, actor=ANN, chosen={"forwarding"})
         approval = undoing.approvals.get()
         approvals.decide(approval.id, approve=True, actor=BOB, sha256=undoing.sha256)
     drain(["run", "close"])

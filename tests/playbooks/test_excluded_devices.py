@@ -91,7 +91,7 @@ def test_it_is_not_undone_there_either(attacked, cloud) -> None:  # noqa: F811
     drain(["run"])
     _exclude(attacked)
     with scope.tenant(attacked.tenant_id):
-        undoing = rollback.request(plan.id, actor=ANN, step_key="isolate")
+        undoing = rollback.request(plan.id, actor=ANN, chosen={"isolate"})
     assert [step["tier"] for step in undoing.document["steps"]] == ["forbidden"]
 
 

@@ -5,7 +5,17 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import activation, approvals, closing, investigation, library, response, rollback
+from playbooks import (
+    activation,
+    approvals,
+    closing,
+    harmless,
+    investigation,
+    library,
+    response,
+    rollback,
+    unread,
+)
 from playbooks import recheck as rechecking
 from playbooks.models import Approval, Plan, Step
 from tenants import scope, work
@@ -140,6 +150,70 @@ def test_a_contained_attack_stays_one_when_nothing_of_it_is_to_be_seen(attack, c
         assert LedgerEntry.objects.filter(kind="case.verdict_stands").count() == 1
 
 
+def _clean(cloud) -> None:  # noqa: F811
+    """Show the account as Holdfast has left it; the vendor's own rating stays high."""
+    cloud.answers["mailbox.list_inbox_rules"] = {"rules": []}
+    cloud.answers["identity.list_auth_methods"] = {"methods": []}
+
+
+def test_a_cleaned_mailbox_weakens_no_verdict(attack, cloud) -> None:  # noqa: F811
+    """What decided first stays the reason, and since when we are sure."""
+    first = reread(attack)
+    assert first.verdict_detail["rule"] == "takeover-and-mail-rules"
+    _clean(cloud)
+    _late(attack, "ip:192.0.2.7")
+    drain(STAGES)
+    now = reread(attack)
+    assert (now.status, now.verdict) == (Case.Status.CLOSED, Verdict.TRUE_POSITIVE)
+    for name in ("rule", "because", "confidence", "facts", "evidence", "sure_since"):
+        assert now.verdict_detail[name] == first.verdict_detail[name], name
+    [look] = now.verdict_detail["looked_again"]
+    assert (look["rule"], look["confidence"]) == ("takeover-by-risk", "medium")
+    assert unread.sure_since(now) == unread.sure_since(first) < now.decided_at
+    with scope.tenant(attack.tenant_id):
+        entry = LedgerEntry.objects.get(kind="case.verdict_stands")
+    assert entry.body["rule"] == "takeover-by-risk"
+
+
+def test_a_later_look_makes_a_verdict_stronger(attack, cloud) -> None:  # noqa: F811
+    with scope.tenant(attack.tenant_id):
+        detail = {**reread(attack).verdict_detail, "rule": "takeover-by-risk", "confidence": "low"}
+        Case.objects.filter(id=attack.id).update(verdict_detail=detail)
+    _late(attack, "ip:192.0.2.7")
+    drain(STAGES)
+    told = reread(attack).verdict_detail
+    assert (told["rule"], told["confidence"]) == ("takeover-and-mail-rules", "high")
+    assert told["sure_since"] == detail["sure_since"]
+
+
+@pytest.mark.parametrize(
+    ("word", "verdict"), [("not_asked", Verdict.SUSPICIOUS), ("yes", Verdict.BENIGN)]
+)
+def test_a_suspicion_ends_by_what_contradicts_it_and_not_by_cleaning(
+    attack,
+    cloud,  # noqa: F811
+    monkeypatch,
+    word,
+    verdict,
+) -> None:
+    monkeypatch.setattr(harmless, "SETTLING", dt.timedelta())
+    with scope.tenant(attack.tenant_id):
+        Case.objects.filter(id=attack.id).update(verdict=Verdict.SUSPICIOUS)
+        Finding.objects.update(title="Unusual sign-in")
+    monkeypatch.setattr(activation, "choose_investigation", lambda told: TAKEOVER)
+    _clean(cloud)
+    countries = ["NG"] if word == "yes" else []
+    cloud.answers["identity.list_sign_ins"] = {
+        **cloud.answers["identity.list_sign_ins"], "suspicious_successes": 0, "sign_ins": [],
+        "unusual_countries": countries,
+    }  # fmt: skip
+    cloud.answers["identity.list_risk_detections"] = {"detections": [], "user_risk_level": "low"}
+    cloud.answers["person.get_word"] = {"answer": word, "asked": 1, "said": []}
+    _late(attack, category="Exfiltration", title="Unusual sign-in")
+    drain(STAGES)
+    assert reread(attack).verdict == verdict
+
+
 def test_what_another_investigation_is_for_is_looked_into_by_that_one(attack, cloud) -> None:  # noqa: F811
     """Nobody can say what the computer did, so a person has to look; the attack stays one."""
     _late(attack, "device:pc-7", severity=5, title="Ransomware")
@@ -216,7 +290,7 @@ def test_the_response_to_a_new_verdict_is_not_lost(case, cloud, meeting) -> None
         rechecking.recheck(case.tenant_id, steps_of(plan)["forwarding"].id)
     elif meeting == "rollback":
         with scope.tenant(case.tenant_id):
-            rollback.request(plan.id, actor=ANN, step_key="forwarding")
+            rollback.request(plan.id, actor=ANN, chosen={"forwarding"})
     else:
         closing.close(case.tenant_id, case.id)
     drain(["respond"])

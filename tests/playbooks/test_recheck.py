@@ -82,7 +82,7 @@ def _agreements(plan: Plan) -> list[str]:
 
 def _undo(plan: Plan) -> Plan:
     with scope.tenant(plan.tenant_id):
-        undoing = rollback.request(plan.id, actor=ANN, step_key="disable")
+        undoing = rollback.request(plan.id, actor=ANN, chosen={"disable"})
         approval = undoing.approvals.get()
         approvals.decide(approval.id, approve=True, actor=BOB, sha256=undoing.sha256)
     drain(["run"])
@@ -280,7 +280,7 @@ def test_two_effects_that_are_gone_are_both_told(plan, cloud) -> None:
 
 def test_a_plan_that_waits_is_still_asked_for_when_an_effect_is_gone(plan, cloud) -> None:
     with scope.tenant(plan.tenant_id):
-        undoing = rollback.request(plan.id, actor=ANN, step_key="disable")
+        undoing = rollback.request(plan.id, actor=ANN, chosen={"disable"})
     sessions = steps_of(plan)["sessions"]
     cloud.done.remove((sessions.action, sessions.target_external_id))
     recheck(plan.tenant_id, sessions.id)

@@ -6,7 +6,7 @@ import pytest
 from django.db import connections as database
 from django.utils import timezone
 
-from playbooks import approvals, rollback, rules
+from playbooks import approvals, rollback, rules, undo_choices
 from playbooks.errors import PlaybookError
 from playbooks.models import Agreement, Approval, Plan, Run, Step
 from tenants import evidence, scope
@@ -74,7 +74,8 @@ def approve_as(case: Case, *people: str) -> None:  # noqa: F811
 
 def _undo(plan: Plan, step_key: str = "") -> Plan:
     with scope.tenant(plan.tenant_id):
-        return rollback.request(plan.id, actor=ANN, step_key=step_key)
+        chosen = {step_key} if step_key else undo_choices.everything(plan)
+        return rollback.request(plan.id, actor=ANN, chosen=chosen)
 
 
 def _decide(plan: Plan, approve: bool = True) -> None:
@@ -316,7 +317,7 @@ def test_what_else_a_case_needs_stays_when_an_undoing_is_asked_for(case, cloud) 
     drain(["run"])
     with scope.tenant(case.tenant_id):
         Case.objects.filter(id=case.id).update(needs="Ann's laptop, by hand: it is not connected.")
-        rollback.request(plan.id, actor=ANN, step_key="disable")
+        rollback.request(plan.id, actor=ANN, chosen={"disable"})
         assert reread(case).needs == (
             "Approve or reject the undoing. Ann's laptop, by hand: it is not connected."
         )

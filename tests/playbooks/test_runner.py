@@ -254,8 +254,8 @@ def test_one_step_of_a_plan_can_be_undone_alone(case, cloud) -> None:
     drain(["run"])
     with scope.tenant(case.tenant_id):
         with pytest.raises(PlaybookError, match="session can't be restored"):
-            rollback.request(plan.id, actor="technician:ann", step_key="sessions")
-        undoing = rollback.request(plan.id, actor="technician:ann", step_key="disable")
+            rollback.request(plan.id, actor="technician:ann", chosen={"sessions"})
+        undoing = rollback.request(plan.id, actor="technician:ann", chosen={"disable"})
     assert [step["id"] for step in undoing.document["steps"]] == ["undo disable"]
     assert undoing.tier == "technician"
     with scope.tenant(case.tenant_id):

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from integrations.errors import OutcomeUnknown, PermissionMissing
 from integrations.models import Connection
-from playbooks import replanning, rollback, settling, stuck
+from playbooks import replanning, rollback, settling, stuck, undo_choices
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan, Step
 from tenants import ledger, scope
@@ -78,7 +78,7 @@ def test_what_was_done_closes_the_case_without_proof(unknown, case) -> None:  # 
         ("step.told", ANN), ("step.told_done", "engine"),
     ]  # fmt: skip
     with scope.tenant(case.tenant_id):
-        assert rollback.can_be_undone(step)
+        assert undo_choices.can_be_undone(step)
 
 
 def test_what_was_not_done_has_failed_and_can_be_planned_again(
@@ -93,7 +93,7 @@ def test_what_was_not_done_has_failed_and_can_be_planned_again(
     assert reread(case).status == Case.Status.NEEDS_TECHNICIAN
     assert entries(unknown, "step.told_not_done") == [("step.told_not_done", "engine")]
     with scope.tenant(case.tenant_id):
-        assert not rollback.can_be_undone(step)
+        assert not undo_choices.can_be_undone(step)
         fresh = replanning.ask_again(unknown.id, actor=ANN)
     assert (fresh.status, fresh.tier) == ("awaiting_approval", "technician")
     assert len(cloud.calls) == 1

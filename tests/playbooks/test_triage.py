@@ -29,7 +29,7 @@ ANN = "account:ann@acme.example"
 def _alert(uid: str, hours: float = 0, *entities: str, **told: Any) -> NormalisedFinding:
     return NormalisedFinding(
         uid=uid,
-        class_uid=2004,
+        class_uid=told.pop("class_uid", 2004),
         title=told.pop("title", f"Alert {uid}"),
         time=told.pop("time", None) or NOON + dt.timedelta(hours=hours),
         severity_id=told.pop("severity", 3),
@@ -238,6 +238,16 @@ def test_the_worst_finding_gives_the_case_its_name(in_tenant) -> None:
     _arrive(_alert("c", severity=99, title="Other"))
     case = Case.objects.get()
     assert (case.title, case.severity_id) == ("Critical", 5)
+
+
+def test_an_incident_that_joins_alerts_gives_the_case_its_name(in_tenant) -> None:
+    """However late it comes; the ledger says under which name the case was opened."""
+    _arrive(_alert("a", severity=4, title="Atypical travel"))
+    Case.objects.update(status=Case.Status.AWAITING_APPROVAL)
+    _arrive(_alert("b", severity=4, title="Multi-stage incident", class_uid=2005))
+    _arrive(_alert("c", severity=3, title="Another incident", class_uid=2005))
+    assert Case.objects.get().title == "Multi-stage incident"
+    assert "Atypical travel" in LedgerEntry.objects.get(kind="case.opened").subject
 
 
 # Risk

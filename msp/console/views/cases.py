@@ -88,12 +88,20 @@ def _download(row: Evidence) -> HttpResponse:
 @needs_role(Role.TECHNICIAN)
 @needs_second_factor
 def roll_back(request: HttpRequest, plan_id: uuid.UUID) -> HttpResponse:
-    """Ask for the undoing of what a plan did."""
-    plan = get_object_or_404(Plan.in_scope(), id=plan_id)
+    """Ask for the undoing of what a plan did: of chosen steps, all of it, or the block alone."""
+    plan = get_object_or_404(Plan.in_scope().select_related("case"), id=plan_id)
+    technician = technician_of(request)
+    what = request.POST.get("what", "chosen")
     try:
-        undoing = actions.roll_back(
-            plan, actor=technician_of(request), step_key=request.POST.get("step", "")
-        )
+        if what == "open":
+            undoing = actions.open_again(plan, actor=technician)
+        else:
+            undoing = actions.roll_back(
+                plan,
+                actor=technician,
+                chosen=set(request.POST.getlist("step")),
+                everything=what == "all",
+            )
     except HoldfastError as error:
         messages.error(request, str(error))
         return back_from(request, plan)

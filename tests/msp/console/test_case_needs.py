@@ -37,7 +37,7 @@ def test_two_effects_that_were_lost_while_an_undoing_waits(browser, case, cloud)
     drain(["run", "close"])
     assert reread(case).status == Case.Status.CLOSED
     with scope.tenant(case.tenant_id):
-        rollback.request(plan.id, actor="technician:ann", step_key="disable")
+        rollback.request(plan.id, actor="technician:ann", chosen={"disable"})
     for step in steps_of(plan).values():
         cloud.done.remove((step.action, step.target_external_id))
         recheck.recheck(case.tenant_id, step.id)

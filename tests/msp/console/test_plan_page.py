@@ -49,8 +49,13 @@ def test_a_plan_that_took_the_place_of_another_is_named(browser, rows: Rows) -> 
             facts={}, document=old.document, sha256="f" * 64, tier=old.tier, replaces=old,
         )  # fmt: skip
         Plan.objects.filter(id=old.id).update(status=Plan.Status.SUPERSEDED)
-        assert Step.objects.filter(run__plan=old).exists()
+        steps = list(Step.objects.filter(run__plan=old))
+        assert steps
     client = browser(Role.VIEWER)
+    page = client.get(f"/admin/cases/{rows.case.id}/").content.decode()
+    begun = [one for one in steps if one.status not in ("pending", "awaiting_approval", "skipped")]
+    assert (f"of {len(begun)} actions read back" in page) is bool(begun)
+    assert f"of {len(steps)} actions read back" not in page
     assert f"/admin/plans/{fresh.id}/" in client.get(f"/admin/plans/{old.id}/").content.decode()
     assert f"/admin/plans/{old.id}/" in client.get(f"/admin/plans/{fresh.id}/").content.decode()
 
@@ -236,7 +241,8 @@ def test_a_plan_that_goes_on_is_stopped_and_what_was_done_is_to_be_undone(
         Plan.objects.filter(id=rows.plan.id).update(status=Plan.Status.RUNNING)
     web = browser(Role.TECHNICIAN, "tom")
     assert "Stop it, and undo what was done" in web.get(_address(rows.plan)).content.decode()
-    answer = web.post(_address(rows.plan, "roll-back/"), {"back": "plan"}, follow=True)
+    form = {"back": "plan", "step": "disable"}
+    answer = web.post(_address(rows.plan, "roll-back/"), form, follow=True)
     with scope.tenant(rows.tenant.id):
         undoing = Plan.objects.get(document__reverses=rows.plan.sha256)
         left = Step.objects.get(run__plan=rows.plan, key="reset")
