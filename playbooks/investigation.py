@@ -116,7 +116,7 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     version = remember(playbook)
     facts = case_facts.of_case(case)
     of_table = verdicts.decide(playbook, facts)
-    if _waits(case, of_table):
+    if not _stands(case, playbook, of_table) and _waits(case, of_table):
         return
     doubt = harmless.doubt(case, playbook, facts, of_table)
     reached = harmless.held_back(of_table, doubt) if doubt else of_table
