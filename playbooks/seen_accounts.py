@@ -1,7 +1,8 @@
 """What reading back a step shows of an account, kept in the directory at once.
 
 The directory is read at its own times; a plan that is made before that would go by what Holdfast
-itself has changed since.
+itself has changed since. Only that sign-in is allowed is kept: an account that was blocked may be
+opened by others at any time, and to block it once more than needed does no harm.
 """
 
 from integrations.contract import ReadBack
@@ -19,7 +20,9 @@ def note(step: Step, seen: ReadBack) -> None:
     if allows is None or step.connection_id is None or not (seen.holds or seen.observed):
         # What is gone, or could not be seen, shows nothing of itself.
         return
+    if allows is not seen.holds:
+        return
     connector = Connection.ever.values_list("connector", flat=True).get(id=step.connection_id)
     Account.objects.filter(
         provider=connector, external_id=step.target_external_id, deleted_upstream_at=None
-    ).update(is_enabled=allows if seen.holds else not allows)
+    ).update(is_enabled=True)

@@ -164,9 +164,9 @@ def test_the_account_is_opened_again_for_its_owner(case, contained, cloud) -> No
 
 
 def test_what_was_read_back_is_planned_on_at_once(case, contained) -> None:  # noqa: F811
-    """The directory has not been read meanwhile."""
+    """The directory was read while the account was blocked."""
     with scope.tenant(case.tenant_id):
-        assert Account.objects.get().is_enabled is False
+        Account.objects.update(is_enabled=False)
         undoing = rollback.open_again(contained.id, actor=ANN)
     _approve(undoing)
     with scope.tenant(case.tenant_id):
