@@ -115,6 +115,7 @@ def _nobody_looks(case: Case) -> None:
 def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     version = remember(playbook)
     facts = case_facts.of_case(case)
+    triage.score_privilege(case, _roles(facts))
     of_table = verdicts.decide(playbook, facts)
     if not _stands(case, playbook, of_table) and _waits(case, of_table):
         return
@@ -143,6 +144,12 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     _keep_decision(case, result, detail)
     work.schedule("respond", case.id)
     user_questions.ask_by_itself(case, playbook)
+
+
+def _roles(facts: Mapping[str, Any]) -> list[str]:
+    """Return the administrator's roles of the case's account, as far as its vendor told them."""
+    account = facts.get("account", {})
+    return list(account.get("roles", ())) if account.get("is_privileged") else []
 
 
 def _keep_decision(case: Case, result: Result, detail: Mapping[str, Any]) -> None:

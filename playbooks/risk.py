@@ -56,8 +56,12 @@ def terms(
     devices: Devices = NO_DEVICES,
     history: History = NOTHING,
     table: RiskTable | None = None,
+    roles: Sequence[str] = (),
 ) -> list[Term]:
-    """Return the terms of a case's risk: of its alerts, whom they are about, what was before."""
+    """Return the terms of a case's risk: of its alerts, whom they are about, what was before.
+
+    `roles`: what the account holds as its vendor says, where the directory doesn't know it yet.
+    """
     table = table or in_force()
     return [
         term
@@ -65,7 +69,7 @@ def terms(
             _severity(table, signals),
             _several_signals(table, signals),
             _confidence(table, signals),
-            _privilege(table, account),
+            _privilege(table, account, roles),
             _importance(table, account),
             _server(table, devices.servers),
             _exposure(table, account),
@@ -111,10 +115,11 @@ def _confidence(table: RiskTable, signals: Signals) -> Term:
     return _term("confidence", points, f"the vendor is {signals.confidence} % sure")
 
 
-def _privilege(table: RiskTable, account: Account | None) -> Term:
-    if account is None or not account.is_privileged:
+def _privilege(table: RiskTable, account: Account | None, told: Sequence[str]) -> Term:
+    if account is None or not (account.is_privileged or told):
         return _term("privilege", 0, "")
-    roles = ", ".join(str(role) for role in account.roles[:3]) or "a privileged role"
+    held = account.roles or told
+    roles = ", ".join(str(role) for role in held[:3]) or "a privileged role"
     return _term("privilege", table.of("privilege", "points"), f"{account.username} holds {roles}")
 
 

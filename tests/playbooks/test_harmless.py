@@ -104,3 +104,14 @@ def test_a_critical_alert_is_not_closed_on_middling_confidence(quiet) -> None:
         Case.Status.NEEDS_TECHNICIAN, Verdict.INSUFFICIENT_DATA
     )  # fmt: skip
     assert "is critical" in made.verdict_detail["because"]
+
+
+def test_a_privilege_that_the_vendor_tells_of_is_in_the_risk(quiet, cloud) -> None:  # noqa: F811
+    roles = ["Global Administrator"]
+    told = {"is_enabled": True, "is_privileged": True, "roles": roles}
+    cloud.answers["identity.get_account"] = {"account": told}
+    made = _case(quiet)
+    (term,) = [one for one in made.risk_terms if one["name"] == "privilege"]
+    assert term["points"] == 20
+    assert "Global Administrator" in term["reason"]
+    assert made.risk == sum(one["points"] for one in made.risk_terms)
