@@ -3,16 +3,17 @@
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter, display
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from integrations.models import Connection
-from msp.console import words
+from msp.console import finding_page, words
 from msp.console.sites import site
 from msp.console.templatetags.console import ago, chip, moment
 from msp.reports.models import Report
@@ -166,8 +167,20 @@ class FindingAdmin(TenantAdmin):
     list_filter = (TenantFilter, "severity_id", "connector", "vendor_status")
     search_fields = ("title", "actor", "target", "uid")
     list_select_related = ("tenant", "case")
-    exclude = ("raw", "content_hash")
     ordering = ("-time",)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: Any,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a finding in words; 404 where there is none in the technician's scope."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = Finding.in_scope().select_related("tenant", "case")
+        return finding_page.shown(request, get_object_or_404(rows, id=object_id))
 
     @display(description="severity", ordering="severity_id")
     def level(self, row: Finding) -> SafeString:

@@ -155,6 +155,16 @@ def test_evidence_is_one_click_away_and_keeps_its_hash(browser, rows: Rows) -> N
     assert told["answer"]["facts"]["rules"][0]["name"] == ".."
 
 
+def test_a_finding_is_told_in_words(browser, rows: Rows) -> None:
+    page = _text(browser(Role.VIEWER), f"/admin/tenants/finding/{rows.finding.id}/")
+    for said in (
+        "Suspicious inbox manipulation rule", "Microsoft 365", "T1564.008 Hide Artifacts",
+        "account:priya.shah@", f"/admin/cases/{rows.case.id}/",
+    ):  # fmt: skip
+        assert said in page, said
+    assert "Needs triage" not in page
+
+
 def test_evidence_that_was_changed_is_marked(browser, rows: Rows) -> None:
     client = browser(Role.VIEWER)
     address = f"/admin/cases/{rows.case.id}/"
