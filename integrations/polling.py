@@ -159,7 +159,7 @@ def _keep(
                 told = chain(again, states.ended(listing) if ends else ())
                 intake.take(
                     connector=state.connection.connector, feed=job.feed.name, records=told,
-                    normalise=normalise,
+                    normalise=normalise, watch=RuleWatch(),
                 )  # fmt: skip
             if ends:
                 listings.close(listing)

@@ -128,7 +128,9 @@ def test_undoing_is_asked_for_planned_and_waits_for_somebody_else(browser, rows:
         Plan.objects.update(status=Plan.Status.DONE, finished_at=timezone.now())
     client = browser(Role.APPROVER, "mira")
     assert "Undo this" in client.get(f"/admin/cases/{rows.case.id}/").content.decode()
-    page = client.post(f"/admin/plans/{rows.plan.id}/roll-back/", follow=True).content.decode()
+    address = f"/admin/plans/{rows.plan.id}/roll-back/"
+    asked = {"what": "chosen", "step": ["disable"]}
+    page = client.post(address, asked, follow=True).content.decode()
     assert "Waits for an approver: Undo: Contain a cloud account" in page
     assert "Enable sign-in" in page
     assert "Undo this" not in page
@@ -145,7 +147,8 @@ def test_undoing_is_asked_for_planned_and_waits_for_somebody_else(browser, rows:
 
 @pytest.mark.usefixtures("no_mfa_demanded")
 def test_what_cannot_be_undone_is_said(browser, rows: Rows) -> None:
-    page = browser(Role.TECHNICIAN).post(f"/admin/plans/{rows.plan.id}/roll-back/", follow=True)
+    address = f"/admin/plans/{rows.plan.id}/roll-back/"
+    page = browser(Role.TECHNICIAN).post(address, {"what": "all"}, follow=True)
     assert "Nothing of this plan can be undone" in page.content.decode()
 
 
