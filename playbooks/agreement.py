@@ -20,14 +20,13 @@ from playbooks.errors import PlaybookError
 from playbooks.models import Activation, Agreement, Plan, Step, Tier
 from playbooks.people import ENGINE
 from tenants import ledger, scope, work
-from tenants.models import Case, PlaybookMode, Verdict
+from tenants.models import HARMLESS, Case, PlaybookMode, Verdict
 
 # Practice of a quarter: long enough for rare alerts, short enough that old habits don't count.
 WINDOW = dt.timedelta(days=90)
 # A case that came back says that the effect did not last: a month without one is asked for.
 QUIET = dt.timedelta(days=30)
 ORDER = (PlaybookMode.SHADOW, PlaybookMode.APPROVE, PlaybookMode.AUTOMATIC)
-_HARMLESS = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
 _JUDGED_BY_CLOSING = (Plan.Status.SHADOW, Plan.Status.EXPIRED)
 
 
@@ -223,7 +222,7 @@ def case_closed(case: Case, *, verdict: str, actor: str) -> None:
     """
     plans = Plan.objects.filter(case=case, status__in=_JUDGED_BY_CLOSING)
     for plan in plans.select_related("playbook"):
-        if verdict in _HARMLESS:
+        if verdict in HARMLESS:
             words = f"The case was closed as {Verdict(verdict).label.lower()}."
             record(plan, Agreement.Kind.OVERRIDDEN, actor=actor, detail={"words": words})
         elif verdict == Verdict.TRUE_POSITIVE and plan.status == Plan.Status.SHADOW:

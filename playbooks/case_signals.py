@@ -11,9 +11,8 @@ from integrations.ocsf import INCIDENT_FINDING
 from playbooks import case_devices
 from playbooks.risk import Devices, History, Signals, points_of
 from playbooks.risk_table import in_force
-from tenants.models import Case, CaseEntity, Finding, Severity, Verdict
+from tenants.models import HARMLESS, Case, CaseEntity, Finding, Severity, Verdict
 
-_HARMLESS = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
 _DEVICES = ("device:", "device_id:")
 _INDICATOR = "indicator:"
 
@@ -79,7 +78,7 @@ def history(case: Case) -> History:
         same, kind=Case.Kind.INCIDENT, status=Case.Status.CLOSED, merged_into=None,
         closed_at__gte=since,
     ).exclude(id=case.id)  # fmt: skip
-    harmless = before.filter(verdict__in=_HARMLESS, title=case.title)
+    harmless = before.filter(verdict__in=HARMLESS, title=case.title)
     return History(
         true_positives=before.filter(verdict=Verdict.TRUE_POSITIVE).count(),
         harmless=harmless.count(),

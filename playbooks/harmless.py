@@ -13,12 +13,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations.values import address
 from playbooks import case_alerts
 from playbooks.language import Playbook
 from playbooks.verdicts import Result
-from tenants.models import Case, Finding, Severity, Verdict
+from tenants.models import HARMLESS, Case, Finding, Severity, Verdict
 
-HARMLESS = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
 # Most sign-ins can be read within this time of happening:
 # https://learn.microsoft.com/entra/identity/monitoring-health/reference-reports-data-retention,
 # https://support.google.com/a/answer/7061566 (Data retention and lag times).
@@ -100,7 +100,9 @@ def _never_seen(
     steps = [step.id for step in playbook.steps if step.uses == _SIGN_INS]
     if not any(facts["evidence"].get(step, {}).get("available") for step in steps):
         return None
-    known = set(_texts(facts["evidence"]))
+    # What Holdfast's own rows say may only be what the alert itself told.
+    told = [answer for answer in facts["evidence"].values() if answer.get("provider")]
+    known = {address(text) or text for text in _texts(told)}
     for finding in findings:
         addresses = [one for one in _addresses(finding) if one not in known]
         if addresses and len(addresses) == len(_addresses(finding)):
@@ -119,9 +121,9 @@ def _addresses(finding: Finding) -> list[str]:
     return [one for one in named if not _is_inside(one)]
 
 
-def _is_inside(address: str) -> bool:
+def _is_inside(text: str) -> bool:
     try:
-        found = ipaddress.ip_address(address)
+        found = ipaddress.ip_address(text)
     except ValueError:
         return True
     return any(found in network for network in _INSIDE if network.version == found.version)

@@ -12,9 +12,8 @@ from django.utils import timezone
 from playbooks import case_alerts
 from playbooks.known_good import source
 from playbooks.models import KnownGood, KnownGoodUse
-from tenants.models import Case, Verdict
+from tenants.models import HARMLESS, Case, Verdict
 
-_HARMLESS = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
 _WINDOW = dt.timedelta(days=180)
 _ENOUGH = 3
 _MOST_CASES = 2000
@@ -90,7 +89,7 @@ def proposals(patterns: Sequence[KnownGood]) -> list[Proposal]:
         for (tenant_id, alerts, whom), cases in groups.items()
         if len(cases) >= _ENOUGH
         and not any(_covers(row, tenant_id, alerts, whom) for row in patterns)
-        and all(case.verdict in _HARMLESS for case in cases)
+        and all(case.verdict in HARMLESS for case in cases)
     ]
 
 

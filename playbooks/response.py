@@ -30,7 +30,7 @@ from playbooks.needs import besides_deciding, to_decide, without, without_call
 from playbooks.standing import OPEN_PLANS
 from playbooks.versions import remember
 from tenants import ledger, scope, work
-from tenants.models import Case, PlaybookMode, Verdict
+from tenants.models import HARMLESS, Case, PlaybookMode, Verdict
 
 # A new client's alerts may come before its server's directory has been read.
 _DIRECTORY_SECONDS = 5.0
@@ -127,7 +127,7 @@ def _go_on(case: Case, plans: list[Plan]) -> None:
             work.schedule("close", case.id)
     elif left:
         needs_technician(case, left)
-    elif case.verdict in (Verdict.BENIGN, Verdict.FALSE_POSITIVE):
+    elif case.verdict in HARMLESS:
         set_status(case)
         work.schedule("close", case.id)
     else:

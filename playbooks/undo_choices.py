@@ -14,10 +14,9 @@ from playbooks import witness
 from playbooks.models import Plan, Step, spoken_target
 from playbooks.standing import OPEN_PLANS
 from playbooks.steps import UNDER_WAY, UNDO
-from tenants.models import Case, Verdict
+from tenants.models import HARMLESS, Case
 
 BLOCK = "identity.disable_sign_in"
-_HARMLESS = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
 # Acted on as a whole, these are their owner's; all else that contains was made or used by somebody.
 _OF_THE_OWNER = ("account", "device")
 # How an answer marks what it takes as a part of the attack.
@@ -122,7 +121,7 @@ def warning(plan: Plan, step: Step) -> str:
     Nothing was made by an attack where there was none: in a routine, or in a case that was found
     harmless.
     """
-    if plan.case.kind == Case.Kind.ROUTINE or plan.case.verdict in _HARMLESS:
+    if plan.case.kind == Case.Kind.ROUTINE or plan.case.verdict in HARMLESS:
         return ""
     action = catalog.get(step.action)
     if not action.is_containment or action.target in _OF_THE_OWNER or _was_there(plan, step):

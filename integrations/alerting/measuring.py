@@ -13,10 +13,10 @@ from django.utils import timezone
 from integrations.alerting.rows import RuleDay, RuleHit
 from integrations.alerting.rulebook import Rulebook
 from tenants.canonical import sha256_of
-from tenants.models import Verdict
+from tenants.models import HARMLESS, Verdict
 
 _RIGHT: Final = (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS)
-_WRONG: Final = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
+_WRONG: Final = HARMLESS
 _VERDICTS_OF: Final = dt.timedelta(days=90)
 _COMPARED: Final = (5, 5_000)
 

@@ -1,9 +1,9 @@
 """Lists of what there is, to read, filter and search. Nothing is changed through the admin."""
 
+import uuid
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter, display
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -86,10 +86,17 @@ class ReadOnlyAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show one row; 404 where there is none in the technician's scope."""
+        own = self.page_of(request, object_id) if self.has_view_permission(request) else None
+        if own is not None:
+            return own
         object_id = str(object_id)
         if self.has_view_permission(request) and self.get_object(request, object_id) is None:
             raise Http404(f"There is no such {self.opts.verbose_name}.")
         return super().change_view(request, object_id, form_url, extra_context)
+
+    def page_of(self, request: HttpRequest, object_id: uuid.UUID) -> HttpResponse | None:
+        """Return a page of its own for a row; None where all its fields are shown."""
+        return None
 
 
 class TenantAdmin(ReadOnlyAdmin):
@@ -123,13 +130,7 @@ class CaseAdmin(TenantAdmin):
     search_fields = ("title", "account__username", "account__person__display_name", "entities")
     ordering = ("-opened_at",)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: Any,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def page_of(self, request: HttpRequest, object_id: uuid.UUID) -> HttpResponse:
         """Send to the page of the case, which answers 404 where there is none."""
         return redirect("console:case", object_id)
 
@@ -169,16 +170,8 @@ class FindingAdmin(TenantAdmin):
     list_select_related = ("tenant", "case")
     ordering = ("-time",)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: Any,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def page_of(self, request: HttpRequest, object_id: uuid.UUID) -> HttpResponse:
         """Show a finding in words; 404 where there is none in the technician's scope."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         rows = Finding.in_scope().select_related("tenant", "case")
         return finding_page.shown(request, get_object_or_404(rows, id=object_id))
 
@@ -260,13 +253,7 @@ class ReportAdmin(TenantAdmin):
         """Leave the bytes in the database."""
         return super().get_queryset(request).defer("pdf")
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: Any,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def page_of(self, request: HttpRequest, object_id: uuid.UUID) -> HttpResponse:
         """Send to the PDF, which answers 404 where there is none."""
         return redirect("console:report", object_id)
 

@@ -7,10 +7,9 @@ from django.db.models import Q
 
 from integrations.contract import Json
 from playbooks.own_answers.asked import days, person_of
-from tenants.models import Account, Case, Verdict
+from tenants.models import HARMLESS, Account, Case, Verdict
 
 _MOST = 50
-_HARMLESS = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
 _NAMED = ("account:", "account_id:", "mailbox:")
 
 
@@ -29,12 +28,12 @@ def past_cases(case: Case, inputs: Json) -> Json:
     )
     here = _kinds(case)
     found = [_told(row) for row in rows[:_MOST].prefetch_related("findings")]
-    harmless = [one for one in found if one["verdict"] in _HARMLESS]
+    harmless = [one for one in found if one["verdict"] in HARMLESS]
     return {
         "cases": found,
         "count": rows.count(),
         "true_positives": rows.filter(verdict=Verdict.TRUE_POSITIVE).count(),
-        "harmless": rows.filter(verdict__in=_HARMLESS).count(),
+        "harmless": rows.filter(verdict__in=HARMLESS).count(),
         "same_kind": sum(bool(here & set(one["categories"])) for one in harmless),
     }
 

@@ -1,7 +1,7 @@
 """The rows of the tenants room."""
 
 from tenants.models.base import TenantModel, new_id
-from tenants.models.cases import Case, CaseChange, CaseEntity, Evidence, Verdict
+from tenants.models.cases import HARMLESS, Case, CaseChange, CaseEntity, Evidence, Verdict
 from tenants.models.directory import (
     Account,
     Contact,
@@ -18,6 +18,7 @@ from tenants.models.tenant import Installation, PlaybookMode, Tenant
 from tenants.models.work import Work
 
 __all__ = [
+    "HARMLESS",
     "Account",
     "AccountIdentifier",
     "Case",

@@ -19,6 +19,10 @@ class Verdict(models.TextChoices):
     INSUFFICIENT_DATA = "insufficient_data", "insufficient data"
 
 
+# Nothing happened, or nothing that harms anybody.
+HARMLESS = (Verdict.BENIGN, Verdict.FALSE_POSITIVE)
+
+
 class Case(TenantModel):
     """Findings that belong together (OCSF Incident Finding 2005)."""
 

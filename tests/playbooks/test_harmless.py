@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from playbooks import activation, library
+from playbooks import activation, library, own_answers
 from tenants import scope
 from tenants.models import Case, Verdict, Work
 from tests.pipeline import drain
@@ -89,6 +89,16 @@ def test_sign_ins_refute_nothing_of_an_address_that_is_not_among_them(quiet) -> 
         one for one in made.verdict_detail["questions"] if "203.0.113.77" in one["question"]
     ]
     assert asked["whom"] == "the user, by telephone"
+
+
+def test_what_holdfast_itself_knows_of_an_address_is_no_sign_in_from_it(quiet, monkeypatch) -> None:
+    of_alert = {"matches": [{"indicator": "203.0.113.77"}], "count": 0, "highest_confidence": 0}
+    told = own_answers.tell
+    monkeypatch.setattr(
+        own_answers, "tell",
+        lambda uses, *more: of_alert if uses == "indicator.list_matches" else told(uses, *more),
+    )  # fmt: skip
+    assert _case(quiet, STRANGE).verdict == Verdict.INSUFFICIENT_DATA
 
 
 @pytest.mark.parametrize("entity", ["ip:10.1.2.3", "ip:fe80::1", STRANGE])
