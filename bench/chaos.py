@@ -34,9 +34,10 @@ from bench.installation import (
 )
 from bench.take_overs import TakeOvers
 from integrations import catalog
-from playbooks import approvals, rollback, undo_choices
+from playbooks import approvals, rollback
 from playbooks.errors import ApprovalError, PlaybookError
 from playbooks.models import Approval, Plan, Run, Step
+from playbooks.running import undo_choices
 from tenants import scope, work
 from tenants.models import Case
 

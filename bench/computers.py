@@ -10,10 +10,11 @@ from django.utils import timezone
 from bench.installation import Simulator
 from integrations import catalog, connections
 from integrations.values import device_entity
-from playbooks import facts as case_facts
-from playbooks import language, planner, response, rules
-from playbooks.case_numbers import next_number
-from playbooks.versions import remember
+from playbooks import language, planner, response
+from playbooks.authoring.versions import remember
+from playbooks.cases.case_numbers import next_number
+from playbooks.investigating import facts as case_facts
+from playbooks.policy import rules
 from tenants import scope
 from tenants.models import Case, Device, Tenant
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from django.utils import timezone
 
 from msp.pipeline import STAGES
-from playbooks import looking
+from playbooks.cases import looking
 from tenants import intake, scope, work
 from tenants.models import Account, Case, Finding, Tenant, Work
 from tenants.records import Finding as NormalisedFinding

@@ -21,8 +21,9 @@ from integrations import connections
 from integrations.models import Connection
 from integrations.simulators.microsoft365.people import NAMES
 from msp.appliance import engine, postgres
-from playbooks import activation, language, library
-from playbooks.versions import remember
+from playbooks import language, library
+from playbooks.authoring.versions import remember
+from playbooks.policy import activation
 from tenants import scope
 from tenants.models import PlaybookMode, Tenant
 

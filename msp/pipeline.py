@@ -18,21 +18,12 @@ from integrations.siem import auditing
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
-from playbooks import (
-    approvals,
-    case_quality,
-    closing,
-    comparing,
-    investigation,
-    looking,
-    reminders,
-    replanning,
-    response,
-    routines,
-    runner,
-    triage,
-)
-from playbooks import recheck as rechecking
+from playbooks import approvals, investigation, response, routines, runner, triage
+from playbooks.cases import closing, looking
+from playbooks.ladder import reminders
+from playbooks.planning import comparing, replanning
+from playbooks.quality import case_quality
+from playbooks.running import recheck as rechecking
 from tenants import turns, work
 
 dramatiq.set_broker(broker)

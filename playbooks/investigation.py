@@ -8,29 +8,21 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks import (
-    activation,
-    case_devices,
-    harmless,
-    known_good,
-    library,
-    needs,
-    open_questions,
-    replanning,
-    response,
-    triage,
-    unread,
-    user_questions,
-    verdicts,
-)
-from playbooks import facts as case_facts
-from playbooks.gathering import gather
+from playbooks import library, response, triage
+from playbooks.authoring.versions import remember
+from playbooks.cases import case_devices, needs, unread
+from playbooks.investigating import facts as case_facts
+from playbooks.investigating import harmless, open_questions, verdicts
+from playbooks.investigating.gathering import gather
+from playbooks.investigating.verdicts import Result
 from playbooks.language import CONFIDENCES, Playbook
 from playbooks.models import KnownGood, Plan, Step
+from playbooks.patterns import known_good
+from playbooks.planning import replanning
+from playbooks.planning.standing import OPEN_PLANS
+from playbooks.policy import activation
+from playbooks.questions import user_questions
 from playbooks.response import NEEDS
-from playbooks.standing import OPEN_PLANS
-from playbooks.verdicts import Result
-from playbooks.versions import remember
 from tenants import evidence, ledger, scope, work
 from tenants.models import Case, Verdict
 

@@ -6,11 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playbooks import given as given_facts
-from playbooks import lint, yaml_reader
-from playbooks.conditions import expressions_in
-from playbooks.errors import PlaybookError
-from playbooks.playbook import (
+from playbooks.authoring import lint, yaml_reader
+from playbooks.authoring.playbook import (
     CONFIDENCES,
     FAILURES,
     INPUT_KEYS,
@@ -29,9 +26,12 @@ from playbooks.playbook import (
     ResultRow,
     VerdictRow,
 )
-from playbooks.problems import Problems
-from playbooks.result_reading import read_results
-from playbooks.step_reading import read_steps
+from playbooks.authoring.problems import Problems
+from playbooks.authoring.result_reading import read_results
+from playbooks.authoring.step_reading import read_steps
+from playbooks.errors import PlaybookError
+from playbooks.expressions.conditions import expressions_in
+from playbooks.investigating import given as given_facts
 
 _TEXTS = ("version", "title", "summary")
 _LISTS = ("attack", "d3fend", "sources")

@@ -9,26 +9,18 @@ from django.utils import timezone
 
 from integrations import connections
 from integrations.models import Connection
-from playbooks import (
-    activation,
-    approvals,
-    availability,
-    case_devices,
-    directory_facts,
-    giving_way,
-    looking,
-    planner,
-    proof,
-    rules,
-    standing,
-    unread,
-)
-from playbooks import facts as case_facts
+from playbooks import approvals, planner
+from playbooks.authoring.versions import remember
+from playbooks.cases import case_devices, looking, unread
+from playbooks.cases.needs import besides_deciding, to_decide, without, without_call
 from playbooks.errors import ConditionError, PlaybookError
+from playbooks.investigating import directory_facts
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan, Run, Step, Tier
-from playbooks.needs import besides_deciding, to_decide, without, without_call
-from playbooks.standing import OPEN_PLANS
-from playbooks.versions import remember
+from playbooks.planning import giving_way, standing
+from playbooks.planning.standing import OPEN_PLANS
+from playbooks.policy import activation, availability, rules
+from playbooks.running import proof
 from tenants import ledger, scope, work
 from tenants.models import HARMLESS, Case, PlaybookMode, Verdict
 

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from integrations import catalog
-from playbooks import cel_cost, given, verdicts
-from playbooks.conditions import fill
+from playbooks.authoring.playbook import MOST_OBJECTS
 from playbooks.errors import ConditionError
+from playbooks.expressions import cel_cost
+from playbooks.expressions.conditions import fill
+from playbooks.investigating import given, verdicts
 from playbooks.language import Playbook, ResultRow
-from playbooks.playbook import MOST_OBJECTS
 
 _REST = "The evidence names them."
 _LOOK = "Look it up by hand, or mend the connection and start this again."

@@ -6,9 +6,9 @@ Everything here speaks of the tenant of the current scope.
 from collections.abc import Mapping
 from typing import Any
 
+from playbooks.authoring.playbook import INPUT_TYPES, Playbook, PlaybookInput
 from playbooks.errors import PlaybookError
 from playbooks.models import RoutineDefaults
-from playbooks.playbook import INPUT_TYPES, Playbook, PlaybookInput
 from tenants import ledger, scope
 
 _NOTHING: tuple[Any, ...] = ("", [], {})

@@ -12,14 +12,15 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks import activation, availability, planner, response, results, rules
-from playbooks import facts as case_facts
-from playbooks.case_numbers import next_number
+from playbooks import planner, response, results
+from playbooks.authoring.versions import remember
+from playbooks.cases.case_numbers import next_number
 from playbooks.errors import ConditionError, PlaybookError
-from playbooks.gathering import gather
+from playbooks.investigating import facts as case_facts
+from playbooks.investigating.gathering import gather
 from playbooks.language import Playbook
+from playbooks.policy import activation, availability, rules
 from playbooks.routine_inputs import checked
-from playbooks.versions import remember
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, PlaybookMode, Severity
 

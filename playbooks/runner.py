@@ -14,15 +14,18 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.contract import Client
-from playbooks import approvals, held, replanning, rollback, sequence, stepping, stuck
+from playbooks import approvals, rollback
+from playbooks.cases import stuck
+from playbooks.cases.people import ENGINE
 from playbooks.errors import PlaybookError
-from playbooks.jobs import Failed, Job, Question, Wait, open_client, understood
-from playbooks.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Run, Step
-from playbooks.people import ENGINE
-from playbooks.sequence import FAILURES
-from playbooks.stepping import Talk
-from playbooks.steps import FINISHED, UNDER_WAY, spoken
+from playbooks.planning import replanning
+from playbooks.running import held, sequence, stepping
+from playbooks.running.jobs import Failed, Job, Question, Wait, open_client, understood
+from playbooks.running.known_facts import KnownFacts
+from playbooks.running.sequence import FAILURES
+from playbooks.running.stepping import Talk
+from playbooks.running.steps import FINISHED, UNDER_WAY, spoken
 from tenants import ledger, scope, work
 from tenants.models import Case
 

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from django.db.models import Q
 
-from playbooks import case_alerts, case_signals, joining, looking, risk, standing, unread
+from playbooks.cases import case_alerts, case_signals, joining, looking, risk, unread
+from playbooks.planning import standing
 from tenants import scope, work
 from tenants.models import Account, Case, Finding, Verdict
 

@@ -9,10 +9,10 @@ from django.views.decorators.http import require_http_methods
 
 from msp.approval.views import answered, msp, refused
 from msp.staff.models import Technician
-from playbooks import facts as case_facts
-from playbooks import user_questions
 from playbooks.errors import LinkError, PlaybookError
+from playbooks.investigating import facts as case_facts
 from playbooks.models import UserQuestion
+from playbooks.questions import user_questions
 from tenants import scope
 from tenants.models import Case
 

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_http_methods
 
 from msp.approval import attempts, plain
 from msp.staff.models import Technician
-from playbooks import client_links, replanning
 from playbooks.errors import ApprovalError, LinkError
+from playbooks.ladder import client_links
 from playbooks.models import ClientLink
+from playbooks.planning import replanning
 from tenants import scope
 from tenants.models import Installation
 

@@ -16,7 +16,7 @@ from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.onboarding.progress import Chosen, Progress
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
-from playbooks import rules as policies
+from playbooks.policy import rules as policies
 from tenants import scope
 from tenants.models import Tenant
 

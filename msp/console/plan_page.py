@@ -11,10 +11,11 @@ from integrations.errors import UnknownAction
 from msp.console import plan_views, words
 from msp.console.plan_views import PlanView
 from msp.console.words import NotNeeded, Word
-from playbooks import touched, undo_choices, witness
 from playbooks.models import Plan, Step, Tier
-from playbooks.standing import OPEN_PLANS
-from playbooks.steps import FINISHED
+from playbooks.planning import touched
+from playbooks.planning.standing import OPEN_PLANS
+from playbooks.running import undo_choices, witness
+from playbooks.running.steps import FINISHED
 
 _LONGEST_VALUE = 200
 

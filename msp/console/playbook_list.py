@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from msp.console.words import Word
-from playbooks import activation, agreement, availability, library
-from playbooks.activation import InForce
-from playbooks.agreement import NOTHING_YET, ORDER, Measured
-from playbooks.playbook import KINDS, Playbook
+from playbooks import library
+from playbooks.authoring.playbook import KINDS, Playbook
+from playbooks.policy import activation, agreement, availability
+from playbooks.policy.activation import InForce
+from playbooks.policy.agreement import NOTHING_YET, ORDER, Measured
 from tenants.models import PlaybookMode, Tenant
 
 MODES = {

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from playbooks.risk_table import RiskTable, in_force
+from playbooks.cases.risk_table import RiskTable, in_force
 
 _WORDS = {
     ("severity", ""): ("Severity of the worst alert", "{name}"),

@@ -16,9 +16,9 @@ from msp.console.rules_past import Past
 from msp.staff.access import writing
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
-from playbooks import rules, what_if
 from playbooks.engagement import Engagement
 from playbooks.models import MspRules, RulesOfEngagement
+from playbooks.policy import rules, what_if
 from tenants.models import Tenant
 
 # More would make somebody wait for the page; the command looks at all of them.

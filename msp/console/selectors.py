@@ -16,9 +16,9 @@ from msp.console import words
 from msp.console.words import Word
 from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
-from playbooks import looking
+from playbooks.cases import looking
+from playbooks.cases.needs import besides_deciding, counted_anew
 from playbooks.models import Approval, Tier
-from playbooks.needs import besides_deciding, counted_anew
 from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
 
 FOR_A_PERSON = (Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL)

@@ -11,7 +11,7 @@ from typing import Any
 
 from msp.console import answers, words
 from msp.console.words import Word
-from playbooks import open_questions
+from playbooks.investigating import open_questions
 from tenants import evidence
 from tenants.models import Case, Evidence, Verdict
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from integrations import catalog, registry
 from integrations.errors import UnknownAction, UnknownConnector
 from integrations.health import Status
-from playbooks import witness
 from playbooks.models import Approval, Plan, Step, Tier, spoken_target
+from playbooks.running import witness
 from tenants.models import Case, Severity, Verdict
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from msp.management.files import read_text
-from playbooks import activation, cacao, importing, language, library, yaml_reader
+from playbooks import cacao, language, library
+from playbooks.authoring import importing, yaml_reader
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
+from playbooks.policy import activation
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug

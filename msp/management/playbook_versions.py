@@ -11,9 +11,11 @@ from django.db import transaction
 
 from msp.management import playbook_files
 from msp.management.files import read_text
-from playbooks import activation, agreement, cacao, importing, library
-from playbooks.agreement import ORDER
+from playbooks import cacao, library
+from playbooks.authoring import importing
 from playbooks.models import PlaybookVersion
+from playbooks.policy import activation, agreement
+from playbooks.policy.agreement import ORDER
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import PlaybookMode, Tenant

@@ -18,8 +18,8 @@ from msp.notifications import alarms, mail, user_questions
 from msp.notifications.errors import MailNotSent
 from msp.staff.models import Role, Technician
 from msp.staff.selectors import sees
-from playbooks import client_links, reminders
 from playbooks.errors import LinkError
+from playbooks.ladder import client_links, reminders
 from playbooks.models import Approval, ClientLink, UserQuestion
 from tenants import scope
 from tenants.models import Installation

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from msp.notifications import chat, mail
 from msp.notifications.errors import MailNotSent, MessageNotSent
-from playbooks import chat_channels, user_questions
 from playbooks.errors import LinkError
 from playbooks.models import ChatChannel, UserQuestion
+from playbooks.questions import chat_channels, user_questions
 from tenants import scope
 from tenants.models import Installation
 

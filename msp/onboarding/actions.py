@@ -21,7 +21,7 @@ from msp.onboarding.errors import FieldProblem, OnboardingError
 from msp.onboarding.models import Onboarding
 from msp.staff.models import Technician
 from msp.staff.selectors import sees
-from playbooks import rules as policies
+from playbooks.policy import rules as policies
 from tenants import contacts, ledger, scope, vault
 from tenants.errors import VaultError
 from tenants.models import Contact, PlaybookMode, Tenant

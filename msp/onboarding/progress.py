@@ -10,7 +10,7 @@ from integrations.health import Status
 from integrations.health_report import Report
 from msp.onboarding import shared
 from msp.onboarding.models import ConsentRequest, Onboarding
-from playbooks.rules import newest_of_tenant
+from playbooks.policy.rules import newest_of_tenant
 from tenants.models import Account, Device, Mailbox, Tenant
 
 StepState = Literal["done", "now", "later", "problem"]

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from msp.licensing.selectors import TenantUsage
-from playbooks.measures import Share
+from playbooks.quality.measures import Share
 
 
 @dataclass(frozen=True, slots=True)

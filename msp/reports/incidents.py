@@ -12,9 +12,10 @@ from integrations.errors import UnknownAction, UnknownConnector
 from integrations.models import Connection
 from msp.reports import evidence, words
 from msp.reports.content import Done, Incident, Left, Moment, Span
-from playbooks import case_alerts, measures, unread
-from playbooks.measures import CaseMeasures
+from playbooks.cases import case_alerts, unread
 from playbooks.models import Approval, Plan, Step, Tier
+from playbooks.quality import measures
+from playbooks.quality.measures import CaseMeasures
 from tenants.models import Account, Case, Evidence, Finding, Verdict
 
 _QUOTED = ("mailbox_rule", "auth_method")

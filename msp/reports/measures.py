@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from msp.licensing.periods import Period
-from playbooks import measures
-from playbooks.freezes import zone_of
-from playbooks.measures import CaseMeasures, Measures, Share
+from playbooks.policy.freezes import zone_of
+from playbooks.quality import measures
+from playbooks.quality.measures import CaseMeasures, Measures, Share
 from tenants.models import Tenant
 
 

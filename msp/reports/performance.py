@@ -4,7 +4,7 @@ import datetime as dt
 
 from msp.reports.content import Performance, Stage, Work
 from playbooks import library
-from playbooks.measures import Measures, Share
+from playbooks.quality.measures import Measures, Share
 
 _STAGES = {
     "acknowledge": "Looked at",

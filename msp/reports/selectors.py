@@ -28,8 +28,8 @@ from msp.reports.factors import second_factors
 from msp.reports.incidents import incidents, person_of
 from msp.reports.measures import Measured
 from msp.reports.models import Report
-from playbooks import measures
 from playbooks.models import Approval, Step, Tier
+from playbooks.quality import measures
 from tenants import ledger
 from tenants.models import (
     Case,

@@ -7,13 +7,14 @@ from typing import Any
 
 import yaml
 
-from playbooks import language, yaml_reader
+from playbooks import language
+from playbooks.authoring import yaml_reader
 from playbooks.cacao import graph, places, words
 from playbooks.cacao.exporting import export
 from playbooks.cacao.files import MOST_IN_A_FILE, check_values, read
 from playbooks.cacao.shape import difference
-from playbooks.conditions import Condition
 from playbooks.errors import PlaybookError
+from playbooks.expressions.conditions import Condition
 from playbooks.language import Playbook
 
 _MADE = "made"

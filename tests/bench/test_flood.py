@@ -3,7 +3,7 @@
 import pytest
 
 from bench import flood
-from playbooks import case_alerts, case_entities, looking
+from playbooks.cases import case_alerts, case_entities, looking
 
 ALERTS, ACCOUNTS, AT_ONCE = 800, 9, 3
 

@@ -5,8 +5,9 @@ The whole way is recorded: feeds, investigation, containment, read-back and undo
 
 import pytest
 
-from playbooks import approvals, rollback, undo_choices
+from playbooks import approvals, rollback
 from playbooks.models import Plan
+from playbooks.running import undo_choices
 from tenants import scope
 from tests.contracts.published import GRAPH_CONTRACT, WHY_ABSENT, assert_conforms
 from tests.integrations.simulators.fixtures import running_simulator

@@ -20,11 +20,13 @@ from bench import kill_points
 from integrations import connections
 from integrations.contract import Intention, Target
 from integrations.values import device_entity
-from playbooks import approvals, language, mailboxes, planner, response, rules
-from playbooks import facts as case_facts
-from playbooks.case_numbers import next_number
+from playbooks import approvals, language, planner, response
+from playbooks.authoring.versions import remember
+from playbooks.cases.case_numbers import next_number
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Approval, Run, Step
-from playbooks.versions import remember
+from playbooks.planning import mailboxes
+from playbooks.policy import rules
 from tenants import scope
 from tenants.models import Account, Case, Device, Tenant
 from tests.integrations.conformance.conftest import SUBJECTS

@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from msp import scheduler
-from playbooks import approvals, rollback, undo_choices
+from playbooks import approvals, rollback
 from playbooks.models import Approval, Plan, Run, Step
+from playbooks.running import undo_choices
 from tenants import evidence, ledger, protection, scope, work
 from tenants.models import Case, Finding, LedgerEntry, Verdict, Work
 from tests.integrations.simulators.fixtures import running_simulator

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from playbooks import rules
+from playbooks.policy import rules
 from tenants import scope
 from tests.playbooks.cases import make_account, make_case, make_plan
 from tests.playbooks.samples import policy

@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from playbooks import known_good
 from playbooks.models import KnownGood
+from playbooks.patterns import known_good
 from tenants import scope
 from tenants.models import Case, Tenant
 from tests.playbooks.cases import make_account, make_case

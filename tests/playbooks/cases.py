@@ -6,11 +6,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from playbooks import facts as case_facts
 from playbooks import library, planner, response
+from playbooks.authoring.versions import remember
 from playbooks.engagement import Engagement
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan
-from playbooks.versions import remember
 from tenants import evidence
 from tenants.models import Account, Case, Person
 from tests.playbooks.samples import facts, policy

@@ -4,20 +4,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from playbooks import (
-    activation,
-    importing,
-    language,
-    library,
-    planner,
-    response,
-    rollback,
-    routines,
-    rules,
-)
-from playbooks import facts as case_facts
+from playbooks import language, library, planner, response, rollback, routines
+from playbooks.authoring import importing
+from playbooks.authoring.versions import remember
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan
-from playbooks.versions import remember
+from playbooks.policy import activation, rules
 from tenants import evidence
 from tenants.models import Account, Case, Tenant
 from tests.pipeline import drain, make_due

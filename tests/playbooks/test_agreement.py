@@ -7,18 +7,11 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Connection
-from playbooks import (
-    activation,
-    agreement,
-    approvals,
-    comparing,
-    replanning,
-    response,
-    rules,
-    shadow,
-)
+from playbooks import approvals, response
 from playbooks.errors import PlaybookError
 from playbooks.models import Agreement, Approval, Plan, Step
+from playbooks.planning import comparing, replanning, shadow
+from playbooks.policy import activation, agreement, rules
 from tenants import scope
 from tenants.models import Account, Case, LedgerEntry
 from tests.pipeline import drain

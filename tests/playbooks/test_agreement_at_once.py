@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from playbooks import activation, agreement, approvals
+from playbooks import approvals
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan
+from playbooks.policy import activation, agreement
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import new_tenant

@@ -7,9 +7,11 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Connection
-from playbooks import approvals, guardrails, planner, replanning, response
+from playbooks import approvals, planner, response
 from playbooks.errors import ApprovalError
 from playbooks.models import Approval, Plan, Step
+from playbooks.planning import replanning
+from playbooks.policy import guardrails
 from tenants import scope
 from tenants.models import Case, Installation, LedgerEntry, Tenant, Work
 from tests.pipeline import drain

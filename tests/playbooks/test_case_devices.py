@@ -11,8 +11,9 @@ from integrations.models import Connection
 from integrations.simulators.crowdstrike import records as falcon
 from integrations.simulators.ninjaone import seeds as ninja
 from integrations.simulators.wazuh import seeds as wazuh
-from playbooks import case_devices, investigation, response, triage
-from playbooks import facts as case_facts
+from playbooks import investigation, response, triage
+from playbooks.cases import case_devices
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan
 from tenants import intake, scope
 from tenants.models import Case, Device

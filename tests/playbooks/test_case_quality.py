@@ -10,9 +10,9 @@ from django.utils import timezone
 from msp.console import actions
 from msp.staff import actions as staff
 from msp.staff.models import Role
-from playbooks import case_quality
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, CaseQuality, Plan, Step
+from playbooks.quality import case_quality
 from tenants import evidence, ledger, scope
 from tenants.models import Case, LedgerEntry
 from tests.pipeline import drain

@@ -5,9 +5,11 @@ import threading
 import pytest
 from django.db import connections as database
 
-from playbooks import approvals, closing, proof, response, rollback, stuck, triage
-from playbooks import recheck as rechecking
+from playbooks import approvals, response, rollback, triage
+from playbooks.cases import closing, stuck
 from playbooks.models import Approval, Step
+from playbooks.running import proof
+from playbooks.running import recheck as rechecking
 from tenants import scope
 from tenants.models import Account, Case, Device, Work
 from tests.conftest import new_tenant

@@ -12,9 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbooks import cel_cost
-from playbooks.conditions import LONGEST_EXPRESSION, compile_condition, expressions_in, fill
 from playbooks.errors import ConditionError
+from playbooks.expressions import cel_cost
+from playbooks.expressions.conditions import (
+    LONGEST_EXPRESSION,
+    compile_condition,
+    expressions_in,
+    fill,
+)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +347,7 @@ BOUNDED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
 resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
-from playbooks.conditions import compile_condition
+from playbooks.expressions.conditions import compile_condition
 from playbooks.errors import ConditionError
 items = [{"n": i, "name": f"name {i}", "more": list(range(5))} for i in range(2000)]
 try:

@@ -15,8 +15,9 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbooks import joining, triage, unread
-from playbooks.correlation import WINDOW, Group, Partition
+from playbooks import triage
+from playbooks.cases import joining, unread
+from playbooks.cases.correlation import WINDOW, Group, Partition
 from tenants import intake, scope
 from tenants.models import Case, Finding
 from tenants.records import Finding as NormalisedFinding

@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import facts as case_facts
 from playbooks import rollback
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan
 from tenants import excluded_devices, scope
 from tenants.models import Case, Device

@@ -8,10 +8,11 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Connection
-from playbooks import facts as case_facts
-from playbooks import language, planner, response, rules
+from playbooks import language, planner, response
+from playbooks.authoring.versions import remember
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan, Run, Step
-from playbooks.versions import remember
+from playbooks.policy import rules
 from tenants import evidence, scope
 from tenants.models import Account, Case, Installation, LedgerEntry, Tenant
 from tests.pipeline import drain, make_due

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from playbooks import activation, library, own_answers
+from playbooks import library
+from playbooks.investigating import own_answers
+from playbooks.policy import activation
 from tenants import scope
 from tenants.models import Case, Verdict, Work
 from tests.pipeline import drain

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playbooks import language, library
-from playbooks import playbook as playbook_words
+from playbooks.authoring import playbook as playbook_words
 from playbooks.errors import PlaybookError
 from tests.examples import examples
 from tests.playbooks.samples import (

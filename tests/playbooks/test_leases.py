@@ -8,8 +8,10 @@ from django.db import connections as database
 
 from integrations.errors import Rejected, Throttled
 from msp.pipeline import STAGES
-from playbooks import approvals, rules, stepping
+from playbooks import approvals
 from playbooks.models import Approval, Step
+from playbooks.policy import rules
+from playbooks.running import stepping
 from tenants import scope, work
 from tenants.models import Case, Work
 from tests.conftest import new_tenant

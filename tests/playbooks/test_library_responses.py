@@ -5,8 +5,9 @@ import copy
 import pytest
 
 from integrations import catalog
-from playbooks import engagement, golden, library, planner
-from playbooks.given import merged
+from playbooks import engagement, library, planner
+from playbooks.authoring import golden
+from playbooks.investigating.given import merged
 from playbooks.language import Playbook
 from tenants.canonical import canonical_json
 

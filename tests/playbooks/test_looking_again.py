@@ -5,19 +5,12 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import (
-    activation,
-    approvals,
-    closing,
-    harmless,
-    investigation,
-    library,
-    response,
-    rollback,
-    unread,
-)
-from playbooks import recheck as rechecking
+from playbooks import approvals, investigation, library, response, rollback
+from playbooks.cases import closing, unread
+from playbooks.investigating import harmless
 from playbooks.models import Approval, Plan, Step
+from playbooks.policy import activation
+from playbooks.running import recheck as rechecking
 from tenants import scope, work
 from tenants.models import Case, Finding, LedgerEntry, Verdict, Work
 from tests.pipeline import drain

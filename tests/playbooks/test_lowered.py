@@ -5,9 +5,10 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import activation, agreement, approvals, response
+from playbooks import approvals, response
+from playbooks.cases.people import ENGINE
 from playbooks.models import Agreement, Approval, Plan
-from playbooks.people import ENGINE
+from playbooks.policy import activation, agreement
 from tenants import scope
 from tenants.models import Case, LedgerEntry, PlaybookMode, Tenant
 from tests.pipeline import drain, make_due

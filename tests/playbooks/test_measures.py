@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from playbooks import baselines, library, measures
+from playbooks import library
 from playbooks.errors import PlaybookError
-from playbooks.measures import CaseMeasures, Measures, Saved, Share, Took
 from playbooks.models import Agreement, Approval, CaseQuality, Plan
-from playbooks.opinions import compared
+from playbooks.quality import baselines, measures
+from playbooks.quality.measures import CaseMeasures, Measures, Saved, Share, Took
+from playbooks.quality.opinions import compared
 from tenants import evidence, scope
 from tenants.models import Case, LedgerEntry, Tenant
 from tests.playbooks.cases import give_evidence, make_account, make_case, make_plan

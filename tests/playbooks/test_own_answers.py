@@ -9,7 +9,9 @@ from django.utils import timezone
 
 from integrations import catalog, ocsf
 from integrations.models import Connection, Indicator
-from playbooks import absences, gathering, language, own_answers
+from playbooks import language
+from playbooks.investigating import gathering, own_answers
+from playbooks.questions import absences
 from tenants import evidence, scope
 from tenants.models import Account, Case, Device, Event, Evidence, Finding, RawRecord
 from tests.conftest import new_tenant

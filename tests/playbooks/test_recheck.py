@@ -7,9 +7,10 @@ import pytest
 from django.utils import timezone
 
 from integrations.errors import NotFound, OutcomeUnknown, PermissionMissing, Unauthorised
-from playbooks import approvals, rollback, rules
+from playbooks import approvals, rollback
 from playbooks.models import Agreement, Approval, Plan, Step
-from playbooks.recheck import recheck
+from playbooks.policy import rules
+from playbooks.running.recheck import recheck
 from tenants import scope
 from tenants.models import Case, LedgerEntry, Tenant, Work
 from tests.pipeline import drain, make_due

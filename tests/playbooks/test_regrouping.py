@@ -7,9 +7,10 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from playbooks import approvals, case_entities, joining, merging, regrouping, response, triage
-from playbooks import facts as case_facts
+from playbooks import approvals, response, triage
+from playbooks.cases import case_entities, joining, merging, regrouping
 from playbooks.errors import CaseError
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Approval, Plan, Step
 from tenants import evidence, intake, scope
 from tenants.models import Case, CaseChange, CaseEntity, Finding, LedgerEntry, Work

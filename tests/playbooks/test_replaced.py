@@ -12,10 +12,11 @@ from integrations import connections, registry, removing
 from integrations.contract import Client, Organisation
 from integrations.errors import OutcomeUnknown
 from integrations.models import Connection
-from playbooks import approvals, rollback, runner, stopping
+from playbooks import approvals, rollback, runner
 from playbooks.errors import ApprovalError, PlaybookError
-from playbooks.jobs import Job
 from playbooks.models import Approval, Plan
+from playbooks.running import stopping
+from playbooks.running.jobs import Job
 from tenants import scope
 from tenants.models import Account, Case, LedgerEntry, Work
 from tests.pipeline import drain, make_due

@@ -8,8 +8,9 @@ from django.db import connections as database
 from django.utils import timezone
 
 from integrations.models import Connection
-from playbooks import approvals, giving_way, replanning, response
+from playbooks import approvals, response
 from playbooks.models import Approval, Plan, Run
+from playbooks.planning import giving_way, replanning
 from tenants import directory, protection, scope, work
 from tenants.models import Account, Case, Work
 from tenants.records import DirectoryItem

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from playbooks import golden, language, results
+from playbooks import language, results
+from playbooks.authoring import golden
 from playbooks.errors import PlaybookError
-from playbooks.given import merged
+from playbooks.investigating.given import merged
 
 HEAD = """\
 id: sample

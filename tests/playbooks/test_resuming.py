@@ -14,8 +14,9 @@ from integrations.errors import (
     Unavailable,
 )
 from integrations.models import Connection
-from playbooks import activation, response, rollback, routines
+from playbooks import response, rollback, routines
 from playbooks.models import Plan, Run, Step
+from playbooks.policy import activation
 from playbooks.response import needs_technician
 from tenants import scope, work
 from tenants.models import Account, Case, LedgerEntry, Work

@@ -2,9 +2,11 @@
 
 import pytest
 
-from playbooks import facts as case_facts
-from playbooks import library, planner, replanning, rules
+from playbooks import library, planner
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan
+from playbooks.planning import replanning
+from playbooks.policy import rules
 from tenants.models import Case, Severity
 from tests.playbooks.cases import CONTAIN, give_evidence, make_account, make_plan
 from tests.playbooks.test_triage import _alert, _arrive

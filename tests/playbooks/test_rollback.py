@@ -6,9 +6,11 @@ import pytest
 from django.db import connections as database
 from django.utils import timezone
 
-from playbooks import approvals, rollback, rules, undo_choices
+from playbooks import approvals, rollback
 from playbooks.errors import PlaybookError
 from playbooks.models import Agreement, Approval, Plan, Run, Step
+from playbooks.policy import rules
+from playbooks.running import undo_choices
 from tenants import evidence, scope
 from tenants.models import Account, Case, Person
 from tests.conftest import new_tenant

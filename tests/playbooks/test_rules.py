@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.catalog import TargetKind
-from playbooks import engagement, planner, rules
-from playbooks import facts as case_facts
+from playbooks import engagement, planner
 from playbooks.engagement import TIERS, judge, lay_on, load_engagement
 from playbooks.errors import PlaybookError
+from playbooks.investigating import facts as case_facts
 from playbooks.models import RulesOfEngagement
+from playbooks.policy import rules
 from tenants import scope
 from tenants.models import Case, LedgerEntry, Tenant
 from tests.playbooks.cases import make_account, make_case

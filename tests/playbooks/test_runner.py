@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from integrations.errors import OutcomeUnknown, Throttled, Unauthorised
 from integrations.models import Connection
-from playbooks import approvals, language, planner, response, rollback, rules
-from playbooks import facts as case_facts
+from playbooks import approvals, language, planner, response, rollback
+from playbooks.authoring.versions import remember
 from playbooks.errors import PlaybookError
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Agreement, Approval, Plan, PlaybookVersion, Run, Step
-from playbooks.versions import remember
+from playbooks.policy import rules
 from tenants import ledger, scope
 from tenants.models import Account, Case, Installation, Person, Tenant, Work
 from tests.pipeline import drain, make_due

@@ -5,9 +5,12 @@ from django.utils import timezone
 
 from integrations.errors import OutcomeUnknown, PermissionMissing
 from integrations.models import Connection
-from playbooks import replanning, rollback, settling, stuck, undo_choices
+from playbooks import rollback
+from playbooks.cases import stuck
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan, Step
+from playbooks.planning import replanning
+from playbooks.running import settling, undo_choices
 from tenants import ledger, scope
 from tenants.models import Case, LedgerEntry
 from tests.pipeline import drain, make_due

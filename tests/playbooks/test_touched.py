@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from integrations import catalog
-from playbooks import engagement, library, planner, touched
+from playbooks import engagement, library, planner
+from playbooks.planning import touched
 
 HISTORIES = Path(__file__).parent / "histories"
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.indicator_models import Indicator
-from playbooks import risk, risk_table, triage
+from playbooks import triage
+from playbooks.cases import risk, risk_table
 from playbooks.errors import PlaybookError
 from tenants import intake, scope, work
 from tenants.models import Account, Case, Finding, LedgerEntry, Person, Tenant, Work

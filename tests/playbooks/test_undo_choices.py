@@ -2,10 +2,11 @@
 
 import pytest
 
-from playbooks import approvals, library, planner, rollback, undo_choices
-from playbooks import facts as case_facts
+from playbooks import approvals, library, planner, rollback
 from playbooks.errors import PlaybookError
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Agreement, Plan, Step
+from playbooks.running import undo_choices
 from tenants import scope
 from tenants.models import Account, Case, LedgerEntry
 from tests.pipeline import drain

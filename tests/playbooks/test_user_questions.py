@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from integrations import registry
-from playbooks import activation, library, user_questions
+from playbooks import library
 from playbooks.errors import LinkError
 from playbooks.models import Step, UserQuestion
+from playbooks.policy import activation
+from playbooks.questions import user_questions
 from tenants import evidence, scope
 from tenants.models import Account, Case, Contact, Evidence, LedgerEntry
 from tests.pipeline import drain

@@ -5,11 +5,13 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import activation, importing, language, planner, response, routines, rules, what_if
-from playbooks import facts as case_facts
+from playbooks import language, planner, response, routines
+from playbooks.authoring import importing
+from playbooks.authoring.versions import remember
 from playbooks.errors import PlaybookError
+from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan, PlaybookVersion
-from playbooks.versions import remember
+from playbooks.policy import activation, rules, what_if
 from tenants import scope
 from tenants.models import Account
 from tests.pipeline import drain

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from playbooks import approvals, routines, rules
+from playbooks import approvals, routines
 from playbooks.engagement import TIERS
 from playbooks.models import Approval, Plan, Step
+from playbooks.policy import rules
 from tenants import scope
 from tenants.models import Account, Case, Installation, Person, Tenant
 from tests.pipeline import drain

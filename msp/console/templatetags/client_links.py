@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 
 from msp.notifications import mail
-from playbooks import client_links
+from playbooks.ladder import client_links
 from playbooks.models import Approval, Tier
 
 register = template.Library()

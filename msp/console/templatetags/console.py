@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from integrations import techniques
 from msp.console import words
-from playbooks.agreement import Measured
-from playbooks.measures import Share
-from playbooks.opinions import Opinions
-from playbooks.people import named
+from playbooks.cases.people import named
+from playbooks.policy.agreement import Measured
+from playbooks.quality.measures import Share
+from playbooks.quality.opinions import Opinions
 
 register = template.Library()
 

@@ -21,7 +21,7 @@ from msp.staff.access import (
     writing,
 )
 from msp.staff.models import Role
-from playbooks import risk_table
+from playbooks.cases import risk_table
 from playbooks.models import Plan
 from tenants.errors import HoldfastError
 from tenants.evidence import content, content_hash

@@ -12,8 +12,8 @@ from msp.notifications.errors import MessageNotSent
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from playbooks import chat_channels
 from playbooks.models import ChatChannel
+from playbooks.questions import chat_channels
 from tenants.errors import HoldfastError
 from tenants.models import Installation, Tenant
 

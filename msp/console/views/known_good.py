@@ -15,10 +15,11 @@ from msp.console import actions, case_page
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
-from playbooks import case_alerts, known_good, known_good_practice
-from playbooks.known_good_practice import Practice
+from playbooks.cases import case_alerts
+from playbooks.cases.people import named
 from playbooks.models import KnownGood
-from playbooks.people import named
+from playbooks.patterns import known_good, known_good_practice
+from playbooks.patterns.known_good_practice import Practice
 from tenants.errors import HoldfastError
 from tenants.models import Case
 

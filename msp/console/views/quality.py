@@ -13,8 +13,8 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from playbooks import case_quality
 from playbooks.models import CaseQuality
+from playbooks.quality import case_quality
 from tenants.errors import HoldfastError
 from tenants.models import Verdict
 

@@ -16,8 +16,8 @@ from msp.console.sites import page
 from msp.notifications.user_questions import path_of
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
-from playbooks import user_questions
 from playbooks.models import UserQuestion
+from playbooks.questions import user_questions
 from tenants.errors import HoldfastError
 
 

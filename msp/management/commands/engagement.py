@@ -10,9 +10,10 @@ from django.db import transaction
 
 from msp.console import rules_form
 from msp.management.files import read_text
-from playbooks import rules, what_if, yaml_reader
+from playbooks.authoring import yaml_reader
 from playbooks.engagement import Engagement
 from playbooks.errors import PlaybookError
+from playbooks.policy import rules, what_if
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant

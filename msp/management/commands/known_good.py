@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from playbooks import known_good, known_good_practice
 from playbooks.errors import PlaybookError
 from playbooks.models import KnownGood
+from playbooks.patterns import known_good, known_good_practice
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug

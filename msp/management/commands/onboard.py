@@ -11,9 +11,9 @@ from integrations.models import Connection
 from msp.onboarding import actions, consent, csv_file, progress, relationships, testing
 from msp.onboarding.actions import ClientDetails
 from msp.onboarding.models import Onboarding
-from playbooks import stopping
-from playbooks.steps import spoken
-from playbooks.stopping import Stops
+from playbooks.running import stopping
+from playbooks.running.steps import spoken
+from playbooks.running.stopping import Stops
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant

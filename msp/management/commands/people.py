@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from msp.management.files import read_text
-from playbooks import absences
 from playbooks.models import Absence
+from playbooks.questions import absences
 from tenants import match_decisions, scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant

@@ -9,18 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from msp.management import playbook_files, playbook_versions
 from msp.management.files import read_text
-from playbooks import (
-    engagement,
-    golden,
-    importing,
-    library,
-    planner,
-    rules,
-    schema,
-    touched,
-    verdicts,
-)
+from playbooks import engagement, library, planner
+from playbooks.authoring import golden, importing, schema
+from playbooks.investigating import verdicts
 from playbooks.language import Playbook
+from playbooks.planning import touched
+from playbooks.policy import rules
 from tenants import scope
 from tenants.canonical import sha256_of
 from tenants.errors import HoldfastError

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from playbooks import activation, library, routine_inputs, routines
+from playbooks import library, routine_inputs, routines
+from playbooks.policy import activation
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Account

@@ -20,7 +20,7 @@ from integrations.intelligence import holes, profiles, reading, sightings, store
 from integrations.intelligence.found import Found
 from integrations.models import Indicator, Sighting, SightingLook, ThreatProfile
 from integrations.transport import Transport
-from playbooks import own_answers
+from playbooks.investigating import own_answers
 from tenants import scope
 from tenants.models import Case, Event, RawRecord, Tenant, Work
 from tests.playbooks.cases import make_account, make_case

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from playbooks import client_links
+from playbooks.ladder import client_links
 from playbooks.models import Approval, ClientLink, Plan
 from tenants import scope
 from tenants.models import Case, Contact, Tenant

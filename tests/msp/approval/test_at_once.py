@@ -5,7 +5,7 @@ import threading
 from django.db import connections
 from django.test import Client
 
-from playbooks import client_links
+from playbooks.ladder import client_links
 from playbooks.models import Approval
 from tenants import scope
 from tenants.models import Contact, LedgerEntry

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from msp.approval.hidden import configure_logging
-from playbooks import client_links
+from playbooks.ladder import client_links
 from playbooks.models import ClientLink
 from tenants import scope
 from tests.conftest import new_tenant

@@ -11,7 +11,7 @@ from integrations import catalog
 from msp.approval import attempts, plain
 from msp.staff import actions
 from msp.staff.models import Role
-from playbooks import client_links
+from playbooks.ladder import client_links
 from playbooks.models import Approval, ClientLink, Plan, Step
 from tenants import scope
 from tenants.models import Account, Case, Contact, LedgerEntry, Work

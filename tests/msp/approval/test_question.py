@@ -13,10 +13,11 @@ from msp.notifications import actions as notifications
 from msp.notifications.user_questions import path_of
 from msp.staff import actions
 from msp.staff.models import Role
-from playbooks import facts as case_facts
-from playbooks import library, user_questions
+from playbooks import library
 from playbooks.errors import LinkError, PlaybookError
+from playbooks.investigating import facts as case_facts
 from playbooks.models import UserQuestion
+from playbooks.questions import user_questions
 from tenants import evidence, scope
 from tenants.models import Case, Contact, Device, Evidence, LedgerEntry, Tenant, Work
 from tests.msp.notifications.smtp_server import MailBox, mail_box

@@ -19,16 +19,8 @@ from integrations.siem.comparing import Comparison
 from integrations.siem.records import Gap, Kind
 from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
-from playbooks import (
-    activation,
-    agreement,
-    case_quality,
-    known_good,
-    library,
-    open_questions,
-    routines,
-    rules,
-)
+from playbooks import library, routines
+from playbooks.investigating import open_questions
 from playbooks.models import (
     Approval,
     CaseQuality,
@@ -39,7 +31,10 @@ from playbooks.models import (
     Step,
     Tier,
 )
+from playbooks.patterns import known_good
 from playbooks.planner import plan_sha256
+from playbooks.policy import activation, agreement, rules
+from playbooks.quality import case_quality
 from tenants import (
     contacts,
     directory,

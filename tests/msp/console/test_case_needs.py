@@ -4,7 +4,8 @@ import pytest
 
 from integrations.errors import Rejected
 from msp.staff.models import Role
-from playbooks import recheck, rollback
+from playbooks import rollback
+from playbooks.running import recheck
 from tenants import scope
 from tenants.models import Case
 from tests.msp.console.test_held_steps import case, cloud  # noqa: F401

@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 
 from msp.staff.models import Role
-from playbooks import chat_channels
 from playbooks.models import ChatChannel
+from playbooks.questions import chat_channels
 from tenants import scope
 from tests.msp.notifications.chat_server import chat_server
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from msp.staff.models import Role
-from playbooks import reminders
+from playbooks.ladder import reminders
 from playbooks.models import ClientLink
 from tenants import scope
 from tenants.models import Contact, LedgerEntry, Tenant, Work

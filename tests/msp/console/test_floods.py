@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from msp.staff.models import Role
-from playbooks import case_alerts, looking
+from playbooks.cases import case_alerts, looking
 from tenants import ledger, scope
 from tenants.models import Case, Finding, RawRecord, Tenant
 

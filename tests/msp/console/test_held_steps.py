@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from integrations.errors import Unavailable
 from msp.staff.models import Role
-from playbooks import approvals, rules
+from playbooks import approvals
 from playbooks.models import Approval, Plan, Step
+from playbooks.policy import rules
 from tenants import scope
 from tenants.models import Case, LedgerEntry, Tenant
 from tests.pipeline import drain, make_due

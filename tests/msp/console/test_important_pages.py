@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from msp.staff.models import Role
-from playbooks import directory_facts
+from playbooks.investigating import directory_facts
 from tenants import intake, scope
 from tenants.models import Account, LedgerEntry, Tenant, Work
 from tenants.records import DirectoryItem, SourceRecord

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from msp.console import actions
 from msp.console.errors import ConsoleError
 from msp.staff.models import Role
-from playbooks import rules
 from playbooks.errors import PlaybookError
 from playbooks.models import MspRules
+from playbooks.policy import rules
 from tenants import scope
 from tenants.models import LedgerEntry, Tenant
 from tests.conftest import new_tenant

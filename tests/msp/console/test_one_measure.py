@@ -10,8 +10,8 @@ from msp.licensing.periods import Period
 from msp.reports import actions, selectors
 from msp.staff.actions import create_api_key
 from msp.staff.models import Role
-from playbooks import baselines
 from playbooks.models import Approval, CaseQuality, Plan
+from playbooks.quality import baselines
 from tenants import scope
 from tenants.models import Case, LedgerEntry, Tenant
 from tests.playbooks.cases import give_evidence, make_account, make_case, make_plan

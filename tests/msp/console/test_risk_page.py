@@ -4,7 +4,7 @@ import pytest
 
 from msp.console import risk_page
 from msp.staff.models import Role
-from playbooks.risk_table import in_force
+from playbooks.cases.risk_table import in_force
 
 
 def test_every_line_of_the_table_is_told() -> None:

@@ -13,8 +13,9 @@ from integrations import registry
 from integrations.models import Connection
 from msp.console.routine_pages import moment
 from msp.staff.models import Role
-from playbooks import activation, language, routines
-from playbooks.versions import remember
+from playbooks import language, routines
+from playbooks.authoring.versions import remember
+from playbooks.policy import activation
 from tenants import scope
 from tenants.models import Account, Case, LedgerEntry, Tenant, Work
 from tests.msp.console.forms import form_of

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.test import Client
 
 from msp.staff.models import Role
-from playbooks import rules
 from playbooks.models import RulesOfEngagement
+from playbooks.policy import rules
 from tenants import scope
 from tenants.models import LedgerEntry, Tenant
 from tests.msp.console.forms import form_of

@@ -6,7 +6,8 @@ from django.urls import reverse
 from integrations import catalog
 from msp.console import verdict_view
 from msp.staff.models import Role
-from playbooks import library, open_questions
+from playbooks import library
+from playbooks.investigating import open_questions
 from tenants import scope
 from tenants.models import Case
 from tests.msp.console.rows import Rows

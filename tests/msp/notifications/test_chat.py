@@ -11,9 +11,10 @@ from integrations.errors import ConnectionMisconfigured
 from msp.notifications import actions as notifications
 from msp.notifications import chat
 from msp.notifications.errors import MessageNotSent
-from playbooks import chat_channels, library, user_questions
+from playbooks import library
 from playbooks.errors import PlaybookError
 from playbooks.models import ChatChannel, UserQuestion
+from playbooks.questions import chat_channels, user_questions
 from tenants import scope
 from tenants.models import Case, Contact, LedgerEntry, Tenant
 from tests.msp.notifications.chat_server import Chat, chat_server

@@ -17,7 +17,8 @@ from msp.notifications.errors import MailNotSent
 from msp.notifications.mail_server import MailServer, mail_server
 from msp.staff import actions
 from msp.staff.models import Role
-from playbooks import approvals, client_links, reminders
+from playbooks import approvals
+from playbooks.ladder import client_links, reminders
 from playbooks.models import Approval, ClientLink, Plan
 from tenants import scope
 from tenants.models import Contact, LedgerEntry, Tenant, Work

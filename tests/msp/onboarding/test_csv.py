@@ -15,7 +15,7 @@ from msp.onboarding.errors import OnboardingError
 from msp.onboarding.models import ConsentRequest
 from msp.staff import actions as staff
 from msp.staff.models import Role
-from playbooks import rules as policies
+from playbooks.policy import rules as policies
 from tenants import scope, vault
 from tenants.models import Contact, LedgerEntry, PlaybookMode, Tenant
 from tests.msp.onboarding.conftest import Microsoft, in_scope

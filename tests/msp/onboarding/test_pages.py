@@ -11,7 +11,7 @@ from integrations.models import Connection
 from msp.onboarding.models import Onboarding
 from msp.staff import actions as staff
 from msp.staff.models import Role
-from playbooks import rules as policies
+from playbooks.policy import rules as policies
 from tenants import scope, vault
 from tenants.models import Account, LedgerEntry, PlaybookMode, Tenant
 from tests.msp.onboarding.conftest import Microsoft, in_scope, of

@@ -1,0 +1,97 @@
+"""What a case's risk is worked out from, read with a few queries however many alerts it has."""
+
+import datetime as dt
+
+from django.db.models import Case as Choice
+from django.db.models import Count, IntegerField, Max, Q, Value, When
+from django.utils import timezone
+
+from integrations.intelligence import holes
+from integrations.ocsf import INCIDENT_FINDING
+from playbooks.cases import case_devices
+from playbooks.cases.risk import Devices, History, Signals, points_of
+from playbooks.cases.risk_table import in_force
+from tenants.models import HARMLESS, Case, CaseEntity, Finding, Severity, Verdict
+
+_DEVICES = ("device:", "device_id:")
+_INDICATOR = "indicator:"
+
+
+def worst(case: Case) -> Finding:
+    """Return the alert of a case with the gravest severity.
+
+    Of equal ones that which joins others, as a vendor's incident does, and tells most; then the
+    first.
+    """
+    # OCSF's 99 is "other", and no severity.
+    gravity = Choice(
+        When(severity_id=Severity.OTHER, then=Value(0)),
+        default="severity_id",
+        output_field=IntegerField(),
+    )
+    joins = Choice(When(class_uid=INCIDENT_FINDING, then=Value(1)), default=Value(0))
+    rows = case.findings.defer("ocsf", "description").annotate(gravity=gravity, joins=joins)
+    return rows.order_by("-gravity", "-joins", "time", "id")[0]
+
+
+def of_case(case: Case) -> Signals:
+    """Return what the alerts of a case tell of its risk."""
+    told = case.findings.aggregate(kinds=Count("title", distinct=True), sure=Max("confidence"))
+    severities = case.findings.order_by().values_list("severity_id", flat=True).distinct()
+    gravest = max(severities, key=points_of)
+    first = case.findings.filter(severity_id=gravest).order_by("time", "id")
+    return Signals(
+        worst_title=first.values_list("title", flat=True)[0],
+        severity_id=gravest,
+        kinds=told["kinds"],
+        confidence=told["sure"] or 0,
+        indicators=sum(one.startswith(_INDICATOR) for one in case.entities),
+    )
+
+
+def devices(case: Case) -> Devices:
+    """Return what makes the case's devices more worth looking at, or easier to attack."""
+    named = {one for one in case.entities if one.startswith(_DEVICES)}
+    if not named:
+        return Devices()
+    found = case_devices.of_case(case)
+    for row in (row for one in found for row in one.rows):
+        named.add(f"device_id:{row.provider}:{row.external_id}".lower())
+        if row.hostname:
+            named.add(f"device:{row.hostname}".lower())
+    return Devices(
+        servers=[str(one) for one in found if any(row.is_server for row in one.rows)],
+        holes=[f"{computer} ({cve})" for computer, cve in holes.on_devices(named)],
+    )
+
+
+def history(case: Case) -> History:
+    """Return what became lately of other cases of the same person or device.
+
+    What was harmless counts where an alert of the same title was.
+    """
+    since = timezone.now() - dt.timedelta(days=in_force().of("recent_history", "days"))
+    same = _same(case)
+    if same is None:
+        return History()
+    before = Case.objects.filter(
+        same, kind=Case.Kind.INCIDENT, status=Case.Status.CLOSED, merged_into=None,
+        closed_at__gte=since,
+    ).exclude(id=case.id)  # fmt: skip
+    harmless = before.filter(verdict__in=HARMLESS, title=case.title)
+    return History(
+        true_positives=before.filter(verdict=Verdict.TRUE_POSITIVE).count(),
+        harmless=harmless.count(),
+    )
+
+
+def _same(case: Case) -> Q | None:
+    devices = [one for one in case.entities if one.startswith(_DEVICES)]
+    found = None
+    if case.account is not None:
+        person = case.account.person_id
+        found = Q(account__person=person) if person else Q(account=case.account_id)
+    if devices:
+        having = Q(id__in=CaseEntity.objects.filter(entity__in=devices).values("case"))
+        found = found | having if found is not None else having
+    return found

@@ -1,0 +1,183 @@
+"""Risk as a sum of terms that anyone can read, each with its reason. 0 … 100.
+
+The points stand in `risk_table.yaml`; what they are given for is read here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from playbooks.cases.risk_table import LARGEST, RiskTable, in_force
+from tenants.models import Account, Severity
+
+
+class Term(TypedDict):
+    """One line of the sum."""
+
+    name: str
+    points: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What a case's alerts tell, whatever their number: the worst, how many kinds, how sure."""
+
+    worst_title: str
+    severity_id: int
+    kinds: int
+    confidence: int
+    indicators: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of the same person's or device's cases lately."""
+
+    true_positives: int = 0
+    harmless: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Of the case's devices the servers, and those with a hole that attackers are known to use."""
+
+    servers: Sequence[str] = ()
+    holes: Sequence[str] = ()
+
+
+NOTHING = History()
+NO_DEVICES = Devices()
+
+
+def terms(
+    signals: Signals,
+    account: Account | None,
+    devices: Devices = NO_DEVICES,
+    history: History = NOTHING,
+    table: RiskTable | None = None,
+    roles: Sequence[str] = (),
+) -> list[Term]:
+    """Return the terms of a case's risk: of its alerts, whom they are about, what was before.
+
+    `roles`: what the account holds as its vendor says, where the directory doesn't know it yet.
+    """
+    table = table or in_force()
+    return [
+        term
+        for term in (
+            _severity(table, signals),
+            _several_signals(table, signals),
+            _confidence(table, signals),
+            _privilege(table, account, roles),
+            _importance(table, account),
+            _server(table, devices.servers),
+            _exposure(table, account),
+            _hole(table, devices.holes),
+            _provider_risk(table, account),
+            _intelligence(table, signals),
+            _attacked_before(table, history),
+            _harmless_before(table, history),
+        )
+        if term["points"]
+    ]
+
+
+def total(parts: Sequence[Term]) -> int:
+    """Return the risk that the terms add up to, from 0 to 100."""
+    return max(0, min(LARGEST, sum(part["points"] for part in parts)))
+
+
+def points_of(severity_id: int, table: RiskTable | None = None) -> int:
+    """Return the points of an alert's severity."""
+    return (table or in_force()).of("severity", Severity(severity_id).name.lower())
+
+
+def _term(name: str, points: int, reason: str) -> Term:
+    return {"name": name, "points": points, "reason": reason}
+
+
+def _severity(table: RiskTable, signals: Signals) -> Term:
+    label = Severity(signals.severity_id).label
+    points = points_of(signals.severity_id, table)
+    return _term("severity", points, f"“{signals.worst_title}” is {label}")
+
+
+def _several_signals(table: RiskTable, signals: Signals) -> Term:
+    more = table.of("several_signals", "each_more") * (signals.kinds - 1)
+    points = min(table.of("several_signals", "most"), more)
+    return _term("several signals", points, f"{signals.kinds} different alerts agree")
+
+
+def _confidence(table: RiskTable, signals: Signals) -> Term:
+    is_sure = signals.confidence >= table.of("confidence", "from_percent")
+    points = table.of("confidence", "points") if is_sure else 0
+    return _term("confidence", points, f"the vendor is {signals.confidence} % sure")
+
+
+def _privilege(table: RiskTable, account: Account | None, told: Sequence[str]) -> Term:
+    if account is None or not (account.is_privileged or told):
+        return _term("privilege", 0, "")
+    held = account.roles or told
+    roles = ", ".join(str(role) for role in held[:3]) or "a privileged role"
+    return _term("privilege", table.of("privilege", "points"), f"{account.username} holds {roles}")
+
+
+def _importance(table: RiskTable, account: Account | None) -> Term:
+    person: Any = account.person if account else None
+    if person is None:
+        return _term("criticality", 0, "")
+    level = f"person_level_{person.criticality}"
+    points = table.points["criticality"].get(level, 0)
+    points += table.of("criticality", "important_person") if person.is_vip else 0
+    return _term("criticality", points, f"{person.display_name} is marked as important")
+
+
+def _server(table: RiskTable, servers: Sequence[str]) -> Term:
+    points = table.of("criticality", "server") if servers else 0
+    are = "are servers" if len(servers) > 1 else "is a server"
+    return _term("critical device", points, f"{', '.join(servers[:3])} {are}")
+
+
+def _exposure(table: RiskTable, account: Account | None) -> Term:
+    is_exposed = account is not None and account.is_mfa_registered is False
+    points = table.of("exposure", "no_second_factor") if is_exposed else 0
+    return _term("exposure", points, "no second sign-in factor is registered")
+
+
+def _hole(table: RiskTable, holes: Sequence[str]) -> Term:
+    points = table.of("exposure", "known_exploited_hole") if holes else 0
+    more = f" and {len(holes) - 3} more" if len(holes) > 3 else ""
+    reason = f"a hole that attackers are known to use is open on {', '.join(holes[:3])}{more}"
+    return _term("exposed device", points, reason)
+
+
+def _provider_risk(table: RiskTable, account: Account | None) -> Term:
+    level = account.risk_level.lower() if account else ""
+    points = table.points["provider_risk"].get(level, 0)
+    reason = f"the identity provider rates the user's risk as {level}"
+    return _term("provider's own risk", points, reason)
+
+
+def _intelligence(table: RiskTable, signals: Signals) -> Term:
+    points = table.of("intelligence", "known_indicator") if signals.indicators else 0
+    return _term("intelligence", points, f"known indicators of attacks: {signals.indicators}")
+
+
+def _attacked_before(table: RiskTable, history: History) -> Term:
+    points = table.of("recent_history", "true_positive") if history.true_positives else 0
+    days = table.of("recent_history", "days")
+    return _term(
+        "recent history",
+        points,
+        f"real attacks on the same in {days} days: {history.true_positives}",
+    )
+
+
+def _harmless_before(table: RiskTable, history: History) -> Term:
+    is_repeated = history.harmless >= table.of("recent_history", "harmless_from_cases")
+    is_clean = is_repeated and not history.true_positives
+    points = table.of("recent_history", "harmless") if is_clean else 0
+    return _term(
+        "known repetition", points, f"the same was harmless {history.harmless} times before"
+    )

@@ -1,0 +1,1 @@
+"""CEL, the language of conditions: compiled, type-checked, and bounded in what it may cost."""

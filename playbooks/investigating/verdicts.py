@@ -1,0 +1,122 @@
+"""The verdict table: the first row that holds decides, and everything it read is shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from integrations import catalog
+from playbooks.errors import ConditionError
+from playbooks.expressions import cel_cost
+from playbooks.expressions.conditions import Condition, fill
+from playbooks.investigating import given
+from playbooks.language import Playbook, VerdictRow
+
+_HARMLESS = ("benign", "false_positive")
+_HARMFUL = ("true_positive", "suspicious")
+_PREFIX = "evidence."
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A verdict with its reasons.
+
+    `missing` is the evidence that could not be had, `untested` the rows that needed it, and
+    `would_change` the rows above the deciding one that did not hold.
+    """
+
+    verdict: str
+    confidence: str
+    rule: str
+    because: str
+    facts: Mapping[str, Any]
+    missing: tuple[Mapping[str, str], ...]
+    untested: tuple[Mapping[str, Any], ...]
+    would_change: tuple[Mapping[str, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON, as it is kept with the case and shown."""
+        return {
+            "verdict": self.verdict,
+            "confidence": self.confidence,
+            "rule": self.rule,
+            "because": self.because,
+            "facts": dict(self.facts),
+            "missing": [dict(item) for item in self.missing],
+            "untested": [dict(item) for item in self.untested],
+            "would_change": [dict(item) for item in self.would_change],
+        }
+
+
+def decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
+    """Return the verdict of an investigation's table on the facts. Pure."""
+    with cel_cost.bounded():
+        return _decide(playbook, given.clean(facts))
+
+
+def _decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
+    missing = unanswered(playbook, facts)
+    lacking = {item["step"] for item in missing}
+    untested: list[dict[str, Any]] = []
+    would_change: list[dict[str, str]] = []
+    for row in playbook.verdicts:
+        needed = sorted(evidence_read(row.when) & lacking)
+        if needed:
+            untested.append({"rule": row.id, "verdict": row.verdict, "needs": needed})
+            continue
+        try:
+            holds = row.when.holds(facts)
+        except ConditionError as error:
+            untested.append({"rule": row.id, "verdict": row.verdict, "needs": [str(error)]})
+            continue
+        if holds and row.verdict in _HARMLESS and any(r["verdict"] in _HARMFUL for r in untested):
+            # What could not be looked at might have shown an attack.
+            untested.append({"rule": row.id, "verdict": row.verdict, "needs": ["the rows above"]})
+            continue
+        if holds:
+            return _result(row, facts, missing, untested, would_change)
+        would_change.append({"rule": row.id, "verdict": row.verdict, "when": row.when.text})
+    raise ConditionError(f"{playbook.id}: no row of the verdict table holds.")
+
+
+def _result(
+    row: VerdictRow,
+    facts: Mapping[str, Any],
+    missing: list[dict[str, str]],
+    untested: list[dict[str, Any]],
+    would_change: list[dict[str, str]],
+) -> Result:
+    return Result(
+        verdict=row.verdict,
+        confidence=row.confidence,
+        rule=row.id,
+        because=str(fill(row.because, facts)),
+        facts=row.when.facts_read(facts),
+        missing=tuple(missing),
+        untested=tuple(untested),
+        would_change=tuple(would_change),
+    )
+
+
+def unanswered(playbook: Playbook, facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the questions of a playbook that got no answer: the step, its question, and why."""
+    answers = facts.get("evidence", {})
+    found = []
+    for step in playbook.steps:
+        if not catalog.get(step.uses).is_read_only:
+            continue
+        answer = answers.get(step.id, {})
+        if not isinstance(answer, Mapping):
+            answer = {"reason": f"the answer is a {type(answer).__name__}, not an object"}
+        if answer.get("available") is not True:
+            reason = str(answer.get("reason") or "it was not asked")
+            found.append({"step": step.id, "uses": step.uses, "reason": reason})
+    return found
+
+
+def evidence_read(condition: Condition) -> set[str]:
+    """Return the steps whose answers a condition looks at."""
+    return {
+        path.removeprefix(_PREFIX).split(".")[0]
+        for path in condition.reads
+        if path.startswith(_PREFIX)
+    }

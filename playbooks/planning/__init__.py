@@ -1,0 +1,1 @@
+"""From facts to a plan: targets, what stands already, planning again, withdrawing, shadow."""

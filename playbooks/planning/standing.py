@@ -1,0 +1,89 @@
+"""What stands of a case's plans, so that it is neither asked for nor done again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from playbooks import planner
+from playbooks.cases import case_alerts
+from playbooks.engagement import TIERS
+from playbooks.models import Plan, Step
+from playbooks.running.steps import NEVER, NOT_BEGUN
+from tenants.canonical import canonical_json
+from tenants.models import Case
+
+OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.RUNNING)
+# What tells a plan from another try of the same.
+_OF_ONE_TRY = ("attempt", "asks_again", "carries_out")
+# A plan that was made for a case which was merged names that one.
+_OF_ONE_CASE = "case"
+
+What = tuple[str, str, str, bytes]
+
+
+def what(step: Mapping[str, Any]) -> What:
+    """Return what a step of a plan does to whom, by which two steps are the same."""
+    target = step["target"]["external_id"]
+    return step["id"], step["action"], target, canonical_json(step["inputs"])
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what `now` would do that `before` did not say, or only under a stricter tier. Pure."""
+    old = {what(step): step for step in before["steps"]}
+    new = {what(step): step for step in now["steps"]}
+    found = [f"no longer: {_words(old[key])}" for key in old if key not in new]
+    found += [f"new: {_words(new[key])}" for key in new if key not in old]
+    found += [
+        f"{_words(new[key])} needs {new[key]['tier']} instead of {old[key]['tier']}"
+        for key in new
+        if key in old and TIERS.index(new[key]["tier"]) > TIERS.index(old[key]["tier"])
+    ]
+    return found
+
+
+def _words(step: Mapping[str, Any]) -> str:
+    return f"{step['title']} ({step['target']['name']})"
+
+
+def waiting(case: Case, document: Mapping[str, Any], playbook_sha256: str) -> Plan | None:
+    """Return the playbook's plan that waits for somebody and would do the same; it goes on to."""
+    rows = Plan.objects.filter(
+        case=case, playbook_id=playbook_sha256, status=Plan.Status.AWAITING_APPROVAL
+    )
+    alike = [plan for plan in rows if not differences(plan.document, document)]
+    return alike[-1] if alike else None
+
+
+def has_begun_nothing(case: Case) -> bool:
+    """Whether all plans of the case that are open wait for somebody, whole."""
+    of_open = Step.objects.filter(run__plan__case=case, run__finished_at=None)
+    return not of_open.exclude(status__in=NOT_BEGUN + NEVER).exists()
+
+
+def rejected(case: Case, document: Mapping[str, Any], playbook_sha256: str) -> Plan | None:
+    """Return the playbook's last plan where somebody rejected the very same: the answer stands."""
+    last = Plan.objects.filter(case=case, playbook_id=playbook_sha256).last()
+    if last is None or last.status != Plan.Status.REJECTED:
+        return None
+    told = {key: value for key, value in last.document.items() if key not in _OF_ONE_TRY}
+    told[_OF_ONE_CASE] = document[_OF_ONE_CASE]
+    return last if planner.plan_sha256(told) == planner.plan_sha256(document) else None
+
+
+def done(case: Case, document: Mapping[str, Any]) -> Plan | None:
+    """Return the plan that has done all that `document` would do, where all of it still holds.
+
+    What was done before the last that the alerts tell of may have to be done again.
+    """
+    happened = case_alerts.happened_until(case)
+    steps = Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED)
+    if happened:
+        steps = steps.filter(intended_at__gt=happened)
+    holding: dict[What, Plan] = {}
+    for step in steps.select_related("run__plan").order_by("intended_at"):
+        told = {one["id"]: one for one in step.run.plan.document["steps"]}
+        if step.holds:
+            holding[what(told[step.key])] = step.run.plan
+    wanted = [what(step) for step in document["steps"]]
+    if not all(step in holding for step in wanted):
+        return None
+    return max((holding[step] for step in wanted), key=lambda plan: plan.created_at)

@@ -1,0 +1,1 @@
+"""How well cases went: the client's own process, second opinions, times and minutes saved."""

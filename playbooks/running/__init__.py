@@ -1,0 +1,1 @@
+"""Carrying out steps: order, each step's life, reading back, what nobody knows the end of."""
