@@ -137,6 +137,14 @@ def change(
     return connection
 
 
+def read_by(row: Connection) -> dict[str, str]:
+    """Return by what a connection's records are read: its settings, and its name as `connection`.
+
+    The ids of a client's own systems may be alike; the name tells which of them counts.
+    """
+    return {**row.settings, "connection": row.name}
+
+
 def try_settings(
     manifest: Manifest, settings: Mapping[str, str], secrets: Mapping[str, str]
 ) -> None:

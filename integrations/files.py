@@ -72,14 +72,18 @@ def _as_one_document(content: bytes) -> tuple[Any, bool]:
         return None, False
 
 
+class _TooDeep(ValueError):
+    """Nested deeper than Python can handle later."""
+
+
 def _parse(content: bytes) -> Any:
-    """Parse JSON; ValueError where it is none, or nested deeper than Python can handle later."""
+    """Parse JSON; ValueError where it is none, or nested too deeply."""
     try:
         document = json.loads(content.decode("utf-8"))
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise _TooDeep from None
     if _is_deeper(document, _DEEPEST_DOCUMENT):
-        raise ValueError("nested too deeply")
+        raise _TooDeep
     return document
 
 
@@ -99,6 +103,9 @@ def _unreadable(content: bytes, what: str) -> Unreadable:
     except UnicodeDecodeError:
         reason = f"{what} is not UTF-8 text. Export it again as UTF-8."
         return Unreadable(content, "not_utf8", reason)
+    except _TooDeep:
+        reason = f"{what} is nested more than {_DEEPEST_DOCUMENT} levels deep: no vendor's is."
+        return Unreadable(content, "too_deep", reason)
     except ValueError as error:
         reason = f"{what} is not JSON ({str(error)[:80]}). It may be cut off: export it again."
         return Unreadable(content, "not_json", reason)

@@ -164,7 +164,7 @@ def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outco
     normalise = feed.normalise
     error: HoldfastError | None = None
     try:
-        normalise = feed.normaliser(source.connection.settings)
+        normalise = feed.normaliser(connections.read_by(source.connection))
     except ConnectionMisconfigured as wrong:
         # The records are kept all the same, and can be taken in again once that is mended.
         error = wrong

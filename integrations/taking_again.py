@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import files, registry
+from integrations import connections, files, registry
 from integrations.alerting.watching import RuleWatch
 from integrations.contract import Feed, Manifest
 from integrations.errors import ConnectionMisconfigured, StillUnreadable
@@ -54,8 +54,8 @@ def take_again(record_id: uuid.UUID, *, actor: str) -> bool:
 
 
 def settings_of(connector: Manifest, feed: Feed, name: str = "") -> Mapping[str, str]:
-    """Return the settings by which a feed's records are read: those of the connection `name`, or
-    of the only one that sends it.
+    """Return by what a feed's records are read: of the connection `name`, or of the only one that
+    sends it.
 
     ConnectionMisconfigured where it can't be told whose they are.
     """
@@ -69,7 +69,7 @@ def settings_of(connector: Manifest, feed: Feed, name: str = "") -> Mapping[str,
     if feed.configured and len(rows) > 1:
         known = ", ".join(row.name for row in rows)
         raise ConnectionMisconfigured(f"Say whose settings count with --connection: {known}.")
-    return dict(rows[0].settings) if rows else {}
+    return connections.read_by(rows[0]) if rows else {}
 
 
 def _records(

@@ -25,11 +25,12 @@ _NO_DATE_YEARS = frozenset({1, 1601, 9999})
 _EARLIEST, _LATEST = 1990, 2100
 
 
-def instant(value: Any) -> dt.datetime | None:
+def instant(value: Any, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
     """Return a vendor's time in UTC; None where it says that there is none.
 
-    Knows ISO 8601 with one to nine digits of fraction (cut to microseconds), without zone (UTC),
-    epoch seconds to nanoseconds, ``/Date(ms)/`` and the American form of PowerShell's exports.
+    Knows ISO 8601 with one to nine digits of fraction (cut to microseconds), without zone (then of
+    `zone`), epoch seconds to nanoseconds, ``/Date(ms)/`` and the American form of PowerShell's
+    exports.
     ValueError for anything else, also for years outside 1990…2100.
     """
     if value is None or value == "" or isinstance(value, bool):
@@ -49,7 +50,7 @@ def instant(value: Any) -> dt.datetime | None:
     if re.fullmatch(r"\d{9,20}(\.\d+)?", text):
         return _epoch(float(text))
     found = _ISO.fullmatch(text)
-    return _iso(found) if found else _american(text)
+    return _iso(found, zone) if found else _american(text, zone)
 
 
 def _epoch(number: float) -> dt.datetime | None:
@@ -69,7 +70,7 @@ def _from_epoch(seconds: float) -> dt.datetime:
         raise ValueError("the number is no time") from None
 
 
-def _iso(found: re.Match[str]) -> dt.datetime | None:
+def _iso(found: re.Match[str], own: dt.tzinfo) -> dt.datetime | None:
     year = int(found.group(1))
     if year in _NO_DATE_YEARS:
         return None
@@ -78,8 +79,10 @@ def _iso(found: re.Match[str]) -> dt.datetime | None:
     moment = dt.datetime(
         year, int(found.group(2)), int(found.group(3)), hour, minute, second, micros, dt.UTC
     )
-    zone = (found.group(8) or "Z").upper()
-    if zone not in {"Z", "UTC"}:
+    zone = (found.group(8) or "").upper()
+    if not zone:
+        moment = moment.replace(tzinfo=own).astimezone(dt.UTC)
+    elif zone not in {"Z", "UTC"}:
         hours, minutes = int(zone[1:3]), int(zone[-2:])
         offset = dt.timedelta(hours=hours, minutes=minutes)
         if hours > 14 or minutes > 59:
@@ -88,10 +91,11 @@ def _iso(found: re.Match[str]) -> dt.datetime | None:
     return _checked(moment)
 
 
-def _american(text: str) -> dt.datetime | None:
+def _american(text: str, own: dt.tzinfo) -> dt.datetime | None:
     for form in _US_FORMATS:
         try:
-            return _checked(dt.datetime.strptime(text, form).replace(tzinfo=dt.UTC))
+            moment = dt.datetime.strptime(text, form).replace(tzinfo=own)
+            return _checked(moment.astimezone(dt.UTC))
         except ValueError:
             continue
     raise ValueError("not a date")

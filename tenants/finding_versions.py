@@ -1,7 +1,8 @@
 """How a finding is known again and brought up to date, when a vendor tells of it once more."""
 
+import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -10,6 +11,9 @@ from tenants.models import Finding, RawRecord
 from tenants.records import MOST_ENTITIES
 from tenants.records import Finding as NormalisedFinding
 from tenants.storable import bounded, in_utc, storable
+
+# A clock that is further ahead tells nothing.
+_AHEAD: Final = dt.timedelta(days=1)
 
 
 def is_known(finding: Finding | None, raw: RawRecord) -> bool:
@@ -30,7 +34,17 @@ def note(finding: Finding, raw: RawRecord) -> None:
 def is_older(told: NormalisedFinding, known: Finding) -> bool:
     """Return whether the vendor says that it changed this before what is known of it."""
     before, now = _modified(known.ocsf), _modified(told.ocsf)
-    return before is not None and now is not None and now < before
+    if before is None or now is None or before > _latest(known):
+        return False
+    return now < before
+
+
+def _latest(known: Finding) -> int:
+    """Return the last of OCSF's milliseconds that can be meant: what came tells of what was.
+
+    Else a clock that was wrong once would make all that is told later seem older.
+    """
+    return int((known.updated_at + _AHEAD).timestamp() * 1000)
 
 
 def _modified(document: Mapping[str, Any]) -> int | None:

@@ -21,7 +21,7 @@ class Severity(models.IntegerChoices):
 
 
 class RawRecord(TenantModel):
-    """A vendor's record, byte for byte as it came. Never changed."""
+    """A vendor's record as it came (JSON with its keys sorted). Never changed."""
 
     class Outcome(models.TextChoices):
         EVENT = "event"

@@ -1,6 +1,7 @@
 """Times, addresses and words as Microsoft writes them."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,17 @@ def utc(*parts: int) -> dt.datetime:
 )  # fmt: skip
 def test_times(told, expected) -> None:
     assert instant(told) == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "hour"),
+    [("2026-07-01T12:00:00", 16), ("7/1/2026 12:00:00 PM", 16), ("2026-01-01 12:00", 17),
+     ("2026-07-01T12:00:00Z", 12), ("2026-07-01T12:00:00+02:00", 10), (1782907200, 12)],
+)  # fmt: skip
+def test_a_time_without_a_zone_is_of_its_sources_zone(told, hour) -> None:
+    found = instant(told, ZoneInfo("America/New_York"))
+    assert found is not None
+    assert (found.hour, found.tzinfo) == (hour, dt.UTC)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ MANIFEST = Manifest(
     settings={
         "feed": "What the source sends: ocsf, cef, syslog or json.",
         "mapping": "Optional: for json, which field is what: JSON, as docs/webhooks.md explains.",
-        "time_zone": "Optional: time zone of log lines that name none, such as Europe/London; "
+        "time_zone": "Optional: time zone of times that name none, such as Europe/London; "
         "UTC where it is empty.",
         "alert_from": "Optional: the lowest CEF severity, 0 to 10, that is an alert; 7 where it "
         "is empty.",

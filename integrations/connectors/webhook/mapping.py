@@ -37,7 +37,7 @@ ENTITIES: Final = ("account", "device", "ip", "domain", "file", "message", "indi
 _FIELDS: Final = (
     "uid", "time", "title", "description", "category", "severity", "status", "verdict", "link",
     "techniques", "actor", "target", "source_ip", "country", "activity", "success", "confidence",
-    "first_activity", "last_activity",
+    "first_activity", "last_activity", "updated",
 )  # fmt: skip
 _NEEDED: Final = {"finding": ("time", "title"), "event": ("time",)}
 _RULE_KEYS: Final = frozenset({"kind", "class", "when", "entities", *_FIELDS})

@@ -113,6 +113,30 @@ def test_a_mapping_says_which_field_is_what() -> None:
     assert found.ocsf["unmapped"] == body
 
 
+def test_an_id_counts_at_its_own_source_and_its_last_change_is_told() -> None:
+    body = {"id": 7, "at": "2026-01-01T00:00:00Z", "what": "w", "changed": "2026-01-02T00:00:00Z"}
+    settings = {
+        "mapping": json.dumps(RULE | {"updated": "changed"}), "connection": "backup",
+    }  # fmt: skip
+    found = MANIFEST.feed("json").normaliser(settings)(SourceRecord(body))
+    assert found.uid == "backup 7"
+    assert found.ocsf["finding_info"]["modified_time"] == 1767312000000
+
+
+def test_times_without_a_zone_are_of_the_connections_zone() -> None:
+    settings = {"mapping": json.dumps(RULE), "time_zone": "Asia/Tokyo"}
+    body = {"id": 7, "at": "2026-01-01 09:00:00", "what": "w"}
+    found = MANIFEST.feed("json").normaliser(settings)(SourceRecord(body))
+    assert found.time.isoformat() == "2026-01-01T00:00:00+00:00"
+
+
+def test_the_systems_own_accounts_are_nobody_that_a_case_is_about() -> None:
+    told = RULE | {"entities": {"account": "who"}}
+    body = {"id": 7, "at": "2026-01-01", "what": "w"}
+    for name in ("SYSTEM", "NT AUTHORITY\\\\SYSTEM", "PC-7$", "root"):
+        assert read("json", body | {"who": name}, told).entities == ()
+
+
 def test_the_first_rule_that_fits_reads_a_record() -> None:
     told = [
         {"when": {"type": ["alert", "1"]}, **RULE},

@@ -184,16 +184,46 @@ def test_cef_behind_a_syslog_header_has_its_time_and_host_in_both_feeds() -> Non
         found = read(line, feed)
         assert isinstance(found, Finding)
         assert found.time.isoformat() == "2025-09-19T08:26:10+00:00"
-        assert "device:fw1" in found.entities
-    assert read("CEF:0|A|B|1|2|n|3|", "cef").time == NOW
+        assert found.ocsf["device"]["hostname"] == "fw1"
+    for feed in ("cef", "syslog"):
+        assert read("CEF:0|A|B|1|2|n|3|", feed).time == NOW
+
+
+@pytest.mark.parametrize(
+    ("more", "devices"),
+    [("", {"device:fw1"}), ("dvchost=fw9", {"device:fw9"}), ("suser=ann", {"device:fw1"}),
+     ("shost=pc-7 dvchost=fw1", {"device:pc-7"}),
+     ("src=10.0.0.7 dst=198.51.100.9 dvchost=fw1", {"device:10.0.0.7"}),
+     ("src=198.51.100.9 dst=10.0.0.8", {"device:10.0.0.8"}),
+     ("src=10.0.0.7 dst=10.0.0.8 dhost=files", {"device:files"}),
+     ("src=198.51.100.9 dst=203.0.113.4", set()), ("src=10.0.0.7 suser=ann@x.example", set()),
+     # A host that protects itself, as its address tells.
+     ("dvchost=web1 dvc=10.0.0.8 src=198.51.100.9 dst=10.0.0.8", {"device:web1"})],
+)  # fmt: skip
+def test_what_only_passes_an_alert_on_is_no_device_of_it(more, devices) -> None:
+    """All of a client's alerts come by its firewall: by that they don't belong together."""
+    found = read(f"Sep 19 08:26:10 fw1 CEF:0|A|B|1|2|n|9|{more}", "cef")
+    assert {one for one in found.entities if one.startswith("device:")} == devices
+
+
+def test_numbers_that_each_appliance_counts_for_itself_are_not_mixed_up() -> None:
+    lines = [f"CEF:0|A|B|1|2|n|9|externalId=7 {more}" for more in
+             ("dvchost=fw1", "dvchost=fw2", "deviceExternalId=S1", "")]  # fmt: skip
+    found = [read(line, "cef", connection="the source").uid for line in lines]
+    assert found == ["A B fw1 7", "A B fw2 7", "A B S1 7", "A B the source 7"]
+
+
+def test_of_two_reports_of_one_alert_the_later_is_the_newer() -> None:
+    told = read("CEF:0|A|B|1|2|n|9|externalId=7 rt=1764064800000", "cef")
+    assert told.ocsf["finding_info"]["modified_time"] == 1764064800000
 
 
 @pytest.mark.parametrize(
     ("line", "code"),
     [("CEF:0|A|B|1|2", "cef_cut_off"), ("CEF:0|A|B|1|2|n|11|", "bad_severity"),
-     ("CEF:0|A|B|1|2|n||", "bad_severity"), ("CEF:7|A|B|1|2|n|1|", "not_syslog"),
+     ("CEF:0|A|B|1|2|n||", "bad_severity"), ("CEF:7|A|B|1|2|n|1|", "not_cef"),
      ("<13>hello", "not_cef"), ("CEF:0|A|B|1|2|n|1|rt=soon", "bad_time"),
-     ("LEEF:1.0|", "not_syslog")],
+     ("LEEF:1.0|", "not_cef"), ("no head at all", "not_cef")],
 )  # fmt: skip
 def test_cef_that_can_not_be_read_is_quarantined(line, code) -> None:
     assert code_of(line, "cef") == code

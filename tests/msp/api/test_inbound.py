@@ -212,6 +212,25 @@ def test_what_comes_out_of_order_leaves_the_newest_state(tenant) -> None:
         assert RawRecord.objects.count() == 3
 
 
+def test_two_sources_that_count_alike_lose_no_alert(tenant) -> None:
+    """Each of a client's own systems numbers its alerts from 1."""
+    backup, door_lock = source(tenant, name="backup"), source(tenant, name="door lock")
+    for _ in range(2):
+        send(backup, ALERT | {"id": "1", "what": "Backup failed"})
+        send(door_lock, ALERT | {"id": "1", "what": "Door forced"})
+    with scope.tenant(tenant.id):
+        told = Finding.objects.order_by("title").values_list("title", "uid")
+        assert list(told) == [("Backup failed", "backup 1"), ("Door forced", "door lock 1")]
+
+
+def test_an_older_report_of_its_own_form_does_not_undo_a_newer_one(tenant) -> None:
+    where = source(tenant, mapping=json.dumps(json.loads(MAPPING) | {"updated": "changed"}))
+    for minute, level in ((5, "high"), (2, "low")):
+        send(where, ALERT | {"changed": f"2026-11-25T10:0{minute}:00Z", "level": level})
+    with scope.tenant(tenant.id):
+        assert Finding.objects.get().severity_id == 4
+
+
 def test_lines_come_in_as_they_are(tenant) -> None:
     where = source(tenant, "syslog", time_zone="Europe/Berlin")
     body = (

@@ -6,6 +6,7 @@ Source: Micro Focus Security ArcSight Common Event Format, version 26.
 """
 
 import datetime as dt
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ _FORMS: Final = (
 _TOLD_ANEW: Final = frozenset(
     {"rt", "end", "cnt", "art", "mrt", "act", "eventId", "baseEventCount", "sequence"}
 )
+# What a client's own network has (RFC 1918, RFC 4193).
+_INSIDE: Final = tuple(
+    ipaddress.ip_network(one)
+    for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
 _SUCCESSES: Final = {"success": True, "/success": True, "failure": False, "/failure": False}
 
 
@@ -55,6 +61,15 @@ class Message:
         return next((found for key in keys if (found := self.more.get(key, "").strip())), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who sends lines: its connection's name, the zone of times without one, what is an alert."""
+
+    name: str
+    zone: dt.tzinfo
+    alert_from: int
+
+
 def is_cef(text: str) -> bool:
     """Whether a text is a CEF message."""
     return bool(_START.match(text))
@@ -64,7 +79,7 @@ def parse(text: str) -> Message:
     """Read a message; Quarantine says which part of it is wrong."""
     start = _START.match(text)
     if start is None:
-        raise Quarantine("not_cef", "The line holds no CEF:0| or CEF:1|. Check source and feed.")
+        raise no_cef()
     place, found = start.end(), list[str]()
     while len(found) < 6 and (part := _FIELD.match(text, place)):
         found.append(re.sub(r"\\([|\\])", r"\1", part[1]).strip())
@@ -78,6 +93,15 @@ def parse(text: str) -> Message:
         vendor, product, version, class_id, name, severity,
         severity_id=_severity(severity), more=_extension(text[place:].strip()),
     )  # fmt: skip
+
+
+def no_cef() -> Quarantine:
+    """Return why a line that is no CEF is quarantined."""
+    return Quarantine(
+        "not_cef",
+        "The line holds no CEF message, such as CEF:0|Vendor|Product|1.0|100|Name|7|src=…. Have "
+        "the source send CEF, or choose the feed syslog for other log lines.",
+    )
 
 
 def _severity(text: str) -> int:
@@ -144,19 +168,26 @@ def _moment(key: str, text: str, zone: dt.tzinfo) -> dt.datetime:
     return moment
 
 
-def read(line: str, before: head.Head, zone: dt.tzinfo, alert_from: int) -> Event | Finding:
-    """One line. From severity `alert_from` (0 to 10) it is a finding, else an event."""
-    message = parse(before.message.strip())
+def read(line: str, before: head.Head, source: Source) -> Event | Finding:
+    """One line. From the source's severity for alerts (0 to 10) it is a finding, else an event."""
+    message, zone = parse(before.message.strip()), source.zone
     time = _time(message, zone) or before.time
     if time is None:
         raise Quarantine(
             "missing_time", "Neither rt, end or start nor a syslog header says when it happened."
         )
-    own = message.text("externalId")
-    uid = f"{message.vendor} {message.product} {own}" if own else ""
-    if _level(message) >= alert_from:
+    uid = _own_id(message, source)
+    if _level(message) >= source.alert_from:
         return _finding(message, before, uid or _known_by(message, zone, time), time)
     return _event(message, before, uid or content_uid({"line": line}), time)
+
+
+def _own_id(message: Message, source: Source) -> str:
+    """The id that the device gave: each counts for itself, so the device goes before it."""
+    own = message.text("externalId")
+    device = message.text("deviceExternalId", "dvchost", "dvc") or source.name
+    told = (message.vendor, message.product, device, own)
+    return " ".join(filter(None, told)) if own else ""
 
 
 def _known_by(message: Message, zone: dt.tzinfo, time: dt.datetime) -> str:
@@ -204,14 +235,33 @@ def _users(message: Message) -> tuple[str, str]:
 def _entities(message: Message, before: head.Head) -> tuple[str, ...]:
     actor, target = _users(message)
     digests = digest(message.text("fileHash"), message.text("oldFileHash"))
-    hosts = (message.text("shost"), message.text("dhost"), message.text("dvchost") or before.host)
     addresses = (message.text("src", "c6a2"), message.text("dst", "c6a3"))
     return entities(
         entity("account", actor), entity("account", target),
-        *(entity("device", host) for host in hosts),
+        *(entity("device", host) for host in _hosts(message, before)),
         *(entity("ip", address(one)) for one in addresses),
         entity("file", digests), entity("domain", message.text("destinationDnsDomain")),
     )  # fmt: skip
+
+
+def _hosts(message: Message, before: head.Head) -> tuple[str, ...]:
+    """The computers that a message is about: what only reports it, or passes it on, is none.
+
+    Where it names neither a computer nor anybody, the one within the client's network counts.
+    """
+    source, target = _ends(message)
+    reporter, own = message.text("dvchost") or before.host, address(message.text("dvc"))
+    ends = [one for one in (source, target) if one]
+    if not ends or (own and own in [one.get("ip") for one in ends]):
+        return (reporter,)
+    named = tuple(one["hostname"] for one in ends if "hostname" in one)
+    if named or any(_users(message)):
+        return named
+    return tuple(one["ip"] for one in ends if _is_inside(one.get("ip", "")))[:1]
+
+
+def _is_inside(ip: str) -> bool:
+    return bool(ip) and any(ipaddress.ip_address(ip) in network for network in _INSIDE)
 
 
 def _shared(message: Message, before: head.Head, uid: str) -> ocsf.Object:
@@ -291,6 +341,7 @@ def _finding(message: Message, before: head.Head, uid: str, time: dt.datetime) -
             **_shared(message, before, uid),
             finding_info=ocsf.filled(
                 uid=uid, title=title, desc=message.text("msg"), created_time=ocsf.epoch_ms(time),
+                modified_time=ocsf.epoch_ms(_optional(message, "rt")),
                 types=[message.text("cat")] if message.text("cat") else [],
                 analytic=ocsf.filled(name=title, uid=message.class_id, type_id=0),
             ),

@@ -21,18 +21,20 @@ def by_mapping(settings: Mapping[str, str]) -> Normalise:
     text = settings.get("mapping", "").strip()
     if not text:
         return mapped.without_mapping
-    rules = parse(text)
-    return lambda record: mapped.read(record, rules)
+    source = mapped.Source(settings.get("connection", ""), parse(text), _zone(settings))
+    return lambda record: mapped.read(record, source)
 
 
 def by_lines(settings: Mapping[str, str]) -> Normalise:
     """The feed `syslog`; what is CEF inside a log line is read as CEF."""
-    zone, alert_from = _zone(settings), _alert_from(settings)
+    zone, source = _zone(settings), _source(settings)
 
     def normalise(record: SourceRecord) -> Normalised:
+        if bare := _bare_cef(record):
+            return cef.read(*bare, source)
         line, before = _headed(record, zone)
         if cef.is_cef(before.message.strip()):
-            return cef.read(line, before, zone, alert_from)
+            return cef.read(line, before, source)
         return syslog.read(line, before)
 
     return normalise
@@ -40,17 +42,27 @@ def by_lines(settings: Mapping[str, str]) -> Normalise:
 
 def by_cef(settings: Mapping[str, str]) -> Normalise:
     """The feed `cef`, with or without a syslog header."""
-    zone, alert_from = _zone(settings), _alert_from(settings)
+    zone, source = _zone(settings), _source(settings)
 
     def normalise(record: SourceRecord) -> Normalised:
-        line = Fields(record.body).text("line")
-        if cef.is_cef(line):
-            before = head.Head(line, _arrived(record))
-        else:
-            line, before = _headed(record, zone)
-        return cef.read(line, before, zone, alert_from)
+        try:
+            line, before = _bare_cef(record) or _headed(record, zone)
+        except Quarantine as error:
+            # What is no log line is no CEF either, and that is what was asked for.
+            raise cef.no_cef() if error.code == "not_syslog" else error from None
+        return cef.read(line, before, source)
 
     return normalise
+
+
+def _source(settings: Mapping[str, str]) -> cef.Source:
+    return cef.Source(settings.get("connection", ""), _zone(settings), _alert_from(settings))
+
+
+def _bare_cef(record: SourceRecord) -> tuple[str, head.Head] | None:
+    """A line of CEF without anything before it, and a head of its arrival only."""
+    line = Fields(record.body).text("line")
+    return (line, head.Head(line, _arrived(record))) if cef.is_cef(line) else None
 
 
 def _headed(record: SourceRecord, zone: dt.tzinfo) -> tuple[str, head.Head]:

@@ -1,13 +1,13 @@
 """JSON of any form, read by the rules of the connection's mapping."""
 
 import datetime as dt
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from integrations import ocsf, traces
 from integrations.alert_identity import alert_uid
 from integrations.connectors.webhook.mapping import Rule
-from integrations.endpoints import digest
+from integrations.endpoints import account_name, digest
 from integrations.values import (
     address,
     content_uid,
@@ -29,6 +29,15 @@ _TRUTHS: Final = {
 _REPORTER: Final = ocsf.product("Webhook", "Webhook")
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who sends records: its connection's name, its rules, and the zone of times without one."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    zone: dt.tzinfo
+
+
 def without_mapping(record: SourceRecord) -> Event | Finding:
     """Keep a record until somebody says what its fields mean."""
     names = ", ".join(sorted(map(str, record.body))[:8])
@@ -39,31 +48,35 @@ def without_mapping(record: SourceRecord) -> Event | Finding:
     )
 
 
-def read(record: SourceRecord, rules: Sequence[Rule]) -> Event | Finding:
+def read(record: SourceRecord, source: Source) -> Event | Finding:
     """One record, by the first rule that fits; Quarantine where none does."""
-    for rule in rules:
+    for rule in source.rules:
         if rule.fits(record.body):
-            made = _finding if rule.kind == "finding" else _event
-            return made(record, rule, _time(rule, record, "time"))
+            time = _time(rule, record, source)
+            if rule.kind == "finding":
+                return _finding(record, rule, time, source)
+            return _event(record, rule, time)
     raise Quarantine(
         "not_mapped", "No rule of the connection's mapping fits this record: add one for it."
     )
 
 
-def _time(rule: Rule, record: SourceRecord, name: str) -> dt.datetime:
-    text = rule.text(name, record.body)
+def _time(rule: Rule, record: SourceRecord, source: Source) -> dt.datetime:
+    text = rule.text("time", record.body)
     try:
-        found = instant(text)
+        found = instant(text, source.zone)
     except ValueError:
-        raise Quarantine("bad_time", f"{name} is no time: {shown(text)}.") from None
+        raise Quarantine("bad_time", f"time is no time: {shown(text)}.") from None
     if found is None:
-        raise Quarantine("missing_time", f"The mapping finds no {name} in this record.")
+        raise Quarantine("missing_time", "The mapping finds no time in this record.")
     return found
 
 
-def _optional_time(rule: Rule, record: SourceRecord, name: str) -> dt.datetime | None:
+def _optional_time(
+    rule: Rule, record: SourceRecord, name: str, source: Source
+) -> dt.datetime | None:
     try:
-        return instant(rule.text(name, record.body))
+        return instant(rule.text(name, record.body), source.zone)
     except ValueError:
         return None
 
@@ -82,7 +95,9 @@ def _severity(rule: Rule, record: SourceRecord) -> int:
 
 
 def _entities(rule: Rule, record: SourceRecord) -> tuple[str, ...]:
-    cleaning = {"ip": address, "file": lambda text: digest(text) or text}
+    cleaning = {
+        "ip": address, "file": lambda text: digest(text) or text, "account": account_name,
+    }  # fmt: skip
     told = [
         traces.indicator(text)
         if kind == "indicator"
@@ -129,13 +144,22 @@ def _event(record: SourceRecord, rule: Rule, time: dt.datetime) -> Event:
     )  # fmt: skip
 
 
-def _finding(record: SourceRecord, rule: Rule, time: dt.datetime) -> Finding:
+def _uid(record: SourceRecord, rule: Rule, source: Source) -> str:
+    """The source's own id with its name before it: a client's systems may count alike.
+
+    Where the mapping names an id, a record that lacks it shows that the mapping is wrong.
+    """
+    if "uid" not in rule.fields:
+        return ""
+    return " ".join(filter(None, (source.name, _essential(rule, record, "uid"))))
+
+
+def _finding(record: SourceRecord, rule: Rule, time: dt.datetime, source: Source) -> Finding:
     title = _essential(rule, record, "title")
-    found, first = _entities(rule, record), _optional_time(rule, record, "first_activity")
+    found, first = _entities(rule, record), _optional_time(rule, record, "first_activity", source)
     actor, target = rule.text("actor", record.body), rule.text("target", record.body)
     category = rule.text("category", record.body)
-    # Where the mapping names an id, a record that lacks it shows that the mapping is wrong.
-    uid = _essential(rule, record, "uid") if "uid" in rule.fields else alert_uid(
+    uid = _uid(record, rule, source) or alert_uid(
         title=title, began=first or time, category=category, actor=actor, target=target,
         entities=found,
     )  # fmt: skip
@@ -151,7 +175,7 @@ def _finding(record: SourceRecord, rule: Rule, time: dt.datetime) -> Finding:
         time=time,
         severity_id=level,
         first_activity_at=first,
-        last_activity_at=_optional_time(rule, record, "last_activity"),
+        last_activity_at=_optional_time(rule, record, "last_activity", source),
         confidence=_percent(rule.text("confidence", record.body)),
         vendor_status=rule.text("status", record.body),
         vendor_verdict=rule.text("verdict", record.body),
@@ -170,7 +194,9 @@ def _finding(record: SourceRecord, rule: Rule, time: dt.datetime) -> Finding:
             message=rule.text("description", record.body),
             finding_info=ocsf.filled(
                 uid=uid, title=title, desc=rule.text("description", record.body),
-                created_time=ocsf.epoch_ms(time), attacks=[ocsf.attack(one) for one in attack],
+                created_time=ocsf.epoch_ms(time),
+                modified_time=ocsf.epoch_ms(_optional_time(rule, record, "updated", source)),
+                attacks=[ocsf.attack(one) for one in attack],
             ),
             unmapped=dict(record.body),
         ),
