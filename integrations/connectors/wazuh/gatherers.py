@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from integrations.connectors.wazuh.client import AGENTS, ALERTS, READ_ALERTS, WazuhClient
+from integrations.connectors.wazuh.file_changes import ListFileChanges
 from integrations.connectors.wazuh.normalise.alerts import severity_of
 from integrations.connectors.wazuh.normalise.computers import is_server
 from integrations.contract import Gatherer, Json, Target
@@ -111,4 +112,6 @@ class ListCredentialAccess:
         return {"accesses": found, "count": len(found)}
 
 
-GATHERERS: tuple[Gatherer, ...] = (GetDevice(), ListAlerts(), ListCredentialAccess())
+GATHERERS: tuple[Gatherer, ...] = (
+    GetDevice(), ListAlerts(), ListCredentialAccess(), ListFileChanges(),
+)  # fmt: skip

@@ -6,7 +6,7 @@ Permissions are the actions of the API's role-based access control, and of the i
 from typing import Final
 
 from integrations import signing
-from integrations.connectors.wazuh import feeds
+from integrations.connectors.wazuh import feeds, file_changes
 from integrations.connectors.wazuh.actions import ACTIONS, blocking, groups, scans
 from integrations.connectors.wazuh.client import (
     AGENTS,
@@ -30,7 +30,7 @@ _INDEXER: Final = f"{_DOCS}/user-administration/rbac.html"
 _INTEGRATION: Final = f"{_DOCS}/manager/integration-with-external-apis.html"
 _OF_API: Final = (
     AGENTS, feeds.INVENTORY, groups.MODIFY, scans.RUN, scans.READ, blocking.COMMAND,
-    RULES, MANAGER,
+    file_changes.READ, RULES, MANAGER,
 )  # fmt: skip
 # For the audit of the rules: these are of the manager, not of agents.
 _WHERE: Final = {RULES: "", MANAGER: ""}

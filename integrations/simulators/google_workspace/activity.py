@@ -12,11 +12,14 @@ _TYPES = {bool: "boolValue", int: "intValue", str: "value", list: "multiValue"}
 
 
 def parameters(told: Record) -> list[Record]:
-    """Parameters in the API's typed form."""
-    return [
-        {"name": name, _TYPES[type(value)]: str(value) if type(value) is int else value}
-        for name, value in told.items()
-    ]
+    """Parameters in the API's typed form; an object becomes a message."""
+    return [{"name": name, **_typed(value)} for name, value in told.items()]
+
+
+def _typed(value: Any) -> Record:
+    if isinstance(value, dict):
+        return {"messageValue": {"parameter": parameters(value)}}
+    return {_TYPES[type(value)]: str(value) if type(value) is int else value}
 
 
 def note(

@@ -6,6 +6,8 @@ https://developers.google.com/workspace/admin/reports/reference/rest/v1/activiti
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import timedelta
 
 from integrations.simulators.base.control import moment
 from integrations.simulators.base.http import Answer
@@ -16,13 +18,16 @@ from .errors import missing, refusal
 from .requests import must_be_admin, page, user_of
 from .scopes import AUDIT
 
-_FILTER = re.compile(r"(\w+)==(.+)")
+_FILTER = re.compile(r"([\w.]+)==(.+)")
+_LONGEST = timedelta(days=30)
 
 
 def _activities(request: Request) -> Answer:
     must_be_admin(request)
     found = request.tenant.all(f"activities:{request.params['application']}")
     options = request.options
+    if request.params["application"] == "gmail":
+        _check_span(options.get("startTime"), options.get("endTime"))
     if request.params["user"] != "all":
         user = user_of(request.tenant, request.params["user"])
         if user is None:
@@ -39,6 +44,12 @@ def _activities(request: Request) -> Answer:
     return page(request, "items", found, "maxResults", "reports#activities")
 
 
+def _check_span(start: str | None, end: str | None) -> None:
+    """For Gmail's log both ends are asked for, and at most 30 days."""
+    if not start or not end or moment(end) - moment(start) > _LONGEST:
+        raise refusal(400, "Invalid value for: startTime and endTime within 30 days")
+
+
 def _is_within(activity: Record, start: str | None, end: str | None) -> bool:
     at = moment(activity["id"]["time"])
     try:
@@ -52,10 +63,21 @@ def _has(activity: Record, filters: str) -> bool:
     if not all(wanted):
         raise refusal(400, "Invalid Input: filters")
     for event in activity["events"]:
-        told = {p["name"]: _text(p) for p in event["parameters"]}
+        told = dict(_named(event["parameters"], ""))
         if all(told.get(one[1]) == one[2] for one in wanted if one):
             return True
     return False
+
+
+def _named(parameters: list[Record], above: str) -> Iterator[tuple[str, str]]:
+    """Each parameter by its full name, with those in a message."""
+    for one in parameters:
+        name = f"{above}{one['name']}"
+        inner = one.get("messageValue")
+        if inner:
+            yield from _named(inner["parameter"], f"{name}.")
+        elif "multiMessageValue" not in one:
+            yield name, _text(one)
 
 
 def _text(parameter: Record) -> str:

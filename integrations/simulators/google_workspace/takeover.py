@@ -30,6 +30,7 @@ def takeover(tenant: Tenant, name: str, at: datetime) -> None:
     _mail(tenant, victim, people[3], at + timedelta(minutes=20))
     _files(tenant, victim, at + timedelta(minutes=30))
     _messages(tenant, people[1:4], at)
+    _sent(tenant, people, victim, at)
     _alert(tenant, at, 100, "Suspicious login", "Google identity", {
         "@type": "type.googleapis.com/google.apps.alertcenter.type.AccountWarning",
         "email": victim["primaryEmail"],
@@ -150,6 +151,30 @@ def _messages(tenant: Tenant, people: list[Record], at: datetime) -> None:
                 "headers": [{"name": k, "value": v} for k, v in headers.items()],
             },
         })  # fmt: skip
+
+
+def _sent(tenant: Tenant, people: list[Record], victim: Record, at: datetime) -> None:
+    """What Gmail's log says: a few letters before, very many after, and who followed the link."""
+    for number in range(3):
+        mailed(tenant, victim, at - timedelta(days=number + 4), 1, f"o{number}@clinic.example",
+               [f"partner{number}@supplier.example"])  # fmt: skip
+    for number in range(40):
+        mailed(tenant, victim, at + timedelta(seconds=number), 1, f"s{number}@clinic.example",
+               [f"victim{number}@elsewhere.example", people[0]["primaryEmail"]])  # fmt: skip
+    for user, kinds in zip(people[1:4], ((7,), (7, 15), (9,)), strict=True):
+        for kind in (2, *kinds):
+            mailed(tenant, user, at, kind, MESSAGE_ID, [user["primaryEmail"]])
+
+
+def mailed(
+    tenant: Tenant, actor: Record, at: datetime, kind: int, message: str, to: list[str]
+) -> None:
+    """Add an event of Gmail's log: 1 sent, 2 received, 7 opened, 9 answered, 15 link followed."""
+    destinations = ",".join(f"gmail-ui::{one}" for one in to)
+    note(tenant, "gmail", "delivery_type", "delivery", at=at, actor=actor,
+         event_info={"mail_event_type": kind, "success": True},
+         message_info={"rfc2822_message_id": f"<{message}>", "subject": "Unpaid invoice",
+                       "flattened_destinations": destinations})  # fmt: skip
 
 
 def _phishing(user: Record, number: int) -> Record:

@@ -11,7 +11,8 @@ from integrations.simulators.base.store import App, Record, Store, stable_id
 
 PERMISSIONS = (
     "agent:read", "agent:modify_group", "syscollector:read", "rootcheck:run", "rootcheck:read",
-    "active-response:command", "rules:read", "manager:read", "Indexer: read wazuh-alerts-*",
+    "active-response:command", "syscheck:read", "rules:read", "manager:read",
+    "Indexer: read wazuh-alerts-*",
     "Indexer: read wazuh-states-vulnerabilities-*",
 )  # fmt: skip
 USER, INDEXER_USER = "holdfast", "holdfast_reader"
@@ -38,6 +39,7 @@ def demo(store: Store, now: datetime, seed: int) -> None:
         tenant.put("agents", agent(number, now, [GROUP, LAPTOPS]))
         for record in (*packages(number, now), *hotfixes(number, now)):
             tenant.put(record["collection"], record)
+        tenant.put("watched", watched(number, now))
         for hole in range(3):
             tenant.put("vulnerabilities", vulnerability(number, hole, now))
     tenant.put("agents", agent(90, now, [OTHER_GROUP]))
@@ -110,6 +112,34 @@ def agent(number: int, now: datetime, groups: list[str]) -> Record:
         "_blocked": [],
         "_scans": 0,
     }
+
+
+def watched(number: int, now: datetime) -> Record:
+    """A document that the file integrity monitoring watches on a computer."""
+    path = r"c:\users\ann\documents\plan.docx" if number < 3 else "/home/ann/plan.odt"
+    return {
+        "id": f"{agent_id(number)}-{path}", "_agent": agent_id(number), "file": path,
+        "type": "file",
+        "changes": 1, "date": instant(now), "size": 82, "uid": "0", "gid": "0", "uname": "ann",
+        "gname": "ann", "perm": "100644", "inode": 14, "mtime": instant(now), "md5": "0" * 32,
+        "sha1": "0" * 40, "sha256": "0" * 64, "attributes": "",
+    }  # fmt: skip
+
+
+def change(path: str, event: str, computer: int, moment: datetime, number: int) -> Record:
+    """An alert about a file that was added, modified or deleted."""
+    rules = {"added": ("554", 5), "modified": ("550", 7), "deleted": ("553", 7)}
+    rule = {
+        "id": rules[event][0], "level": rules[event][1], "description": f"File {event}.",
+        "groups": ["ossec", "syscheck", f"syscheck_entry_{event}", "syscheck_file"],
+        "firedtimes": 1, "mail": False,
+    }  # fmt: skip
+    made = alert_of(f"{int(moment.timestamp())}.8{number:05d}", computer, moment, rule, {})
+    made["_source"] |= {
+        "syscheck": {"path": path, "event": event, "mode": "realtime"},
+        "decoder": {"name": "syscheck_integrity_changed"}, "location": "syscheck",
+    }  # fmt: skip
+    return made
 
 
 def packages(number: int, now: datetime) -> list[Record]:

@@ -93,6 +93,19 @@ def _syscollector(request: Request) -> Answer:
     return _page(request, shown, "All specified syscollector information was returned", [])
 
 
+def _syscheck(request: Request) -> Answer:
+    """The files that are watched; of the filter language only alternatives of ``file~part``."""
+    parts = [one.partition("~")[2] for one in request.options.get("q", "").split(",")]
+    found = [
+        {name: value for name, value in one.items() if name != "id"}
+        for one in request.tenant.all("watched")
+        if one["_agent"] == request.params["agent_id"]
+        and one["type"] == request.options.get("type", one["type"])
+        and any(part in one["file"] for part in parts)
+    ]
+    return _page(request, found, "FIM findings of the agent were returned", [])
+
+
 def _set_groups(request: Request, agent: Record, groups: list[str]) -> None:
     synced = "synced" if agent["status"] == "active" else "not synced"
     changes = {"group": groups, "group_config_status": synced}
@@ -234,6 +247,7 @@ class Wazuh(RestSimulator):
         route("GET", "/manager/logs", _logs, "manager:read"),
         route("GET", "/manager/stats/analysisd", _analysisd, "manager:read"),
         route("GET", "/syscollector/{agent_id}/{kind}", _syscollector, "syscollector:read"),
+        route("GET", "/syscheck/{agent_id}", _syscheck, "syscheck:read"),
         route("PUT", "/agents/{agent_id}/group/{group_id}", _add, "agent:modify_group"),
         route("DELETE", "/agents/{agent_id}/group/{group_id}", _remove, "agent:modify_group"),
         route("PUT", "/rootcheck", _rootcheck, "rootcheck:run"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from integrations import catalog, registry
-from integrations.connectors.google_workspace.gatherers import GATHERERS
+from integrations.connectors.google_workspace.gatherers import GATHERERS, mail_log
+from integrations.connectors.google_workspace.normalise.activity import read
 from integrations.contract import Target
-from integrations.errors import NotFound
+from integrations.errors import NotFound, Rejected
+from integrations.values import Fields
 from tests.integrations.google_workspace.subject import account, user
 
 MESSAGE = Target("message", "", "<unpaid.4711@contosso.example>", "Unpaid invoice 4711")
@@ -174,3 +176,39 @@ def test_a_message_and_its_copies(vendor, client) -> None:
     assert message["passes_authentication"] is False
     with pytest.raises(NotFound):
         ask(client, "email.get_message", Target("message", "", "unheard@of.example", ""))
+
+
+def test_very_much_mail_to_strangers_is_not_usual(vendor, client, victim) -> None:
+    told = ask(client, "mailbox.trace_sent_mail", victim)
+    assert told == {"sent": 40, "recipients_outside": 40, "is_unusual": True}
+    told = ask(client, "mailbox.trace_sent_mail", victim, hours=1)
+    assert told == {"sent": 0, "recipients_outside": 0, "is_unusual": False}
+
+
+def test_a_log_without_a_message_of_the_account_says_nothing(vendor, client) -> None:
+    with pytest.raises(Rejected, match="edition"):
+        ask(client, "mailbox.trace_sent_mail", account(vendor, "ben.cole"))
+
+
+def test_who_did_what_with_a_message(vendor, client) -> None:
+    told = ask(client, "email.list_interactions", MESSAGE)
+    assert (told["opened"], told["clicked"], told["replied"]) == (3, 1, 1)
+    people = {one["name"].partition("@")[0]: one for one in told["accounts"]}
+    assert people["ben.cole"]["has_clicked"]
+    assert not people["ben.cole"]["has_replied"]
+    assert people["ben.cole"]["external_id"] == account(vendor, "ben.cole").external_id
+    with pytest.raises(Rejected, match="doesn't know this message"):
+        ask(client, "email.list_interactions", Target("message", "", "unheard@of.example", ""))
+
+
+def test_recipients_are_read_from_the_flat_and_from_the_nested_form() -> None:
+    both = (
+        {"destination": [{"address": "Ann@Clinic.example", "service": "gmail-ui"}]},
+        {"flattened_destinations": "gmail-ui::ann@clinic.example"},
+    )
+    for told in both:
+        body = {
+            "id": {"applicationName": "gmail", "time": "2026-11-20T09:10:00Z"},
+            "events": [{"name": "delivery", "parameters": {"message_info": told}}],
+        }
+        assert mail_log.recipients(read(Fields(body))) == {"ann@clinic.example"}

@@ -24,6 +24,10 @@ from integrations.connectors.google_workspace.gatherers.mail import (
     ListDelegates,
     ListInboxRules,
 )
+from integrations.connectors.google_workspace.gatherers.mail_log import (
+    ListInteractions,
+    TraceSentMail,
+)
 from integrations.contract import Gatherer
 
 GATHERERS: tuple[Gatherer, ...] = (
@@ -44,5 +48,7 @@ GATHERERS: tuple[Gatherer, ...] = (
     ListDelegates(),
     GetMessage(),
     FindCopies(),
+    ListInteractions(),
+    TraceSentMail(),
     ListFileActivity(),
 )

@@ -1,0 +1,45 @@
+"""What counts as a demand, a renamed file, or the end of saved versions, and what does not."""
+
+import pytest
+
+from integrations.file_changes import deletes_saved_versions, demands, renamed
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "vssadmin.exe Delete Shadows /All /Quiet",
+        "vssadmin resize shadowstorage /for=c: /on=c: /maxsize=401MB",
+        "wmic shadowcopy delete",
+        "powershell -c Get-WmiObject Win32_Shadowcopy | ForEach-Object {$_.Delete();}",
+        "wbadmin delete catalog -quiet",
+        "bcdedit /set {default} recoveryenabled No",
+    ],
+)
+def test_what_ends_the_saved_versions(command) -> None:
+    assert deletes_saved_versions(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["vssadmin list shadows", "wmic shadowcopy list", "bcdedit /enum", "del c:\\shadow.txt",
+     "wbadmin get versions"],
+)  # fmt: skip
+def test_what_only_looks_at_them(command) -> None:
+    assert not deletes_saved_versions(command)
+
+
+def test_a_demand_is_left_in_folder_after_folder() -> None:
+    names = ["HOW_TO_RESTORE_FILES.txt", "Decrypt-me.hta", "recover your files.html"]
+    for name in names:
+        paths = [rf"c:\users\ann\{folder}\{name}" for folder in "abcd"]
+        assert demands(paths) == 4
+        assert demands(paths[:2]) == 0
+    ordinary = ["README.txt", "help.html", "restore.docx", "license.txt", "decrypt.py"]
+    assert demands([f"/srv/{folder}/{name}" for folder in "abcd" for name in ordinary]) == 0
+
+
+def test_a_file_that_came_back_with_another_ending_was_renamed() -> None:
+    gone = ["/home/ann/Plan.docx", "/home/ann/b.xlsx", "/home/ann/c.txt"]
+    came = ["/home/ann/plan.docx.locked", "/home/ann/b.xlsx.id-7.lock", "/home/ann/other.txt"]
+    assert renamed(came, gone) == 2
