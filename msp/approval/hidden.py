@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 # The page's address with whatever stands for the token, and a token wherever else it stands: two
-# times 32 bytes in base64 (see `playbooks.ladder.client_links.token`).
+# times 32 bytes in base64 (see `playbooks.signed_links`).
 _IN_ADDRESS = re.compile(r"(/approve/|%2Fapprove%2F)[^/\s\"'?&%]+", re.IGNORECASE)
 _TOKEN = re.compile(r"[\w-]{43}\.[\w-]{43}", re.ASCII)
 

@@ -13,6 +13,7 @@ from playbooks.errors import LinkError, PlaybookError
 from playbooks.investigating import facts as case_facts
 from playbooks.models import UserQuestion
 from playbooks.questions import user_questions
+from playbooks.signed_links import Address
 from tenants import scope
 from tenants.models import Case
 
@@ -36,7 +37,7 @@ def was_it_you(request: HttpRequest, token: str) -> HttpResponse:
         return refused(request, error)
 
 
-def _take(request: HttpRequest, where: user_questions.Address) -> HttpResponse:
+def _take(request: HttpRequest, where: Address) -> HttpResponse:
     told = request.POST
     try:
         question = user_questions.answer(

@@ -16,6 +16,7 @@ from playbooks.errors import ApprovalError, LinkError
 from playbooks.ladder import client_links
 from playbooks.models import ClientLink
 from playbooks.planning import replanning
+from playbooks.signed_links import Address
 from tenants import scope
 from tenants.models import Installation
 
@@ -48,7 +49,7 @@ def approve(request: HttpRequest, token: str) -> HttpResponse:
         return refused(request, error)
 
 
-def _decide(request: HttpRequest, where: client_links.Address) -> HttpResponse:
+def _decide(request: HttpRequest, where: Address) -> HttpResponse:
     choice = request.POST.get("decision", "")
     if isinstance(request.user, Technician):
         return _form(request, client_links.find(where), _FOR_THE_CLIENT)

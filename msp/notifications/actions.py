@@ -21,6 +21,7 @@ from msp.staff.selectors import sees
 from playbooks.errors import LinkError
 from playbooks.ladder import client_links, reminders
 from playbooks.models import Approval, ClientLink, UserQuestion
+from playbooks.signed_links import Address
 from tenants import scope
 from tenants.models import Installation
 
@@ -56,7 +57,7 @@ def notify(tenant_id: uuid.UUID, subject_id: uuid.UUID) -> None:
 
 
 def _send_link(tenant_id: uuid.UUID, link_id: uuid.UUID) -> None:
-    where = client_links.Address(tenant_id, link_id)
+    where = Address(tenant_id, link_id)
     with scope.tenant(tenant_id):
         try:
             link = client_links.find(where)

@@ -13,6 +13,7 @@ from msp.notifications.errors import MailNotSent, MessageNotSent
 from playbooks.errors import LinkError
 from playbooks.models import ChatChannel, UserQuestion
 from playbooks.questions import chat_channels, user_questions
+from playbooks.signed_links import Address
 from tenants import scope
 from tenants.models import Installation
 
@@ -26,7 +27,7 @@ def send(tenant_id: uuid.UUID, question_id: uuid.UUID) -> None:
     """Send a question while it counts, once; MailNotSent or MessageNotSent for another try."""
     with scope.tenant(tenant_id):
         try:
-            question = user_questions.find(user_questions.Address(tenant_id, question_id))
+            question = user_questions.find(Address(tenant_id, question_id))
         except LinkError:
             return
         channel = chat_channels.of_client()

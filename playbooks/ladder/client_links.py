@@ -7,9 +7,7 @@ opens a link changes nothing but that it was opened: mail scanners do that too.
 """
 
 import uuid
-from dataclasses import dataclass
 
-from django.core import signing
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -18,33 +16,22 @@ from playbooks.cases import involved
 from playbooks.cases.involved import Involved
 from playbooks.errors import ApprovalError, LinkError
 from playbooks.models import Approval, ClientLink, Plan, Tier
+from playbooks.signed_links import Address, SignedLinks
 from tenants import ledger, work
 from tenants.models import Contact
 
-_SIGNER = signing.Signer(salt="holdfast.client-link", sep=".")
+_LINKS = SignedLinks("client-link")
 _LONGEST_NAME = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a token leads: proven by its signature, whether or not it still counts."""
-
-    tenant_id: uuid.UUID
-    link_id: uuid.UUID
 
 
 def token(link: ClientLink) -> str:
     """Return the link's token. Never log it, and keep it nowhere."""
-    return _SIGNER.sign(signing.b64_encode(link.tenant_id.bytes + link.id.bytes).decode())
+    return _LINKS.token(link.tenant_id, link.id)
 
 
 def address(given: str) -> Address:
     """Return where a token leads; LinkError where this installation did not sign it."""
-    try:
-        told = signing.b64_decode(_SIGNER.unsign(given).encode())
-        return Address(uuid.UUID(bytes=told[:16]), uuid.UUID(bytes=told[16:]))
-    except (signing.BadSignature, ValueError):
-        raise LinkError("unknown", "This link is not known here.") from None
+    return _LINKS.address(given)
 
 
 def contacts_of(approval: Approval) -> list[Contact]:
@@ -166,7 +153,7 @@ def find(where: Address) -> ClientLink:
     """
     link = (
         ClientLink.objects.select_related("contact", "approval__plan__case", "approval__plan__run")
-        .filter(id=where.link_id)
+        .filter(id=where.row_id)
         .first()
     )
     if link is None:

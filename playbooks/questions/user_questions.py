@@ -9,11 +9,9 @@ nothing alone.
 """
 
 import datetime as dt
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.core import signing
 from django.db.models import Q
 from django.utils import timezone
 
@@ -25,6 +23,7 @@ from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import UserQuestion
 from playbooks.planning import standing
 from playbooks.questions import chat_channels, managers
+from playbooks.signed_links import Address, SignedLinks
 from tenants import evidence, ledger, scope, work
 from tenants.models import Case, Contact, LedgerEntry, PlaybookMode, Verdict
 
@@ -32,19 +31,11 @@ ASKS = "person.get_word"
 # The step of the library's investigations that reads the answer.
 STEP = "word"
 LASTS = dt.timedelta(hours=24)
-_SIGNER = signing.Signer(salt="holdfast.user-question", sep=".")
+_LINKS = SignedLinks("user-question")
 # What people said, where only links that a technician saw were answered.
 UNCONFIRMED = "unconfirmed"
 _OPEN = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.NEEDS_TECHNICIAN)
 _LONGEST_NAME = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a token leads: proven by its signature, whether or not it still counts."""
-
-    tenant_id: uuid.UUID
-    question_id: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +50,12 @@ class Somebody:
 
 def token(question: UserQuestion) -> str:
     """Return the question's token. Never log it, and keep it nowhere."""
-    return _SIGNER.sign(signing.b64_encode(question.tenant_id.bytes + question.id.bytes).decode())
+    return _LINKS.token(question.tenant_id, question.id)
 
 
 def address(given: str) -> Address:
     """Return where a token leads; LinkError where this installation did not sign it."""
-    try:
-        told = signing.b64_decode(_SIGNER.unsign(given).encode())
-        return Address(uuid.UUID(bytes=told[:16]), uuid.UUID(bytes=told[16:]))
-    except (signing.BadSignature, ValueError):
-        raise LinkError("unknown", "This link is not known here.") from None
+    return _LINKS.address(given)
 
 
 def about(case: Case) -> str:
@@ -162,7 +149,7 @@ def find(where: Address) -> UserQuestion:
     rows = UserQuestion.objects.select_related(
         "case__account__person", "case__merged_into__account__person", "contact", "tenant"
     )
-    question = rows.filter(id=where.question_id).first()
+    question = rows.filter(id=where.row_id).first()
     if question is None:
         raise LinkError("unknown", "This link is not known here.")
     if question.answered_at is not None:
@@ -194,7 +181,7 @@ def answer(where: Address, *, answer: str, name: str, comment: str = "") -> User
         raise PlaybookError(["Please type your name."])
     find(where)
     # Two who answer at once follow each other.
-    UserQuestion.objects.select_for_update().get(id=where.question_id)
+    UserQuestion.objects.select_for_update().get(id=where.row_id)
     question = find(where)
     question.answer, question.comment = answer, f"{name}: {comment.strip()}".rstrip(": ")
     question.answered_at = timezone.now()

@@ -13,6 +13,7 @@ from msp.staff import actions
 from msp.staff.models import Role
 from playbooks.ladder import client_links
 from playbooks.models import Approval, ClientLink, Plan, Step
+from playbooks.signed_links import Address
 from tenants import scope
 from tenants.models import Account, Case, Contact, LedgerEntry, Work
 from tests.msp.approval.conftest import Asked, ask
@@ -153,7 +154,7 @@ def _decide_otherwise(asked: Asked) -> None:
     other = Contact.objects.get(position=2)
     link = client_links.create(asked.approval.id, other, actor="engine", send=False)
     client_links.use(
-        client_links.Address(asked.tenant.id, link.id),
+        Address(asked.tenant.id, link.id),
         approve=True,
         name="Sam Second",
         sha256=asked.plan.sha256,
