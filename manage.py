@@ -7,9 +7,11 @@ when it isn't running, and stopped again when this command was its last user.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -25,6 +27,7 @@ def main(arguments: list[str]) -> int:
     """Run one command; returns its exit code, 130 after Ctrl-C."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "msp.settings")
     try:
+        import django
         from django.core.management import execute_from_command_line
         from django.db.utils import OperationalError, ProgrammingError
     except ImportError:
@@ -35,6 +38,8 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, _leave)
     try:
         with _database_for(arguments):
+            if not _is_bare(arguments):
+                _import_with(django.setup)
             execute_from_command_line(["manage.py", *arguments])
     except ApplianceError as error:
         return _complain(str(error))
@@ -54,8 +59,20 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _is_bare(arguments: list[str]) -> bool:
+    return not arguments or arguments[0] in WITHOUT_DATABASE or bool(HELP & set(arguments))
+
+
+def _import_with(setup: Callable[[], None]) -> None:
+    """Look for no garbage among what stays for good: that took a tenth of a command's start."""
+    gc.disable()
+    setup()
+    gc.freeze()
+    gc.enable()
+
+
 def _database_for(arguments: list[str]) -> AbstractContextManager[object]:
-    if not arguments or arguments[0] in WITHOUT_DATABASE or HELP & set(arguments):
+    if _is_bare(arguments):
         return nullcontext()
     from msp.appliance.postgres import embedded_database
 

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations import scaffold
+from msp.management.product import ProductCommand
 from tenants.errors import HoldfastError
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Write the folders of a new connector, for docs/connectors.md."
     needs_database = False
 

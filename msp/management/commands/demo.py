@@ -3,12 +3,13 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from msp.demo.run import run
+from msp.management.product import ProductCommand
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Show the product at work with simulated vendors, until Ctrl-C (or --once)."
 
     def add_arguments(self, parser: CommandParser) -> None:

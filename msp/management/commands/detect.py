@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations import files, registry
 from integrations.contract import Feed, Manifest
@@ -14,11 +14,12 @@ from integrations.detection import loading
 from integrations.detection.engine import Engine, Match
 from integrations.detection.recognition import recognised
 from integrations.detection.rules import Pack
+from msp.management.product import ProductCommand
 from tenants.errors import HoldfastError, Quarantine
 from tenants.records import Event, Finding, SourceRecord, Unreadable
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Run Sigma rules on a file of records (JSON, NDJSON, log lines or recorded exchanges)."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from integrations.alerting import coverage, importing, rulebook, stages, trying
@@ -14,13 +14,14 @@ from integrations.alerting.rows import Stage
 from integrations.errors import DetectionError
 from msp.console import detection_pages
 from msp.console.detection_pages import Row
+from msp.management.product import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
 from tenants.selectors import tenant_by_slug
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Detections: the rules that run on telemetry, their stages, packs and coverage."
 
     def add_arguments(self, parser: CommandParser) -> None:

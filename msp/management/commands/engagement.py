@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from msp.console import rules_form
 from msp.management.files import read_text
+from msp.management.product import ProductCommand
 from playbooks.authoring import yaml_reader
 from playbooks.engagement import Engagement
 from playbooks.errors import PlaybookError
@@ -21,7 +22,7 @@ from tenants.models import Tenant
 _ACTOR = "command line"
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Show, check, set and try rules of engagement."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,11 +4,12 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations import checking, health_report
 from integrations.health_report import Report
 from msp import relaxed
+from msp.management.product import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
@@ -17,7 +18,7 @@ from tenants.selectors import tenant_by_slug
 _NEEDS_SOMEBODY = 1
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Show each connection's health; exit code 1 when one of them needs somebody."
 
     def add_arguments(self, parser: CommandParser) -> None:

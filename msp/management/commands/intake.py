@@ -4,19 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from integrations import files, registry, taking_again
 from integrations.alerting.watching import RuleWatch
 from integrations.contract import Feed, Manifest
+from msp.management.product import ProductCommand
 from tenants import intake, scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
 from tenants.selectors import tenant_by_slug
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Take a file of records (JSON, NDJSON, log lines or recorded exchanges) into a client."
 
     def add_arguments(self, parser: CommandParser) -> None:

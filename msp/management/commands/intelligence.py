@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from integrations.addresses import private_endpoints_allowed
 from integrations.intelligence import profiles, reading, sightings, store, taxii
 from integrations.models import Indicator
 from integrations.transport import Call, Limits, Transport
+from msp.management.product import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug
@@ -19,7 +20,7 @@ from tenants.selectors import tenant_by_slug
 _LIMITS = Limits(total=600, largest_body=256 * 2**20)
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Indicators from a file (STIX 2.1, MISP, KEV, CSV), a URL or a TAXII 2.1 server."
 
     def add_arguments(self, parser: CommandParser) -> None:

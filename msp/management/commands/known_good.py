@@ -4,9 +4,10 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from msp.management.product import ProductCommand
 from playbooks.errors import PlaybookError
 from playbooks.models import KnownGood
 from playbooks.patterns import known_good, known_good_practice
@@ -15,7 +16,7 @@ from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Show what is marked as expected at a client; renew it, or let it end."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from msp.management.product import ProductCommand
 from msp.reports.selectors import first_head_not_in_chain
 from tenants import ledger, scope
 from tenants.errors import HoldfastError
@@ -12,7 +13,7 @@ from tenants.models import Tenant
 from tenants.selectors import tenant_by_slug
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     """The ledger from the command line. Reads only: what is not sealed stays so."""
 
     help = "Verify the ledgers. Exit code 1, and the first broken row, where one is broken."

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations.models import Connection
+from msp.management.product import ProductCommand
 from msp.onboarding import actions, consent, csv_file, progress, relationships, testing
 from msp.onboarding.actions import ClientDetails
 from msp.onboarding.models import Onboarding
@@ -22,7 +23,7 @@ from tenants.selectors import tenant_by_slug
 _SOMETHING_IS_LEFT = 1
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Register a client, connect it, test it, choose its rules and start it in shadow."
 
     def add_arguments(self, parser: CommandParser) -> None:

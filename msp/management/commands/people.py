@@ -4,10 +4,11 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from msp.management.files import read_text
+from msp.management.product import ProductCommand
 from playbooks.models import Absence
 from playbooks.questions import absences
 from tenants import match_decisions, scope
@@ -18,7 +19,7 @@ from tenants.selectors import tenant_by_slug
 _LARGEST = 2_000_000
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Weigh accounts again, and say who is on leave or has left."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from msp.management import playbook_files, playbook_versions
 from msp.management.files import read_text
+from msp.management.product import ProductCommand
 from playbooks import engagement, library, planner
 from playbooks.authoring import golden, importing, schema
 from playbooks.investigating import verdicts
@@ -23,7 +24,7 @@ from tenants.selectors import tenant_by_slug
 _LARGEST_FACTS = 32 * 1024 * 1024
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "List, show, lint, test, plan, import, export and activate playbooks."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,16 +3,17 @@
 import datetime as dt
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
+from msp.management.product import ProductCommand
 from tenants import excluded_devices, protection, scope
 from tenants.errors import HoldfastError
 from tenants.models import Account, Device
 from tenants.selectors import tenant_by_slug
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Protect accounts or devices of a client from every action, or name the MSP's own."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,14 +5,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from msp.management.product import ProductCommand
 from msp.reports.actions import make_outcome_report
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     """Reports from the command line."""
 
     help = "Make a client's report."

@@ -4,10 +4,11 @@ import datetime as dt
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from msp.management.product import ProductCommand
 from playbooks import library, routine_inputs, routines
 from playbooks.policy import activation
 from tenants import scope
@@ -16,7 +17,7 @@ from tenants.models import Account
 from tenants.selectors import tenant_by_slug
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "List routines, or start one for a client."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,12 +4,11 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from msp import scheduler
+from msp.management.product import ProductCommand
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Re-send lost work, seal the ledgers and count seats, until stopped."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations.detection import loading
 from integrations.models import Connection, SiemAudit
 from integrations.siem import auditing
 from integrations.siem.comparing import Comparison
+from msp.management.product import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug
@@ -17,7 +18,7 @@ from tenants.selectors import tenant_by_slug
 _NOT_ASKED = 1
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Audit a client's SIEM (read-only), or compare hits of our rules there and here."
 
     def add_arguments(self, parser: CommandParser) -> None:

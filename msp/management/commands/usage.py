@@ -3,16 +3,17 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from msp.licensing import exports, selectors
 from msp.licensing.periods import Period
+from msp.management.product import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     """Usage of a month, from the same rows as the billing API."""
 
     help = "Show the protected persons of each client in a month."

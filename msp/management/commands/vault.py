@@ -4,10 +4,11 @@ from collections import Counter
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count
 
 from msp.appliance import secrets
+from msp.management.product import ProductCommand
 from msp.staff import mfa_keys
 from tenants import scope, vault
 from tenants.errors import HoldfastError, VaultError
@@ -19,7 +20,7 @@ _GIVEN = (
 )
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Show and change the keys that all secrets are wrapped with. No key is ever printed."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from msp.management.product import ProductCommand
 from tenants import scope, vips
 from tenants.errors import HoldfastError
 from tenants.models import Account
@@ -16,7 +17,7 @@ _WORDS: dict[str, tuple[bool | None, str]] = {
 }
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Name a client's important people (VIPs): no feed says otherwise."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations import connections, inbound, registry
 from integrations.errors import ConnectionMisconfigured
 from integrations.models import Connection
 from msp.management.files import read_text
+from msp.management.product import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug
@@ -16,7 +17,7 @@ from tenants.selectors import tenant_by_slug
 _LARGEST_MAPPING = 64 * 1024
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     help = "Make a source that sends to this installation, and show its address and signing key."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,15 +4,16 @@ import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from msp.management.product import ProductCommand
 from msp.staff import actions
 from msp.staff.models import ApiKey
 from tenants.errors import HoldfastError
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     """API keys from the command line."""
 
     help = "Create, list and revoke API keys"

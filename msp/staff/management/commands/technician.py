@@ -4,15 +4,16 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from msp.management.product import ProductCommand
 from msp.staff import actions
 from msp.staff.models import Role, Technician
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
 
 
-class Command(BaseCommand):
+class Command(ProductCommand):
     """Technicians from the command line."""
 
     help = "Create and list technicians, change their role or password, remove a lost second factor"
