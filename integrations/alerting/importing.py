@@ -29,6 +29,7 @@ from integrations.errors import DetectionError
 from tenants.canonical import sha256_of
 
 _PART: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_ACTION: Final = re.compile(rb"^action:", re.MULTILINE)
 _LONGEST_NAME: Final = 200
 # So many rules are not withdrawn unasked where they are most of the pack: it may be a part of it.
 _MANY: Final = 10
@@ -55,7 +56,8 @@ class Withdrawn:
 class Imported:
     """What came of an import, by the rules' titles; `not_run` and `withdrawn` with reasons.
 
-    `blind` are for log sources that no connector brings.
+    `blind` are for log sources that no connector brings; `filtered` are rules that a filter of the
+    pack leaves something out of.
     """
 
     pack: str
@@ -64,6 +66,7 @@ class Imported:
     unchanged: list[str] = field(default_factory=list)
     withdrawn: list[Withdrawn] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
+    filtered: list[str] = field(default_factory=list)
     not_run: Sequence[NotRun] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -78,6 +81,7 @@ class Imported:
                 for one in self.withdrawn
             ],
             "blind": self.blind,
+            "filtered": self.filtered,
             "not_run": [
                 {"file": one.file, "title": one.title, "kind": one.kind, "reason": one.reason}
                 for one in self.not_run
@@ -107,7 +111,7 @@ def take(
         for one in book.not_run
         if one.file.startswith(f"{name}/")
     ]
-    entries = [one for one in book.entries.values() if one.pack == name]
+    entries = [one for one in (*book.entries.values(), *book.filters) if one.pack == name]
     if not entries:
         first = f" The first: {not_run[0].file}: {not_run[0].reason}." if not_run else ""
         raise RulesUnreadable(f"No rule in {path} can be run.{first}")
@@ -120,6 +124,8 @@ def take(
             raise DetectionError(f"No rule of it was taken. The first: {why.file}: {why.reason}.")
         unknown = {rule.id for rule in book.engine.blind()}
         told.blind = sorted(entry.title for entry in entries if entry.id in unknown)
+        of_pack = {entry.title for entry in book.filters if entry.pack == name}
+        told.filtered = sorted(one.title for one in book.pack.rules if of_pack & {*one.filters})
         failing.hasten([entry.id for entry in entries])
         return told
 
@@ -239,6 +245,9 @@ def _texts(files: Iterable[tuple[str, bytes]]) -> dict[tuple[str, str], str]:
     """Each rule's own text by file and title, as it was written, where it can be told apart."""
     found = {}
     for name, content in files:
+        if _ACTION.search(content):
+            # A rule of a collection is not whole where it stands: it is kept written out.
+            continue
         try:
             told = documents(content, loading.LARGEST_BYTES)
             parts = [part for part in _PART.split(content.decode("utf-8-sig")) if part.strip()]

@@ -19,7 +19,7 @@ from integrations.alerting.rows import PackRule, RulesState
 from integrations.detection import loading
 from integrations.detection.engine import Engine
 from integrations.detection.errors import Broken, Unsupported
-from integrations.detection.rules import LogSource, NotRun, Pack, Rule
+from integrations.detection.rules import Filter, LogSource, NotRun, Pack, Rule
 from tenants.models import new_id
 
 OWN: Final = "Holdfast"
@@ -64,12 +64,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Every rule, ready to run, and what can't be run with its reason."""
+    """Every rule, ready to run, and what can't be run with its reason.
+
+    `filters` are documents that leave something out of rules; they match nothing by themselves.
+    """
 
     generation: uuid.UUID | None
     entries: Mapping[str, Entry]
     pack: Pack
     not_run: tuple[NotRun, ...]
+    filters: tuple[Entry, ...] = ()
 
     @cached_property
     def engine(self) -> Engine:
@@ -160,7 +164,8 @@ def made_of(
         (name, pack_name, licence, _read(name, content, is_own=pack_name == OWN))
         for name, content, pack_name, licence in files
     ]
-    pack = loading.together((name, read) for name, _, _, read in told)
+    packs = {name: pack_name for name, pack_name, _, _ in told}
+    pack = loading.together(((name, read) for name, _, _, read in told), packs.__getitem__)
     not_run = [one for one in pack.not_run if one.kind != "correlation"]
     plain = {(rule.file, rule.id): rule for rule in pack.rules}
     entries: dict[str, Entry] = {}
@@ -177,7 +182,37 @@ def made_of(
                 ids.setdefault(str(document.get("name") or rule.id), rule.id)
                 ids[rule.id] = rule.id
     not_run += _add_counting(entries, counting, ids)
-    return Rulebook(generation, entries, pack, tuple(not_run))
+    filters = _filters(pack, told)
+    return Rulebook(generation, entries, pack, tuple(not_run), filters)
+
+
+def _filters(pack: Pack, told: Sequence[tuple[str, str, str, loading.Read]]) -> tuple[Entry, ...]:
+    """What is known of the filters that are in use."""
+    used = {(one.file, one.id): one for one in pack.filters}
+    return tuple(
+        _about(used[name, _id_of(document, name)], document, pack_name, licence)
+        for name, pack_name, licence, read in told
+        for document in read.documents
+        if "filter" in document and (name, _id_of(document, name)) in used
+    )
+
+
+def _about(one: Filter, document: Mapping[str, Any], pack: str, licence: str) -> Entry:
+    return Entry(
+        id=one.id,
+        title=one.title,
+        level="",
+        pack=pack,
+        file=one.file,
+        source=one.source,
+        techniques=(),
+        tactics=(),
+        description=str(document.get("description") or ""),
+        author=str(document.get("author") or ""),
+        licence=str(document.get("license") or licence),
+        false_positives=(),
+        document=document,
+    )
 
 
 def _add_counting(

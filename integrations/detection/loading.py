@@ -6,7 +6,7 @@ Nothing that was there is dropped silently: what can't be run is listed with its
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,10 +21,11 @@ from sigma.policy import SigmaPolicy
 from sigma.rule import SigmaRule
 
 from integrations.detection.compiling import compiled
-from integrations.detection.documents import documents
+from integrations.detection.documents import documents, parts
 from integrations.detection.errors import Broken, RulesUnreadable, Unsupported
+from integrations.detection.filters import ANY, PackOf, applied
 from integrations.detection.predicates import QuietRe2
-from integrations.detection.rules import LogSource, NotRun, Pack, Rule
+from integrations.detection.rules import Filter, LogSource, NotRun, Pack, Rule
 
 OUR_RULES = Path(__file__).parent / "rules"
 LARGEST_BYTES = 1024 * 1024
@@ -36,6 +37,7 @@ _PUT_AWAY = "its author marks it as "
 _LONGEST_CONDITION = 4_096
 # As long as the columns that keep it.
 LONGEST_ID = 300
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _CAPITALS = re.compile(r"\b(AND|OR|NOT)\b")
 # A selection may be named often in a condition, and each time all its values count.
 _MOST_TESTS = 200_000
@@ -48,10 +50,10 @@ File = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a file holds: its documents, and of each the rule, or why it can't be run."""
+    """What a file holds: its documents, and of each the rule or filter, or why it can't be run."""
 
     documents: tuple[dict[str, Any], ...]
-    rules: tuple[Rule | NotRun, ...]
+    rules: tuple[Rule | Filter | NotRun, ...]
 
 
 def load(path: Path) -> Pack:
@@ -70,23 +72,33 @@ def loaded(files: Iterable[File]) -> Pack:
     return together((name, of_file(name, content)) for name, content in files)
 
 
-def together(files: Iterable[tuple[str, Read]]) -> Pack:
-    """Make one pack of what was read of files, each with its name."""
+def together(files: Iterable[tuple[str, Read]], pack_of: PackOf = lambda name: "") -> Pack:
+    """Make one pack of what was read of files, each with its name.
+
+    `pack_of` tells by a file's name to which pack it belongs.
+    """
     rules: dict[str, Rule] = {}
+    filters: list[Filter] = []
     not_run: list[NotRun] = []
     for name, read in files:
         for one in read.rules:
             if isinstance(one, NotRun):
                 not_run.append(one)
-            elif len(one.id) > LONGEST_ID:
-                reason = f"its id has more than {LONGEST_ID} characters: give it a UUID"
+            elif reason := _misnamed(one, rules):
                 not_run.append(NotRun(name, one.title, "broken", reason))
-            elif one.id in rules:
-                reason = f"another rule has the same id: {rules[one.id].file}"
-                not_run.append(NotRun(name, one.title, "broken", reason))
+            elif isinstance(one, Filter):
+                filters.append(one)
             else:
                 rules[one.id] = one
-    return Pack(tuple(rules.values()), tuple(not_run))
+    rules, used, idle = applied(rules, filters, pack_of)
+    return Pack(tuple(rules.values()), (*not_run, *idle), used)
+
+
+def _misnamed(one: Rule | Filter, rules: Mapping[str, Rule]) -> str:
+    """Why a rule can't have its id; empty where it can."""
+    if len(one.id) > LONGEST_ID:
+        return f"its id has more than {LONGEST_ID} characters: give it a UUID"
+    return f"another rule has the same id: {rules[one.id].file}" if one.id in rules else ""
 
 
 def files_of(path: Path) -> Iterator[File]:
@@ -167,17 +179,42 @@ def of_file(name: str, content: bytes) -> Read:
     return Read(tuple(found), tuple(_of_document(name, document) for document in found))
 
 
-def _of_document(name: str, document: dict[str, Any]) -> Rule | NotRun:
+def _of_document(name: str, document: dict[str, Any]) -> Rule | Filter | NotRun:
     title = str(document.get("title") or "")[:200]
     if "correlation" in document:
         reason = "a correlation of rules over time, which a single record can't fulfil"
         return NotRun(name, title, "correlation", reason)
     try:
-        return _rule(name, document)
+        return _filter(name, document) if "filter" in document else _rule(name, document)
     except Unsupported as error:
         return NotRun(name, title, "unsupported", str(error))
     except Broken as error:
         return NotRun(name, title, "broken", str(error))
+
+
+def _filter(name: str, document: dict[str, Any]) -> Filter:
+    told = document["filter"]
+    if not isinstance(told, dict) or "condition" not in told or "rules" not in told:
+        raise Broken("not a whole Sigma filter: it needs rules, a selection and a condition")
+    if "not" not in str(told["condition"]).lower().split():
+        raise Unsupported(
+            "its condition says what is left out, where Sigma's own tools want what is left in:"
+            f" write 'not ({told['condition']})'"
+        )
+    wanted = told["rules"] if isinstance(told["rules"], list) else [told["rules"]]
+    detection = {key: value for key, value in told.items() if key != "rules"}
+    # A filter is read as a rule is, so that its selections mean the same.
+    about = {key: document[key] for key in ("id", "title", "logsource") if key in document}
+    read = _rule(name, {**about, "detection": detection})
+    rules = tuple(str(one).lower() if _is_uuid(str(one)) else str(one) for one in wanted)
+    is_for_any = not rules or [one.lower() for one in rules] == [ANY]
+    return Filter(
+        read.id, read.title, name, (ANY,) if is_for_any else rules, read.source, read.node
+    )
+
+
+def _is_uuid(text: str) -> bool:
+    return bool(_UUID.fullmatch(text))
 
 
 def _rule(name: str, document: dict[str, Any]) -> Rule:
@@ -225,6 +262,7 @@ def _rule(name: str, document: dict[str, Any]) -> Rule:
             if tag.namespace == "attack" and _is_id(tag.name)
         ),
         false_positives=tuple(map(str, parsed.falsepositives or ())),
+        name=str(document.get("name") or ""),
     )
 
 
@@ -242,8 +280,6 @@ def _renamed(detection: Any) -> Any:
 
 def _refuse(document: dict[str, Any]) -> None:
     """Say what pySigma would tell less clearly, or would take too long over."""
-    if "filter" in document and "detection" not in document:
-        raise Unsupported("a filter for other rules: leave out in the rules what it leaves out")
     missing = [part for part in ("title", "logsource", "detection") if part not in document]
     if missing:
         raise Broken(f"not a Sigma rule: it has no {' and no '.join(missing)}")
@@ -263,18 +299,8 @@ def _refuse(document: dict[str, Any]) -> None:
         if len(str(condition)) > _LONGEST_CONDITION:
             raise Broken(f"its condition is longer than {_LONGEST_CONDITION} characters")
         words += len(str(condition).split())
-    if words * _count(detection) > _MOST_TESTS:
+    if words * parts(detection) > _MOST_TESTS:
         raise Unsupported(f"its condition comes to more than {_MOST_TESTS} tests")
-
-
-def _count(value: Any) -> int:
-    waiting, count = [value], 0
-    while waiting:
-        node = waiting.pop()
-        count += 1
-        if isinstance(node, dict | list):
-            waiting.extend(node.values() if isinstance(node, dict) else node)
-    return count
 
 
 def _is_id(name: str) -> bool:

@@ -24,7 +24,10 @@ class LogSource:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A Sigma rule that can be run. `techniques` are ATT&CK ids, `file` is where it was read."""
+    """A Sigma rule that can be run. `techniques` are ATT&CK ids, `file` is where it was read.
+
+    `filters`: the titles of the filters that leave something out of it.
+    """
 
     id: str
     title: str
@@ -37,6 +40,23 @@ class Rule:
     author: str = ""
     techniques: tuple[str, ...] = ()
     false_positives: tuple[str, ...] = ()
+    name: str = ""
+    filters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A Sigma filter: rules that it names match only where `node` holds as well.
+
+    `rules` are ids or names, or the word `any` for all of its own pack.
+    """
+
+    id: str
+    title: str
+    file: str
+    rules: tuple[str, ...]
+    source: LogSource
+    node: Node = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +75,4 @@ class Pack:
 
     rules: tuple[Rule, ...]
     not_run: tuple[NotRun, ...] = ()
+    filters: tuple[Filter, ...] = ()

@@ -100,6 +100,7 @@ class RulePage:
     counted_by: Sequence[Entry]
     sources: Sequence[str]
     proofs: int
+    filters: Sequence[str] = ()
 
 
 def rows(tenants: Sequence[Tenant]) -> list[Row]:
@@ -217,6 +218,7 @@ def rule_page(rule_id: str, tenants: Sequence[Tenant]) -> RulePage | None:
         counted_by=book.counted_by.get(rule_id, ()),
         sources=[" ".join(filter(None, (s.product, s.service, s.category))) for s in needs],
         proofs=coverage.proofs(entry.file) if entry.is_own else 0,
+        filters=book.rules[rule_id].filters if rule_id in book.rules else (),
     )
 
 

@@ -166,6 +166,8 @@ class Command(ProductCommand):
         )
         for gone in told.withdrawn:
             self.stdout.write(f"withdrawn, runs no more: {gone.file}: {gone.title}: {gone.reason}")
+        for title in told.filtered:
+            self.stdout.write(f"a filter of it leaves something out of: {title}")
         for blind in told.blind:
             self.stdout.write(f"no connector brings what it reads: {blind}")
         for one in told.not_run:

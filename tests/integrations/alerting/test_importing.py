@@ -237,3 +237,36 @@ def test_the_name_of_the_own_pack_is_taken(tmp_path, db, name) -> None:
 def test_a_rule_for_what_no_connector_brings_is_told_of(tmp_path, db) -> None:
     blind = rule("b", logsource={"product": "qnx", "service": "slog"})
     assert _import(_folder(tmp_path, a=rule("a"), b=blind)).blind == ["Rule b"]
+
+
+def test_a_filter_is_imported_with_its_pack_and_withdrawn_with_it(tmp_path, in_tenant) -> None:
+    told = {
+        "title": "Our backup", "id": IDS["f"], "author": "Tess Author",
+        "logsource": {"product": "m365"},
+        "filter": {
+            "rules": [IDS["a"]], "it": {"UserId": "backup@acme.example"}, "condition": "not it",
+        },
+    }  # fmt: skip
+    folder = _folder(tmp_path, a=rule("a"), f=told)
+    assert (_import(folder).new, _import(folder).filtered) == (["Rule a", "Our backup"], ["Rule a"])
+    assert rulebook.current().rules[IDS["a"]].filters == ("Our backup",)
+    assert IDS["f"] not in rulebook.current().entries
+    take(record("a", UserId="backup@acme.example"))
+    assert not RuleHit.objects.exists()
+    take(record("a", UserId="mara@acme.example"))
+    assert RuleHit.objects.count() == 1
+    (folder / "cloud" / "f.yml").unlink()
+    assert [one.title for one in _import(folder).withdrawn] == ["Our backup"]
+    assert rulebook.current().rules[IDS["a"]].filters == ()
+
+
+def test_rules_that_share_parts_are_kept_whole(tmp_path, db) -> None:
+    shared = {key: value for key, value in rule("a").items() if key not in ("id", "title")}
+    folder = _folder(tmp_path, many=[
+        {"action": "global", **shared}, {"title": "One", "id": IDS["a"]},
+        {"action": "repeat", "title": "Two", "id": IDS["b"]},
+    ])  # fmt: skip
+    assert _import(folder).new == ["One", "Two"]
+    texts = dict(PackRule.objects.values_list("title", "text"))
+    assert yaml.safe_load(texts["Two"]) == {**shared, "title": "Two", "id": IDS["b"]}
+    assert {IDS["a"], IDS["b"]} <= rulebook.current().rules.keys()

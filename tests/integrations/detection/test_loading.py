@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from integrations.detection import loading
+from integrations.detection.engine import Engine
 from integrations.detection.errors import RulesUnreadable
-from tests.integrations.detection.rulebook import refused, refused_rule, rule
+from tests.integrations.detection.rulebook import AUDIT, refused, refused_rule, rule
 
 SIMPLE = {"s": {"f": "x"}, "condition": "s"}
 
@@ -112,7 +113,9 @@ def test_an_id_that_is_too_long_to_be_kept_is_listed() -> None:
         ("a: [" + "x," * 60_000 + "]", "more than"),
         (b"\xff\xfe\x00", "UTF-8"),
         (b"a: " + b"x" * loading.LARGEST_BYTES, "larger than 1 MB"),
-        ("action: global\ntitle: x", "action: global"),
+        ("action: global\ntitle: x", "nothing follows"),
+        ("action: repeat\ntitle: x", "none before"),
+        ("action: erase\ntitle: x", "no action 'erase'"),
         ("? [a]\n: b", "plain word"),
     ],
 )
@@ -191,3 +194,107 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path) -> None:
 
 def test_our_own_rules_are_whole() -> None:
     assert loading.load(loading.OUR_RULES).not_run == ()
+
+
+SHARED = """
+action: global
+title: Shared
+level: high
+logsource: {product: m365, service: audit}
+detection: {it: {f: x}, condition: it}
+---
+id: 11111111-1111-4111-8111-111111111111
+---
+id: 22222222-2222-4222-8222-222222222222
+level: low
+detection: {it: {f: y}}
+---
+action: repeat
+title: Again
+---
+action: reset
+---
+title: Alone
+id: 33333333-3333-4333-8333-333333333333
+logsource: {product: windows}
+detection: {it: {g: z}, condition: it}
+"""
+
+
+def test_rules_that_share_parts_are_written_out() -> None:
+    pack = loading.loaded([("test.yml", SHARED.encode())])
+    assert pack.not_run == ()
+    told = [(one.title, one.level, one.source.product) for one in pack.rules]
+    assert told == [
+        ("Shared", "high", "m365"),
+        ("Shared", "low", "m365"),
+        ("Again", "low", "m365"),
+        ("Alone", "unknown", "windows"),
+    ]
+    assert len({one.id for one in pack.rules}) == 4
+    matched = Engine(pack).detect({**AUDIT, "f": "y"})
+    assert [match.rule.title for match in matched] == ["Shared", "Again"]
+    again = loading.loaded([("test.yml", SHARED.encode())])
+    assert [one.id for one in again.rules] == [one.id for one in pack.rules]
+
+
+def test_shared_parts_do_not_make_a_small_file_a_large_one() -> None:
+    shared = {"action": "global", "detection": {"it": {"f": ["x"] * 20_000}}}
+    text = yaml.safe_dump_all([shared, *({"title": str(n)} for n in range(100))])
+    assert "too many rules" in refused(text).reason
+
+
+def _filter(condition: str = "not it", **other: object) -> dict:
+    told = {"rules": ["the_rule"], "it": {"g": "harmless"}, "condition": condition, **other}
+    return {
+        "title": "Our backup",
+        "logsource": {"product": "m365"},
+        "filter": {key: value for key, value in told.items() if value is not None},
+    }
+
+
+def _filtered(*filters: dict) -> loading.Pack:
+    documents = [*filters, rule(SIMPLE, name="the_rule"), rule(SIMPLE, title="other")]
+    return loading.loaded([("test.yml", yaml.safe_dump_all(documents).encode())])
+
+
+def test_a_filter_leaves_out_in_the_rules_that_it_names() -> None:
+    pack = _filtered(_filter())
+    assert pack.not_run == ()
+    assert [one.filters for one in pack.rules] == [("Our backup",), ()]
+    engine = Engine(pack)
+    assert len(engine.detect({**AUDIT, "f": "x"})) == 2
+    left = engine.detect({**AUDIT, "f": "x", "g": "Harmless"})
+    assert [match.rule.title for match in left] == ["other"]
+
+
+def test_a_filter_for_any_rule_stays_in_its_pack_and_log_source() -> None:
+    assert all(one.filters for one in _filtered(_filter(rules="any")).rules)
+    assert all(one.filters for one in _filtered(_filter(rules=[])).rules)
+    files = [
+        ("theirs/filter.yml", yaml.safe_dump(_filter(rules="any")).encode()),
+        ("theirs/rule.yml", _text(title="theirs").encode()),
+        ("ours/rule.yml", _text(title="ours").encode()),
+    ]
+    read = [(name, loading.of_file(name, content)) for name, content in files]
+    pack = loading.together(read, lambda name: name.split("/")[0])
+    assert {one.title: bool(one.filters) for one in pack.rules} == {"theirs": True, "ours": False}
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "reason"),
+    [
+        (_filter("it"), "unsupported", "write 'not (it)'"),
+        (_filter(rules=["another"]), "unsupported", "none of the rules"),
+        ({**_filter(), "logsource": {"product": "windows"}}, "unsupported", "log source"),
+        (_filter(rules=None), "broken", "it needs rules"),
+        (_filter("not that"), "broken", "that"),
+        ({**_filter(), "logsource": None}, "broken", "logsource"),
+        ({"title": "x", "filter": ["y"]}, "broken", "it needs rules"),
+    ],
+)
+def test_a_filter_that_can_not_be_run_is_listed(told, kind, reason) -> None:
+    pack = _filtered(told)
+    assert len(pack.rules) == 2
+    assert [one.kind for one in pack.not_run] == [kind]
+    assert reason in pack.not_run[0].reason
