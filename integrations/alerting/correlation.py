@@ -1,46 +1,112 @@
-"""Sigma correlations: reading one, and which sightings of its rules fulfil it. Pure.
+"""Sigma correlations: which sightings of its rules fulfil one. Pure.
 
-A moment fulfils a correlation when the window that ends with it does. More sightings never take
-that back, so it comes to the same in whatever order they arrive. Moments of one episode (an hour,
-or the timespan where that is longer, counted from 1970) are told of together.
+A moment fulfils a correlation when the window that ends with it does. For most, more sightings
+never take that back, so they come to the same in whatever order they arrive. Moments of one episode
+(an hour, or the timespan where that is longer, counted from 1970) are told of together.
+
+What a later event may take back (an average, fewer than so many, one rule without another) is
+worked out when nothing more is awaited: each timespan by itself, counted from 1970; one rule
+without another by what stands within a timespan before and after it.
 """
 
 import datetime as dt
+import math
+import re
+import statistics
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Final
-
-from sigma.correlations import (
-    SigmaCorrelationCondition,
-    SigmaCorrelationConditionOperator,
-    SigmaCorrelationRule,
-    SigmaCorrelationType,
-    SigmaExtendedCorrelationCondition,
-)
-from sigma.exceptions import SigmaError
-
-from integrations.detection.errors import Broken, Unsupported
+from fractions import Fraction
+from typing import Final
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LEAST_EPISODE: Final = dt.timedelta(hours=1)
 LONGEST: Final = dt.timedelta(days=31)
-_MOST_RULES: Final = 50
-_KINDS: Final = {
-    SigmaCorrelationType.EVENT_COUNT: "event_count",
-    SigmaCorrelationType.VALUE_COUNT: "value_count",
-    SigmaCorrelationType.TEMPORAL: "temporal",
-    SigmaCorrelationType.TEMPORAL_ORDERED: "temporal_ordered",
+# How the key of an episode begins, and what stands in it before a moment of it.
+EPISODE: Final = "episode "
+MOMENT: Final = " at "
+NUMERIC: Final = ("value_sum", "value_avg", "value_median", "value_percentile")
+_LEAST_EPISODE: Final = dt.timedelta(hours=1)
+_NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,15})?")
+_BOUNDS: Final[Mapping[str, tuple[str, Callable[[Fraction, Fraction], bool]]]] = {
+    "gte": ("at least", lambda a, b: a >= b),
+    "gt": ("more than", lambda a, b: a > b),
+    "lte": ("at most", lambda a, b: a <= b),
+    "lt": ("less than", lambda a, b: a < b),
+    "eq": ("exactly", lambda a, b: a == b),
+    "neq": ("anything but", lambda a, b: a != b),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How much there must be: `op` is gte, gt, lte, lt, eq or neq."""
+
+    op: str
+    number: Fraction
+
+    @property
+    def words(self) -> str:
+        """The bound, in a few words."""
+        number = self.number
+        shown = str(number) if number.denominator == 1 else str(float(number))
+        return f"{_BOUNDS[self.op][0]} {shown}"
+
+    def holds(self, amount: Fraction) -> bool:
+        """Whether so much is within it."""
+        return _BOUNDS[self.op][1](amount, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Rules joined by words: `word` is and, or, not, or empty for the rule of the id."""
+
+    word: str
+    rule_id: str = ""
+    parts: tuple["Joined", ...] = ()
+
+    def holds(self, near: Set[str], around: Set[str], *, is_negated: bool = False) -> bool:
+        """Whether it does: what must be seen is looked for near, what must not all around."""
+        match self.word:
+            case "and":
+                return all(one.holds(near, around, is_negated=is_negated) for one in self.parts)
+            case "or":
+                return any(one.holds(near, around, is_negated=is_negated) for one in self.parts)
+            case "not":
+                return not self.parts[0].holds(near, around, is_negated=not is_negated)
+        return self.rule_id in (around if is_negated else near)
+
+    def wanted(self, *, is_negated: bool = False) -> frozenset[str]:
+        """The rules that must be seen for it, not those that must not."""
+        if not self.word:
+            return frozenset() if is_negated else frozenset((self.rule_id,))
+        is_inner = is_negated ^ (self.word == "not")
+        return frozenset().union(*(one.wanted(is_negated=is_inner) for one in self.parts))
+
+    @property
+    def has_not(self) -> bool:
+        """Whether a rule may have to be absent."""
+        return self.word == "not" or any(one.has_not for one in self.parts)
+
+    @property
+    def least(self) -> int:
+        """How many different rules there must be at the very least."""
+        match self.word:
+            case "and":
+                return max(one.least for one in self.parts)
+            case "or":
+                return min(one.least for one in self.parts)
+        return 0 if self.word else 1
 
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
     """A Sigma correlation that can be run.
 
-    `rules`: the ids of the rules it counts, in its order; `group_by`: for each rule the fields
-    whose values an episode shares; `least`: how many events or values there must be; `field`: whose
-    values are counted; `generate`: whether those rules find things by themselves as well.
+    `rules`: the ids of the rules and correlations it counts, in its order; `fields`: those whose
+    values an episode shares; `counted`: those whose values are counted or reckoned with; `bounds`:
+    how much there must be, all of which must hold; `least`: how many events, values or rules there
+    must be for it to be worth a look; `joined`: how the rules are joined, where not by `and`;
+    `generate`: whether those rules find things by themselves as well.
     """
 
     kind: str
@@ -50,17 +116,42 @@ class Correlation:
     fields: tuple[str, ...]
     timespan: dt.timedelta
     least: int
-    field: str
-    generate: bool
+    counted: tuple[str, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+    percentile: int = 0
+    joined: Joined | None = None
+    generate: bool = False
+
+    @property
+    def field(self) -> str:
+        """What is counted, for people to read."""
+        return " with ".join(self.counted)
+
+    @property
+    def is_in_parts(self) -> bool:
+        """Whether each timespan is worked out by itself, and not in a window that slides."""
+        if self.joined is not None:
+            return False
+        return self.kind in NUMERIC[1:] or any(one.op not in ("gte", "gt") for one in self.bounds)
+
+    @property
+    def settles(self) -> bool:
+        """Whether a later event may take back that it is fulfilled."""
+        return self.is_in_parts or (self.joined is not None and self.joined.has_not)
 
     @property
     def episode(self) -> dt.timedelta:
         """How long an episode is at most."""
-        return max(self.timespan, _LEAST_EPISODE)
+        return self.timespan if self.is_in_parts else max(self.timespan, _LEAST_EPISODE)
 
     def episode_of(self, time: dt.datetime) -> int:
         """Return the number of the episode that a moment belongs to."""
         return (time - EPOCH) // self.episode
+
+    def is_over(self, time: dt.datetime, now: dt.datetime, grace: dt.timedelta) -> bool:
+        """Whether nothing more is awaited that belongs to the episode of a moment."""
+        end = EPOCH + (self.episode_of(time) + 1) * self.episode
+        return end + (dt.timedelta() if self.is_in_parts else self.timespan) + grace <= now
 
     def field_in(self, rule_id: str, field: str) -> str:
         """Return how a rule's events name a field of the correlation."""
@@ -70,14 +161,24 @@ class Correlation:
     def words(self) -> str:
         """What has to happen, in a few words."""
         within = f"within {_span(self.timespan)}"
+        if self.joined is not None:
+            return f"rules seen together, or not, as its condition says, {within}"
+        how = " and ".join(one.words for one in self.bounds) or f"at least {self.least}"
         match self.kind:
             case "event_count":
-                return f"at least {self.least} events {within}"
+                return f"{how} events {within}"
             case "value_count":
-                return f"at least {self.least} different {self.field} {within}"
+                return f"{how} different {self.field} {within}"
             case "temporal":
-                return f"all of {len(self.rules)} rules {within}"
-        return f"{len(self.rules)} rules one after another {within}"
+                every = self.least == len(set(self.rules))
+                many = "all" if every else f"at least {self.least}"
+                return f"{many} of {len(self.rules)} rules {within}"
+            case "temporal_ordered":
+                return f"{len(self.rules)} rules one after another {within}"
+            case "value_percentile":
+                return f"{self.percentile}th percentile of {self.field} {how} {within}"
+        name = {"value_sum": "sum", "value_avg": "average", "value_median": "median"}[self.kind]
+        return f"{name} of {self.field} {how} {within}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,129 +190,91 @@ class Seen:
     rule_id: str
     values: tuple[str, ...] = ()
 
-
-def parsed(document: Mapping[str, Any], ids: Mapping[str, str]) -> Correlation:
-    """Read a Sigma document with a correlation; `ids` has each rule's id by its id and its name.
-
-    Unsupported or Broken say why it can't be run.
-    """
-    try:
-        told = SigmaCorrelationRule.from_dict(dict(document))
-    except SigmaError as error:
-        raise Broken(f"not a whole Sigma correlation: {str(error)[:300]}") from None
-    except Exception as error:
-        # pySigma trusts a document's types in places.
-        raise Broken(
-            f"not a whole Sigma correlation: {type(error).__name__}: {str(error)[:200]}"
-        ) from None
-    kind = _KINDS.get(told.type)
-    if kind is None:
-        raise Unsupported(f"correlations of type {told.type.name.lower()} are not run")
-    names = tuple(str(one.reference) for one in told.rules or ()) or _all_named(told.condition)
-    timespan = _timespan(told.timespan.seconds)
-    _refuse(names, timespan)
-    least, field = _condition(told, kind, len(names))
-    return Correlation(
-        kind=kind,
-        rules=tuple(_found(name, ids) for name in names),
-        names=names,
-        aliases=_aliases(told, ids),
-        fields=tuple(told.group_by or ()),
-        timespan=timespan,
-        least=least,
-        field=field,
-        generate=told.generate,
-    )
+    @property
+    def what(self) -> str:
+        """What was seen: the event, or the episode, of which each moment is a sighting."""
+        return self.key.partition(MOMENT)[0] if self.key.startswith(EPISODE) else self.key
 
 
-def _timespan(seconds: int) -> dt.timedelta:
-    try:
-        return dt.timedelta(seconds=seconds)
-    except OverflowError:
-        return dt.timedelta.max
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """What belongs to an episode, and the sightings that fulfilled it, in order of time."""
+
+    members: list[Seen]
+    moments: list[Seen]
 
 
-def _refuse(names: Sequence[str], timespan: dt.timedelta) -> None:
-    if not names:
-        raise Unsupported("its condition joins rules by or, not: only and is run")
-    if len(names) > _MOST_RULES:
-        raise Unsupported(f"it counts more than {_MOST_RULES} rules")
-    if timespan > LONGEST:
-        raise Unsupported(f"its timespan is longer than {LONGEST.days} days")
+def number_of(text: str) -> Fraction | None:
+    """Return a value as a number; None where it is none."""
+    return Fraction(text) if _NUMBER.fullmatch(text) else None
 
 
-def _condition(told: SigmaCorrelationRule, kind: str, rules: int) -> tuple[int, str]:
-    """Return how many there must be, of which field."""
-    condition = told.condition
-    if _all_named(condition):
-        return rules, ""
-    if not isinstance(condition, SigmaCorrelationCondition):
-        raise Unsupported("its condition joins rules by or, not: only and is run")
-    operators = SigmaCorrelationConditionOperator
-    if kind.startswith("temporal"):
-        if condition.op is not operators.GTE or condition.count not in (1, rules):
-            raise Unsupported("it wants some of its rules only; each of them must be seen")
-        return rules, ""
-    if condition.op not in (operators.GTE, operators.GT):
-        raise Unsupported(
-            f"its condition ({condition.op.name.lower()}) can cease to hold when a late event "
-            "comes: use gte or gt"
-        )
-    if not isinstance(condition.count, int):
-        raise Unsupported("it counts in fractions")
-    least = condition.count + (condition.op is operators.GT)
-    if least < 1:
-        raise Broken("it holds when nothing happens: let it count at least 1")
-    field = condition.fieldref if kind == "value_count" else ""
-    if isinstance(field, list):
-        if len(field) != 1:
-            raise Unsupported("it counts values of several fields together")
-        field = field[0]
-    return least, str(field or "")
-
-
-def _all_named(condition: Any) -> tuple[str, ...]:
-    """The rules of a condition that joins them by nothing but `and`; empty of another one."""
-    if not isinstance(condition, SigmaExtendedCorrelationCondition):
-        return ()
-    words = condition.expression.replace("(", " ").replace(")", " ").split()
-    names, joints = words[::2], {word.lower() for word in words[1::2]}
-    return tuple(names) if joints <= {"and"} and "not" not in map(str.lower, names) else ()
-
-
-def _found(name: str, ids: Mapping[str, str]) -> str:
-    if name not in ids:
-        raise Unsupported(f"no rule that can be run has the name or id {name[:100]!r}")
-    return ids[name]
-
-
-def _aliases(told: SigmaCorrelationRule, ids: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    return {
-        alias.alias: {
-            _found(str(rule.reference), ids): field for rule, field in alias.mapping.items()
-        }
-        for alias in told.aliases
-    }
-
-
-def episodes(correlation: Correlation, sightings: Sequence[Seen]) -> dict[int, list[Seen]]:
+def episodes(correlation: Correlation, sightings: Sequence[Seen]) -> dict[int, Episode]:
     """Return what belongs to each episode in which the correlation is fulfilled.
 
     `sightings` are those of one group, in order of time and key.
     """
-    found: dict[int, tuple[int, int]] = {}
+    if correlation.is_in_parts:
+        return _parts(correlation, sightings)
+    found: dict[int, list[tuple[int, int]]] = {}
     for first, last in _fulfilled(correlation, sightings):
-        number = correlation.episode_of(sightings[last].time)
-        begun = found.get(number, (first, last))
-        found[number] = (min(first, begun[0]), max(last, begun[1]))
-    return {number: list(sightings[first : last + 1]) for number, (first, last) in found.items()}
+        found.setdefault(correlation.episode_of(sightings[last].time), []).append((first, last))
+    return {
+        number: Episode(
+            list(sightings[min(first for first, _ in windows) : windows[-1][1] + 1]),
+            [sightings[last] for _, last in windows],
+        )
+        for number, windows in found.items()
+    }
+
+
+def _parts(correlation: Correlation, sightings: Sequence[Seen]) -> dict[int, Episode]:
+    """Each timespan by itself; its last sighting stands for the moment."""
+    parts: dict[int, list[Seen]] = {}
+    for one in sightings:
+        parts.setdefault(correlation.episode_of(one.time), []).append(one)
+    return {
+        number: Episode(members, members[-1:])
+        for number, members in parts.items()
+        if all(bound.holds(_amount(correlation, members)) for bound in correlation.bounds)
+    }
+
+
+def _amount(correlation: Correlation, members: Sequence[Seen]) -> Fraction:
+    match correlation.kind:
+        case "event_count":
+            return Fraction(len({(one.rule_id, one.what) for one in members}))
+        case "value_count":
+            return Fraction(len({value for one in members for value in one.values}))
+    numbers = sorted(number for one in members for number in _numbers(one))
+    match correlation.kind:
+        case "value_sum":
+            return sum(numbers, Fraction())
+        case "value_avg":
+            return sum(numbers, Fraction()) / len(numbers)
+        case "value_median":
+            return Fraction(statistics.median(numbers))
+    return numbers[max(0, math.ceil(len(numbers) * correlation.percentile / 100) - 1)]
+
+
+def _numbers(one: Seen) -> list[Fraction]:
+    found = map(number_of, one.values)
+    return [number for number in found if number is not None]
 
 
 def _fulfilled(correlation: Correlation, sightings: Sequence[Seen]) -> Iterator[tuple[int, int]]:
     """Yield the window (first and last place) that ends with each moment that fulfils it."""
     if correlation.kind == "temporal_ordered":
         yield from _in_order(correlation, sightings)
-        return
+    elif correlation.joined is not None:
+        yield from _joined(correlation, correlation.joined, sightings)
+    elif correlation.kind == "value_sum":
+        yield from _summed(correlation, sightings)
+    else:
+        yield from _counted(correlation, sightings)
+
+
+def _counted(correlation: Correlation, sightings: Sequence[Seen]) -> Iterator[tuple[int, int]]:
     window: deque[Seen] = deque()
     counted: Counter[str] = Counter()
     for place, one in enumerate(sightings):
@@ -222,13 +285,54 @@ def _fulfilled(correlation: Correlation, sightings: Sequence[Seen]) -> Iterator[
                 counted[value] -= 1
                 if not counted[value]:
                     del counted[value]
-        is_count = correlation.kind == "event_count"
-        if (len(window) if is_count else len(counted)) >= correlation.least:
+        if len(counted) >= correlation.least:
             yield place - len(window) + 1, place
 
 
+def _summed(correlation: Correlation, sightings: Sequence[Seen]) -> Iterator[tuple[int, int]]:
+    total, start = Fraction(), 0
+    amounts = [sum(_numbers(one), Fraction()) for one in sightings]
+    for place, one in enumerate(sightings):
+        total += amounts[place]
+        while sightings[start].time < one.time - correlation.timespan:
+            total -= amounts[start]
+            start += 1
+        if all(bound.holds(total) for bound in correlation.bounds):
+            yield start, place
+
+
+def _joined(
+    correlation: Correlation, joined: Joined, sightings: Sequence[Seen]
+) -> Iterator[tuple[int, int]]:
+    """What must be seen is so within the timespan that ends here; what must not, around it too."""
+    wanted = joined.wanted()
+    near: Counter[str] = Counter()
+    around: Counter[str] = Counter()
+    start = end = 0
+    for place, one in enumerate(sightings):
+        near[one.rule_id] += 1
+        while end < len(sightings) and sightings[end].time <= one.time + correlation.timespan:
+            around[sightings[end].rule_id] += 1
+            end += 1
+        while sightings[start].time < one.time - correlation.timespan:
+            for counts in (near, around):
+                counts[sightings[start].rule_id] -= 1
+            start += 1
+        if one.rule_id in wanted and joined.holds(_held(near), _held(around)):
+            yield start, place
+
+
+def _held(counts: Counter[str]) -> frozenset[str]:
+    return frozenset(rule_id for rule_id, number in counts.items() if number > 0)
+
+
 def _counts(correlation: Correlation, one: Seen) -> tuple[str, ...]:
-    return one.values if correlation.kind == "value_count" else (one.rule_id,)
+    match correlation.kind:
+        case "value_count":
+            return one.values
+        case "event_count":
+            return (f"{one.rule_id} {one.what}",)
+    return (one.rule_id,)
 
 
 def _in_order(correlation: Correlation, sightings: Sequence[Seen]) -> Iterator[tuple[int, int]]:
@@ -247,19 +351,19 @@ def _in_order(correlation: Correlation, sightings: Sequence[Seen]) -> Iterator[t
 
 
 def _chain(correlation: Correlation, sightings: Sequence[Seen], place: int, end: int) -> int | None:
-    used = {sightings[place].key}
+    used = {sightings[place].what}
     earliest = sightings[place].time - correlation.timespan
     before, first = sightings[place].time, place
     cursor = end
     for rule_id in reversed(correlation.rules[:-1]):
         while cursor >= 0 and sightings[cursor].time >= earliest:
             one = sightings[cursor]
-            if one.rule_id == rule_id and one.key not in used and one.time <= before:
+            if one.rule_id == rule_id and one.what not in used and one.time <= before:
                 break
             cursor -= 1
         else:
             return None
-        used.add(sightings[cursor].key)
+        used.add(sightings[cursor].what)
         before, first = sightings[cursor].time, min(first, cursor)
         # Others of the same moment may come before it.
         while cursor + 1 < len(sightings) and sightings[cursor + 1].time == before:

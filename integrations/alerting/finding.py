@@ -46,7 +46,8 @@ class Hit:
     """That a rule matched: an event, or for a correlation the events of an episode.
 
     `event` is the first of them, `key` says which event or episode it is, `why` holds field, value
-    and condition of each part, `events` names events by their key.
+    and condition of each part, `events` names events by their key. Of an episode, `shared` has
+    field and value of what its group shares, `moments` key and time of what fulfilled it.
     """
 
     entry: Entry
@@ -58,6 +59,8 @@ class Hit:
     entities: Sequence[str]
     events: Sequence[str]
     count: int = 1
+    shared: Sequence[tuple[str, str]] = ()
+    moments: Sequence[tuple[str, dt.datetime]] = ()
 
 
 def keep(hits: Iterable[Hit], stages: Mapping[str, Stage]) -> int:

@@ -18,6 +18,7 @@ from integrations.alerting.rows import Stage
 from integrations.alerting.rulebook import Entry, Rulebook
 from integrations.alerting.sighting import Counted
 from integrations.detection.engine import Match
+from integrations.detection.views import View
 from tenants.intake import Stored
 from tenants.storable import bounded
 
@@ -48,19 +49,25 @@ def keep(
     held = {entry.id: stages.of(entry, for_all, of_tenant) for entry in _concerned(book, rule_ids)}
     left = [one for one in failed if not one.rule_id or _runs(book, one.rule_id, held)]
     parts = _parts(book, found, held)
-    findings, error = _try(parts, held)
+    findings, error = _try(book, parts, held)
     if error is not None:
         for part in parts:
-            made, missed = _by_halves(part, held)
+            made, missed = _by_halves(book, part, held)
             findings += made
             left += missed
     return findings, left
 
 
 def _concerned(book: Rulebook, rule_ids: set[str]) -> list[Entry]:
-    """The rules of the ids, and the correlations that count them."""
-    rules = [book.entries[rule_id] for rule_id in rule_ids if rule_id in book.entries]
-    return rules + [by for rule in rules for by in book.counted_by.get(rule.id, ())]
+    """The rules of the ids, the correlations that count them, and those that count these."""
+    waiting = [book.entries[rule_id] for rule_id in rule_ids if rule_id in book.entries]
+    found: dict[str, Entry] = {}
+    while waiting:
+        entry = waiting.pop()
+        if entry.id not in found:
+            found[entry.id] = entry
+            waiting += book.counted_by.get(entry.id, ())
+    return list(found.values())
 
 
 def _runs(book: Rulebook, rule_id: str, held: Mapping[str, Stage]) -> bool:
@@ -91,23 +98,25 @@ def _tells(entry: Entry, counting: Sequence[Entry], held: Mapping[str, Stage]) -
     return not live or any(by.correlation and by.correlation.generate for by in live)
 
 
-def _try(parts: Sequence[_Part], held: Mapping[str, Stage]) -> tuple[int, Exception | None]:
+def _try(
+    book: Rulebook, parts: Sequence[_Part], held: Mapping[str, Stage]
+) -> tuple[int, Exception | None]:
     """Keep all of the parts or nothing; what the database itself lacks is raised."""
     try:
         with transaction.atomic():
-            return _kept(parts, held), None
+            return _kept(book, parts, held), None
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
         return 0, error
 
 
-def _by_halves(part: _Part, held: Mapping[str, Stage]) -> tuple[int, list[Failed]]:
+def _by_halves(book: Rulebook, part: _Part, held: Mapping[str, Stage]) -> tuple[int, list[Failed]]:
     findings, failed = 0, list[Failed]()
     waiting = [part.found]
     while waiting:
         some = waiting.pop()
-        made, error = _try([replace(part, found=some)], held)
+        made, error = _try(book, [replace(part, found=some)], held)
         findings += made
         if error is None:
             continue
@@ -124,20 +133,40 @@ def failure(rule_id: str, one: Stored, error: Exception) -> Failed:
     return Failed(rule_id, one.event, one.uid, type(error).__name__)
 
 
-def _kept(parts: Sequence[_Part], held: Mapping[str, Stage]) -> int:
+def _kept(book: Rulebook, parts: Sequence[_Part], held: Mapping[str, Stage]) -> int:
     hits = [
         _hit(part.entry, match, one)
         for part in parts
         if part.entry.correlation is None
         for match, one in part.found
     ]
-    counted = [
-        Counted(part.entry, match.rule.id, one.event, key_of(one), one.body)
-        for part in parts
-        if part.entry.correlation is not None
-        for match, one in part.found
-    ]
-    return finding.keep([*hits, *sighting.keep(counted)], held)
+    views: dict[str, View] = {}
+    counted = []
+    for part in parts:
+        for match, one in part.found if part.entry.correlation is not None else ():
+            key = key_of(one)
+            if key not in views:
+                # Several correlations count the same event.
+                views[key] = sighting.view_of(one.body, one.event.ocsf)
+            counted.append(Counted(part.entry, match.rule.id, one.event, key, views[key]))
+    return finding.keep([*hits, *_with_those_above(book, sighting.keep(counted), held)], held)
+
+
+def _with_those_above(book: Rulebook, hits: Sequence[Hit], held: Mapping[str, Stage]) -> list[Hit]:
+    """The episodes of correlations that tell of themselves, with those of what counts them."""
+    told: list[Hit] = []
+    waiting = list(hits)
+    while waiting:
+        above = []
+        for hit in waiting:
+            counting = [
+                by for by in book.counted_by.get(hit.entry.id, ()) if held[by.id] in stages.RUNNING
+            ]
+            above += [(by, hit) for by in counting]
+            if _tells(hit.entry, counting, held):
+                told.append(hit)
+        waiting = sighting.keep_episodes(above) if above else []
+    return told
 
 
 def keep_groups(book: Rulebook, touched: Sequence[Touched]) -> int:
@@ -149,13 +178,15 @@ def keep_groups(book: Rulebook, touched: Sequence[Touched]) -> int:
     findings = 0
     for one in touched:
         entry = book.entries.get(one.correlation_id)
-        stage = stages.of(entry, for_all, of_tenant) if entry else Stage.OFF
-        if entry is None or entry.correlation is None or stage not in stages.RUNNING:
+        concerned = _concerned(book, {one.correlation_id})
+        held = {by.id: stages.of(by, for_all, of_tenant) for by in concerned}
+        if entry is None or entry.correlation is None or held[entry.id] not in stages.RUNNING:
             pacing.forget(one)
             continue
         try:
             with transaction.atomic():
-                findings += finding.keep(sighting.look(entry, one), {entry.id: stage})
+                hits = _with_those_above(book, sighting.look(entry, one), held)
+                findings += finding.keep(hits, held)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:

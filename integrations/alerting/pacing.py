@@ -57,6 +57,26 @@ def now_due(touched: Collection[Touched]) -> list[Touched]:
     return due
 
 
+def wait(one: Touched, at: dt.datetime) -> None:
+    """Let a group be worked out at a later time, or earlier where it waits for one already."""
+    row, is_new = GroupLook.objects.get_or_create(
+        correlation_id=one.correlation_id, group=one.group,
+        defaults={"next_at": at, "since": one.since, "until": one.until},
+    )  # fmt: skip
+    if not is_new:
+        row.since = min(row.since or one.since, one.since)
+        row.until = max(row.until or one.until, one.until)
+        row.next_at = min(row.next_at, at)
+        row.save(update_fields=["since", "until", "next_at"])
+    _come_back(row, timezone.now())
+
+
+def wait_again(one: Touched, at: dt.datetime) -> None:
+    """Let a group that was worked out wait with what is left of it."""
+    _row(one).delete()
+    wait(one, at)
+
+
 def overdue(most: int) -> list[Touched]:
     """Return groups of the scope's tenant that waited and are to be worked out by now."""
     rows = GroupLook.objects.filter(next_at__lte=timezone.now(), since__isnull=False)

@@ -3,9 +3,10 @@
 They are loaded again only when rules were imported or removed.
 """
 
+import re
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from integrations.alerting import correlation
+from integrations.alerting import correlation_reading
 from integrations.alerting.correlation import Correlation
 from integrations.alerting.rows import PackRule, RulesState
 from integrations.detection import loading
@@ -105,7 +106,8 @@ class Rulebook:
         """The log sources that a rule needs; a correlation needs those of its rules."""
         if entry.correlation is None:
             return (entry.source,)
-        return tuple(dict.fromkeys(self.entries[one].source for one in entry.correlation.rules))
+        below = (self.sources_of(self.entries[one]) for one in entry.correlation.rules)
+        return tuple(dict.fromkeys(source for sources in below for source in sources))
 
 
 _kept: list[Rulebook] = []
@@ -217,34 +219,56 @@ def _about(one: Filter, document: Mapping[str, Any], pack: str, licence: str) ->
 
 def _add_counting(
     entries: dict[str, Entry], counting: Sequence[tuple[str, dict[str, Any], str, str]],
-    ids: Mapping[str, str],
+    ids: dict[str, str],
 ) -> list[NotRun]:  # fmt: skip
-    """Add the correlations that can be run; return those that can't."""
+    """Add the correlations that can be run, those that are counted first; return the others."""
     not_run = []
-    counters = {str(one.get(key)) for _, one, _, _ in counting for key in ("name", "id")}
-    for name, document, pack_name, licence in counting:
-        try:
-            _refuse_chain(document, counters - ids.keys())
-            entry = _counting(document, name, pack_name, licence, ids)
-            if len(entry.id) > loading.LONGEST_ID:
-                raise Broken(
-                    f"its id has more than {loading.LONGEST_ID} characters: give it a UUID"
-                )
-            if entry.id in entries:
-                raise Broken(f"another rule has the same id: {entries[entry.id].file}")
-            entries[entry.id] = entry
-        except (Broken, Unsupported) as error:
-            kind = "broken" if isinstance(error, Broken) else "unsupported"
-            not_run.append(NotRun(name, str(document.get("title") or "")[:200], kind, str(error)))
+    waiting = list(counting)
+    while waiting:
+        names = {
+            str(one[key]) for _, one, _, _ in waiting for key in ("name", "id") if one.get(key)
+        }
+        ready = [told for told in waiting if not _counted_in(told[1]) & (names - ids.keys())]
+        # Where none is ready, they count one another in a circle, or what can't be run.
+        for told in ready or waiting:
+            not_run += _add(entries, told, ids, is_circle=not ready)
+        waiting = [told for told in waiting if ready and not any(told is one for one in ready)]
     return not_run
 
 
-def _refuse_chain(document: Mapping[str, Any], counters: Set[str]) -> None:
+def _add(
+    entries: dict[str, Entry], told: tuple[str, dict[str, Any], str, str],
+    ids: dict[str, str], *, is_circle: bool,
+) -> list[NotRun]:  # fmt: skip
+    """Add one correlation, if it can be run; return why not."""
+    name, document, pack_name, licence = told
+    try:
+        if is_circle:
+            raise Unsupported("it counts correlations that count it in turn: end the circle")
+        entry = _counting(document, name, pack_name, licence, ids)
+        if len(entry.id) > loading.LONGEST_ID:
+            raise Broken(f"its id has more than {loading.LONGEST_ID} characters: give it a UUID")
+        if entry.id in entries:
+            raise Broken(f"another rule has the same id: {entries[entry.id].file}")
+    except (Broken, Unsupported) as error:
+        kind = "broken" if isinstance(error, Broken) else "unsupported"
+        return [NotRun(name, str(document.get("title") or "")[:200], kind, str(error))]
+    entries[entry.id] = entry
+    ids.setdefault(str(document.get("name") or entry.id), entry.id)
+    ids[entry.id] = entry.id
+    return []
+
+
+def _counted_in(document: Mapping[str, Any]) -> set[str]:
+    """The names of what a correlation counts, also where only its condition names them."""
     told = document["correlation"]
-    rules = told.get("rules") if isinstance(told, dict) else None
-    for one in rules if isinstance(rules, list) else [rules]:
-        if str(one) in counters and one is not None:
-            raise Unsupported(f"it counts another correlation ({str(one)[:100]}), not rules alone")
+    if not isinstance(told, dict):
+        return set()
+    rules = told.get("rules")
+    names = {str(one) for one in (rules if isinstance(rules, list) else [rules])}
+    condition = told.get("condition")
+    words = re.findall(r"\w+", condition) if isinstance(condition, str) else []
+    return names | set(words)
 
 
 def _id_of(document: Mapping[str, Any], name: str) -> str:
@@ -274,7 +298,7 @@ def _plain(rule: Rule, document: Mapping[str, Any], pack: str, licence: str) -> 
 def _counting(
     document: Mapping[str, Any], name: str, pack: str, licence: str, ids: Mapping[str, str]
 ) -> Entry:
-    found = correlation.parsed(document, ids)
+    found = correlation_reading.parsed(document, ids)
     title = str(document.get("title") or "")
     told = document.get("falsepositives") or []
     return Entry(

@@ -1,7 +1,9 @@
 """What correlations have seen, kept in rows: right in whatever order and by whomever events come.
 
 A sighting is unique by event. Each time some are new, the episodes that they touch are worked out
-from the rows anew; that happens under the lock of the tenant's detections.
+from the rows anew; that happens under the lock of the tenant's detections. What a later event may
+take back waits until its time is over. That a correlation is fulfilled is a sighting itself, for
+those that count it.
 """
 
 import datetime as dt
@@ -10,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.db import connection
@@ -18,7 +20,7 @@ from django.db.models import Count, F, Func
 from django.utils import timezone
 
 from integrations.alerting import correlation, pacing
-from integrations.alerting.correlation import Correlation, Seen
+from integrations.alerting.correlation import Correlation, Episode, Seen
 from integrations.alerting.finding import Hit
 from integrations.alerting.pacing import Touched
 from integrations.alerting.rows import CountedMatch
@@ -32,10 +34,14 @@ from tenants.storable import bounded
 
 # How much later than others an event may come and still be counted with them.
 LATENESS: Final = dt.timedelta(days=7)
+# What a late event could take back is told so much later than its time is over.
+GRACE: Final = dt.timedelta(hours=1)
 _FORGOTTEN_AT_ONCE: Final = 5_000
 _MOST_VALUES: Final = 20
 _MOST_NAMED: Final = 200
 _MOST_ENTITIES: Final = 60
+# Of an episode so many moments are sightings for those that count it, the first ones.
+_MOST_MOMENTS: Final = 1_000
 # Of one group and episode so many are read, the newest: with them it is fulfilled long since.
 _MOST_READ: Final = 50_000
 _EARLIEST: Final = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
@@ -50,7 +56,19 @@ class Counted:
     rule_id: str
     event: Event
     key: str
-    body: Mapping[str, Any]
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The fields of an episode: what its group shares, and else those of one of its events."""
+
+    known: Mapping[str, str]
+    view: View
+
+    def values(self, field: str) -> tuple[str, ...]:
+        """The field's values, as a record's view tells them."""
+        return (self.known[field],) if field in self.known else self.view.values(field)
 
 
 def keep(counted: Sequence[Counted]) -> list[Hit]:
@@ -58,17 +76,26 @@ def keep(counted: Sequence[Counted]) -> list[Hit]:
 
     An event that lacks a field that its group is made by can't be counted.
     """
-    views: dict[str, View] = {}
-    rows = []
-    for one in counted:
-        view = views.get(one.key)
-        if view is None:
-            # Several correlations count the same event.
-            view = views[one.key] = _view(one.body, one.event.ocsf)
-        rows += _row(one, view)
+    rows = [row for one in counted for row in _row(one, one.view)]
     entries = {one.entry.id: one.entry for one in counted}
+    return _looked_at(entries, _insert(rows))
+
+
+def keep_episodes(episodes: Sequence[tuple[Entry, Hit]]) -> list[Hit]:
+    """Keep that episodes of correlations were seen, for those that count them.
+
+    Each moment that fulfils one is a sighting, and all those of one episode count as one event. So
+    a late event only ever adds to what was seen.
+    """
+    rows = [row for by, hit in episodes for row in _rows_of_episode(by, hit)]
+    return _looked_at({by.id: by for by, _ in episodes}, _insert(rows))
+
+
+def _looked_at(
+    entries: Mapping[str, Entry], touched_at: Sequence[tuple[str, str, dt.datetime]]
+) -> list[Hit]:
     times: dict[str, dict[str, list[dt.datetime]]] = {}
-    for correlation_id, group, at in _insert(rows):
+    for correlation_id, group, at in touched_at:
         times.setdefault(correlation_id, {}).setdefault(group, []).append(at)
     if times:
         _forget()
@@ -77,20 +104,42 @@ def keep(counted: Sequence[Counted]) -> list[Hit]:
         for correlation_id, groups in sorted(times.items())
         for group in _worth_a_look(entries[correlation_id], groups)
     ]
-    return [
-        hit for one in pacing.now_due(touched) for hit in look(entries[one.correlation_id], one)
-    ]
+    at_once: list[Touched] = []
+    for one in touched:
+        entry = entries[one.correlation_id]
+        if _settles(entry):
+            pacing.wait(one, _settled_at(entry, one.since))
+        else:
+            at_once.append(one)
+    due = pacing.now_due(at_once)
+    return [hit for one in due for hit in look(entries[one.correlation_id], one)]
+
+
+def _settles(entry: Entry) -> bool:
+    return entry.correlation is not None and entry.correlation.settles
+
+
+def _settled_at(entry: Entry, since: dt.datetime) -> dt.datetime:
+    """When nothing more is awaited for the episode of a moment, late events included."""
+    assert entry.correlation is not None
+    end = _moved(since, entry.correlation.episode + entry.correlation.timespan)
+    return max(timezone.now(), min(end, timezone.now() + correlation.LONGEST)) + GRACE
 
 
 def look(entry: Entry, one: Touched) -> list[Hit]:
     """Return the episodes of a group that sightings of these times belong to, worked out anew."""
     begun = time.perf_counter()
-    hits, read = _episodes(entry, one)
-    pacing.looked(one, read, time.perf_counter() - begun)
+    hits, read, left = _episodes(entry, one)
+    if not _settles(entry):
+        pacing.looked(one, read, time.perf_counter() - begun)
+    elif left is None:
+        pacing.forget(one)
+    else:
+        pacing.wait_again(replace(one, since=left), _settled_at(entry, left))
     return hits
 
 
-def _row(one: Counted, view: View) -> list[dict[str, Any]]:
+def _row(one: Counted, view: View | _Shared) -> list[dict[str, Any]]:
     told = one.entry.correlation
     assert told is not None
     shared = []
@@ -99,8 +148,8 @@ def _row(one: Counted, view: View) -> list[dict[str, Any]]:
         if not values:
             return []
         shared.append([field, bounded(", ".join(sorted(map(folded, values))), 400)])
-    counted = view.values(told.field_in(one.rule_id, told.field)) if told.field else ()
-    if told.field and not counted:
+    counted = _counted_values(told, one.rule_id, view)
+    if told.counted and not counted:
         return []
     return [
         {
@@ -117,7 +166,51 @@ def _row(one: Counted, view: View) -> list[dict[str, Any]]:
     ]
 
 
-def _view(body: Mapping[str, Any], normalised: Mapping[str, Any]) -> View:
+def _counted_values(told: Correlation, rule_id: str, view: View | _Shared) -> tuple[str, ...]:
+    """The values that are counted; of several fields what they hold together."""
+    values = [view.values(told.field_in(rule_id, field)) for field in told.counted]
+    if told.kind in correlation.NUMERIC:
+        numbers = [(text, correlation.number_of(text)) for text in values[0]]
+        # A sum may only grow: else a late event could take back what was told.
+        only_grows = told.kind == "value_sum" and not told.settles
+        return tuple(
+            text for text, one in numbers if one is not None and not (only_grows and one < 0)
+        )
+    if len(values) > 1:
+        return (", ".join(sorted(one)[0] for one in values),) if all(values) else ()
+    return values[0] if values else ()
+
+
+def _rows_of_episode(by: Entry, hit: Hit) -> list[dict[str, Any]]:
+    """The sightings of an episode that are not kept yet."""
+    moments = {_moment_key(hit, key): (key, at) for key, at in hit.moments[:_MOST_MOMENTS]}
+    kept = CountedMatch.objects.filter(
+        correlation_id=by.id, rule_id=hit.entry.id, key__in=list(moments)
+    ).values_list("key", flat=True)
+    for key in kept:
+        del moments[key]
+    wanted = {event_key for event_key, _ in moments.values()}
+    rows = CountedMatch.objects.filter(correlation_id=hit.entry.id, key__in=wanted)
+    events = {row.key: row.event for row in rows.select_related("event__raw")}
+    return [
+        {**row, "event_time": at.isoformat()}
+        for key, (event_key, at) in moments.items()
+        for row in _row_of_moment(by, hit, key, events[event_key])
+    ]
+
+
+def _moment_key(hit: Hit, event_key: str) -> str:
+    digest = hashlib.sha256(event_key.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{hit.key}{correlation.MOMENT}{digest[:24]}"
+
+
+def _row_of_moment(by: Entry, hit: Hit, key: str, event: Event) -> list[dict[str, Any]]:
+    body = json.loads(bytes(event.raw.body).decode("utf-8", "surrogatepass"))
+    view = view_of(body, event.ocsf)
+    return _row(Counted(by, hit.entry.id, event, key, view), _Shared(dict(hit.shared), view))
+
+
+def view_of(body: Mapping[str, Any], normalised: Mapping[str, Any]) -> View:
     """The record as the rule that matched it has seen it."""
     return recognised(body, normalised) or View(body, ())
 
@@ -157,15 +250,16 @@ def _worth_a_look(entry: Entry, groups: Mapping[str, Sequence[dt.datetime]]) -> 
     rows = CountedMatch.in_scope().filter(
         correlation_id=entry.id, group__in=list(groups), event_time__range=(start, end)
     )
-    if told.kind == "value_count":
+    if told.kind == "value_count" and not told.settles:
         value = Func(F("values"), function="unnest")
         pairs = rows.annotate(value=value).values_list("group", "value").distinct()
         counted = Counter(group for group, _ in pairs)
         return sorted(group for group, number in counted.items() if number >= told.least)
-    what, least = Count("id"), told.least
-    if told.kind != "event_count":
-        what, least = Count("rule_id", distinct=True), len(set(told.rules))
-    enough = rows.values("group").annotate(number=what).filter(number__gte=least)
+    if told.joined is not None:
+        rows = rows.filter(rule_id__in=told.joined.wanted())
+    is_of_rules = told.kind.startswith("temporal")
+    what = Count("rule_id", distinct=True) if is_of_rules else Count("id")
+    enough = rows.values("group").annotate(number=what).filter(number__gte=told.least)
     return sorted(enough.values_list("group", flat=True))
 
 
@@ -185,19 +279,25 @@ def _forget() -> None:
 _KEPT: Final = correlation.LONGEST + LATENESS
 
 
-def _episodes(entry: Entry, one: Touched) -> tuple[list[Hit], int]:
-    """Return the episodes, and how many sightings were read for them at most."""
+def _episodes(entry: Entry, one: Touched) -> tuple[list[Hit], int, dt.datetime | None]:
+    """Return the episodes, how many sightings were read for them at most, and what isn't over yet.
+
+    The last is a moment of the first episode that waits, None where none does.
+    """
     told = entry.correlation
     assert told is not None
     hits: list[Hit] = []
-    most = 0
+    most, now = 0, timezone.now()
     for number in _numbers(told, one):
+        begins = _moved(correlation.EPOCH, number * told.episode)
+        if told.settles and not told.is_over(begins, now, GRACE):
+            return hits, most, max(begins, one.since)
         seen = _seen(entry, one.group, *_reach(told, number, number))
         most = max(most, len(seen))
-        members = correlation.episodes(told, seen).get(number)
-        if members:
-            hits.append(_hit(entry, one.group, number, members))
-    return hits, most
+        found = correlation.episodes(told, seen).get(number)
+        if found:
+            hits.append(_hit(entry, one.group, number, found))
+    return hits, most, None
 
 
 def _numbers(told: Correlation, one: Touched) -> list[int]:
@@ -227,7 +327,8 @@ def connector_of(one: Touched) -> str:
 
 def _reach(told: Correlation, first: int, last: int) -> tuple[dt.datetime, dt.datetime]:
     start = _moved(correlation.EPOCH, first * told.episode - told.timespan)
-    return start, _moved(correlation.EPOCH, (last + 1) * told.episode)
+    after = told.timespan if told.settles else dt.timedelta()
+    return start, _moved(correlation.EPOCH, (last + 1) * told.episode + after)
 
 
 def _moved(time: dt.datetime, by: dt.timedelta) -> dt.datetime:
@@ -255,9 +356,11 @@ def _seen(entry: Entry, group: str, start: dt.datetime, end: dt.datetime) -> lis
     )
 
 
-def _hit(entry: Entry, group: str, number: int, members: Sequence[Seen]) -> Hit:
+def _hit(entry: Entry, group: str, number: int, found: Episode) -> Hit:
     """What is told of an episode: the same for the same members."""
+    members = found.members
     keys = list(dict.fromkeys(one.key for one in members))
+    events = list(dict.fromkeys(one.what for one in members))
     rows = {
         row.key: row
         for row in CountedMatch.in_scope()
@@ -267,16 +370,19 @@ def _hit(entry: Entry, group: str, number: int, members: Sequence[Seen]) -> Hit:
     }
     named = [rows[key] for key in keys[:_MOST_NAMED]]
     entities = sorted({entity for row in named for entity in row.event.entities})
+    shared = tuple((field, value) for field, value in named[0].shared)
     return Hit(
         entry=entry,
         event=named[0].event,
-        key=f"episode {group} {number}",
-        why=_why(entry, named[0].shared, members, len(keys)),
+        key=f"{correlation.EPISODE}{group} {number}",
+        why=_why(entry, shared, members, len(events)),
         first_at=members[0].time,
         last_at=members[-1].time,
         entities=entities[:_MOST_ENTITIES],
-        events=keys,
-        count=len(keys),
+        events=events,
+        count=len(events),
+        shared=shared,
+        moments=[(one.key, one.time) for one in found.moments],
     )
 
 
@@ -289,7 +395,7 @@ def _why(
         {"field": field, "value": value, "condition": "is the same in all of them"}
         for field, value in shared
     ]
-    if told.kind == "value_count":
+    if told.counted:
         values = sorted({value for one in members for value in one.values})
         shown = ", ".join(values[:10]) + (f" and {len(values) - 10} more" if values[10:] else "")
         why.append({"field": told.field, "value": shown, "condition": told.words})

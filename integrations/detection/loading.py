@@ -204,7 +204,9 @@ def _filter(name: str, document: dict[str, Any]) -> Filter:
     wanted = told["rules"] if isinstance(told["rules"], list) else [told["rules"]]
     detection = {key: value for key, value in told.items() if key != "rules"}
     # A filter is read as a rule is, so that its selections mean the same.
-    about = {key: document[key] for key in ("id", "title", "logsource") if key in document}
+    about: dict[str, Any] = {
+        key: document[key] for key in ("id", "title", "logsource") if key in document
+    }
     read = _rule(name, {**about, "detection": detection})
     rules = tuple(str(one).lower() if _is_uuid(str(one)) else str(one) for one in wanted)
     is_for_any = not rules or [one.lower() for one in rules] == [ANY]

@@ -73,9 +73,13 @@ def test_a_correlation_is_imported_with_the_rules_it_counts(tmp_path, in_tenant)
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
-        ({"type": "value_avg", "condition": {"gte": 1, "field": "x"}}, "value_avg"),
-        ({"condition": {"lt": 3}}, "lt"),
-        ({"condition": {"eq": 3}}, "eq"),
+        ({"type": "value_avg", "condition": {"gte": 1, "field": ["x", "y"]}}, "take one"),
+        ({"type": "value_percentile", "condition": {"gte": 1, "field": "x"}}, "from 1 to 100"),
+        ({"type": "value_sum", "condition": {"gte": "much", "field": "x"}}, "much"),
+        ({"type": "temporal", "condition": {"lte": 1}}, "not rule_b"),
+        ({"type": "temporal", "condition": {"gte": 2}}, "2 of 1 rules"),
+        ({"type": "temporal", "condition": "not rule_a"}, "nothing happens"),
+        ({"timespan": "0s"}, "greater than zero"),
         ({"timespan": "1y"}, "31 days"),
         ({"timespan": "soon"}, "soon"),
         ({"condition": {"gte": 0}}, "at least 1"),
@@ -91,18 +95,25 @@ def test_a_correlation_that_can_not_be_run_is_listed(part, reason, tmp_path, db)
     assert reason in told.not_run[0].reason
 
 
-def test_a_correlation_may_join_its_rules_by_and_and_counts_no_other(tmp_path, db) -> None:
+def test_a_correlation_may_join_its_rules_and_count_others_but_not_in_a_circle(
+    tmp_path, db
+) -> None:
     joined = correlation("d", "temporal", "ab", condition="rule_a and rule_b")
-    either = correlation("e", "temporal", "ab", condition="rule_a or rule_b")
+    ordered = correlation("e", "temporal_ordered", "ab", condition="rule_a or rule_b")
     counted = {**correlation("f", "event_count", "a"), "name": "counted"}
-    chain = correlation("g", "event_count", "a", rules=["counted"])
-    told = _import(_folder(tmp_path, all=[rule("a"), rule("b"), joined, either, counted, chain]))
-    entry = rulebook.current().entries[IDS["d"]]
-    assert entry.correlation is not None
-    assert entry.correlation.rules == (IDS["a"], IDS["b"])
+    # What is counted may stand behind what counts it.
+    chain = correlation("g", "temporal", "b", rules=["counted", "rule_b"])
+    circle = {**correlation("h", "event_count", "a", rules=["round"]), "name": "round"}
+    told = _import(_folder(
+        tmp_path, all=[chain, rule("a"), rule("b"), joined, ordered, counted, circle]
+    ))  # fmt: skip
+    entries = rulebook.current().entries
+    assert entries[IDS["d"]].correlation.rules == (IDS["a"], IDS["b"])
+    assert entries[IDS["g"]].correlation.rules == (IDS["f"], IDS["b"])
+    assert rulebook.current().sources_of(entries[IDS["g"]]) == (entries[IDS["a"]].source,)
     reasons = {one.title: one.reason for one in told.not_run}
-    assert "only and is run" in reasons["Correlation e"]
-    assert "another correlation (counted)" in reasons["Correlation g"]
+    assert "write one for each" in reasons["Correlation e"]
+    assert "end the circle" in reasons["Correlation h"]
 
 
 def test_archives_are_read_and_bounded(tmp_path, db, monkeypatch) -> None:
