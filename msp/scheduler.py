@@ -1,5 +1,5 @@
 """The scheduler: re-sends what lost messages forgot, seals ledgers, counts seats, has connections
-checked that nothing else has checked.
+checked that nothing else has checked, and removes hits of rules that are kept no longer.
 
 Any number may run; each claims its rows with SKIP LOCKED or a lock, and none is the leader.
 """
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from django.db import connections
 
 from integrations import connections as connections_of_clients
+from integrations.alerting import retention
 from integrations.health import CHECKED_EVERY
 from integrations.intelligence import sightings
 from integrations.models import Connection
@@ -49,6 +50,7 @@ def run(stop: threading.Event) -> None:
                 schedule_checks()
                 auditing.plan()
                 sightings.plan()
+                thin_hits()
                 seats_due = elapsed + _SEATS_SECONDS
         except Exception:
             logger.exception("A round of the scheduler failed; the next one tries again.")
@@ -105,6 +107,13 @@ def count_todays_seats() -> None:
         with _alone(tenant.id, "counting seats"):
             day = now.astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
             count_seats(tenant.id, day)
+
+
+def thin_hits() -> None:
+    """Remove what rules hit long ago, at each client."""
+    for tenant_id in Tenant.objects.values_list("id", flat=True):
+        with _alone(tenant_id, "removing old hits"), scope.tenant(tenant_id):
+            retention.thin()
 
 
 def schedule_checks() -> int:

@@ -21,7 +21,7 @@ from django.utils import timezone
 from integrations.alerting import failing, rulebook
 from integrations.alerting.rows import PackRule, RulePack
 from integrations.alerting.rulebook import Entry
-from integrations.detection import loading
+from integrations.detection import legacy, loading
 from integrations.detection.documents import documents
 from integrations.detection.errors import Broken, RulesUnreadable
 from integrations.detection.rules import NotRun
@@ -255,5 +255,8 @@ def _texts(files: Iterable[tuple[str, bytes]]) -> dict[tuple[str, str], str]:
             continue
         if len(parts) == len(told):
             for document, part in zip(told, parts, strict=True):
+                if legacy.counts(document):
+                    # It is run as a rule and a correlation: each is kept as it is run.
+                    continue
                 found[name, str(document.get("title") or "")] = part.strip() + "\n"
     return found

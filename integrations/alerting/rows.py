@@ -136,7 +136,10 @@ class RuleHit(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "rule_id", "key"], name="hit_once")
         ]
-        indexes = [models.Index(fields=["tenant", "rule_id", "-at"], name="hit_by_rule")]
+        indexes = [
+            models.Index(fields=["tenant", "rule_id", "-at"], name="hit_by_rule"),
+            models.Index(fields=["tenant", "at"], name="hit_by_age"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rule_id}: {self.key}"

@@ -40,6 +40,7 @@ from integrations.detection.conditions import (
 )
 from integrations.detection.errors import Broken, Unsupported
 from integrations.detection.predicates import Predicate
+from integrations.values import instant
 
 _DEEPEST = 60
 
@@ -87,7 +88,7 @@ def _of_field(field: str, value: SigmaType) -> Node:
 def _predicate(value: SigmaType) -> Predicate:
     match value:
         case SigmaTimestampPart():
-            raise Unsupported("it looks at a part of a time (minute, hour, day …)")
+            return _part_of_time(value)
         case SigmaString():
             return predicates.of_string(value)
         case SigmaNumber():
@@ -101,6 +102,23 @@ def _predicate(value: SigmaType) -> Predicate:
         case SigmaCompareExpression():
             return predicates.of_comparison(value)
     raise Unsupported(f"it has a value of a kind that can't be run ({type(value).__name__})")
+
+
+def _part_of_time(value: SigmaTimestampPart) -> Predicate:
+    """A part of a time, in UTC: the minute, the hour, the day of the month, ISO's week …"""
+    name = value.timestamp_part.name.lower()
+
+    def accepts(text: str) -> bool:
+        try:
+            time = instant(text)
+        except ValueError:
+            return False
+        if time is None:
+            return False
+        part = time.isocalendar().week if name == "week" else getattr(time, name)
+        return bool(part == value.number)
+
+    return Predicate(accepts, f"{name} of the time is {value.number}")
 
 
 def _reference(field: str, value: SigmaFieldReference) -> Node:

@@ -20,6 +20,7 @@ from sigma.exceptions import (
 from sigma.policy import SigmaPolicy
 from sigma.rule import SigmaRule
 
+from integrations.detection import legacy
 from integrations.detection.compiling import compiled
 from integrations.detection.documents import documents, parts
 from integrations.detection.errors import Broken, RulesUnreadable, Unsupported
@@ -176,7 +177,22 @@ def of_file(name: str, content: bytes) -> Read:
         found = documents(content, LARGEST_BYTES)
     except Broken as error:
         return Read((), (NotRun(name, "", "broken", str(error)),))
-    return Read(tuple(found), tuple(_of_document(name, document) for document in found))
+    told: list[dict[str, Any]] = []
+    unsupported: list[NotRun] = []
+    for document in found:
+        try:
+            told += _anew(document)
+        except Unsupported as error:
+            title = str(document.get("title") or "")[:200]
+            unsupported.append(NotRun(name, title, "unsupported", str(error)))
+    rules = tuple(_of_document(name, document) for document in told)
+    return Read(tuple(told), (*rules, *unsupported))
+
+
+def _anew(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The document, or what it is written anew as."""
+    put_away = str(document.get("status") or "").lower() in _NOT_IN_USE
+    return [document] if put_away or not legacy.counts(document) else legacy.written_anew(document)
 
 
 def _of_document(name: str, document: dict[str, Any]) -> Rule | Filter | NotRun:
@@ -292,8 +308,8 @@ def _refuse(document: dict[str, Any]) -> None:
         raise Broken("its detection has no condition")
     conditions = detection["condition"]
     conditions = conditions if isinstance(conditions, list) else [conditions]
-    if "timeframe" in detection or any("|" in str(condition) for condition in conditions):
-        raise Unsupported("it counts over a timeframe in the old way: write it as a correlation")
+    if "timeframe" in detection:
+        raise Unsupported("it has a timeframe and counts nothing in it: leave the timeframe out")
     if _CAPITALS.search(" ".join(map(str, conditions))):
         raise Broken("its condition has AND, OR or NOT: write them in small letters")
     words = 0

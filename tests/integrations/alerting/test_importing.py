@@ -10,7 +10,7 @@ import yaml
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations.alerting import importing, rulebook
+from integrations.alerting import importing, rulebook, stages
 from integrations.alerting.rows import PackRule, RuleHit, RulePack
 from integrations.detection.errors import RulesUnreadable
 from integrations.errors import DetectionError
@@ -281,3 +281,32 @@ def test_rules_that_share_parts_are_kept_whole(tmp_path, db) -> None:
     texts = dict(PackRule.objects.values_list("title", "text"))
     assert yaml.safe_load(texts["Two"]) == {**shared, "title": "Two", "id": IDS["b"]}
     assert {IDS["a"], IDS["b"]} <= rulebook.current().rules.keys()
+
+
+@pytest.mark.parametrize(
+    ("condition", "told", "words"),
+    [
+        ("it | count() > 2", {}, "more than 2 events within 10 minutes"),
+        ("it | count(ClientIP) by UserId >= 3", {"ClientIP": "203.0.113.{}"},
+         "at least 3 different ClientIP within 10 minutes"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_counts_in_the_old_way_is_run_as_a_correlation(
+    condition, told, words, tmp_path, in_tenant
+) -> None:
+    old = rule("a", detection={
+        "it": {"Operation": "Test-a"}, "condition": condition, "timeframe": "10m",
+    })  # fmt: skip
+    folder = _folder(tmp_path, a=old)
+    assert _import(folder, licence="DRL 1.1").new == ["Rule a (one event)", "Rule a"]
+    assert _import(folder).unchanged == ["Rule a (one event)", "Rule a"]
+    stages.set_for_all(IDS["a"], "live", actor="test", why="For a test.")
+    entry = rulebook.current().entries[IDS["a"]]
+    assert (entry.author, entry.level, entry.techniques) == ("Tess Author", "high", ("T1110.003",))
+    assert entry.correlation.words == words
+    assert rulebook.current().not_run == ()
+    values = [{key: text.format(n) for key, text in told.items()} for n in range(3)]
+    take(*(record("a", **one) for one in values[:2]))
+    assert not RuleHit.objects.exists()
+    take(record("a", **values[2]))
+    assert RuleHit.objects.get().rule_id == IDS["a"]

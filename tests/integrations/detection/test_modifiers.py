@@ -170,9 +170,18 @@ def test_expand_is_unsupported_and_says_so() -> None:
     assert "placeholder" in told.reason
 
 
-def test_a_part_of_a_time_is_unsupported_and_says_so() -> None:
-    told = refused_rule({"s": {"f|hour": 3}, "condition": "s"})
-    assert (told.kind, "time" in told.reason) == ("unsupported", True)
+@pytest.mark.parametrize(
+    ("item", "fits"),
+    [
+        ({"f|hour": 22}, True), ({"f|hour": 23}, False), ({"f|minute": 5}, True),
+        ({"f|day": 3}, True), ({"f|week": 27}, True), ({"f|month": 7}, True),
+        ({"f|year": 2026}, True), ({"f|hour": [21, 22]}, True),
+    ],
+)  # fmt: skip
+def test_a_part_of_a_time_is_looked_at_in_utc(item, fits) -> None:
+    assert holds(item, f="2026-07-04T00:05:59.1234567+02:00") is fits
+    assert not holds(item, f="yesterday")
+    assert not holds(item, f="")
 
 
 @pytest.mark.parametrize("pattern", ["a(?=b)", "(a)\\1", "(?<!x)y"])
