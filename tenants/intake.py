@@ -8,11 +8,19 @@ reason; its neighbours go on.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
-from tenants import directory_intake, event_intake, finding_intake, raw_intake, scope, work
+from tenants import (
+    directory_intake,
+    event_intake,
+    finding_intake,
+    raw_intake,
+    scope,
+    statements,
+    work,
+)
 from tenants.errors import HoldfastError
 from tenants.event_intake import Stored
 from tenants.listings import Listing
@@ -25,6 +33,10 @@ from tenants.records import Finding as NormalisedFinding
 # What is stored at once, so that memory is bounded whatever a page or file brings.
 _BATCH = 500
 _BATCH_BYTES = 8 * 1024 * 1024
+
+
+# What a statement selects to make intakes of one tenant and connector follow each other.
+ALONE: Final = "pg_advisory_xact_lock(hashtextextended(%(alone)s, 2))"
 
 
 @dataclass(slots=True)
@@ -92,15 +104,16 @@ def take(
     normalise: Callable[[SourceRecord], Normalised],
     listing: Listing | None = None,
     watch: Watch | None = None,
+    is_alone: bool = False,
 ) -> Outcome:
     """Take `records` into the scope's tenant; return what became of each.
 
     Work for triage is scheduled in the same transaction when a finding is new or changed.
     `listing` is the reading of a list that they are of; it notes which of it are there. `watch`
-    sees the events that are new.
+    sees the events that are new. `is_alone`: the caller holds the lock `ALONE` already.
     """
-    scope.require_tenant_id()
-    one_at_a_time(connector)
+    if not is_alone:
+        one_at_a_time(connector)
     outcome = Outcome()
     source = _Source(connector, listing, watch)
     batch: list[Item] = []
@@ -121,11 +134,12 @@ def take(
 
 def one_at_a_time(connector: str) -> None:
     """Make intakes of one tenant and connector follow each other, so that counts are exact."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))",
-            [f"{scope.require_tenant_id()} {connector}"],
-        )
+    statements.execute(f"SELECT {ALONE}", {"alone": alone(connector)})
+
+
+def alone(connector: str) -> str:
+    """Return the parameter of `ALONE` for the scope's tenant and a connector."""
+    return f"{scope.require_tenant_id()} {connector}"
 
 
 def _keep(source: _Source, batch: Sequence[Item], outcome: Outcome) -> None:
