@@ -137,12 +137,12 @@ def change(
     return connection
 
 
-def read_by(row: Connection) -> dict[str, str]:
+def read_by(settings: Mapping[str, str], name: str) -> dict[str, str]:
     """Return by what a connection's records are read: its settings, and its name as `connection`.
 
     The ids of a client's own systems may be alike; the name tells which of them counts.
     """
-    return {**row.settings, "connection": row.name}
+    return {**settings, "connection": name}
 
 
 def try_settings(
@@ -347,11 +347,15 @@ def seen_to_work(connection_id: uuid.UUID) -> None:
         check_soon(row)
 
 
-def delivered(row: Connection) -> None:
+def is_news_that_it_works(state: str, problem: str, last_healthy_at: dt.datetime | None) -> bool:
+    """Whether it is worth noting that a connection of this standing has just worked."""
+    is_fresh = last_healthy_at and timezone.now() - last_healthy_at < _HEALTH_IS_FRESH
+    return state != Connection.State.ACTIVE or bool(problem) or not is_fresh
+
+
+def delivered(connection_id: uuid.UUID) -> None:
     """Note that a source's signed delivery was taken: it came the whole way."""
-    is_fresh = row.last_healthy_at and timezone.now() - row.last_healthy_at < _HEALTH_IS_FRESH
-    if row.state != Connection.State.ACTIVE or row.problem or not is_fresh:
-        worked(row, "A signed delivery was taken.")
+    worked(Connection.objects.get(id=connection_id), "A signed delivery was taken.")
 
 
 def failed(row: Connection, error: HoldfastError) -> None:

@@ -6,12 +6,12 @@ source, or that comes while the connection is paused, is turned away.
 """
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db import connection as database
 from django.utils import timezone
 
 from integrations import connections, files, registry, signing, tallies
@@ -20,9 +20,9 @@ from integrations.contract import Feed
 from integrations.errors import ConnectionMisconfigured, DeliveryRefused
 from integrations.models import Connection, FeedState
 from integrations.problems import problem_of
-from tenants import intake, ledger, scope, vault
+from tenants import intake, ledger, scope, statements, vault
 from tenants.errors import HoldfastError
-from tenants.models import new_id
+from tenants.models import Secret, new_id
 
 # How long a sender may repeat a delivery that was taken already, under the same id.
 _REMEMBERED: Final = dt.timedelta(days=7)
@@ -31,25 +31,47 @@ _FORGOTTEN_AT_ONCE: Final = 100
 _TOLD_EVERY: Final = dt.timedelta(minutes=1)
 # Signed with when there is no such source, so that its absence takes as long as a wrong key.
 _NOBODYS_KEY: Final = signing.new_key()
-_FORGET: Final = """
-DELETE FROM integrations_delivery WHERE tenant_id = %(tenant)s AND id IN (
-    SELECT id FROM integrations_delivery
-     WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND received_at < %(since)s
-     ORDER BY received_at LIMIT %(most)s
+_SEALED: Final = ("name", "key_id", "wrapped_key", "ciphertext")
+_FIND: Final = """
+SELECT row.connector, row.name, row.settings, row.state, row.problem, row.last_healthy_at,
+       client.is_active, client.time_zone, secret.name, secret.key_id, secret.wrapped_key,
+       secret.ciphertext
+  FROM integrations_connection AS row
+  JOIN tenants_tenant AS client ON client.id = row.tenant_id
+  LEFT JOIN tenants_secret AS secret ON secret.id = row.secret_id
+ WHERE row.tenant_id = %s AND row.id = %s AND row.removed_at IS NULL
+"""
+# What is too old to count is gone before it is asked whether this one is noted already.
+_REMEMBER: Final = f"""
+WITH gone AS (
+    DELETE FROM integrations_delivery WHERE tenant_id = %(tenant)s AND id IN (
+        SELECT id FROM integrations_delivery
+         WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s
+           AND received_at < %(since)s
+         ORDER BY received_at LIMIT %(most)s)
+    RETURNING id
 )
-"""
-_REMEMBER: Final = """
 INSERT INTO integrations_delivery (id, tenant_id, connection_id, delivery_id, received_at)
-VALUES (%(id)s, %(tenant)s, %(connection)s, %(delivery)s, %(now)s)
+SELECT %(id)s, %(tenant)s, %(connection)s, %(delivery)s, %(now)s
+  FROM (SELECT count(*) FROM gone) AS first
 ON CONFLICT (tenant_id, connection_id, delivery_id) DO NOTHING
-"""
+RETURNING {intake.ALONE}
+"""  # noqa: S608
 _NOTE: Final = """
-UPDATE integrations_feedstate
-   SET records = records + %(records)s, last_success_at = %(now)s,
-       last_record_at = CASE WHEN %(records)s > 0 THEN %(now)s ELSE last_record_at END,
-       error = %(error)s, problem = %(problem)s
- WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND feed = %(feed)s
-RETURNING id
+WITH state AS (
+    UPDATE integrations_feedstate
+       SET records = records + %(records)s, last_success_at = %(now)s,
+           last_record_at = CASE WHEN %(records)s > 0 THEN %(now)s ELSE last_record_at END,
+           error = %(error)s, problem = %(problem)s
+     WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND feed = %(feed)s
+    RETURNING id
+), counted AS (
+    INSERT INTO integrations_feedday (id, tenant_id, state_id, day, records)
+    SELECT %(id)s, %(tenant)s, id, %(day)s, %(records)s FROM state WHERE %(records)s > 0
+    ON CONFLICT (tenant_id, state_id, day)
+    DO UPDATE SET records = integrations_feedday.records + excluded.records
+)
+SELECT id FROM state
 """
 
 
@@ -72,9 +94,19 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    connection: Connection
+    """A connection that is sent something: the row as it is now, what it is sent, and its key."""
+
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    connector: str
+    name: str
+    settings: Mapping[str, str]
+    state: str
+    problem: str
+    last_healthy_at: dt.datetime | None
+    zone: dt.tzinfo
     feed: Feed
-    key: str
+    key: str = field(repr=False)
 
 
 def key_of(source: Connection) -> str:
@@ -117,32 +149,43 @@ def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
     delivery_id = signing.check(source.key if source else _NOBODYS_KEY, headers, body, now)
     if source is None:
         raise DeliveryRefused("unsigned", "The signature is not of this source's key.")
-    if source.connection.state == Connection.State.PAUSED:
+    if source.state == Connection.State.PAUSED:
         raise DeliveryRefused("paused", "This source is paused: send it again later.")
     if not body.strip():
-        connections.delivered(source.connection)
+        _delivered(source)
         return Taken(delivery_id, False, intake.Outcome())
-    if not _remember(source.connection, delivery_id, now):
+    if not _remember(source, delivery_id, now):
         return Taken(delivery_id, True, intake.Outcome())
     return Taken(delivery_id, False, _into_intake(source, body, now))
 
 
 def _find(address: Address) -> _Source | None:
     """The source, where there is one that anything can be sent to."""
-    found = (
-        Connection.objects.select_related("secret", "tenant")
-        .filter(id=address.connection_id)
-        .first()
-    )
-    if found is None or not found.tenant.is_active:
+    tenant_id, source_id = address.tenant_id, address.connection_id
+    row = statements.execute(_FIND, [tenant_id, source_id]).fetchone()
+    if row is None:
         return None
-    feed = registry.connector(found.connector).pushed_feed(found.settings)
-    key = key_of(found)
-    return _Source(found, feed, key) if feed and key else None
+    connector, name, told, state, problem, last_healthy_at, is_active, time_zone, *sealed = row
+    settings = json.loads(told)
+    feed = registry.connector(connector).pushed_feed(settings)
+    secret = Secret(**dict(zip(_SEALED, sealed, strict=True)), tenant_id=tenant_id)
+    if not is_active or feed is None or not secret.name:
+        return None
+    key = vault.open_secret(secret).get(signing.KEY, "")
+    if not key:
+        return None
+    zone = tallies.zone_of(time_zone)
+    return _Source(
+        tenant_id, source_id, connector, name, settings, state, problem, last_healthy_at, zone,
+        feed, key,
+    )  # fmt: skip
 
 
-def _remember(source: Connection, delivery_id: str, now: dt.datetime) -> bool:
-    """Note the delivery; False where it is noted already. Waits for one that is being taken."""
+def _remember(source: _Source, delivery_id: str, now: dt.datetime) -> bool:
+    """Note the delivery; False where it is noted already. Waits for one that is being taken.
+
+    From then on it is the only one of its tenant and connector that is taken in.
+    """
     told: dict[str, Any] = {
         "id": new_id(),
         "tenant": source.tenant_id,
@@ -151,54 +194,53 @@ def _remember(source: Connection, delivery_id: str, now: dt.datetime) -> bool:
         "now": now,
         "since": now - _REMEMBERED,
         "most": _FORGOTTEN_AT_ONCE,
+        "alone": intake.alone(source.connector),
     }
-    with database.cursor() as cursor:
-        cursor.execute(_FORGET, told)
-        cursor.execute(_REMEMBER, told)
-        return cursor.rowcount == 1
+    return bool(statements.execute(_REMEMBER, told).rowcount)
 
 
 def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outcome:
-    manifest, feed = registry.connector(source.connection.connector), source.feed
+    manifest, feed = registry.connector(source.connector), source.feed
     found = feed.read(body, now) if feed.read else files.records(body, manifest.explode)
     normalise = feed.normalise
     error: HoldfastError | None = None
     try:
-        normalise = feed.normaliser(connections.read_by(source.connection))
+        normalise = feed.normaliser(connections.read_by(source.settings, source.name))
     except ConnectionMisconfigured as wrong:
         # The records are kept all the same, and can be taken in again once that is mended.
         error = wrong
     outcome = intake.take(
-        connector=manifest.id, feed=feed.name, records=found, normalise=normalise, watch=RuleWatch()
-    )
-    _note(source, outcome, now, error)
+        connector=manifest.id, feed=feed.name, records=found, normalise=normalise,
+        watch=RuleWatch(), is_alone=True,
+    )  # fmt: skip
+    _note(source, outcome.records, now, error)
     return outcome
 
 
-def _note(
-    source: _Source, outcome: intake.Outcome, now: dt.datetime, error: HoldfastError | None
-) -> None:
+def _note(source: _Source, records: int, now: dt.datetime, error: HoldfastError | None) -> None:
     told: dict[str, Any] = {
-        "tenant": source.connection.tenant_id,
-        "connection": source.connection.id,
+        "id": new_id(),
+        "tenant": source.tenant_id,
+        "connection": source.id,
         "feed": source.feed.name,
-        "records": outcome.records,
+        "records": records,
         "now": now,
+        "day": now.astimezone(source.zone).date(),
         "error": str(error) if error else "",
         "problem": problem_of(error) if error else "",
     }
-    with database.cursor() as cursor:
-        cursor.execute(_NOTE, told)
-        if cursor.rowcount == 0:
-            FeedState.objects.get_or_create(connection=source.connection, feed=source.feed.name)
-            cursor.execute(_NOTE, told)
-        (state_id,) = cursor.fetchone()
-    zone = tallies.zone_of(source.connection.tenant.time_zone)
-    tallies.note(state_id, outcome.records, zone)
+    if not statements.execute(_NOTE, told).rowcount:
+        FeedState.objects.get_or_create(connection_id=source.id, feed=source.feed.name)
+        statements.execute(_NOTE, told)
     if error:
-        connections.mark_broken(source.connection.id, error)
+        connections.mark_broken(source.id, error)
     else:
-        connections.delivered(source.connection)
+        _delivered(source)
+
+
+def _delivered(source: _Source) -> None:
+    if connections.is_news_that_it_works(source.state, source.problem, source.last_healthy_at):
+        connections.delivered(source.id)
 
 
 def _tell(address: Address, reason: str) -> None:

@@ -69,7 +69,7 @@ def settings_of(connector: Manifest, feed: Feed, name: str = "") -> Mapping[str,
     if feed.configured and len(rows) > 1:
         known = ", ".join(row.name for row in rows)
         raise ConnectionMisconfigured(f"Say whose settings count with --connection: {known}.")
-    return connections.read_by(rows[0]) if rows else {}
+    return connections.read_by(rows[0].settings, rows[0].name) if rows else {}
 
 
 def _records(

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from tenants.errors import Quarantine
@@ -118,6 +119,7 @@ class Fields:
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self.body = body
+        self._nested: dict[tuple[str, ...], Fields] = {}
         self._by_name: dict[str, Any] = {}
         for name, value in body.items():
             lower = str(name).lower()
@@ -146,7 +148,8 @@ class Fields:
     def text(self, *names: str) -> str:
         """The first of these fields that has text (or a number), stripped; else ""."""
         for name in names:
-            found = text_of(self._by_name.get(name.lower()))
+            value = self._by_name.get(name.lower())
+            found = value.strip() if isinstance(value, str) else text_of(value)
             if found:
                 return found
         return ""
@@ -157,11 +160,17 @@ class Fields:
 
     def nested(self, *names: str) -> "Fields":
         """The first of these fields that is an object; an empty one else."""
+        found = self._nested.get(names)
+        if found is None:
+            found = self._nested[names] = self._opened(names)
+        return found
+
+    def _opened(self, names: Iterable[str]) -> "Fields":
         for name in names:
             value = opened(self._by_name.get(name.lower()))
-            if isinstance(value, Mapping) and value:
+            if value and isinstance(value, Mapping):
                 return Fields(value)
-        return Fields({})
+        return _NONE
 
     def listed(self, *names: str) -> list[Any]:
         """The first of these fields that is a list; a single object counts as a list of one."""
@@ -265,6 +274,7 @@ class Fields:
         return found
 
 
+_NONE = Fields({})
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -300,6 +310,7 @@ def content_uid(body: Mapping[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@lru_cache(maxsize=4096)
 def address(value: str) -> str:
     """An IP address without port, brackets or zone; the vendor's text where it is no address."""
     text = value.strip()

@@ -87,7 +87,11 @@ OWNER_DATABASE_URL = os.environ.get("DATABASE_OWNER_URL") or os.environ.get(
     "HOLDFAST_OWNER_DATABASE_URL", "postgresql://holdfast_owner@localhost/holdfast"
 )
 DATABASES = {"default": _database(APP_DATABASE_URL), "owner": _database(OWNER_DATABASE_URL)}
-DATABASES["default"]["OPTIONS"] |= {"pool": {"min_size": 0, "max_size": 12, "timeout": 30}}
+DATABASES["default"]["OPTIONS"] |= {
+    "pool": {"min_size": 0, "max_size": 12, "timeout": 30},
+    # After so many times a statement of `tenants.statements` is prepared.
+    "prepare_threshold": 3,
+}
 DATABASE_APP_ROLE = DATABASES["default"]["USER"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -121,13 +125,14 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "msp.api.short_way.ShortWay",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "msp.staff.middleware.TechnicianScopeMiddleware",
 ]

@@ -27,21 +27,21 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float):
         is_exact = not math.isfinite(value) or abs(value) <= _LARGEST_EXACT_INTEGER
         return value if is_exact else str(int(Decimal(repr(value))))
+    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 (quicker so)
+        told = {str(key): jsonable(item) for key, item in value.items()}
+        if len(told) != len(value):
+            raise TypeError("two keys of one object are the same as texts")
+        return told
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, uuid.UUID | Decimal):
         return str(value)
-    if isinstance(value, Mapping):
-        told = {str(key): jsonable(item) for key, item in value.items()}
-        if len(told) != len(value):
-            raise TypeError("two keys of one object are the same as texts")
-        return told
     if isinstance(value, set | frozenset):
         return sorted(jsonable(item) for item in value)
-    if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no canonical JSON form")
 
 

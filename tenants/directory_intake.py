@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tenants import directory, listings
+from tenants import directory, listings, raw_intake
 from tenants.canonical import jsonable
 from tenants.listings import Listing
 from tenants.models import RawRecord
+from tenants.raw_intake import Raw
 from tenants.records import DirectoryItem
 from tenants.replays import replayed
 from tenants.storable import bounded, storable
@@ -21,7 +22,7 @@ class Kept:
 
 
 def keep(
-    connector: str, items: Sequence[tuple[RawRecord, DirectoryItem]], listing: Listing | None
+    connector: str, items: Sequence[tuple[Raw, DirectoryItem]], listing: Listing | None
 ) -> Kept:
     """Keep what items tell that is not known, each with its record, in their order.
 
@@ -44,7 +45,7 @@ def keep(
         raw.outcome = RawRecord.Outcome.DIRECTORY
         raws.append(raw)
         news.append((told, raw.content_hash))
-    RawRecord.objects.bulk_create(raws)
+    raw_intake.store(raws)
     directory.apply(connector, news)
     if listing is not None:
         listings.note(listing, [told for _, told in keyed])

@@ -7,7 +7,8 @@ from typing import Any, Final
 from django.utils import timezone
 
 from tenants.canonical import jsonable
-from tenants.models import Finding, RawRecord
+from tenants.models import Finding
+from tenants.raw_intake import Raw
 from tenants.records import MOST_ENTITIES
 from tenants.records import Finding as NormalisedFinding
 from tenants.storable import bounded, in_utc, storable
@@ -16,7 +17,7 @@ from tenants.storable import bounded, in_utc, storable
 _AHEAD: Final = dt.timedelta(days=1)
 
 
-def is_known(finding: Finding | None, raw: RawRecord) -> bool:
+def is_known(finding: Finding | None, raw: Raw) -> bool:
     """Return whether a finding stands as a record tells, or its feed has told nothing else since.
 
     Two feeds may tell of one alert in their own words, and each of them repeats its own.
@@ -26,7 +27,7 @@ def is_known(finding: Finding | None, raw: RawRecord) -> bool:
     return raw.content_hash in (finding.content_hash, finding.hash_by_feed.get(raw.feed))
 
 
-def note(finding: Finding, raw: RawRecord) -> None:
+def note(finding: Finding, raw: Raw) -> None:
     """Keep what the record's feed told last; the finding is not saved."""
     finding.hash_by_feed = {**finding.hash_by_feed, raw.feed: raw.content_hash}
 
@@ -54,28 +55,36 @@ def _modified(document: Mapping[str, Any]) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def update(finding: Finding, told: NormalisedFinding, raw: RawRecord) -> None:
+def update(finding: Finding, told: NormalisedFinding, raw: Raw) -> None:
     """Let the finding say what the vendor told now; it is not saved."""
-    finding.raw = raw
-    finding.content_hash = raw.content_hash
+    for name, value in columns(told, raw).items():
+        setattr(finding, name, value)
     note(finding, raw)
     finding.times_seen += 1
     finding.needs_triage = True
     finding.updated_at = timezone.now()
-    finding.class_uid = told.class_uid
-    finding.title = bounded(told.title, 512)
-    finding.description = storable(told.description)
-    finding.category = bounded(told.category, 128)
-    finding.time = in_utc(told.time)
-    finding.first_activity_at = told.first_activity_at and in_utc(told.first_activity_at)
-    finding.last_activity_at = told.last_activity_at and in_utc(told.last_activity_at)
-    finding.severity_id = told.severity_id
-    finding.confidence = told.confidence
-    finding.vendor_status = bounded(told.vendor_status, 64)
-    finding.vendor_verdict = bounded(told.vendor_verdict, 64)
-    finding.techniques = [bounded(technique, 16) for technique in told.techniques]
-    finding.actor = bounded(told.actor, 320)
-    finding.target = bounded(told.target, 512)
-    finding.entities = [bounded(entity, 400) for entity in told.entities[:MOST_ENTITIES]]
-    finding.link = bounded(told.link, 2000)
-    finding.ocsf = storable(jsonable(told.ocsf))
+
+
+def columns(told: NormalisedFinding, raw: Raw) -> dict[str, Any]:
+    """Return what a record tells, as a finding's columns hold it."""
+    return {
+        "raw_id": raw.id,
+        "content_hash": raw.content_hash,
+        "class_uid": told.class_uid,
+        "title": bounded(told.title, 512),
+        "description": storable(told.description),
+        "category": bounded(told.category, 128),
+        "time": in_utc(told.time),
+        "first_activity_at": told.first_activity_at and in_utc(told.first_activity_at),
+        "last_activity_at": told.last_activity_at and in_utc(told.last_activity_at),
+        "severity_id": told.severity_id,
+        "confidence": told.confidence,
+        "vendor_status": bounded(told.vendor_status, 64),
+        "vendor_verdict": bounded(told.vendor_verdict, 64),
+        "techniques": [bounded(technique, 16) for technique in told.techniques],
+        "actor": bounded(told.actor, 320),
+        "target": bounded(told.target, 512),
+        "entities": [bounded(entity, 400) for entity in told.entities[:MOST_ENTITIES]],
+        "link": bounded(told.link, 2000),
+        "ocsf": storable(jsonable(told.ocsf)),
+    }

@@ -5,36 +5,38 @@ feed's cursor. A record that can't be normalised is quarantined: kept, counted, 
 reason; its neighbours go on.
 """
 
-import datetime as dt
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from django.db import InterfaceError, OperationalError, connection, transaction
-from django.utils import timezone
+from django.db import InterfaceError, OperationalError, transaction
 
-from tenants import directory, directory_intake, finding_intake, scope, work
-from tenants.canonical import jsonable
-from tenants.errors import HoldfastError, Quarantine
-from tenants.identifiers import address
+from tenants import (
+    directory_intake,
+    event_intake,
+    finding_intake,
+    raw_intake,
+    scope,
+    statements,
+    work,
+)
+from tenants.errors import HoldfastError
+from tenants.event_intake import Stored
 from tenants.listings import Listing
-from tenants.models import Event, RawRecord, new_id
-from tenants.records import MOST_ENTITIES, DirectoryItem, Normalised, SourceRecord, Unreadable
+from tenants.models import RawRecord
+from tenants.raw_intake import Item
+from tenants.records import DirectoryItem, Normalised, SourceRecord, Unreadable
 from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
-from tenants.storable import bounded, in_utc, storable
 
-# Above this a record is kept but not normalised: no vendor's single record is so large.
-LARGEST_RECORD_BYTES = 4 * 1024 * 1024
-_DEEPEST = 100
 # What is stored at once, so that memory is bounded whatever a page or file brings.
 _BATCH = 500
 _BATCH_BYTES = 8 * 1024 * 1024
-# OCSF's class of sign-ins.
-_AUTHENTICATION = 3002
+
+
+# What a statement selects to make intakes of one tenant and connector follow each other.
+ALONE: Final = "pg_advisory_xact_lock(hashtextextended(%(alone)s, 2))"
 
 
 @dataclass(slots=True)
@@ -77,18 +79,6 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An event that was just stored, the vendor's record that it was made of, and its own id.
-
-    A later version of an event has another `event.uid`, but the same `uid`.
-    """
-
-    event: Event
-    body: Mapping[str, Any]
-    uid: str
-
-
 class Watch(Protocol):
     """Looks at events in the transaction that stores them; rules on telemetry are one."""
 
@@ -97,13 +87,6 @@ class Watch(Protocol):
 
     def finish(self) -> int:
         """Store what follows from the events; return how many findings are new or changed."""
-
-
-@dataclass(slots=True)
-class _Item:
-    raw: RawRecord
-    normalised: Normalised | None
-    body: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +104,22 @@ def take(
     normalise: Callable[[SourceRecord], Normalised],
     listing: Listing | None = None,
     watch: Watch | None = None,
+    is_alone: bool = False,
 ) -> Outcome:
     """Take `records` into the scope's tenant; return what became of each.
 
     Work for triage is scheduled in the same transaction when a finding is new or changed.
     `listing` is the reading of a list that they are of; it notes which of it are there. `watch`
-    sees the events that are new.
+    sees the events that are new. `is_alone`: the caller holds the lock `ALONE` already.
     """
-    scope.require_tenant_id()
-    one_at_a_time(connector)
+    if not is_alone:
+        one_at_a_time(connector)
     outcome = Outcome()
     source = _Source(connector, listing, watch)
-    batch: list[_Item] = []
+    batch: list[Item] = []
     size = 0
     for record in records:
-        batch.append(_read(connector, feed, record, normalise))
+        batch.append(raw_intake.read(connector, feed, record, normalise))
         size += len(batch[-1].raw.body)
         if len(batch) >= _BATCH or size >= _BATCH_BYTES:
             _keep(source, batch, outcome)
@@ -150,86 +134,15 @@ def take(
 
 def one_at_a_time(connector: str) -> None:
     """Make intakes of one tenant and connector follow each other, so that counts are exact."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))",
-            [f"{scope.require_tenant_id()} {connector}"],
-        )
+    statements.execute(f"SELECT {ALONE}", {"alone": alone(connector)})
 
 
-def _read(
-    connector: str,
-    feed: str,
-    record: SourceRecord | Unreadable,
-    normalise: Callable[[SourceRecord], Normalised],
-) -> _Item:
-    raw = RawRecord(
-        id=new_id(),
-        tenant_id=scope.require_tenant_id(),
-        connector=connector,
-        feed=feed,
-        received_at=timezone.now(),
-    )
-    if isinstance(record, Unreadable):
-        raw.body, raw.context = record.body, {}
-        raw.content_hash = hashlib.sha256(raw.body).hexdigest()
-        return _quarantined(raw, Quarantine(record.code, record.reason))
-    raw.context = storable(dict(record.context))
-    try:
-        raw.body = _bytes_of(record.body)
-        raw.content_hash = _hash_of(raw)
-        if len(raw.body) > LARGEST_RECORD_BYTES:
-            raise Quarantine(
-                "too_large",
-                f"The record is larger than {LARGEST_RECORD_BYTES // 2**20} MB; it is kept as it "
-                "came. Ask the vendor why one record is so large.",
-            )
-        return _Item(raw, normalise(record), record.body)
-    except Quarantine as error:
-        return _quarantined(raw, error)
-    except RecursionError:
-        raw.body = raw.body or _bytes_of(_cut(dict(record.body), _DEEPEST))
-        raw.content_hash = _hash_of(raw)
-        reason = f"The record is nested so deeply that only {_DEEPEST} levels of it are kept."
-        return _quarantined(raw, Quarantine("too_deep", reason))
-    except Exception as error:
-        # A normaliser's own mistake must not lose this record or its neighbours.
-        return _quarantined(
-            raw,
-            Quarantine(
-                "normaliser_error",
-                f"Reading this record failed ({type(error).__name__}); it is kept. "
-                "Report it to Holdfast with the raw record.",
-            ),
-        )
+def alone(connector: str) -> str:
+    """Return the parameter of `ALONE` for the scope's tenant and a connector."""
+    return f"{scope.require_tenant_id()} {connector}"
 
 
-def _bytes_of(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")
-
-
-def _hash_of(raw: RawRecord) -> str:
-    context = json.dumps(raw.context, sort_keys=True).encode()
-    return hashlib.sha256(bytes(raw.body) + context).hexdigest()
-
-
-def _cut(value: Any, levels: int) -> Any:
-    if not isinstance(value, dict | list):
-        return value
-    if levels == 0:
-        return "(nested deeper)"
-    if isinstance(value, dict):
-        return {key: _cut(item, levels - 1) for key, item in value.items()}
-    return [_cut(item, levels - 1) for item in value]
-
-
-def _quarantined(raw: RawRecord, error: Quarantine) -> _Item:
-    raw.outcome = RawRecord.Outcome.QUARANTINED
-    raw.reason_code, raw.reason = error.code, storable(error.reason)
-    return _Item(raw, None)
-
-
-def _keep(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> None:
+def _keep(source: _Source, batch: Sequence[Item], outcome: Outcome) -> None:
     """Store a batch; where one of its records can't be stored, all but that one."""
     if not batch:
         return
@@ -246,24 +159,15 @@ def _keep(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> None:
         elif batch[0].normalised is None:
             raise
         else:
-            _keep(source, [_quarantined(batch[0].raw, _unstorable(error))], outcome)
+            _keep(source, [raw_intake.unstorable(batch[0].raw, error)], outcome)
         return
     outcome.add(kept)
     if source.watch is not None and stored:
         source.watch.see(stored)
 
 
-def _unstorable(error: Exception) -> Quarantine:
-    told = str(error).strip().splitlines() or [""]
-    return Quarantine(
-        "unstorable",
-        f"A value of this record can't be stored ({type(error).__name__}: {told[0][:200]}). "
-        "It is kept as it came; correct it at the vendor, or report it to Holdfast.",
-    )
-
-
-def _keep_each_kind(source: _Source, batch: Sequence[_Item], outcome: Outcome) -> Sequence[Stored]:
-    by_type: dict[type, list[_Item]] = {}
+def _keep_each_kind(source: _Source, batch: Sequence[Item], outcome: Outcome) -> Sequence[Stored]:
+    by_type: dict[type, list[Item]] = {}
     for item in batch:
         by_type.setdefault(type(item.normalised), []).append(item)
     stored: Sequence[Stored] = ()
@@ -278,7 +182,7 @@ def _keep_each_kind(source: _Source, batch: Sequence[_Item], outcome: Outcome) -
     return stored
 
 
-def _keep_quarantined(items: Sequence[_Item], outcome: Outcome) -> None:
+def _keep_quarantined(items: Sequence[Item], outcome: Outcome) -> None:
     outcome.unread += len(items)
     hashes = [item.raw.content_hash for item in items]
     known = set(
@@ -295,79 +199,20 @@ def _keep_quarantined(items: Sequence[_Item], outcome: Outcome) -> None:
         fresh.append(item.raw)
         outcome.quarantined += 1
         outcome.reasons[f"{item.raw.reason_code}: {item.raw.reason}"] += 1
-    RawRecord.objects.bulk_create(fresh)
+    raw_intake.store(fresh)
 
 
-def _keep_events(connector: str, items: Sequence[_Item], outcome: Outcome) -> Sequence[Stored]:
-    keyed = [(item, _event(item)) for item in items if isinstance(item.normalised, NormalisedEvent)]
-    known = {
-        (class_uid, uid): content_hash
-        for class_uid, uid, content_hash in Event.objects.filter(
-            connector=connector,
-            uid__in=[uid for item, event in keyed for uid in (event.uid, _next_uid(event, item))],
-        ).values_list("class_uid", "uid", "raw__content_hash")
-    }
-    raws, events, stored = [], [], []
-    for item, event in keyed:
-        uid = event.uid
-        if known.get((event.class_uid, event.uid), item.raw.content_hash) != item.raw.content_hash:
-            event.uid = _next_uid(event, item)
-        if (event.class_uid, event.uid) in known:
-            outcome.duplicates += 1
-            continue
-        known[event.class_uid, event.uid] = item.raw.content_hash
-        item.raw.outcome = RawRecord.Outcome.EVENT
-        event.connector = connector
-        raws.append(item.raw)
-        events.append(event)
-        stored.append(Stored(event, item.body, uid))
-    RawRecord.objects.bulk_create(raws)
-    Event.objects.bulk_create(events)
-    directory.signed_in(connector, _sign_ins(events))
-    outcome.events += len(events)
+def _keep_events(connector: str, items: Sequence[Item], outcome: Outcome) -> Sequence[Stored]:
+    told = [
+        (item, item.normalised) for item in items if isinstance(item.normalised, NormalisedEvent)
+    ]
+    stored = event_intake.keep(connector, told)
+    outcome.events += len(stored)
+    outcome.duplicates += len(told) - len(stored)
     return stored
 
 
-def _sign_ins(events: Sequence[Event]) -> dict[str, dt.datetime]:
-    """Return who signed in, and when last."""
-    seen: dict[str, dt.datetime] = {}
-    for event in events:
-        who = address(event.actor)
-        if event.class_uid == _AUTHENTICATION and event.is_success and who:
-            seen[who] = max(seen.get(who, event.time), event.time)
-    return seen
-
-
-def _next_uid(event: Event, item: _Item) -> str:
-    """Return the id of a later version of an event: a vendor may tell more of it afterwards.
-
-    An event is never changed, so what is told later stands beside it.
-    """
-    return bounded(f"{event.uid} {item.raw.content_hash[:16]}", 512)
-
-
-def _event(item: _Item) -> Event:
-    told = item.normalised
-    assert isinstance(told, NormalisedEvent)
-    return Event(
-        tenant_id=item.raw.tenant_id,
-        raw=item.raw,
-        uid=bounded(told.uid, 512),
-        class_uid=told.class_uid,
-        activity=bounded(told.activity, 128),
-        time=in_utc(told.time),
-        severity_id=told.severity_id,
-        is_success=told.is_success,
-        actor=bounded(told.actor, 320),
-        target=bounded(told.target, 512),
-        source_ip=bounded(told.source_ip, 64),
-        country=bounded(told.country, 2),
-        entities=[bounded(entity, 400) for entity in told.entities[:MOST_ENTITIES]],
-        ocsf=storable(jsonable(told.ocsf)),
-    )
-
-
-def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> None:
+def _keep_findings(connector: str, items: Sequence[Item], outcome: Outcome) -> None:
     told = [
         (item.raw, item.normalised) for item in items
         if isinstance(item.normalised, NormalisedFinding)
@@ -377,7 +222,7 @@ def _keep_findings(connector: str, items: Sequence[_Item], outcome: Outcome) -> 
     outcome.duplicates += len(told) - news
 
 
-def _keep_directory(source: _Source, items: Sequence[_Item], outcome: Outcome) -> None:
+def _keep_directory(source: _Source, items: Sequence[Item], outcome: Outcome) -> None:
     told = [
         (item.raw, item.normalised) for item in items if isinstance(item.normalised, DirectoryItem)
     ]

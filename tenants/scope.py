@@ -14,12 +14,14 @@ from contextvars import ContextVar
 
 from django.db import connection, transaction
 
+from tenants import statements
 from tenants.errors import ScopeError
 
 _tenant: ContextVar[uuid.UUID | None] = ContextVar("holdfast_tenant", default=None)
 _readable: ContextVar[str] = ContextVar("holdfast_readable_tenants", default="")
 
 ALL = "*"
+_SET = "SELECT set_config('app.tenant', %s, true), set_config('app.tenants', %s, true)"
 
 
 def current_tenant_id() -> uuid.UUID | None:
@@ -75,8 +77,4 @@ def _entered(tenant_id: uuid.UUID | None, readable: str) -> Iterator[None]:
 
 
 def _apply(tenant_id: uuid.UUID | None, readable: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('app.tenant', %s, true), set_config('app.tenants', %s, true)",
-            [str(tenant_id) if tenant_id else "", readable],
-        )
+    statements.execute(_SET, [str(tenant_id) if tenant_id else "", readable])

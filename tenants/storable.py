@@ -18,17 +18,23 @@ def storable(value: Any) -> Any:
 
     The raw record keeps them, byte for byte.
     """
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     if isinstance(value, str):
-        if "\x00" in value:
-            value = value.replace("\x00", "\ufffd")
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
+        return _text(value)
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 (quicker so)
         return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
     return value
+
+
+def _text(value: str) -> str:
+    if "\x00" in value:
+        value = value.replace("\x00", "\ufffd")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def in_utc(time: dt.datetime) -> dt.datetime:
@@ -55,7 +61,7 @@ def later(known: dt.datetime | None, told: Any) -> dt.datetime | None:
 
 def bounded(text: str, length: int) -> str:
     """Return `text` fit for a column; a longer one keeps its start and a hash, so stays unique."""
-    text = storable(text)
+    text = _text(text)
     if len(text) <= length:
         return text
     if length < 80:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
-from tenants import scope
+from tenants import scope, statements
 from tenants.errors import HoldfastError
 from tenants.models import Work, new_id
 
@@ -37,6 +37,23 @@ _Took = tuple[float | None, uuid.UUID | None]
 SLOW_SECONDS = 5.0
 # Of one tenant so many messages are sent again at a time.
 _AT_ONCE = 50
+
+_SCHEDULE = """
+INSERT INTO tenants_work
+    (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
+     last_error, lane, holder, created_at)
+VALUES (%s, %s, %s, %s, statement_timestamp() + make_interval(secs => %s), 1, 0, '',
+        '', %s, %s, statement_timestamp())
+ON CONFLICT (tenant_id, kind, subject) DO UPDATE
+   SET due_at = CASE WHEN tenants_work.leased_until > statement_timestamp()
+                      AND tenants_work.due_at = tenants_work.created_at
+                     THEN excluded.due_at
+                     ELSE LEAST(tenants_work.due_at, excluded.due_at) END,
+       generation = tenants_work.generation + 1,
+       lane = COALESCE(NULLIF(excluded.lane, ''), tenants_work.lane),
+       holder = COALESCE(excluded.holder, tenants_work.holder)
+RETURNING id, lane
+"""
 
 _sender: list[Sender] = []
 _teller: list[Teller] = []
@@ -103,28 +120,8 @@ def schedule(
     in hand: it goes behind everything that others wait for. Of what `is_announced` a message is on
     its way already.
     """
-    tenant_id = scope.require_tenant_id()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO tenants_work
-                (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
-                 last_error, lane, holder, created_at)
-            VALUES (%s, %s, %s, %s, statement_timestamp() + make_interval(secs => %s), 1, 0, '',
-                    '', %s, %s, statement_timestamp())
-            ON CONFLICT (tenant_id, kind, subject) DO UPDATE
-               SET due_at = CASE WHEN tenants_work.leased_until > statement_timestamp()
-                                  AND tenants_work.due_at = tenants_work.created_at
-                                 THEN excluded.due_at
-                                 ELSE LEAST(tenants_work.due_at, excluded.due_at) END,
-                   generation = tenants_work.generation + 1,
-                   lane = COALESCE(NULLIF(excluded.lane, ''), tenants_work.lane),
-                   holder = COALESCE(excluded.holder, tenants_work.holder)
-            RETURNING id, lane
-            """,
-            [new_id(), tenant_id, kind, subject, delay, lane, holder],
-        )
-        work_id, kept_lane = cursor.fetchone()
+    told = [new_id(), scope.require_tenant_id(), kind, subject, float(delay), lane, holder]
+    work_id, kept_lane = statements.execute(_SCHEDULE, told).fetchone()
     if takes_turn:
         transaction.on_commit(lambda: _hint_later(work_id, kind))
     elif delay <= 0 and not is_announced:

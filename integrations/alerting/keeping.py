@@ -19,7 +19,7 @@ from integrations.alerting.rulebook import Entry, Rulebook
 from integrations.alerting.sighting import Counted
 from integrations.detection.engine import Match
 from integrations.detection.views import View
-from tenants.intake import Stored
+from tenants.event_intake import Stored
 from tenants.storable import bounded
 
 # A rule that fails on so many events of a batch is not tried on each of the others by itself.

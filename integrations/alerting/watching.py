@@ -20,7 +20,7 @@ from integrations.alerting.rulebook import Rulebook
 from integrations.detection.engine import Match
 from integrations.detection.rules import Rule
 from tenants import scope, work
-from tenants.intake import Stored
+from tenants.event_intake import Stored
 
 # So many matches may wait in memory.
 _MOST_WAITING: Final = 2_000
@@ -61,7 +61,7 @@ class RuleWatch:
 
     def _matches(self, book: Rulebook, one: Stored) -> list[Match]:
         try:
-            return book.engine.detect(one.body, one.event.ocsf, partial(self._miss, one))
+            return book.engine.detect(one.body, one.ocsf, partial(self._miss, one))
         except Exception as error:
             # A mistake in the engine must not keep telemetry from being stored.
             self._missed.append(keeping.failure("", one, error))
@@ -113,4 +113,4 @@ def again(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
 
 def _stored(row: RuleRetry) -> Stored:
     body = json.loads(bytes(row.event.raw.body).decode("utf-8", "surrogatepass"))
-    return Stored(row.event, body, row.uid)
+    return Stored.of(row.event, body, row.uid)

@@ -29,6 +29,8 @@ _HEADERS = {
     signing.SIGNATURE: "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`, with the "
     "source's key (Standard Webhooks).",
 }
+# Where they stand in a request.
+_PLACES = {name: "HTTP_" + name.upper().replace("-", "_") for name in _HEADERS}
 _REFUSALS = {
     401: "Not signed by this source, signed too long ago, or no such source.",
     413: "Larger than 8 MB: send fewer records at once.",
@@ -92,9 +94,9 @@ class InboundView(APIView):
     )
     def post(self, request: Request, tenant: uuid.UUID, source: uuid.UUID) -> Response:
         """Take the delivery, and tell what became of its records."""
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        if headers.get("content-encoding", "identity").lower() != "identity":
+        if request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
             raise _Compressed
+        headers = {name: request.META.get(place, "") for name, place in _PLACES.items()}
         body = request.read(LARGEST_BYTES + 1)
         if len(body) > LARGEST_BYTES:
             raise _TooLarge

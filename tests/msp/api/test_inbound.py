@@ -11,7 +11,7 @@ import pytest
 from django.db import connections as databases
 from django.test import Client
 
-from integrations import checking, connections, inbound, signing, tallies
+from integrations import checking, connections, inbound, signing
 from integrations.errors import ConnectionMisconfigured, Unauthorised
 from integrations.models import Connection, Delivery, FeedState
 from msp.api import inbound as door
@@ -184,7 +184,7 @@ def test_a_delivery_that_is_cut_off_is_whole_when_it_comes_again(tenant, monkeyp
         raise OSError("the database went away")
 
     with monkeypatch.context() as broken:
-        broken.setattr(tallies, "note", cut_off)
+        broken.setattr(inbound, "_delivered", cut_off)
         answer = send(where, [ALERT, {"id": "a-2"}], delivery="msg_1", raises=False)
     assert answer.status_code == 500
     assert b"went away" not in answer.content
@@ -338,6 +338,22 @@ def test_old_deliveries_are_forgotten(tenant, monkeypatch) -> None:
     send(where, {**ALERT, "id": "a-2"}, delivery="msg_2")
     with scope.tenant(tenant.id):
         assert [one.delivery_id for one in Delivery.objects.all()] == ["msg_2"]
+    # What is forgotten may come again.
+    assert send(where, {**ALERT, "id": "a-3"}, delivery="msg_2").json()["findings"] == 1
+
+
+def test_the_door_checks_the_host_and_tells_browsers_what_any_page_does(tenant, settings) -> None:
+    where = source(tenant)
+    answer = send(where, ALERT)
+    for name, value in {
+        "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
+        "Content-Length": str(len(answer.content)), "Cache-Control": "no-store",
+    }.items():  # fmt: skip
+        assert answer.headers[name] == value
+    assert not answer.cookies
+    settings.ALLOWED_HOSTS = ["elsewhere.example"]
+    assert send(where, ALERT).status_code == 400
 
 
 @pytest.mark.process

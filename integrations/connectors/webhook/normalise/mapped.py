@@ -1,6 +1,7 @@
 """JSON of any form, read by the rules of the connection's mapping."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -95,7 +96,7 @@ def _severity(rule: Rule, record: SourceRecord) -> int:
 
 
 def _entities(rule: Rule, record: SourceRecord) -> tuple[str, ...]:
-    cleaning = {
+    cleaning: dict[str, Callable[[str], str]] = {
         "ip": address, "file": lambda text: digest(text) or text, "account": account_name,
     }  # fmt: skip
     told = [
