@@ -1,5 +1,6 @@
 """The verdict table: the first row that holds decides, and everything it read is shown."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from playbooks.language import Playbook, VerdictRow
 _HARMLESS = ("benign", "false_positive")
 _HARMFUL = ("true_positive", "suspicious")
 _PREFIX = "evidence."
+_ASKS_PRESENCE = re.compile(r"\bhas\s*\(|\bin\s+evidence\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def _decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     would_change: list[dict[str, str]] = []
     for row in playbook.verdicts:
         needed = sorted(evidence_read(row.when) & lacking)
-        if needed:
+        if needed and not _fails_anyway(row.when, facts):
             untested.append({"rule": row.id, "verdict": row.verdict, "needs": needed})
             continue
         try:
@@ -76,6 +78,20 @@ def _decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
             return _result(row, facts, missing, untested, would_change)
         would_change.append({"rule": row.id, "verdict": row.verdict, "when": row.when.text})
     raise ConditionError(f"{playbook.id}: no row of the verdict table holds.")
+
+
+def _fails_anyway(condition: Condition, facts: Mapping[str, Any]) -> bool:
+    """Whether a condition on missing evidence is false, whatever that evidence would have been.
+
+    CEL's && passes over an error where the other side is false. What asks whether something is
+    there would take missing evidence for an answer.
+    """
+    if _ASKS_PRESENCE.search(condition.text):
+        return False
+    try:
+        return not condition.holds(facts)
+    except ConditionError:
+        return False
 
 
 def _result(
