@@ -53,6 +53,12 @@ _QUESTIONS: Mapping[str, Question] = {
     "identity.list_role_assignments": Question(
         "Who gave this account its administrator's roles, and was it agreed?", _CONTACT
     ),
+    "identity.list_groups": Question(
+        "Which groups is the account in, and may it rule others by one of them?", _VENDOR
+    ),
+    "identity.get_password_policy": Question(
+        "How long has the account's password to be, and when was it changed last?", _VENDOR
+    ),
     "identity.get_break_glass_state": Question(
         "Did anybody use the emergency account, and what for?", _CONTACT
     ),
