@@ -15,6 +15,7 @@ from playbooks.language import Playbook, VerdictRow
 _HARMLESS = ("benign", "false_positive")
 _HARMFUL = ("true_positive", "suspicious")
 _PREFIX = "evidence."
+_EMBEDDED = re.compile(r"\$\{[^{}]*\}")
 _ASKS_PRESENCE = re.compile(r"\bhas\s*\(|\bin\s+evidence\b")
 
 
@@ -23,7 +24,7 @@ class Result:
     """A verdict with its reasons.
 
     `missing` is the evidence that could not be had, `untested` the rows that needed it, and
-    `would_change` the rows above the deciding one that did not hold.
+    `would_change` the rows above the deciding one that did not hold: each with what it would say.
     """
 
     verdict: str
@@ -62,22 +63,31 @@ def _decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     would_change: list[dict[str, str]] = []
     for row in playbook.verdicts:
         needed = sorted(evidence_read(row.when) & lacking)
+        other = {"rule": row.id, "verdict": row.verdict, "because": _if_so(row, facts)}
         if needed and not _fails_anyway(row.when, facts):
-            untested.append({"rule": row.id, "verdict": row.verdict, "needs": needed})
+            untested.append({**other, "needs": needed})
             continue
         try:
             holds = row.when.holds(facts)
         except ConditionError as error:
-            untested.append({"rule": row.id, "verdict": row.verdict, "needs": [str(error)]})
+            untested.append({**other, "needs": [str(error)]})
             continue
         if holds and row.verdict in _HARMLESS and any(r["verdict"] in _HARMFUL for r in untested):
             # What could not be looked at might have shown an attack.
-            untested.append({"rule": row.id, "verdict": row.verdict, "needs": ["the rows above"]})
+            untested.append({**other, "needs": ["the rows above"]})
             continue
         if holds:
             return _result(row, facts, missing, untested, would_change)
-        would_change.append({"rule": row.id, "verdict": row.verdict, "when": row.when.text})
+        would_change.append({**other, "when": row.when.text})
     raise ConditionError(f"{playbook.id}: no row of the verdict table holds.")
+
+
+def _if_so(row: VerdictRow, facts: Mapping[str, Any]) -> str:
+    """Return what the row would say if it held; where a fact is not known, it is left open."""
+    try:
+        return str(fill(row.because, facts))
+    except ConditionError:
+        return _EMBEDDED.sub("…", row.because)
 
 
 def _fails_anyway(condition: Condition, facts: Mapping[str, Any]) -> bool:

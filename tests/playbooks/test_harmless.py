@@ -172,3 +172,13 @@ def test_a_product_that_alerted_of_nothing_refutes_only_itself(
     found = _doubt_of(quiet, connector, uid, severity)
     assert bool(found) is is_doubted
     assert found is None or "“Odd program”" in found.why
+
+
+def test_what_is_suspicious_is_put_before_a_technician_with_what_to_ask(quiet, cloud) -> None:  # noqa: F811
+    cloud.answers["identity.list_sign_ins"]["unusual_countries"] = ["NG"]
+    made = _case(quiet)
+    assert (made.verdict, made.verdict_detail["rule"]) == (Verdict.SUSPICIOUS, "new-country")
+    asked = [(one["question"], one["whom"]) for one in made.verdict_detail["questions"]]
+    assert asked[0] == ("Was it them?", "their manager")
+    assert asked[1][1] == "the user, by telephone"
+    assert "did they sign in" in asked[1][0]

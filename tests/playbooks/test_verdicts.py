@@ -56,7 +56,9 @@ def test_rows_on_evidence_that_could_not_be_had_are_untested_and_say_so() -> Non
     found = _decide(rows, sign_ins=SEEN, methods=UNSEEN)
     assert found.rule == "b"
     assert found.missing == ({"step": "methods", "uses": ASKED_METHODS, "reason": WHY_NOT},)
-    assert found.untested == ({"rule": "a", "verdict": "true_positive", "needs": ["methods"]},)
+    assert found.untested == (
+        {"rule": "a", "verdict": "true_positive", "because": "It was a.", "needs": ["methods"]},
+    )
 
 
 @pytest.mark.parametrize(
