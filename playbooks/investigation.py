@@ -115,7 +115,7 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         return
     doubt = harmless.doubt(case, playbook, facts, of_table)
     reached = harmless.held_back(of_table, doubt) if doubt else of_table
-    result, pattern = known_good.decide(case, facts, reached)
+    result, pattern = known_good.decide(case, facts, reached, playbook=playbook.id)
     detail = {
         "playbook": playbook.id,
         "version": playbook.version,
