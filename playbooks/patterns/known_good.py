@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from integrations.alerting.finding import FOLDED, PREFIX
@@ -127,6 +128,14 @@ def newest() -> list[KnownGood]:
     """Return the newest version of each pattern that the scope shows, the oldest pattern first."""
     rows = KnownGood.in_scope().select_related("tenant", "from_case")
     return list(rows.order_by("pattern", "-version").distinct("pattern"))
+
+
+def due() -> int:
+    """Return how many patterns that are in force have come to the day of their review."""
+    now = timezone.now()
+    newer = KnownGood.objects.filter(pattern=OuterRef("pattern"), version__gt=OuterRef("version"))
+    rows = KnownGood.in_scope().filter(is_active=True, expires_at__gt=now, review_at__lte=now)
+    return rows.filter(~Exists(newer)).count()
 
 
 def decide(
