@@ -31,6 +31,8 @@ _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=10)
 # Whoever has the account may be an intruder until it is known that they are not.
 _ACCOUNT_DOUBTED = (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS, Verdict.INSUFFICIENT_DATA)
+# What people said who were asked, where they could tell.
+_SAID = ("yes", "no")
 # Until when a verdict waits, under this name of the case's `verdict_detail`.
 _LOOKS_AGAIN = "looks_again"
 _GRAVITY = {
@@ -113,13 +115,13 @@ def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
         return
     doubt = harmless.doubt(case, playbook, facts, of_table)
     reached = harmless.held_back(of_table, doubt) if doubt else of_table
-    result, pattern = known_good.decide(case, facts, reached)
+    result, pattern = known_good.decide(case, facts, reached, playbook=playbook.id)
     detail = {
         "playbook": playbook.id,
         "version": playbook.version,
         "playbook_sha256": version.sha256,
         **result.as_json(),
-        "questions": [*_questions(result), *_instead(doubt)],
+        "questions": [*_questions(playbook, facts, result), *_instead(doubt)],
         **_expected(pattern, reached),
         "evidence": [
             {"id": str(row.id), "step": row.answer.get("step"), "sha256": row.sha256}
@@ -195,11 +197,29 @@ def _expected(pattern: KnownGood | None, of_table: Result) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _questions(result: Result) -> list[dict[str, str]]:
-    """Return what to ask in place of the missing evidence that the table would have read."""
+def _questions(
+    playbook: Playbook, facts: Mapping[str, Any], result: Result
+) -> list[dict[str, str]]:
+    """Return what to ask in place of the missing evidence that the table would have read.
+
+    Of a suspicion also whether it was them, and of what made it suspicious whether it was meant.
+    """
     needed = {step for row in result.untested for step in row["needs"]}
     missing = [item for item in result.missing if item["step"] in needed]
-    return open_questions.of_missing(missing, is_suspect=result.verdict in _ACCOUNT_DOUBTED)
+    asked = open_questions.of_missing(missing, is_suspect=result.verdict in _ACCOUNT_DOUBTED)
+    if result.verdict != Verdict.SUSPICIOUS:
+        return asked
+    read = {path.split(".")[1] for path in result.facts if path.startswith("evidence.")}
+    said = facts["evidence"].get(user_questions.STEP, {}).get("answer")
+    asks_word = any(step.uses == user_questions.ASKS for step in playbook.steps)
+    about = [(user_questions.STEP, user_questions.ASKS)] if asks_word and said not in _SAID else []
+    about += [
+        (step.id, step.uses)
+        for step in playbook.steps
+        if step.id in read and step.uses != user_questions.ASKS
+    ]
+    more = [one for one in open_questions.of_suspicion(about) if one not in asked]
+    return [*more, *asked]
 
 
 def _left_before(case: Case, playbook: Playbook) -> list[str]:

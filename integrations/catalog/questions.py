@@ -227,7 +227,10 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         hours="integer",
     ),
     gatherer(
-        "endpoint.list_remote_access_tools", "Remote-access programs", "device", {"tools": "list"}
+        "endpoint.list_remote_access_tools",
+        "Remote-access programs",
+        "device",
+        {"tools": "list", "alerts_explained": "boolean"},
     ),
     gatherer(
         "endpoint.list_logged_on_users",

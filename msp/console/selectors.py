@@ -19,6 +19,8 @@ from msp.staff.selectors import tenants_of
 from playbooks.cases import looking
 from playbooks.cases.needs import besides_deciding, counted_anew
 from playbooks.models import Approval, Tier
+from playbooks.patterns import known_good
+from playbooks.quality import case_quality
 from tenants.models import Case, Installation, LedgerEntry, RawRecord, Tenant
 
 FOR_A_PERSON = (Case.Status.NEEDS_TECHNICIAN, Case.Status.AWAITING_APPROVAL)
@@ -70,6 +72,8 @@ class Totals:
     stopped: list[Tenant]
     floods: list[Flood]
     everything_stopped: bool
+    patterns_due: int
+    second_looks: int
 
     @property
     def ailing(self) -> int:
@@ -197,6 +201,8 @@ def totals(technician: Technician) -> Totals:
         floods=_floods(technician),
         stopped=list(tenants_of(technician).filter(actions_stopped=True)),
         everything_stopped=everything_stopped(),
+        patterns_due=known_good.due(),
+        second_looks=case_quality.second_looks(),
     )
 
 

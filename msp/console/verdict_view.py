@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integrations import catalog
+from integrations.catalog import fact_words
 from msp.console import answers, words
 from msp.console.words import Word
 from playbooks.investigating import open_questions
@@ -16,6 +18,8 @@ from tenants import evidence
 from tenants.models import Case, Evidence, Verdict
 
 _PREFIX = "evidence."
+# What a person has to find out is asked.
+_ASKS = (Verdict.INSUFFICIENT_DATA, Verdict.SUSPICIOUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,25 @@ class EvidenceView:
 
 @dataclass(frozen=True, slots=True)
 class OtherRow:
-    """Another row of the verdict table: `when` it would hold, or the evidence that it `needs`."""
+    """Another row of the verdict table: `when` it would hold, or the evidence that it `needs`.
+
+    `because` is what it would say; empty for verdicts of earlier releases.
+    """
 
     rule: str
     verdict: Word
+    because: str = ""
     when: str = ""
     needs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value that the rule looked at: what people call it, and its path in the playbook."""
+
+    words: str
+    path: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,7 @@ class VerdictView:
     rule: str
     playbook: str
     read: Sequence[EvidenceView]
-    facts: Sequence[tuple[str, str]]
+    facts: Sequence[Fact]
     missing: Sequence[Missing]
     questions: Sequence[Mapping[str, str]]
     untested: Sequence[OtherRow]
@@ -95,7 +112,7 @@ def of_case(case: Case, seen: Sequence[EvidenceView]) -> VerdictView:
     facts = detail.get("facts", {})
     steps = {path.removeprefix(_PREFIX).split(".")[0] for path in facts if path.startswith(_PREFIX)}
     stood_on = [one for one in seen if str(one.row.id) in named]
-    is_undecided = case.verdict == Verdict.INSUFFICIENT_DATA
+    uses = {str(one.row.answer.get("step", "")): one.row.gatherer for one in stood_on}
     return VerdictView(
         because=str(detail.get("because", "")),
         rule=str(detail.get("rule", "")),
@@ -103,11 +120,11 @@ def of_case(case: Case, seen: Sequence[EvidenceView]) -> VerdictView:
         if "playbook" in detail and "version" in detail
         else "",
         read=list(_newest(stood_on, steps).values()),
-        facts=[(path, _shown(value)) for path, value in sorted(facts.items())],
+        facts=[_fact(path, value, uses) for path, value in sorted(facts.items())],
         missing=[_missing(item, stood_on) for item in detail.get("missing", [])],
-        questions=detail.get("questions", []) if is_undecided else [],
-        untested=[_other(row) for row in detail.get("untested", [])],
-        would_change=[_other(row) for row in detail.get("would_change", [])],
+        questions=detail.get("questions", []) if case.verdict in _ASKS else [],
+        untested=[_other(row, uses) for row in detail.get("untested", [])],
+        would_change=[_other(row, uses) for row in detail.get("would_change", [])],
         stood_on=len(named),
         is_intact=named.items() <= kept.items(),
         looked_again=_looked_again(detail),
@@ -137,13 +154,29 @@ def _missing(item: Mapping[str, str], seen: Sequence[EvidenceView]) -> Missing:
     )  # fmt: skip
 
 
-def _other(row: Mapping[str, Any]) -> OtherRow:
+def _fact(path: str, value: Any, uses: Mapping[str, str]) -> Fact:
+    step, _, name = path.removeprefix(_PREFIX).partition(".")
+    if path.startswith(_PREFIX):
+        called = fact_words.words(uses.get(step, ""), name)
+    else:
+        called = fact_words.words(fact_words.OF_CASE, path)
+    return Fact(called[:1].upper() + called[1:], path, _shown(value))
+
+
+def _other(row: Mapping[str, Any], uses: Mapping[str, str]) -> OtherRow:
     return OtherRow(
         rule=str(row["rule"]),
         verdict=words.VERDICTS[Verdict(row["verdict"])],
+        because=str(row.get("because", "")),
         when=str(row.get("when", "")),
-        needs=[str(one).replace("_", " ") for one in row.get("needs", [])],
+        needs=[_needed(str(one), uses) for one in row.get("needs", [])],
     )
+
+
+def _needed(told: str, uses: Mapping[str, str]) -> str:
+    """Return what a row lacked: the question's title, where it is one."""
+    title = catalog.get(uses[told]).title if told in uses else told.replace("_", " ")
+    return title[:1].lower() + title[1:]
 
 
 def _shown(value: Any) -> str:

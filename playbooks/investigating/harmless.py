@@ -2,7 +2,8 @@
 
 A case that is closed as harmless is looked at by nobody. So a table's "benign" or "false positive"
 waits until the vendors have written down what happened, and does not stand where the evidence
-never saw what an alert tells of, or where a critical alert is only probably wrong.
+never saw what an alert tells of, where somebody says that it was not them, or where a critical
+alert is only probably wrong.
 """
 
 import datetime as dt
@@ -13,10 +14,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations.alerting.finding import PREFIX
 from integrations.values import address
 from playbooks.cases import case_alerts
 from playbooks.investigating.verdicts import Result
 from playbooks.language import Playbook
+from playbooks.questions import user_questions
 from tenants.models import HARMLESS, Case, Finding, Severity, Verdict
 
 # Most sign-ins can be read within this time of happening:
@@ -26,6 +29,12 @@ SETTLING = dt.timedelta(minutes=15)
 # Where alerts keep coming, a verdict is reached all the same.
 _LONGEST_WAIT = dt.timedelta(hours=1)
 _SIGN_INS = "identity.list_sign_ins"
+# What products on computers answer out of their own alerts.
+_OWN_ALERTS = frozenset(
+    {"endpoint.list_alerts", "endpoint.list_processes", "endpoint.list_files",
+     "endpoint.list_credential_access"}
+)  # fmt: skip
+_PREFIX = "evidence."
 _INSIDE = tuple(
     ipaddress.ip_network(one)
     for one in (
@@ -65,7 +74,11 @@ def doubt(case: Case, playbook: Playbook, facts: Mapping[str, Any], result: Resu
     if result.verdict not in HARMLESS:
         return None
     findings = case_alerts.of_case(case)
-    unseen = _never_seen(findings, playbook, facts)
+    unseen = (
+        _denied(case)
+        or _never_seen(findings, playbook, facts)
+        or _told_by_another(findings, playbook, facts, result)
+    )
     if unseen:
         return unseen
     worst = max(findings, key=_severity, default=None)
@@ -111,6 +124,36 @@ def _never_seen(
                 f"“{finding.title}” tells of {named}, and no sign-in from there could be read.",
                 f"Which service was used from {named}, and was it them?",
                 "the user, by telephone",
+            )
+    return None
+
+
+def _denied(case: Case) -> Doubt | None:
+    """Why nothing is harmless of which somebody says that it was not them."""
+    if not user_questions.is_denied(case):
+        return None
+    return Doubt(
+        "Somebody at the company says that it was not them.",
+        "Who else could have done what the alert tells of?",
+        "the client's contact",
+    )
+
+
+def _told_by_another(
+    findings: Sequence[Finding], playbook: Playbook, facts: Mapping[str, Any], result: Result
+) -> Doubt | None:
+    """Why a product that alerted of nothing refutes no alert of another, nor of our own rules."""
+    read = {path.removeprefix(_PREFIX).split(".")[0] for path in result.facts}
+    steps = {step.id for step in playbook.steps if step.uses in _OWN_ALERTS and step.id in read}
+    asked = {facts["evidence"].get(step, {}).get("provider") for step in steps}
+    for finding in findings if steps else ():
+        is_own_rule = finding.uid.startswith(PREFIX)
+        if _severity(finding) > Severity.LOW and (is_own_rule or finding.connector not in asked):
+            return Doubt(
+                f"“{finding.title}” was not told by the product that was asked about the computer, "
+                "so that it has no alert of it says nothing.",
+                f"What happened on the computer when “{finding.title}” was told, and was it meant?",
+                "the vendor's console",
             )
     return None
 

@@ -1,6 +1,7 @@
 """What to ask of whom where evidence could not be had: one question for each missing answer. Pure.
 
-An investigation that could not decide is put before a technician with exactly these.
+An investigation that could not decide is put before a technician with exactly these. One that is
+suspicious is as well, with what people can say of what made it so.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,6 +53,12 @@ _QUESTIONS: Mapping[str, Question] = {
     ),
     "identity.list_role_assignments": Question(
         "Who gave this account its administrator's roles, and was it agreed?", _CONTACT
+    ),
+    "identity.list_groups": Question(
+        "Which groups is the account in, and may it rule others by one of them?", _VENDOR
+    ),
+    "identity.get_password_policy": Question(
+        "How long has the account's password to be, and when was it changed last?", _VENDOR
     ),
     "identity.get_break_glass_state": Question(
         "Did anybody use the emergency account, and what for?", _CONTACT
@@ -150,3 +157,12 @@ def of_missing(
         asked = f"{_USER}, by telephone" if is_suspect and whom == _USER else whom
         found.setdefault(words, {"step": item["step"], "question": words, "whom": asked})
     return list(found.values())
+
+
+def of_suspicion(uses: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return what to ask people of a suspicion: the steps, with their question, that speak of it.
+
+    What only a product can tell it has told already.
+    """
+    asked = ({"step": step, "uses": one} for step, one in uses if question(one).whom != _VENDOR)
+    return of_missing(asked, is_suspect=True)

@@ -1,5 +1,6 @@
 """The verdict table: the first row that holds decides, and everything it read is shown."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from playbooks.language import Playbook, VerdictRow
 _HARMLESS = ("benign", "false_positive")
 _HARMFUL = ("true_positive", "suspicious")
 _PREFIX = "evidence."
+_EMBEDDED = re.compile(r"\$\{[^{}]*\}")
+_ASKS_PRESENCE = re.compile(r"\bhas\s*\(|\bin\s+evidence\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Result:
     """A verdict with its reasons.
 
     `missing` is the evidence that could not be had, `untested` the rows that needed it, and
-    `would_change` the rows above the deciding one that did not hold.
+    `would_change` the rows above the deciding one that did not hold: each with what it would say.
     """
 
     verdict: str
@@ -60,22 +63,45 @@ def _decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     would_change: list[dict[str, str]] = []
     for row in playbook.verdicts:
         needed = sorted(evidence_read(row.when) & lacking)
-        if needed:
-            untested.append({"rule": row.id, "verdict": row.verdict, "needs": needed})
+        other = {"rule": row.id, "verdict": row.verdict, "because": _if_so(row, facts)}
+        if needed and not _fails_anyway(row.when, facts):
+            untested.append({**other, "needs": needed})
             continue
         try:
             holds = row.when.holds(facts)
         except ConditionError as error:
-            untested.append({"rule": row.id, "verdict": row.verdict, "needs": [str(error)]})
+            untested.append({**other, "needs": [str(error)]})
             continue
         if holds and row.verdict in _HARMLESS and any(r["verdict"] in _HARMFUL for r in untested):
             # What could not be looked at might have shown an attack.
-            untested.append({"rule": row.id, "verdict": row.verdict, "needs": ["the rows above"]})
+            untested.append({**other, "needs": ["the rows above"]})
             continue
         if holds:
             return _result(row, facts, missing, untested, would_change)
-        would_change.append({"rule": row.id, "verdict": row.verdict, "when": row.when.text})
+        would_change.append({**other, "when": row.when.text})
     raise ConditionError(f"{playbook.id}: no row of the verdict table holds.")
+
+
+def _if_so(row: VerdictRow, facts: Mapping[str, Any]) -> str:
+    """Return what the row would say if it held; where a fact is not known, it is left open."""
+    try:
+        return str(fill(row.because, facts))
+    except ConditionError:
+        return _EMBEDDED.sub("…", row.because)
+
+
+def _fails_anyway(condition: Condition, facts: Mapping[str, Any]) -> bool:
+    """Whether a condition on missing evidence is false, whatever that evidence would have been.
+
+    CEL's && passes over an error where the other side is false. What asks whether something is
+    there would take missing evidence for an answer.
+    """
+    if _ASKS_PRESENCE.search(condition.text):
+        return False
+    try:
+        return not condition.holds(facts)
+    except ConditionError:
+        return False
 
 
 def _result(

@@ -1,15 +1,18 @@
 """Known-good patterns: making, approving, renewing and ending them, and which one a case meets.
 
 A pattern makes a case benign only where the case shows nothing beyond it: no other alert, no other
-entity, no higher severity, and no attack that the verdict table has seen. It is scoped to a client.
+entity, no higher severity, nothing else that the verdict table says or sees in the evidence, and no
+attack. It is scoped to a client.
 """
 
 import datetime as dt
+import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from integrations.alerting.finding import FOLDED, PREFIX
@@ -20,12 +23,16 @@ from playbooks.investigating.verdicts import Result
 from playbooks.models import KnownGood, KnownGoodUse
 from playbooks.questions import user_questions
 from tenants import ledger, scope
+from tenants.canonical import canonical_json
 from tenants.models import Case, Finding, Verdict, new_id
 
 LONGEST = dt.timedelta(days=366)
 # What is another one in each alert, and says nothing of whom or what it is about.
 PASSING = ("incident:", "session:", "threat:")
 _SEVEREST = 6
+# How a long list is kept with a verdict.
+_LONG = re.compile(r"\d+ items")
+_MARKS = ("is_suspicious", "is_risky", "is_malicious", "is_weaker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ def create(case: Case, wish: Wish, *, actor: str) -> KnownGood:
         sources=sorted({source(one) for one in findings if one.title in wish.alerts}),
         entities=sorted(set(wish.entities)),
         severity_id=max((_severity(one.severity_id) for one in findings), default=0),
+        excuses=sorted(_said(case)),
         condition=wish.condition.strip(),
         covers_privileged=wish.covers_privileged,
         reason=wish.reason.strip(),
@@ -122,13 +130,29 @@ def newest() -> list[KnownGood]:
     return list(rows.order_by("pattern", "-version").distinct("pattern"))
 
 
-def decide(case: Case, facts: Mapping[str, Any], result: Result) -> tuple[Result, KnownGood | None]:
-    """Return the verdict that stands for a case, and the pattern that made it benign."""
+def due() -> int:
+    """Return how many patterns that are in force have come to the day of their review."""
+    now = timezone.now()
+    newer = KnownGood.objects.filter(pattern=OuterRef("pattern"), version__gt=OuterRef("version"))
+    rows = KnownGood.in_scope().filter(is_active=True, expires_at__gt=now, review_at__lte=now)
+    return rows.filter(~Exists(newer)).count()
+
+
+def decide(
+    case: Case, facts: Mapping[str, Any], result: Result, *, playbook: str
+) -> tuple[Result, KnownGood | None]:
+    """Return the verdict that stands for a case, and the pattern that made it benign.
+
+    `result` is what the table of the investigation `playbook` says.
+    """
     if result.verdict not in (Verdict.SUSPICIOUS, Verdict.INSUFFICIENT_DATA):
         return result, None
     if user_questions.is_denied(case):
         return result, None
-    row = next((one for one in newest() if _meets(case, facts, one)), None)
+    told = _traits(playbook, result.rule, result.facts)
+    row = next(
+        (one for one in newest() if _excuses(one, told, result) and _meets(case, facts, one)), None
+    )
     if row is None:
         return result, None
     because = f"A technician said that this is expected: {row.reason}"
@@ -144,6 +168,46 @@ def note_use(row: KnownGood, case: Case, instead_of: str) -> None:
         tenant_id=row.tenant_id, known_good=row, case=case, instead_of=instead_of,
         used_at=timezone.now(),
     )  # fmt: skip
+
+
+def _said(case: Case) -> set[str]:
+    """Return what the table had said of the case that a pattern is made from."""
+    detail = case.verdict_detail
+    # Where another pattern decided, what the table had said stands with it.
+    rule = detail.get("known_good", {}).get("rule") or detail.get("rule", "")
+    return _traits(detail.get("playbook", ""), rule, detail.get("facts", {})) if rule else set()
+
+
+def _traits(playbook: str, rule: str, facts: Mapping[str, Any]) -> set[str]:
+    """Return the rule that decided, and each marked thing that it saw in the evidence."""
+    seen = {
+        f"saw {path}: {one}"
+        for path, value in facts.items()
+        if path.startswith("evidence.")
+        for one in _marked(value)
+    }
+    return {f"rule {playbook}: {rule}", *seen}
+
+
+def _marked(value: Any) -> Iterator[str]:
+    """Each thing of a list that is marked as harmful; of a long list only its number is known."""
+    if isinstance(value, str) and _LONG.fullmatch(value):
+        yield value
+    if not isinstance(value, list):
+        return
+    for one in value:
+        if not isinstance(one, Mapping):
+            return
+        if any(one.get(mark) for mark in _MARKS):
+            yield str(one.get("external_id") or one.get("name") or canonical_json(one))
+
+
+def _excuses(row: KnownGood, told: Set[str], result: Result) -> bool:
+    """Whether the pattern was made knowing what the table says and sees.
+
+    One that was made before any table had spoken excuses doubts only.
+    """
+    return told <= set(row.excuses) if row.excuses else result.confidence == "low"
 
 
 def _meets(case: Case, facts: Mapping[str, Any], row: KnownGood) -> bool:
@@ -273,7 +337,8 @@ def _record(what: str, row: KnownGood, actor: str) -> None:
         subject=row.title,
         body={
             "pattern": row.pattern, "version": row.version, "alerts": row.sources,
-            "entities": row.entities, "condition": row.condition, "reason": row.reason,
+            "entities": row.entities, "excuses": row.excuses, "condition": row.condition,
+            "reason": row.reason,
             "owner": row.owner, "expires_at": row.expires_at,
             "covers_privileged": row.covers_privileged, "approved_by": row.approved_by,
         },

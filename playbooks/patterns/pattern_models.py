@@ -21,6 +21,10 @@ class KnownGood(TenantModel):
     severity_id = models.PositiveSmallIntegerField(
         choices=Severity, help_text="the highest that an alert may have"
     )
+    excuses = ArrayField(
+        models.TextField(), default=list,
+        help_text="what the verdict table had said of the case, and what it had seen there",
+    )  # fmt: skip
     condition = models.TextField(blank=True, help_text="CEL on the case's facts; empty: none")
     covers_privileged = models.BooleanField(
         default=False, help_text="also accounts that are privileged or protected"

@@ -195,6 +195,11 @@ def review(quality_id: uuid.UUID, verdict: str, note: str, *, actor: str, userna
     )  # fmt: skip
 
 
+def second_looks() -> int:
+    """Return how many closed cases of the sample nobody has looked at a second time yet."""
+    return CaseQuality.in_scope().filter(is_sampled=True, reviewed_at=None).count()
+
+
 def _took_part(case: Case, actor: str) -> bool:
     """Whether somebody did, approved or decided anything of a case, or of a part of it."""
     parts = [case.id, *case.merged.values_list("id", flat=True)]

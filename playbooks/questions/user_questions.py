@@ -179,7 +179,7 @@ def answer(where: Address, *, answer: str, name: str, comment: str = "") -> User
         raise PlaybookError(["Please choose one of the answers."])
     if len(name) < 2:
         raise PlaybookError(["Please type your name."])
-    find(where)
+    _check_who(find(where), name)
     # Two who answer at once follow each other.
     UserQuestion.objects.select_for_update().get(id=where.row_id)
     question = find(where)
@@ -190,6 +190,22 @@ def answer(where: Address, *, answer: str, name: str, comment: str = "") -> User
     _keep(question)
     _look_again(question)
     return question
+
+
+def _check_who(question: UserQuestion, name: str) -> None:
+    """PlaybookError where whoever is in doubt answers: the link was passed on to them."""
+    account = _whole(question).account
+    if account is None or question.is_self:
+        return
+    doubted = {account.display_name, account.username, account.email}
+    doubted |= {account.person.display_name} if account.person else set()
+    if name.casefold() in {one.casefold() for one in doubted} - {question.name.casefold()}:
+        raise PlaybookError(
+            [
+                f"This question is for {question.name}. Somebody else may have got into your "
+                f"account, so please let {question.name} answer, who has asked you in person."
+            ]
+        )
 
 
 def _whole(question: UserQuestion) -> Case:
@@ -216,8 +232,16 @@ def _keep(question: UserQuestion) -> None:
         answer={"step": STEP, "facts": word(case), "reason": "", "provider": ""},
         is_available=True,
         summary=f"{question.comment.partition(':')[0]} says: "
-        f"{UserQuestion.Answer(question.answer).label}{_seen(question)}.",
+        f"{UserQuestion.Answer(question.answer).label}{_passed_on(question)}{_seen(question)}.",
     )  # fmt: skip
+
+
+def _passed_on(question: UserQuestion) -> str:
+    """Say that somebody of another name answered; empty where a part of the name is the same."""
+    typed = question.comment.partition(":")[0]
+    parts = ({part.casefold() for part in one.split()} for one in (typed, question.name))
+    is_same = bool(set.intersection(*parts))
+    return "" if is_same else f", by the link that {question.name} was sent"
 
 
 def _seen(question: UserQuestion) -> str:

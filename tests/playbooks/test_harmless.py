@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from integrations.alerting.finding import PREFIX
 from playbooks import library
-from playbooks.investigating import own_answers
+from playbooks.investigating import harmless, own_answers, verdicts
 from playbooks.policy import activation
+from playbooks.questions import user_questions
 from tenants import scope
-from tenants.models import Case, Verdict, Work
+from tenants.models import Case, Finding, Verdict, Work
 from tests.pipeline import drain
 from tests.playbooks.samples import facts
 from tests.playbooks.test_runner import adopt, both, case, cloud, reread, set_rules  # noqa: F401
@@ -127,3 +129,56 @@ def test_a_privilege_that_the_vendor_tells_of_is_in_the_risk(quiet, cloud) -> No
     assert term["points"] == 20
     assert "Global Administrator" in term["reason"]
     assert made.risk == sum(one["points"] for one in made.risk_terms)
+
+
+def test_nothing_is_harmless_of_which_somebody_says_that_it_was_not_them(
+    quiet, monkeypatch
+) -> None:
+    monkeypatch.setattr(user_questions, "is_denied", lambda told: True)
+    made = _case(quiet)
+    assert made.verdict == Verdict.INSUFFICIENT_DATA
+    assert "says that it was not them" in made.verdict_detail["because"]
+
+
+def _doubt_of(tenant_id, connector: str, uid: str, severity: int) -> harmless.Doubt | None:
+    """Why a computer of which Defender has no alert is not harmless after another alert."""
+    malware = library.get("investigate-malware")
+    nothing: dict[str, Any] = {
+        "available": True, "provider": "defender_endpoint", "files": [], "processes": [],
+        "alerts": [], "connections": [], "high": 0,
+    }  # fmt: skip
+    told = {**malware.example, "evidence": {step.id: nothing for step in malware.steps}}
+    with scope.tenant(tenant_id):
+        _arrive(_alert(uid, 0, PRIYA, title="Odd program", severity=severity))
+        Finding.objects.filter(uid=uid).update(connector=connector)
+        made = Case.objects.get(findings__uid=uid)
+        result = verdicts.decide(malware, told)
+        assert result.verdict == Verdict.FALSE_POSITIVE
+        return harmless.doubt(made, malware, told, result)
+
+
+@pytest.mark.parametrize(
+    ("connector", "uid", "severity", "is_doubted"),
+    [
+        ("defender_endpoint", "d-1", 3, False),
+        ("wazuh", "w-1", 3, True),
+        ("wazuh", "w-1", 2, False),
+        ("defender_endpoint", f"{PREFIX}rule:1", 3, True),
+    ],
+)
+def test_a_product_that_alerted_of_nothing_refutes_only_itself(
+    quiet, connector, uid, severity, is_doubted
+) -> None:
+    found = _doubt_of(quiet, connector, uid, severity)
+    assert bool(found) is is_doubted
+    assert found is None or "“Odd program”" in found.why
+
+
+def test_what_is_suspicious_is_put_before_a_technician_with_what_to_ask(quiet, cloud) -> None:  # noqa: F811
+    cloud.answers["identity.list_sign_ins"]["unusual_countries"] = ["NG"]
+    made = _case(quiet)
+    assert (made.verdict, made.verdict_detail["rule"]) == (Verdict.SUSPICIOUS, "new-country")
+    asked = [(one["question"], one["whom"]) for one in made.verdict_detail["questions"]]
+    assert asked[0] == ("Was it them?", "their manager")
+    assert asked[1][1] == "the user, by telephone"
+    assert "did they sign in" in asked[1][0]

@@ -31,6 +31,7 @@ TITLE = "Impossible travel"
 NOW = timezone.now()
 DAY = dt.timedelta(days=1)
 SUSPICIOUS = Result("suspicious", "low", "new-country", "It was new.", {}, (), (), ())
+TRAVEL = "investigate-suspicious-sign-in"
 WISH = Wish(
     title="Backup", alerts=[TITLE], entities=[BACKUP, IP], reason="The provider said so.",
     owner="ann", review_at=NOW + 30 * DAY, expires_at=NOW + 90 * DAY,
@@ -69,12 +70,12 @@ def case(account) -> Case:
 
 
 def _verdict(case: Case, result: Result = SUSPICIOUS) -> str:
-    return known_good.decide(case, case_facts.of_case(case), result)[0].verdict
+    return known_good.decide(case, case_facts.of_case(case), result, playbook=TRAVEL)[0].verdict
 
 
 def test_what_is_just_as_before_is_benign_and_names_the_pattern(case) -> None:
     row = known_good.create(case, WISH, actor=ANN)
-    told, used = known_good.decide(case, case_facts.of_case(case), SUSPICIOUS)
+    told, used = known_good.decide(case, case_facts.of_case(case), SUSPICIOUS, playbook=TRAVEL)
     assert (told.verdict, told.rule) == ("benign", "known good: Backup, version 1")
     assert "The provider said so." in told.because
     assert used == row
@@ -103,6 +104,50 @@ def test_an_alerts_own_number_is_nothing_new(case) -> None:
     known_good.create(case, WISH, actor=ANN)
     _alert(case, entities=(BACKUP, "incident:77", "session:8"))
     assert _verdict(case) == "benign"
+
+
+RULE = {"external_id": "r-1", "name": "Move newsletters", "is_suspicious": True}
+RULES = "evidence.inbox_rules.rules"
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({}, "benign"),
+        ({"facts": {RULES: [RULE, {"external_id": "r-2", "is_suspicious": False}]}}, "benign"),
+        ({"facts": {RULES: [RULE, {**RULE, "external_id": "r-2"}]}}, "suspicious"),
+        ({"facts": {RULES: "12 items"}}, "suspicious"),
+        ({"rule": "suspicious-sign-in"}, "suspicious"),
+        ({"rule": "not-enough", "verdict": "insufficient_data"}, "insufficient_data"),
+    ],
+    ids=[
+        "the same",
+        "another harmless one",
+        "another hiding one",
+        "too many to compare",
+        "another rule",
+        "no data",
+    ],
+)
+def test_what_the_evidence_shows_beyond_it_is_looked_into(case, change, verdict) -> None:
+    """The alert is the same each time: an intruder's second mail rule, or a strange sign-in."""
+    seen = Result("suspicious", "medium", "suspicious-rules", "x", {RULES: [RULE]}, (), (), ())
+    case.verdict_detail = {"playbook": TRAVEL, "rule": seen.rule, "facts": dict(seen.facts)}
+    row = known_good.create(case, WISH, actor=ANN)
+    assert row.excuses == [f"rule {TRAVEL}: suspicious-rules", f"saw {RULES}: r-1"]
+    assert _verdict(case, replace(seen, **change)) == verdict
+
+
+def test_what_another_investigation_says_is_not_excused(case) -> None:
+    case.verdict_detail = {"playbook": "other", "rule": SUSPICIOUS.rule, "facts": {}}
+    known_good.create(case, WISH, actor=ANN)
+    assert _verdict(case) == "suspicious"
+
+
+def test_a_pattern_made_before_any_table_had_spoken_excuses_doubts_only(case) -> None:
+    known_good.create(case, WISH, actor=ANN)
+    assert _verdict(case) == "benign"
+    assert _verdict(case, replace(SUSPICIOUS, confidence="medium")) == "suspicious"
 
 
 def test_an_attack_that_the_table_saw_stays_one(case) -> None:

@@ -155,7 +155,17 @@ _DEVICE = {"external_id": "d-1", "name": "PC-1", "provider": "microsoft365"}
         (_alert("Mass download", "Exfiltration", "T1530"), "investigate-mass-download"),
         (_alert("Sign-in to a dormant account", "", "T1078"), "investigate-dormant-account"),
         (_alert("Rundll32 ran", "Execution", "T1218.011"), "investigate-account-activity"),
-        (_alert("Audit log off", "", "T1562.008"), "investigate-account-activity"),
+        (_alert("Audit log off", "", "T1562.008"), "investigate-weakened-protection"),
+        (_alert("Policy off", "", "T1556.009"), "investigate-weakened-protection"),
+        (_alert("Domain", "Persistence", "T1484.002"), "investigate-weakened-protection"),
+        (
+            _alert("Mail connector was made or changed", "", "T1114.003"),
+            "investigate-weakened-protection",
+        ),
+        (_alert("Transport rule created"), "investigate-weakened-protection"),
+        (_alert("Weak ticket", "CredentialAccess", "T1558.003"), "investigate-ticket-theft"),
+        (_alert("No proof", "CredentialAccess", "T1558.004"), "investigate-ticket-theft"),
+        (_alert("Copied", "CredentialAccess", "T1003.006"), "investigate-directory-replication"),
     ],
 )
 def test_an_alert_about_an_account(alert: dict[str, Any], investigation: str) -> None:
@@ -174,6 +184,7 @@ def test_an_alert_about_an_account(alert: dict[str, Any], investigation: str) ->
             "investigate-device-activity",
         ),
         (_alert("Guard off", "", "T1562.001"), "investigate-account-activity"),
+        (_alert("Copied", "CredentialAccess", "T1003.006"), "investigate-directory-replication"),
     ],
 )
 def test_an_alert_about_a_computer(alert: dict[str, Any], investigation: str) -> None:

@@ -94,14 +94,14 @@ def test_few_clients_are_not_counted_and_nobody_counts_without_a_scope(tenant) -
         cursor.execute("SELECT holdfast_clients_with_indicators('{}', now())")
 
 
-def _finding(case: Case, category: str) -> None:
+def _finding(case: Case, category: str, **told: Any) -> None:
     raw = RawRecord.objects.create(
         connector="c", feed="f", received_at=NOW, body=b"", content_hash="", outcome="finding"
     )
     Finding.objects.create(
-        raw=raw, case=case, connector="c", uid=f"{case.id}", class_uid=2004, title=category,
-        category=category, time=NOW, severity_id=3, ocsf={}, content_hash="", received_at=NOW,
-        updated_at=NOW,
+        raw=raw, case=case, connector="c", uid=f"{case.id}", class_uid=2004, category=category,
+        time=NOW, severity_id=3, content_hash="", received_at=NOW, updated_at=NOW,
+        **{"title": category, "ocsf": {}, **told},
     )  # fmt: skip
 
 
@@ -316,3 +316,24 @@ def test_remote_access_programs_are_told_by_what_ran(computer) -> None:
     Connection.objects.create(connector="ninjaone", name="ninja")
     told = {one["name"]: one["is_approved"] for one in _ask(ask, case)["tools"]}
     assert told == {"anydesk": False, "ninjarmm": True}
+
+
+@pytest.mark.parametrize(
+    ("title", "process", "is_explained"),
+    [
+        ("Remote access tool AnyDesk", {}, True),
+        ("Remote access software", {"name": "anydesk.exe", "parent_process": {"name": "x"}}, True),
+        ("Remote access tool DWAgent", {}, False),
+        ("Remote access software", {"name": "dwagent.exe",
+                                    "parent_process": {"name": "anydesk.exe"}}, False),
+        ("Remote access tools AnyDesk and RustDesk", {}, False),
+    ],
+)  # fmt: skip
+def test_a_remote_access_alert_is_explained_by_the_program_that_it_names(
+    computer, title, process, is_explained
+) -> None:
+    case = make_case(None, entities=["device:pc-1"])
+    _seen_on(computer, 20, ocsf.PROCESS_ACTIVITY, "anydesk.exe")
+    _finding(case, "CommandAndControl", title=title, ocsf={"evidences": [{"process": process}]})
+    told = _ask("endpoint.list_remote_access_tools", case)
+    assert told["alerts_explained"] is is_explained

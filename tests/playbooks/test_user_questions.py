@@ -6,7 +6,7 @@ import pytest
 
 from integrations import registry
 from playbooks import library
-from playbooks.errors import LinkError
+from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import Step, UserQuestion
 from playbooks.policy import activation
 from playbooks.questions import user_questions
@@ -67,10 +67,10 @@ def _ask(case: Case, name: str, way: str = "mail") -> UserQuestion:
         return user_questions.ask(case, key, actor=SAM, way=way)
 
 
-def _answer(question: UserQuestion, answer: str) -> None:
+def _answer(question: UserQuestion, answer: str, name: str = "") -> None:
     with scope.tenant(question.tenant_id):
         where = user_questions.address(user_questions.token(question))
-        user_questions.answer(where, answer=answer, name=question.name)
+        user_questions.answer(where, answer=answer, name=name or question.name)
 
 
 def _now(case: Case) -> tuple[str, str]:
@@ -195,3 +195,26 @@ def test_nobody_that_a_doubted_administrator_could_name_is_asked(case) -> None:
         )
         row = Case.objects.get()
         assert user_questions.people(row)[0].name == "Olive Owner"
+
+
+@pytest.mark.parametrize(
+    "name", ["priya.shah@acme.example", "Priya.Shah", " PRIYA.SHAH@acme.example "]
+)
+def test_whoever_is_in_doubt_can_not_answer_by_a_link_that_was_passed_on(case, name) -> None:
+    question = _ask(case, "Olive Owner")
+    with pytest.raises(PlaybookError, match="for Olive Owner"):
+        _answer(question, "yes", name)
+    _answer(question, "yes")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("Olive O.", ""), ("Sam Smith", "by the link that Olive Owner was sent")],
+)
+def test_who_else_answers_by_a_link_is_told_in_the_evidence(case, name, told) -> None:
+    _answer(_ask(case, "Olive Owner"), "not_sure", name)
+    with scope.tenant(case.tenant_id):
+        summary = case.evidence.get(gatherer=user_questions.ASKS).summary
+    assert summary.startswith(f"{name} says: not sure")
+    assert ("by the link" in summary) == bool(told)
+    assert told in summary

@@ -56,7 +56,9 @@ def test_rows_on_evidence_that_could_not_be_had_are_untested_and_say_so() -> Non
     found = _decide(rows, sign_ins=SEEN, methods=UNSEEN)
     assert found.rule == "b"
     assert found.missing == ({"step": "methods", "uses": ASKED_METHODS, "reason": WHY_NOT},)
-    assert found.untested == ({"rule": "a", "verdict": "true_positive", "needs": ["methods"]},)
+    assert found.untested == (
+        {"rule": "a", "verdict": "true_positive", "because": "It was a.", "needs": ["methods"]},
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,27 @@ def test_rows_on_evidence_that_could_not_be_had_are_untested_and_say_so() -> Non
 def test_what_was_not_seen_proves_nothing(when) -> None:
     """Without the answer these would hold; they must not decide."""
     assert _decide(_row("a", when), sign_ins=SEEN, methods=UNSEEN).rule == "not-enough"
+
+
+@pytest.mark.parametrize(
+    ("when", "is_untested"),
+    [
+        ("evidence.sign_ins.count > 5 && evidence.methods.count > 0", False),
+        ("evidence.methods.count > 0 && evidence.sign_ins.count > 5", False),
+        ("evidence.methods.available && evidence.methods.count > 0", False),
+        ("evidence.sign_ins.count > 2 && evidence.methods.count > 0", True),
+        ("evidence.sign_ins.count > 5 || evidence.methods.count > 0", True),
+        ("has(evidence.methods.count) && evidence.sign_ins.count > 5", True),
+        ("'\"count\" in evidence.methods && evidence.sign_ins.count > 5'", True),
+    ],
+)
+def test_a_row_that_fails_whatever_is_missing_stands_in_no_harmless_verdicts_way(
+    when, is_untested
+) -> None:
+    rows = _row("a", when) + _row("b", "evidence.sign_ins.count > 2", "benign")
+    found = _decide(rows, sign_ins=SEEN, methods=UNSEEN)
+    assert (found.rule == "not-enough") is is_untested
+    assert bool(found.untested) is is_untested
 
 
 def test_evidence_that_was_not_asked_for_is_missing_too() -> None:

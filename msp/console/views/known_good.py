@@ -30,7 +30,10 @@ _LASTS = dt.timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A pattern as the page shows it. `waits`: a second technician has to approve it."""
+    """A pattern as the page shows it. `waits`: a second technician has to approve it.
+
+    `instead_of` is what the table had said of the case that it was made from.
+    """
 
     row: KnownGood
     practice: Practice
@@ -39,6 +42,7 @@ class _Row:
     is_in_force: bool
     is_due: bool
     waits: bool
+    instead_of: str
 
 
 @require_safe
@@ -66,7 +70,13 @@ def _row(row: KnownGood) -> _Row:
         is_in_force=is_in_force,
         is_due=is_in_force and row.review_at <= now,
         waits=is_in_force and row.covers_privileged and not row.approved_by,
+        instead_of=_instead_of(row.from_case),
     )
+
+
+def _instead_of(case: Case) -> str:
+    detail = case.verdict_detail
+    return str(detail.get("known_good", {}).get("because") or detail.get("because", ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -5,7 +5,8 @@ For clients whose products on computers send events and answer no such question.
 
 import datetime as dt
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -13,10 +14,10 @@ from django.utils import timezone
 from integrations import ocsf
 from integrations.contract import Json
 from integrations.intelligence import sightings, store
-from playbooks.cases import case_devices
+from playbooks.cases import case_alerts, case_devices
 from playbooks.investigating.own_answers.asked import NotTold
 from playbooks.policy import availability
-from tenants.models import Case, Event
+from tenants.models import Case, Event, Finding
 
 _MOST_EVENTS, _MOST = 5000, 200
 _REMOTE = ("ip:", "domain:", "url:")
@@ -30,6 +31,7 @@ _TOOLS = re.compile(
     r"|rfusclient|action1|meshagent|tacticalrmm|ninjarmm|bomgar|zohoassist|za_connect|fleetdeck"
     r"|simplehelp|aeroadmin|ammyy|aa_v3|winvnc|tvnserver|vncserver|pulseway|quickassist)"
 )
+_ABOUT_REMOTE_ACCESS = re.compile(r"(?i)remote.(access|monitoring|management|control|admin)|T1219")
 # The MSP's own, where it is connected for this client.
 _APPROVED: Mapping[str, Collection[str]] = {
     "ninjaone": ("ninjarmm",), "tactical_rmm": ("tacticalrmm", "meshagent"),
@@ -89,7 +91,37 @@ def remote_access_tools(case: Case, inputs: Json) -> Json:
                 "is_running": time >= lately, "last_seen_at": time,
             },
         )  # fmt: skip
-    return {"tools": list(found.values())}
+    return {"tools": list(found.values()), "alerts_explained": _explained(case, found)}
+
+
+def _explained(case: Case, found: Collection[str]) -> bool:
+    """Whether each alert of the case about remote access is about one of these programs."""
+    about = [
+        finding
+        for finding in case_alerts.of_case(case)
+        if _ABOUT_REMOTE_ACCESS.search(f"{finding.title} {' '.join(finding.techniques)}")
+    ]
+    whole = Finding.in_scope().filter(id__in=[one.id for one in about]).only("title", "ocsf")
+    return bool(about) and all(_is_about(finding, found) for finding in whole.iterator())
+
+
+def _is_about(finding: Finding, found: Collection[str]) -> bool:
+    told = " ".join((finding.title, *_names(finding.ocsf)))
+    named = {match[1].lower() for match in _TOOLS.finditer(told)}
+    return bool(named) and named <= set(found)
+
+
+def _names(told: Any, within: str = "") -> Iterator[str]:
+    """The names of the programs and files that an alert is about, not of what started them."""
+    if isinstance(told, list):
+        for one in told:
+            yield from _names(one, within)
+    elif isinstance(told, Mapping):
+        if within in ("process", "file"):
+            yield str(told.get("name") or "")
+        for key, one in told.items():
+            if key not in ("parent_process", "actor"):
+                yield from _names(one, key)
 
 
 def _events(case: Case, inputs: Json, classes: Collection[int]) -> QuerySet[Event]:

@@ -1,5 +1,7 @@
 """What an account was given, and who else has what: questions and actions over real HTTP."""
 
+import datetime as dt
+
 import pytest
 
 from integrations.contract import Target
@@ -68,6 +70,22 @@ def test_a_role_that_can_be_switched_on_is_taken_away_and_given_back(
     seen, _ = carry_out("identity.restore_role", target, **inputs)
     assert seen.holds
     assert ask("identity.list_role_assignments")["assignments"][0]["is_eligible"]
+
+
+def test_a_role_that_was_switched_on_is_told_from_one_that_was_given(ask, vendor) -> None:
+    """Microsoft's log calls both “Add member to role”, and the first is an administrator's day."""
+    long_ago = (dt.datetime.now(dt.UTC) - dt.timedelta(days=20)).isoformat()
+    given = {"user": "priya.shah", "role": "User Administrator"}
+    vendor.act("grant_role", **given, by="sam.adeyemi", is_eligible=True, at=long_ago)
+    vendor.act("grant_role", **given, by="priya.shah")
+    vendor.act("grant_role", user="priya.shah", role="Exchange Administrator", by="sam.adeyemi")
+    found = ask("identity.list_role_assignments")["assignments"]
+    told = {(a["name"], a["is_eligible"]): (a["is_activated"], a["is_recent"]) for a in found}
+    assert told == {
+        ("User Administrator", False): (True, True),
+        ("User Administrator", True): (False, False),
+        ("Exchange Administrator", False): (False, True),
+    }
 
 
 def test_without_the_licence_for_eligible_roles_the_others_are_told(vendor, ask) -> None:

@@ -95,6 +95,17 @@ def test_risk_and_changes(ask) -> None:
     assert all(c["is_success"] for c in changes["changes"])
 
 
+def test_without_the_licence_nobody_rates_a_risk_and_that_is_told(vendor, ask) -> None:
+    """Entra ID P1, as many small companies have it: the permission is granted, and no use."""
+    vendor.control.fault("refuse", path="riskyUsers", status=403)
+    risk = ask("identity.list_risk_detections")
+    assert (risk["user_risk_level"], risk["user_risk_state"]) == ("not licensed", "not licensed")
+    assert risk["detections"]
+    vendor.control.fault("refuse", path="riskDetections", status=403)
+    vendor.control.fault("refuse", path="riskyUsers", status=403)
+    assert ask("identity.list_risk_detections")["detections"] == []
+
+
 def test_the_rule_of_the_attack_is_suspicious_and_says_why(ask) -> None:
     rules = {r["name"]: r for r in ask("mailbox.list_inbox_rules")["rules"]}
     rule = rules.pop(".")

@@ -242,12 +242,18 @@ def _case(tenant: Tenant, account: Account) -> Case:
             "missing": [{"step": "risk_detections", "reason": "the permission is missing"}],
             "facts": {"evidence.rules.rules": [{"name": "..", "is_suspicious": True}]},
             "untested": [
-                {"rule": "risk", "verdict": "true_positive", "needs": ["risk_detections"]}
+                {
+                    "rule": "risk",
+                    "verdict": "true_positive",
+                    "because": "The identity provider rates the risk of the account as high.",
+                    "needs": ["risk_detections"],
+                }
             ],
             "would_change": [
                 {
                     "rule": "suspicious-forwarding",
                     "verdict": "suspicious",
+                    "because": "The mailbox forwards to an address outside the organisation.",
                     "when": "evidence.forwarding.forwards_outside",
                 }
             ],

@@ -1,9 +1,13 @@
 """Marking what is expected, and what the page says of each pattern."""
 
+import datetime as dt
+
 import pytest
+from django.utils import timezone
 
 from msp.staff.models import Role
 from playbooks.models import KnownGood
+from playbooks.patterns import known_good
 from tenants import scope
 from tests.msp.console.rows import Rows
 
@@ -55,3 +59,20 @@ def test_it_is_approved_by_somebody_else_renewed_ended_and_no_more_renewed(
     refused = sam.post(address, told, follow=True).content.decode()
     assert "make it anew from a case" in refused
     assert (_newest(rows).is_active, _newest(rows).version) == (False, 4)
+
+
+def test_a_pattern_that_is_due_stands_on_the_work_queue_until_it_is_renewed(
+    browser, rows: Rows
+) -> None:
+    sam = browser(Role.TECHNICIAN, "sam")
+    assert "known-good pattern is due" not in sam.get("/admin/queue/").content.decode()
+    row, day = rows.known_good, dt.timedelta(days=1)
+    fields = [one.attname for one in KnownGood._meta.concrete_fields if one.attname != "id"]
+    with scope.tenant(rows.tenant.id):
+        past = {"version": row.version + 1, "review_at": timezone.now() - day}
+        KnownGood.objects.create(**{**{name: getattr(row, name) for name in fields}, **past})
+    assert "1 known-good pattern is due" in sam.get("/admin/queue/").content.decode()
+    with scope.tenant(rows.tenant.id):
+        until = timezone.now() + 30 * day
+        known_good.renew(row.pattern, until, actor="technician:sam", reason="Still so.")
+    assert "known-good pattern is due" not in sam.get("/admin/queue/").content.decode()

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.django_db
 
 def test_the_list_says_what_failed_and_what_waits(browser, rows: Rows) -> None:
     web = browser(Role.VIEWER)
+    assert "for a second look" in web.get("/admin/queue/").content.decode()
     page = web.get("/admin/quality/").content.decode()
     for said in ("Sign-in from a new country", "0 of 0 questions answered", "Enough evidence"):
         assert said in page, said

@@ -117,7 +117,8 @@ class ListRoleAssignments:
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
         """Return ``assignments`` to the account itself; those through a group belong to the group.
 
-        Recent: given since ``inputs.since`` (ISO), else in 48 hours, by the directory audit.
+        Activated: in force now because the holder, who may ask for the role, has done so. Recent:
+        given since ``inputs.since`` (ISO), else in 48 hours, by the directory audit.
         """
         since = Fields(inputs).time("since") or now() - RECENT
         wanted = [
@@ -127,12 +128,20 @@ class ListRoleAssignments:
         ]
         names = roles.names(client) if wanted else {}
         given = _given(client, target.external_id) if wanted else []
+        on_demand = {_role_at(one) for one, is_eligible in wanted if is_eligible}
         return {
             "assignments": [
                 _assignment(Fields(one), names, given, since, is_eligible=is_eligible)
+                | {"is_activated": not is_eligible and _role_at(one) in on_demand}
                 for one, is_eligible in wanted
             ]
         }
+
+
+def _role_at(one: dict[str, Any]) -> tuple[str, str]:
+    """The role, and over what."""
+    told = Fields(one)
+    return told.text("roleDefinitionId"), told.text("directoryScopeId") or "/"
 
 
 def _given(client: GraphClient, user_id: str) -> list[tuple[str, Fields]]:
@@ -167,7 +176,16 @@ def _assignment(
     is_eligible: bool,
 ) -> dict[str, Any]:
     role = names.get(one.text("roleDefinitionId")) or roles.Role(one.text("roleDefinitionId"), "")
-    entry = next((e for told, e in given if told in {role.name, role.template_id}), Fields({}))
+    kind = "add eligible member" if is_eligible else "add member"
+    entry = next(
+        (
+            e
+            for told, e in given
+            if told in {role.name, role.template_id}
+            and e.word("activityDisplayName").startswith(kind)
+        ),
+        Fields({}),
+    )
     at = entry.time("activityDateTime") or one.time("startDateTime")
     return {
         "id": one.text("id"),

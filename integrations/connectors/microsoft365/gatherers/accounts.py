@@ -28,6 +28,7 @@ from integrations.microsoft.odata import literal, quoted
 from integrations.values import Fields
 
 _USER = "User.Read.All"
+_UNLICENSED = "not licensed"
 _USER_PROPERTIES = (
     "id", "userPrincipalName", "displayName", "accountEnabled", "onPremisesSyncEnabled",
     "signInSessionsValidFromDateTime", "lastPasswordChangeDateTime", "userType",
@@ -143,7 +144,11 @@ class ListRiskDetections:
     permissions: tuple[str, ...] = ("IdentityRiskEvent.Read.All", "IdentityRiskyUser.Read.All")
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Return the detections of the last `days` (30) and the user's risk now."""
+        """Return the detections of the last `days` (30) and the user's risk now.
+
+        Without a licence (riskyUsers: Entra ID P2; riskDetections: P1) nobody rates anybody's risk:
+        the level is then "not licensed".
+        """
         since = literal(ago(inputs, "days", 30, most=90))
         user_id = quoted(target.external_id)
         path = address(
@@ -151,13 +156,20 @@ class ListRiskDetections:
             filter=f"userId eq '{user_id}' and detectedDateTime ge {since}",
             top=100,
         )
-        found = [Fields(r) for r in client.all(path, self.permissions[0], 500)]
+        try:
+            found = [Fields(r) for r in client.all(path, self.permissions[0], 500)]
+        except PermissionMissing as error:
+            _check_unlicensed(client, self.permissions[0], error)
+            found = []
         try:
             path = address("/identityProtection/riskyUsers/{}", target.external_id)
             user = Fields(client.get(path, self.permissions[1]))
         except NotFound:
             # A user who never was at risk isn't listed.
             user = Fields({})
+        except PermissionMissing as error:
+            _check_unlicensed(client, self.permissions[1], error)
+            user = Fields({"riskLevel": _UNLICENSED, "riskState": _UNLICENSED})
         detections = [
             {
                 "id": r.text("id"),
@@ -175,6 +187,13 @@ class ListRiskDetections:
             "user_risk_level": user.word("riskLevel") or "none",
             "user_risk_state": user.text("riskState") or "none",
         }
+
+
+def _check_unlicensed(client: GraphClient, permission: str, refusal: PermissionMissing) -> None:
+    """Raise the refusal, unless the permission is granted: then it is the licence that lacks."""
+    enough = {permission, permission.replace(".Read.", ".ReadWrite.")}
+    if not enough & client.granted():
+        raise refusal
 
 
 @dataclass(frozen=True, slots=True)
