@@ -1,15 +1,22 @@
 """Files and deliveries of records: JSON, NDJSON, or recorded HTTP exchanges, in any mixture.
 
+A file may be packed (gzip), a table (CSV), or text with a byte order mark, as exports are.
+
 Nothing in a file is lost: a line that is no JSON, or an answer that holds no records, becomes an
 unreadable record with a reason.
 """
 
+import codecs
 import datetime as dt
+import gzip
+import io
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from integrations import tables
 from integrations.contract import ReadContent
 from tenants.errors import IntakeError
 from tenants.records import SourceRecord, Unreadable
@@ -17,6 +24,7 @@ from tenants.records import SourceRecord, Unreadable
 Explode = Callable[[Any], Iterable[SourceRecord]]
 
 _LARGEST_FILE_BYTES = 512 * 1024 * 1024
+_GZIP = b"\x1f\x8b"
 _DEEPEST = 100
 _DEEPEST_DOCUMENT = 400
 
@@ -29,9 +37,10 @@ def read(
     `explode` is the connector's: it knows the envelopes that its vendor puts records in. `reader`
     is the feed's, where its records are no JSON; they arrived when the file was last written.
     """
-    content = _bytes(path)
+    content = _as_utf8(_unpacked(_bytes(path), path))
     if reader is None:
-        yield from records(content, explode)
+        delimiter = tables.delimiter_of(content)
+        yield from _rows(content, delimiter, explode) if delimiter else records(content, explode)
     else:
         yield from reader(content, dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC))
 
@@ -63,6 +72,43 @@ def _bytes(path: Path) -> bytes:
     if not content.strip():
         raise IntakeError(f"{path} is empty.")
     return content
+
+
+def _unpacked(content: bytes, path: Path) -> bytes:
+    """The content of a gzip file; another is left as it is. IntakeError where it is broken."""
+    if not content.startswith(_GZIP):
+        return content
+    try:
+        with gzip.open(io.BytesIO(content)) as file:
+            inner = file.read(_LARGEST_FILE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise IntakeError(f"{path} can't be unpacked ({error}): fetch it again.") from None
+    if len(inner) > _LARGEST_FILE_BYTES:
+        raise IntakeError(
+            f"{path} holds more than {_LARGEST_FILE_BYTES // 2**20} MB: split it by lines."
+        )
+    if not inner.strip():
+        raise IntakeError(f"{path} is empty.")
+    return inner
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """The content in UTF-8, if a byte order mark says how it is written."""
+    content = content.removeprefix(codecs.BOM_UTF8)
+    if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content
+    try:
+        return content.decode("utf-16").encode("utf-8")
+    except UnicodeError:
+        return content
+
+
+def _rows(content: bytes, delimiter: str, explode: Explode) -> Iterator[SourceRecord | Unreadable]:
+    for row in tables.rows(content, delimiter):
+        if isinstance(row, Unreadable):
+            yield row
+        else:
+            yield from _records(row, explode)
 
 
 def _as_one_document(content: bytes) -> tuple[Any, bool]:

@@ -21,6 +21,7 @@ from integrations.alerting.sources import Reach
 from integrations.detection import loading
 from integrations.techniques import name_of
 
+_PROOFS_SHOWN: Final = 3
 _TACTICS: Final = Path(__file__).parent / "tactics.yml"
 
 
@@ -59,6 +60,12 @@ class Technique:
         return [sources.title(one) for one in self.missing]
 
     @property
+    def proven_by(self) -> list[Covering]:
+        """The rules that are live or in shadow and have test records, the best proven first."""
+        running = [one for one in self.rules if one.proofs and (one.live or one.shadow)]
+        return sorted(running, key=lambda one: -one.proofs)
+
+    @property
     def proofs(self) -> int:
         """How many test records prove the rules that are live or in shadow."""
         return sum(one.proofs for one in self.rules if one.live or one.shadow)
@@ -73,10 +80,24 @@ def tactics() -> Mapping[str, str]:
 @cache
 def proofs(file: str) -> int:
     """Return how many positive test records (or series of them) come with a rule's file."""
+    return len(_cases(file).get("positive", ()))
+
+
+def proof_records(file: str) -> list[str]:
+    """Return the first of those records, for people to read: a correlation's as its series."""
+    cases = _cases(file)
+    some = cases.get("positive", [])[:_PROOFS_SHOWN]
+    shown = [
+        {"record": cases["record"], "series": one} if "record" in cases else one for one in some
+    ]
+    return [json.dumps(one, indent=1, ensure_ascii=False) for one in shown]
+
+
+def _cases(file: str) -> dict[str, Any]:
     within = file.removeprefix("correlations/")
     folder = loading.OUR_RULES if within == file else OWN_CORRELATIONS
     cases = (folder / within).with_suffix(".cases.json")
-    return len(json.loads(cases.read_text(encoding="utf-8"))["positive"]) if cases.is_file() else 0
+    return json.loads(cases.read_text(encoding="utf-8")) if cases.is_file() else {}
 
 
 def of_tenants(tenant_ids: Sequence[uuid.UUID]) -> list[Technique]:

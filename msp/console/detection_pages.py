@@ -101,6 +101,7 @@ class RulePage:
     sources: Sequence[str]
     proofs: int
     filters: Sequence[str] = ()
+    proof_records: Sequence[str] = ()
 
 
 def rows(tenants: Sequence[Tenant]) -> list[Row]:
@@ -219,6 +220,7 @@ def rule_page(rule_id: str, tenants: Sequence[Tenant]) -> RulePage | None:
         sources=[" ".join(filter(None, (s.product, s.service, s.category))) for s in needs],
         proofs=coverage.proofs(entry.file) if entry.is_own else 0,
         filters=book.rules[rule_id].filters if rule_id in book.rules else (),
+        proof_records=coverage.proof_records(entry.file) if entry.is_own else (),
     )
 
 

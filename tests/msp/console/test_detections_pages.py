@@ -2,6 +2,7 @@
 
 import pytest
 
+from integrations.alerting import rulebook
 from integrations.alerting.rows import RuleStage, StageDefault
 from msp.staff.models import Role
 from tenants import scope
@@ -39,6 +40,20 @@ def test_the_list_and_a_rules_page(hit, other_tenant, browser) -> None:
     assert "Test-a" in shown
     assert "T1110.003" in _text(viewer, f"/admin/coverage/?client={hit.slug}")
     assert viewer.get("/admin/detections/rules/none/").status_code == 404
+
+
+def test_a_rule_of_ours_shows_the_records_that_prove_it(hit, browser) -> None:
+    viewer = browser(Role.VIEWER, tenants=[hit])
+    entries = rulebook.current().entries.values()
+    plain = next(one for one in entries if one.file == "entra/guest_made_member.yml")
+    shown = _text(viewer, f"/admin/detections/rules/{plain.id}/")
+    assert "Test records on which it fires" in shown
+    assert "&quot;newValue&quot;: &quot;[\\&quot;Member\\&quot;]&quot;" in shown
+    counting = next(
+        one for one in entries if one.file == "correlations/many_drive_files_deleted.yml"
+    )
+    assert "&quot;series&quot;" in _text(viewer, f"/admin/detections/rules/{counting.id}/")
+    assert "/#proof" in _text(viewer, "/admin/coverage/")
 
 
 def test_the_case_says_why_the_rule_matched(hit, browser) -> None:
