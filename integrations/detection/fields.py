@@ -148,6 +148,9 @@ def _path(text: str) -> Path_:
 def _place(told: str | Mapping[str, Any]) -> Place:
     if isinstance(told, str):
         return Place(_path(told))
+    if "key" in told:
+        # A name with dots in it, as it stands.
+        return Place((told["key"],))
     return Place(
         _path(told["path"]),
         told.get("before", ""),

@@ -22,8 +22,8 @@ _MOST_KEY_CHARACTERS = 8_192
 _MOST_KINDS = 2_048
 _DOMAIN = re.compile(r"@([A-Za-z0-9][A-Za-z0-9.-]*)")
 # How vendors write lists of names with values.
-_NAMES = ("name", "key", "displayname")
-_VALUES = ("value", "valuestring", "multivalue", "boolvalue", "intvalue", "newvalue")
+_NAMES = ("name", "key", "displayname", "@name")
+_VALUES = ("value", "valuestring", "multivalue", "boolvalue", "intvalue", "newvalue", "#text")
 _PAIR = {*_NAMES, *_VALUES}
 _MISSING = object()
 

@@ -173,6 +173,128 @@ SHAPES = [
             },
         ],
     ),
+    (
+        PROCESS,
+        {"Image|endswith": r"\\certutil.exe", "CommandLine|contains": "urlcache"},
+        [
+            {
+                "event.type": "Process Creation",
+                "endpoint.os": "windows",
+                "tgt.process.image.path": r"C:\Windows\certutil.exe",
+                "tgt.process.cmdline": "certutil -urlcache x",
+                "src.process.image.path": "cmd",
+            },
+            {
+                "event": {"type": "Process Creation"},
+                "endpoint": {"os": "windows"},
+                "tgt": {
+                    "process": {
+                        "image": {"path": r"C:\Windows\certutil.exe"},
+                        "cmdline": "certutil -urlcache x",
+                    }
+                },
+            },
+            {
+                "eventType": "Process Creation",
+                "agentOs": "windows",
+                "processName": "certutil.exe",
+                "processCmd": "certutil -urlcache x",
+            },
+            {
+                "winlog": {"event_id": 1, "channel": "Microsoft-Windows-Sysmon/Operational"},
+                "process": {
+                    "executable": r"C:\Windows\certutil.exe",
+                    "command_line": "a -urlcache x",
+                },
+            },
+        ],
+    ),
+    (
+        {"product": "windows", "service": "security"},
+        {"EventID": 4720, "TargetUserName": "new"},
+        [
+            {"EventCode": "4720", "LogName": "Security", "TargetUserName": "new"},
+            {"EventCode": 4720, "Channel": "Security", "TargetUserName": "new"},
+            {
+                "Event": {
+                    "System": {"EventID": {"#text": "4720"}, "Channel": "Security"},
+                    "EventData": {"Data": [{"@Name": "TargetUserName", "#text": "new"}]},
+                }
+            },
+        ],
+    ),
+    (
+        GOOGLE,
+        {"applicationName": "admin", "name": "ADD_DOMAIN", "USER_EMAIL": "a@b.example"},
+        [
+            {
+                "id": {"application_name": "admin"},
+                "actor": {"email": "c@b.example"},
+                "events": [
+                    {
+                        "type": "D",
+                        "name": "ADD_DOMAIN",
+                        "parameters": [
+                            {"name": "USER_EMAIL", "value": "a@b.example"},
+                        ],
+                    }
+                ],
+            },
+            {
+                "record_type": "admin",
+                "event_type": "D",
+                "event_name": "ADD_DOMAIN",
+                "email": "c@b.example",
+                "admin": {"user_email": "a@b.example"},
+            },
+            {
+                "id": {"applicationName": "admin"},
+                "name": "ADD_DOMAIN",
+                "parameters": {"USER_EMAIL": "a@b.example"},
+            },
+        ],
+    ),
+    (
+        {"product": "m365", "service": "exchange"},
+        {"Operation": "Set-Mailbox", "ForwardingDomain": ".evil.example"},
+        [
+            {
+                "o365": {
+                    "audit": {
+                        "Operation": "Set-Mailbox",
+                        "Workload": "Exchange",
+                        "Parameters": {"ForwardingSmtpAddress": "smtp:x@evil.example"},
+                    }
+                }
+            },
+        ],
+    ),
+    (
+        {"product": "azure", "service": "auditlogs"},
+        {"OperationName": "Add service principal credentials", "ModifiedProperty": "KeyType"},
+        [
+            {
+                "operationName": "Add service principal credentials",
+                "category": "ApplicationManagement",
+                "resourceId": "/tenants/7b1",
+                "properties": {
+                    "activityDisplayName": "Add service principal credentials",
+                    "targetResources": [{"modifiedProperties": [{"displayName": "KeyType"}]}],
+                },
+            },
+        ],
+    ),
+    (
+        ACTIVITY,
+        {"operationName": "Microsoft.Authorization/elevateAccess/action", "status": "Succeeded"},
+        [
+            {
+                "resourceId": "/providers/Microsoft.Authorization",
+                "operationName": {"value": "Microsoft.Authorization/elevateAccess/action"},
+                "status": {"value": "Succeeded"},
+            },
+        ],
+    ),
 ]
 
 
