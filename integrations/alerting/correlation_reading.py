@@ -23,6 +23,7 @@ from integrations.detection.errors import Broken, Unsupported
 
 _MOST_RULES: Final = 50
 _DEEPEST: Final = 20
+_LONGEST_CONDITION: Final = 4_096
 _OPS: Final = ("gte", "gt", "lte", "lt", "eq", "neq")
 _KINDS: Final = {
     SigmaCorrelationType.EVENT_COUNT: "event_count",
@@ -82,6 +83,8 @@ def _told(document: Mapping[str, Any]) -> tuple[SigmaCorrelationRule, tuple[Boun
     """What pySigma reads in it, which knows one bound, and all the bounds."""
     told = document["correlation"]
     condition = told.get("condition") if isinstance(told, dict) else None
+    if len(str(condition)) > _LONGEST_CONDITION:
+        raise Broken(f"its condition is longer than {_LONGEST_CONDITION} characters")
     ops = [key for key in condition if key in _OPS] if isinstance(condition, dict) else []
     if isinstance(condition, dict) and len(ops) > 1:
         kept = {key: value for key, value in condition.items() if key not in ops[1:]}

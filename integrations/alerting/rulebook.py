@@ -26,6 +26,7 @@ from tenants.models import new_id
 OWN: Final = "Holdfast"
 OWN_CORRELATIONS: Final = Path(__file__).parent / "rules"
 _ANY: Final = LogSource()
+_DEEPEST_CHAIN: Final = 10
 
 File = tuple[str, bytes]
 
@@ -224,7 +225,7 @@ def _add_counting(
     """Add the correlations that can be run, those that are counted first; return the others."""
     not_run = []
     waiting = list(counting)
-    while waiting:
+    for _ in range(_DEEPEST_CHAIN):
         names = {
             str(one[key]) for _, one, _, _ in waiting for key in ("name", "id") if one.get(key)
         }
@@ -232,8 +233,15 @@ def _add_counting(
         # Where none is ready, they count one another in a circle, or what can't be run.
         for told in ready or waiting:
             not_run += _add(entries, told, ids, is_circle=not ready)
-        waiting = [told for told in waiting if ready and not any(told is one for one in ready)]
-    return not_run
+        done = set(map(id, ready or waiting))
+        waiting = [told for told in waiting if id(told) not in done]
+    return not_run + [
+        NotRun(
+            name, str(document.get("title") or "")[:200], "unsupported",
+            f"correlations count one another more than {_DEEPEST_CHAIN} levels deep",
+        )
+        for name, document, _, _ in waiting
+    ]  # fmt: skip
 
 
 def _add(

@@ -80,6 +80,7 @@ def test_a_correlation_is_imported_with_the_rules_it_counts(tmp_path, in_tenant)
         ({"type": "temporal", "condition": {"gte": 2}}, "2 of 1 rules"),
         ({"type": "temporal", "condition": "not rule_a"}, "nothing happens"),
         ({"timespan": "0s"}, "greater than zero"),
+        ({"type": "temporal", "condition": "rule_a" + " and rule_a" * 9_000}, "4096 characters"),
         ({"timespan": "1y"}, "31 days"),
         ({"timespan": "soon"}, "soon"),
         ({"condition": {"gte": 0}}, "at least 1"),
@@ -310,3 +311,15 @@ def test_a_rule_that_counts_in_the_old_way_is_run_as_a_correlation(
     assert not RuleHit.objects.exists()
     take(record("a", **values[2]))
     assert RuleHit.objects.get().rule_id == IDS["a"]
+
+
+def test_a_chain_of_correlations_is_bounded(tmp_path, db) -> None:
+    chain = [
+        {**correlation("d", "event_count", "a", rules=[f"link_{n - 1}" if n else "rule_a"]),
+         "id": f"00000000-0000-4000-8000-0000000001{n:02}", "title": f"Link {n}",
+         "name": f"link_{n}"}
+        for n in range(11)
+    ]  # fmt: skip
+    told = _import(_folder(tmp_path, all=[*reversed(chain), rule("a")]))
+    assert len(told.new) == 11
+    assert [(one.title, one.kind) for one in told.not_run] == [("Link 10", "unsupported")]
