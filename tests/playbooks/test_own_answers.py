@@ -170,6 +170,27 @@ def test_compliance_is_what_each_product_last_said(in_tenant) -> None:
     assert (told["is_compliant"], told["is_encrypted"]) == (False, True)
 
 
+def test_who_was_signed_in_is_what_each_product_last_said(in_tenant) -> None:
+    ask = "endpoint.list_logged_on_users"
+    case = make_case(None, entities=["device:pc-1"])
+    with pytest.raises(own_answers.NotTold, match="no device"):
+        _ask(ask, case)
+    device = Device.objects.create(provider="sentinelone", external_id="1", hostname="PC-1")
+    with pytest.raises(own_answers.NotTold, match="who was signed in"):
+        _ask(ask, case)
+    account = make_account(r"ACME\boss")
+    Account.objects.create(
+        provider="microsoft365", external_id="m", username="boss@acme.example",
+        person=account.person, is_privileged=True,
+    )  # fmt: skip
+    for name, told in ((r"ACME\Boss", (True, True)), ("boss", (True, True)),
+                       (r"OTHER\boss", (False, False)), ("eve", (False, False))):  # fmt: skip
+        device.attributes = {"last_user": name}
+        device.save()
+        (user,) = _ask(ask, case)["users"]
+        assert (user["name"], user["is_known"], user["is_privileged"]) == (name, *told)
+
+
 def test_who_was_taken_off_is_a_leaver(in_tenant) -> None:
     account = make_account()
     case = make_case(account)

@@ -2,8 +2,8 @@
 
 Sources: https://learn.microsoft.com/defender-endpoint/api/get-machine-by-id,
 …/get-machine-related-alerts, …/get-machine-log-on-users, …/get-missing-kbs-machine,
-…/get-machines-by-vulnerability, …/get-all-vulnerabilities-by-machines. Connections are
-told by advanced hunting only, which Defender for Business does not include.
+…/get-machines-by-vulnerability, …/get-all-vulnerabilities-by-machines. What
+advanced hunting tells beside is asked in `file_changes`.
 """
 
 import datetime as dt
@@ -26,6 +26,7 @@ from integrations.connectors.defender_endpoint.evidence import (
     shown_time,
 )
 from integrations.connectors.defender_endpoint.feeds import ALERTS, SOFTWARE, VULNERABILITIES
+from integrations.connectors.defender_endpoint.file_changes import ListFileChanges
 from integrations.contract import Gatherer, Json, Target
 from integrations.errors import NotFound, Rejected
 from integrations.microsoft.odata import address, quoted
@@ -198,6 +199,7 @@ GATHERERS: tuple[Gatherer, ...] = (
     ListAlerts(),
     ListProcesses(),
     ListFiles(),
+    ListFileChanges(),
     ListCredentialAccess(),
     ListLoggedOnUsers(),
     ListMissingUpdates(),

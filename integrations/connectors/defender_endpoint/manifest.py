@@ -6,6 +6,7 @@ Permissions are application permissions of WindowsDefenderATP, not Graph's.
 from integrations.connectors.defender_endpoint import feeds, normalise
 from integrations.connectors.defender_endpoint.actions import ACTIONS
 from integrations.connectors.defender_endpoint.client import PUBLIC, READ_MACHINES, canary, connect
+from integrations.connectors.defender_endpoint.file_changes import HUNT
 from integrations.connectors.defender_endpoint.gatherers import GATHERERS
 from integrations.contract import Feed, Manifest, Organisation, Permission, RateLimit, SetUpStep
 from integrations.envelopes import Exploder
@@ -21,6 +22,7 @@ _PERMISSIONS = {
     feeds.VULNERABILITIES: "get-assessment-software-vulnerabilities",
     feeds.SOFTWARE: "get-assessment-software-inventory",
     "User.Read.All": "get-machine-log-on-users",
+    HUNT: "run-advanced-query-api",
     "Machine.Isolate": "isolate-machine",
     "Machine.RestrictExecution": "restrict-code-execution",
     "Machine.Scan": "run-av-scan",
@@ -54,6 +56,7 @@ MANIFEST = Manifest(
     rate_limits=(
         RateLimit("app and tenant, each API, a minute", 100, 60, f"{_API}/get-machines"),
         RateLimit("app and tenant, each API, an hour", 1_500, 3_600, f"{_API}/get-machines"),
+        RateLimit("tenant, advanced hunting, a minute", 45, 60, f"{_API}/run-advanced-query-api"),
         RateLimit("app and tenant, exports of vulnerabilities and software", 30, 60,
                   f"{_API}/get-assessment-software-vulnerabilities"),
     ),

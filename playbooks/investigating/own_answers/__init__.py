@@ -33,6 +33,7 @@ ANSWERS: Mapping[str, Answer] = MappingProxyType(
         "case.count_elsewhere": elsewhere.count,
         "identity.compare_sign_ins": sign_ins.compare,
         "endpoint.get_compliance": devices.compliance,
+        "endpoint.list_logged_on_users": devices.logged_on_users,
         "endpoint.list_connections": telemetry.connections,
         "endpoint.list_remote_access_tools": telemetry.remote_access_tools,
         "indicator.list_matches": intelligence.matches,

@@ -13,6 +13,7 @@ from integrations.simulators.base.store import Record
 from . import records
 from .actions import ROUTES as ACTIONS
 from .errors import DefenderError, lacking, missing
+from .hunting import ROUTES as HUNTING
 from .indicators import ROUTES as INDICATORS
 from .pages import METADATA, exported, listing
 
@@ -158,5 +159,6 @@ ROUTES: list[Route] = [
     route("GET", "/api/vulnerabilities/{cve}/machineReferences", _exposed,
           "Vulnerability.Read.All"),
     *ACTIONS,
+    *HUNTING,
     *INDICATORS,
 ]  # fmt: skip

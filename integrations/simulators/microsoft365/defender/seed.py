@@ -9,7 +9,8 @@ from integrations.simulators.base.store import Record, Tenant
 from . import records
 
 PERMISSIONS = (
-    "Alert.Read.All", "Machine.CollectForensics", "Machine.Isolate", "Machine.Read.All",
+    "AdvancedQuery.Read.All", "Alert.Read.All", "Machine.CollectForensics", "Machine.Isolate",
+    "Machine.Read.All",
     "Machine.RestrictExecution", "Machine.Scan", "Machine.StopAndQuarantine", "Software.Read.All",
     "Ti.ReadWrite.All", "User.Read.All", "Vulnerability.Read.All",
 )  # fmt: skip
@@ -46,10 +47,25 @@ def enrol(tenant: Tenant, now: datetime, *, alerts: int = 2) -> None:
     machines = tenant.true_all("machines")
     for made in machines:
         _weak(tenant, made, now)
+        file_event(tenant, made["id"], "FileModified", r"C:\Users\ann\plan.docx", now)
     for number in range(alerts):
         when = now - timedelta(hours=3 * number + 2)
         about, user = machines[number % len(machines)], people[number % len(people)]
         tenant.put("machineAlerts", records.alert(tenant, about, user, number, when))
+
+
+def file_event(
+    tenant: Tenant, machine: str, action: str, path: str, at: datetime, before: str = ""
+) -> Record:
+    """Let something have happened to a file, as advanced hunting tells it."""
+    (folder, _, name), (old, _, old_name) = path.rpartition("\\"), before.rpartition("\\")
+    number = tenant.store.next("file_event")
+    event = {
+        "Timestamp": at.isoformat(), "DeviceId": machine, "ActionType": action,
+        "FolderPath": path if number % 2 else folder, "FileName": name,
+        "PreviousFolderPath": old, "PreviousFileName": old_name,
+    }  # fmt: skip
+    return tenant.put("DeviceFileEvents", event, f"{number:08d}")
 
 
 def _machine(tenant: Tenant, device: Record, number: int, now: datetime) -> Record:
