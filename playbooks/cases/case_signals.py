@@ -9,6 +9,7 @@ from django.utils import timezone
 from integrations.intelligence import holes
 from integrations.ocsf import INCIDENT_FINDING
 from playbooks.cases import case_devices
+from playbooks.cases.correlation import joining
 from playbooks.cases.risk import Devices, History, Signals, points_of
 from playbooks.cases.risk_table import in_force
 from tenants.models import HARMLESS, Case, CaseEntity, Finding, Severity, Verdict
@@ -92,6 +93,6 @@ def _same(case: Case) -> Q | None:
         person = case.account.person_id
         found = Q(account__person=person) if person else Q(account=case.account_id)
     if devices:
-        having = Q(id__in=CaseEntity.objects.filter(entity__in=devices).values("case"))
+        having = Q(id__in=CaseEntity.objects.filter(entity__in=joining(devices)).values("case"))
         found = found | having if found is not None else having
     return found
