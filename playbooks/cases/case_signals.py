@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations.intelligence import holes
 from integrations.ocsf import INCIDENT_FINDING
-from playbooks.cases import case_devices
+from playbooks.cases import case_devices, exposure
 from playbooks.cases.correlation import joining
 from playbooks.cases.risk import Devices, History, Signals, points_of
 from playbooks.cases.risk_table import in_force
@@ -63,6 +63,7 @@ def devices(case: Case) -> Devices:
     return Devices(
         servers=[str(one) for one in found if any(row.is_server for row in one.rows)],
         holes=[f"{computer} ({cve})" for computer, cve in holes.on_devices(named)],
+        exposed=[f"{one} ({told})" for one in found if (told := exposure.why(one.rows))],
     )
 
 
