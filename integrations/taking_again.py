@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations import connections, files, registry
@@ -20,10 +21,29 @@ from tenants.models import RawRecord, TakenAgain
 from tenants.records import SourceRecord, Unreadable
 
 
-def take_again(record_id: uuid.UUID, *, actor: str) -> bool:
+def sources_of(record: RawRecord) -> list[str]:
+    """Return the connections of which one sent a record, where only a person can say which."""
+    connector = registry.connector(record.connector)
+    feed = connector.feed(record.feed)
+    rows = _senders(connector, feed) if feed.configured else []
+    names = [row.name for row in rows if row.tenant_id == record.tenant_id]
+    return names if len(names) > 1 else []
+
+
+def like(record: RawRecord) -> QuerySet[RawRecord]:
+    """Return the other records of its client, feed and reason that are still out, oldest first."""
+    rows = RawRecord.in_scope().filter(
+        outcome=RawRecord.Outcome.QUARANTINED, taken_again=None, tenant=record.tenant_id,
+        connector=record.connector, feed=record.feed, reason_code=record.reason_code,
+    )  # fmt: skip
+    return rows.exclude(id=record.id).order_by("received_at", "id")
+
+
+def take_again(record_id: uuid.UUID, *, actor: str, source: str = "") -> bool:
     """Take a quarantined record of the scope's tenant in; False where that was done before.
 
-    StillUnreadable says what of it can't be read, and then nothing is changed.
+    `source`: the connection that sent it, where there are several (`sources_of`). StillUnreadable
+    says what of it can't be read, and then nothing is changed.
     """
     record = RawRecord.objects.get(id=record_id, outcome=RawRecord.Outcome.QUARANTINED)
     intake.one_at_a_time(record.connector)
@@ -37,7 +57,7 @@ def take_again(record_id: uuid.UUID, *, actor: str) -> bool:
             connector=connector.id,
             feed=feed.name,
             records=_records(record, connector, feed),
-            normalise=feed.normaliser(settings_of(connector, feed)),
+            normalise=feed.normaliser(settings_of(connector, feed, source)),
             watch=RuleWatch(),
         )
         if outcome.unread or not outcome.records:
@@ -59,17 +79,22 @@ def settings_of(connector: Manifest, feed: Feed, name: str = "") -> Mapping[str,
 
     ConnectionMisconfigured where it can't be told whose they are.
     """
-    rows = [
-        row
-        for row in Connection.in_scope().filter(connector=connector.id).order_by("name")
-        if (row.name == name if name else connector.pushed_feed(row.settings) is feed)
-    ]
+    rows = _senders(connector, feed, name)
     if name and not rows:
         raise ConnectionMisconfigured(f"There is no {connector.id} connection {name!r}.")
     if feed.configured and len(rows) > 1:
         known = ", ".join(row.name for row in rows)
         raise ConnectionMisconfigured(f"Say whose settings count with --connection: {known}.")
     return connections.read_by(rows[0].settings, rows[0].name) if rows else {}
+
+
+def _senders(connector: Manifest, feed: Feed, name: str = "") -> list[Connection]:
+    """Return the connections that send a feed, or the one of that name."""
+    return [
+        row
+        for row in Connection.in_scope().filter(connector=connector.id).order_by("name")
+        if (row.name == name if name else connector.pushed_feed(row.settings) is feed)
+    ]
 
 
 def _records(

@@ -11,7 +11,11 @@ from tenants import scope, work
 from tenants.models import Account, Case, Finding, Verdict
 
 # What the vendor itself has settled needs no case; the finding stays and is counted.
-SETTLED = ("resolved", "remediated", "dismissed", "confirmedsafe")
+SETTLED = (
+    "resolved", "remediated", "dismissed", "confirmedsafe",  # Microsoft
+    "closed", "deleted", "false_positive", "ignored",  # CrowdStrike, Google
+    "suppressed", "archived",  # OCSF
+)  # fmt: skip
 _BATCH = 500
 _ACCOUNTS = ("account_id:", "account:", "mailbox:")
 

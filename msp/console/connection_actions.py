@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from integrations import alarms, checking, connections, taking_again
 from integrations.models import Connection, HealthAlarm
@@ -9,16 +10,43 @@ from msp.console.actions import actor_of
 from msp.onboarding import actions as onboarding
 from msp.staff.access import writing
 from msp.staff.models import Technician
+from tenants.errors import HoldfastError
 from tenants.models import RawRecord
 
+# So many records are taken in again by one click: what is left waits for the next.
+_AT_ONCE = 500
 
-def take_record_again(record: RawRecord, *, actor: Technician) -> bool:
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What became of records like one: how many were taken in, still can't be read, or are left."""
+
+    taken: int
+    unreadable: int
+    left: int
+
+
+def take_record_again(record: RawRecord, *, actor: Technician, source: str = "") -> bool:
     """Take a quarantined record in; False where that was done before.
 
-    HoldfastError says why it still can't be read.
+    `source`: which of several connections sent it. HoldfastError says why it can't be taken in.
     """
     with writing(actor, record.tenant_id):
-        return taking_again.take_again(record.id, actor=actor_of(actor))
+        return taking_again.take_again(record.id, actor=actor_of(actor), source=source)
+
+
+def take_others_again(record: RawRecord, *, actor: Technician, source: str = "") -> TakenIn:
+    """Take in the other records of a record's client, feed and reason, as many as at once."""
+    with writing(actor, record.tenant_id):
+        others = list(taking_again.like(record)[: _AT_ONCE + 1])
+        left = max(0, taking_again.like(record).count() - _AT_ONCE)
+    taken = unreadable = 0
+    for one in others[:_AT_ONCE]:
+        try:
+            taken += take_record_again(one, actor=actor, source=source)
+        except HoldfastError:
+            unreadable += 1
+    return TakenIn(taken, unreadable, left)
 
 
 def check_connection(connection: Connection, *, actor: Technician) -> None:

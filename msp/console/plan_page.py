@@ -49,6 +49,7 @@ class StepRow:
     held_since: dt.datetime | None
     held_why: str
     can_be_undone: bool
+    undo_warning: str
     can_be_told: bool
     told: str
 
@@ -159,6 +160,7 @@ def _step(
         can_be_undone=row is not None
         and "reverses" not in plan.document
         and undo_choices.can_be_undone(row),
+        undo_warning=undo_choices.warning(plan, row) if row else "",
         can_be_told=row is not None and witness.may_be_told(row),
         told=_told(row) if row else "",
     )

@@ -18,6 +18,7 @@ _WORDS = {
         "Exposure",
         "a hole on a device that attackers are known to use",
     ),
+    ("exposure", "internet_facing"): ("Exposure", "a device that the internet reaches"),
     ("provider_risk", "medium"): ("Provider's own risk", "medium"),
     ("provider_risk", "high"): ("Provider's own risk", "high"),
     ("intelligence", "known_indicator"): ("Intelligence", "a known indicator of an attack"),

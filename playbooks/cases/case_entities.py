@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from playbooks.cases import shared_names
 from playbooks.cases.correlation import joining
 from tenants import scope
 from tenants.models import Case, CaseEntity
@@ -38,16 +39,20 @@ def widened(have: Collection[str], more: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def note(cases: Iterable[Case], known: Mapping[uuid.UUID, Collection[str]]) -> None:
+def note(
+    cases: Iterable[Case],
+    known: Mapping[uuid.UUID, Collection[str]],
+    shared: Collection[str],
+) -> None:
     """Keep what the cases' entities share with others, where it is not kept yet.
 
-    `known` has what is kept of each case, as far as it was read.
+    `known` has what is kept of each case, as far as it was read; `shared` what many share.
     """
     CaseEntity.objects.bulk_create(
         (
             CaseEntity(tenant_id=scope.require_tenant_id(), case=case, entity=entity)
             for case in cases
-            for entity in sorted(joining(case.entities) - set(known.get(case.id, ())))
+            for entity in sorted(joining(case.entities, shared) - set(known.get(case.id, ())))
         ),
         ignore_conflicts=True,
     )
@@ -58,4 +63,4 @@ def replace(case: Case, *, by: Collection[str]) -> None:
     case.entities = sorted(by)
     CaseEntity.objects.filter(case=case).delete()
     if case.merged_into_id is None:
-        note([case], {})
+        note([case], {}, shared_names.known())

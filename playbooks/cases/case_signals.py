@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from integrations.intelligence import holes
 from integrations.ocsf import INCIDENT_FINDING
-from playbooks.cases import case_devices
+from playbooks.cases import case_devices, exposure
+from playbooks.cases.correlation import joining
 from playbooks.cases.risk import Devices, History, Signals, points_of
 from playbooks.cases.risk_table import in_force
 from tenants.models import HARMLESS, Case, CaseEntity, Finding, Severity, Verdict
@@ -62,6 +63,7 @@ def devices(case: Case) -> Devices:
     return Devices(
         servers=[str(one) for one in found if any(row.is_server for row in one.rows)],
         holes=[f"{computer} ({cve})" for computer, cve in holes.on_devices(named)],
+        exposed=[f"{one} ({told})" for one in found if (told := exposure.why(one.rows))],
     )
 
 
@@ -92,6 +94,6 @@ def _same(case: Case) -> Q | None:
         person = case.account.person_id
         found = Q(account__person=person) if person else Q(account=case.account_id)
     if devices:
-        having = Q(id__in=CaseEntity.objects.filter(entity__in=devices).values("case"))
+        having = Q(id__in=CaseEntity.objects.filter(entity__in=joining(devices)).values("case"))
         found = found | having if found is not None else having
     return found

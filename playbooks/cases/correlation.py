@@ -6,15 +6,19 @@ other have seen. A group only grows by that, in what it has and in time, and wha
 stays so: whichever two are joined first, the same groups come out in the end. So it does not count
 in which order, how many at a time, or by which worker alerts come.
 
-An address or a domain is something that strangers share, unless the alert is about it.
+An address or a domain is something that strangers share, unless the alert is about it. So is a
+name that is nobody's, such as "unknown" or localhost; and what many of a client's own people share
+(`shared_names`) joins only what names nothing else.
 """
 
 import datetime as dt
+import ipaddress
 import re
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from integrations.endpoints import account_name
 from integrations.traces import is_of_nothing
 from tenants.models import Finding
 
@@ -25,6 +29,18 @@ _KINDS = (
     "process_tree:", "indicator:",
 )  # fmt: skip
 _FILE_HASH = re.compile(r"file:([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128})")
+# What products write where they know no name.
+_NOBODY = frozenset(
+    {"", "-", "--", "?", "unknown", "n/a", "na", "none", "null", "(null)", "<null>", "nil",
+     "undefined", "unspecified", "not available", "not applicable", "anonymous", "anonymous logon",
+     "localhost", "localhost.localdomain", "localhost4", "localhost6", "false", "true"}
+)  # fmt: skip
+# Every computer has them: without its name, or a domain's, they are nobody's.
+_EVERYWHERE = frozenset(
+    {"administrator", "admin", "guest", "user", "default", "defaultaccount", "nobody", "test"}
+)
+_ZEROS = re.compile(r"[0-]+")
+_NUMBERS = re.compile(r"[\d.]+|.*:.*")
 # Alerts are told late, but not this late: an older date is a clock that was never set.
 _OLDEST = dt.timedelta(days=5 * 366)
 
@@ -39,13 +55,51 @@ class Group:
     end: dt.datetime
 
 
-def joining(entities: Iterable[str]) -> frozenset[str]:
-    """Return those of an alert's entities that make it belong to others which have them."""
-    return frozenset(
-        one
-        for one in entities
-        if one.startswith(_KINDS) or (_FILE_HASH.fullmatch(one) and not is_of_nothing(one[5:]))
-    )
+def joining(entities: Iterable[str], shared: Collection[str] = ()) -> frozenset[str]:
+    """Return by which of its entities an alert belongs to others that have them.
+
+    `shared` are those that many have: they count where there is nothing else. A computer goes by
+    its short name, since only some products tell its domain.
+    """
+    found = frozenset(filter(None, map(_joined_by, entities)))
+    return found.difference(map(_joined_by, shared)) or found
+
+
+def _joined_by(entity: str) -> str:
+    kind, _, name = entity.partition(":")
+    if kind == "file":
+        return entity if _FILE_HASH.fullmatch(entity) and not is_of_nothing(name) else ""
+    if f"{kind}:" not in _KINDS:
+        return ""
+    if kind == "device":
+        name = short_name(name.strip().rstrip("."))
+    if not _names_one(kind, name):
+        return ""
+    return f"{kind}:{name}"
+
+
+def short_name(host: str) -> str:
+    """Return a computer's name without its domain; an address as it is."""
+    return host if _NUMBERS.fullmatch(host) else host.partition(".")[0]
+
+
+def _names_one(kind: str, name: str) -> bool:
+    """Whether a name tells one from all others."""
+    told = name.rpartition(":")[2] if kind == "device_id" else name.strip()
+    if told in _NOBODY or _ZEROS.fullmatch(told):
+        return False
+    if kind == "account":
+        return name not in _EVERYWHERE and account_name(name) != ""
+    return kind != "device" or not _is_anybodys(told)
+
+
+def _is_anybodys(host: str) -> bool:
+    """Whether a computer is named by an address only, and one of no single computer."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_global or address.is_loopback or address.is_unspecified
 
 
 def span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:

@@ -6,13 +6,13 @@ alerts and cases there are. Only one worker at a time does it for a client (`loc
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from playbooks.cases import case_entities, merging, unread
+from playbooks.cases import case_entities, merging, shared_names, unread
 from playbooks.cases.case_numbers import next_number
 from playbooks.cases.correlation import WINDOW, Group, Partition, joining, shifted, span
 from playbooks.planning import giving_way
@@ -20,6 +20,9 @@ from tenants import ledger, scope
 from tenants.models import Case, Finding, LedgerEntry, new_id
 
 ENGINE = "engine"
+# A case that has been open for so long takes no more alerts by rule: else a noisy computer's would
+# never end. What comes is a case of its own, and looked into by itself.
+LONGEST = dt.timedelta(days=30)
 
 
 def lock() -> None:
@@ -53,6 +56,8 @@ class _Batch:
         self._shared: dict[uuid.UUID, set[str]] = {}
         self._late: dict[uuid.UUID, Case] = {}
         self._found = Partition()
+        self._common = shared_names.known()
+        self._opened_since = timezone.now() - LONGEST
         # What an alert tells anew that is in a case already.
         self._more: dict[uuid.UUID, list[Finding]] = {}
         for one in findings:
@@ -62,7 +67,7 @@ class _Batch:
 
     def sort(self) -> None:
         """Find out what belongs together; what grows may come near to further cases."""
-        wanted = set().union(*(joining(one.entities) for one in self._findings))
+        wanted = set().union(*(self._group(one).shared for one in self._findings))
         spans = [span(one) for one in self._findings]
         while wanted and spans and self._read(wanted, *_hull(spans)):
             self._sort_once()
@@ -113,7 +118,7 @@ class _Batch:
             _grow(case, self._more[case.id])
             if case.id not in had:
                 joined.append((case, []))
-        _keep(joined, self._shared)
+        _keep(joined, self._shared, self._common)
         self._note_triaged(joined)
         return [case for case, _ in joined]
 
@@ -151,7 +156,8 @@ class _Batch:
         having = case_entities.having(wanted).exclude(case__in=list(self._cases))
         return self._add(
             Case.objects.filter(
-                ~Q(status=Case.Status.CLOSED) | Q(decided_at__gte=start),
+                Q(opened_at__gt=self._opened_since) & ~Q(status=Case.Status.CLOSED)
+                | Q(status=Case.Status.CLOSED, decided_at__gte=start),
                 id__in=having.values("case"),
                 merged_into=None,
                 first_activity_at__lte=shifted(end, WINDOW),
@@ -173,15 +179,18 @@ class _Batch:
             self._found.add(self._group_of(case))
         self._late = {}
         for finding in self._new.values():
-            group = _group(finding)
+            group = self._group(finding)
             closed = None if self._found.is_near(group) else self._dealt_with(group)
             if closed is None:
                 self._found.add(group)
             else:
                 self._late[finding.id] = closed
 
+    def _group(self, finding: Finding) -> Group:
+        return Group(finding.id, joining(finding.entities, self._common), *span(finding))
+
     def _group_of(self, case: Case) -> Group:
-        more = [_group(one) for one in self._more.get(case.id, ())]
+        more = [self._group(one) for one in self._more.get(case.id, ())]
         return Group(
             case.id,
             frozenset(self._shared.get(case.id, ())).union(*(one.shared for one in more)),
@@ -236,10 +245,6 @@ def _hull(spans: Iterable[tuple[dt.datetime, dt.datetime]]) -> tuple[dt.datetime
     return min(start for start, _ in told), max(end for _, end in told)
 
 
-def _group(finding: Finding) -> Group:
-    return Group(finding.id, joining(finding.entities), *span(finding))
-
-
 def _opened(sets: Sequence[Sequence[Finding]]) -> list[Case]:
     """Return a new case for each set of alerts; it has none of them yet."""
     if not sets:
@@ -278,12 +283,14 @@ def _grow(case: Case, told: Sequence[Finding]) -> None:
 
 
 def _keep(
-    joined: Sequence[tuple[Case, Sequence[Finding]]], known: Mapping[uuid.UUID, set[str]]
+    joined: Sequence[tuple[Case, Sequence[Finding]]],
+    known: Mapping[uuid.UUID, set[str]],
+    shared: Collection[str],
 ) -> None:
     cases = [case for case, _ in joined]
     fields = ["entities", "first_activity_at", "last_activity_at"]
     Case.objects.bulk_update(cases, fields, batch_size=100)
-    case_entities.note(cases, known)
+    case_entities.note(cases, known, shared)
     ledger.append_all(
         LedgerEntry(
             kind="case.finding_joined", actor=ENGINE, case_id=case.id, subject=one.title,

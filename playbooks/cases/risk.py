@@ -40,10 +40,13 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """Of the case's devices the servers, and those with a hole that attackers are known to use."""
+    """Of the case's devices the servers, those with a hole that attackers are known to use, and
+    those that the internet reaches, each with who says so.
+    """
 
     servers: Sequence[str] = ()
     holes: Sequence[str] = ()
+    exposed: Sequence[str] = ()
 
 
 NOTHING = History()
@@ -74,6 +77,7 @@ def terms(
             _server(table, devices.servers),
             _exposure(table, account),
             _hole(table, devices.holes),
+            _reached(table, devices.exposed),
             _provider_risk(table, account),
             _intelligence(table, signals),
             _attacked_before(table, history),
@@ -150,6 +154,13 @@ def _hole(table: RiskTable, holes: Sequence[str]) -> Term:
     more = f" and {len(holes) - 3} more" if len(holes) > 3 else ""
     reason = f"a hole that attackers are known to use is open on {', '.join(holes[:3])}{more}"
     return _term("exposed device", points, reason)
+
+
+def _reached(table: RiskTable, exposed: Sequence[str]) -> Term:
+    points = table.of("exposure", "internet_facing") if exposed else 0
+    more = f" and {len(exposed) - 3} more" if len(exposed) > 3 else ""
+    reason = f"the internet reaches {', '.join(exposed[:3])}{more}"
+    return _term("reached from outside", points, reason)
 
 
 def _provider_risk(table: RiskTable, account: Account | None) -> Term:

@@ -21,7 +21,7 @@ _SHAPE: dict[str, tuple[str, ...]] = {
     "confidence": ("from_percent", "points"),
     "privilege": ("points",),
     "criticality": ("important_person", "person_level_3", "person_level_4", "server"),
-    "exposure": ("no_second_factor", "known_exploited_hole"),
+    "exposure": ("no_second_factor", "known_exploited_hole", "internet_facing"),
     "provider_risk": ("medium", "high"),
     "intelligence": ("known_indicator",),
     "recent_history": ("days", "true_positive", "harmless_from_cases", "harmless"),

@@ -66,7 +66,10 @@ class Case(TenantModel):
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True, help_text="when the verdict came")
     contained_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the last containment step was read back"
+        null=True,
+        blank=True,
+        help_text="when the last of its accounts and devices, or of all else where it has none, "
+        "was first read back as contained; empty while one is not",
     )
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_with_proof = models.BooleanField(default=False)

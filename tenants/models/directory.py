@@ -160,6 +160,12 @@ class Device(Listed):
     excluded_until = models.DateTimeField(null=True, blank=True, help_text="empty: for good")
     excluded_by = models.CharField(max_length=200, blank=True)
     excluded_because = models.TextField(blank=True)
+    exposed_by_hand = models.BooleanField(
+        null=True,
+        help_text="a technician's word on whether the internet reaches it; empty: nobody said",
+    )
+    exposed_by = models.CharField(max_length=200, blank=True)
+    exposed_because = models.TextField(blank=True)
     user_keys = ArrayField(
         models.CharField(max_length=320),
         default=list,

@@ -235,6 +235,9 @@ RULES: dict[str, Rule] = {
     "console:mark_vip": Rule(
         TECHNICIAN, _slug("/admin/clients/{}/important/mark/"), "post", of_client=True
     ),
+    "console:mark_device": Rule(
+        TECHNICIAN, _slug("/admin/clients/{}/important/devices/"), "post", of_client=True
+    ),
     "console:unprotect": Rule(
         FROM_ADMIN, _account("/admin/clients/{}/protected/{}/end/"), "post", of_client=True
     ),

@@ -42,6 +42,7 @@ def make_case(account: Account, **fields: Any) -> Case:
         "verdict": "true_positive",
         "verdict_detail": {"playbook": "investigate-account-takeover", "confidence": "high"},
         "account": account,
+        "risk": 55,
         "opened_at": now,
         "first_activity_at": now - dt.timedelta(hours=1),
         "last_activity_at": now,

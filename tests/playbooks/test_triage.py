@@ -140,12 +140,37 @@ def test_another_clients_case_is_never_joined(tenant, other_tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    "status", ["resolved", "Resolved", "remediated", "dismissed", "Dismissed", "confirmedSafe"]
+    "status",
+    [
+        "resolved",
+        "Resolved",
+        "remediated",
+        "dismissed",
+        "Dismissed",
+        "confirmedSafe",
+        "closed",
+        "CLOSED",
+        "DELETED",
+        "Suppressed",
+        "archived",
+    ],
 )
 def test_what_the_vendor_has_settled_needs_no_case(in_tenant, status) -> None:
     _arrive(_alert("a", vendor_status=status), _alert("b", vendor_status="new"))
     assert _cases() == [{"b"}]
     assert Finding.objects.get(uid="a").case is None
+
+
+def test_what_the_vendor_opens_again_gets_its_case(in_tenant) -> None:
+    _arrive(_alert("a", vendor_status="closed"))
+    assert _cases() == []
+    told = {"a": _alert("a", vendor_status="reopened")}
+    intake.take(
+        connector="test", feed="alerts", records=[SourceRecord({"id": "a", "changed": True})],
+        normalise=lambda record: told["a"],
+    )  # fmt: skip
+    triage.triage(in_tenant.id, in_tenant.id)
+    assert _cases() == [{"a"}]
 
 
 def test_a_finding_that_is_told_again_stays_in_its_case(in_tenant) -> None:

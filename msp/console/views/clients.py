@@ -1,6 +1,7 @@
 """Clients, their kill switches, their ledgers, and what could not be read."""
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -8,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from integrations import health_report
+from integrations import health_report, taking_again
 from msp.console import actions, case_page, connection_actions, selectors, words
 from msp.console.errors import ConsoleError
 from msp.console.sites import page
@@ -182,6 +183,8 @@ def quarantined_record(request: HttpRequest, record_id: uuid.UUID) -> HttpRespon
         left_out=left_out,
         taken=taken,
         taken_by=named(taken.actor) if taken else "",
+        sources=taking_again.sources_of(record),
+        others=taking_again.like(record).count(),
         may_work=technician_of(request).has_role(Role.TECHNICIAN),
     )
 
@@ -190,13 +193,21 @@ def quarantined_record(request: HttpRequest, record_id: uuid.UUID) -> HttpRespon
 @needs_role(Role.TECHNICIAN)
 def take_again(request: HttpRequest, record_id: uuid.UUID) -> HttpResponse:
     """Take a quarantined record in, now that what kept it out is mended."""
-    record = _quarantined(record_id)
+    record, technician = _quarantined(record_id), technician_of(request)
+    told: dict[str, Any] = {"actor": technician, "source": request.POST.get("source", "")[:200]}
     try:
-        is_new = connection_actions.take_record_again(record, actor=technician_of(request))
+        is_new = connection_actions.take_record_again(record, **told)
     except HoldfastError as error:
         messages.error(request, str(error))
     else:
         messages.success(request, "It is taken in." if is_new else "It was taken in before.")
+        if request.POST.get("others"):
+            found = connection_actions.take_others_again(record, **told)
+            messages.info(
+                request,
+                f"Of the others like it {found.taken} are taken in, {found.unreadable} still can't "
+                f"be read, {found.left} are left for another time.",
+            )
     return redirect("console:quarantined_record", record.id)
 
 

@@ -1,4 +1,4 @@
-"""A client's important people (VIPs), as technicians and feeds name them."""
+"""A client's important people (VIPs), and its devices that the internet reaches."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +10,7 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from tenants import vips
+from tenants import excluded_devices, exposed_devices, vips
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
 
@@ -20,6 +20,13 @@ _DONE = {
     True: "{} is an important person now, whatever the feeds say.",
     False: "{} is no important person, whatever the feeds say.",
     None: "{} is as important as the feeds say.",
+}
+
+
+_MARKED = {
+    True: "The internet reaches {}: a case about it weighs more from now on.",
+    False: "The internet does not reach {}, whatever the vendors say.",
+    None: "Whether the internet reaches {} is as the vendors say.",
 }
 
 
@@ -48,21 +55,42 @@ def mark(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("console:important", found.slug)
 
 
-def _page(
-    request: HttpRequest, found: Tenant, *, error: str = "", name: str = "", reason: str = ""
-) -> HttpResponse:
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def mark_device(request: HttpRequest, slug: str) -> HttpResponse:
+    """Say whether the internet reaches a device, at every connector that knows one of the name."""
+    found, technician = _tenant(request, slug), technician_of(request)
+    told = {name: request.POST.get(name, "")[:_LONGEST] for name in ("device", "device_reason")}
+    word = _WORDS.get(request.POST.get("exposed", ""), True)
+    try:
+        with writing(technician, found.id):
+            for device in (devices := excluded_devices.find(told["device"])):
+                exposed_devices.mark(
+                    device, is_exposed=word, actor=actions.actor_of(technician),
+                    reason=told["device_reason"],
+                )  # fmt: skip
+    except HoldfastError as error:
+        return _page(request, found, error=str(error), **told)
+    messages.success(request, _MARKED[word].format(devices[0]))
+    return redirect("console:important", found.slug)
+
+
+def _page(request: HttpRequest, found: Tenant, *, error: str = "", **told: str) -> HttpResponse:
+    """Show the page, with what was filled in before where that was refused."""
     technician = technician_of(request)
     with writing(technician, found.id):
         rows = vips.of_client()
+        devices = exposed_devices.of_client()
     return page(
         request,
         "important.html",
-        f"Important people of {found.name}",
+        f"Important people and devices of {found.name}",
         tenant=found,
         rows=rows,
+        devices=devices,
         error=error,
-        name=name,
-        reason=reason,
+        told=told,
         may_mark=technician.has_role(Role.TECHNICIAN),
     )
 

@@ -50,6 +50,18 @@ def test_an_alert_is_a_finding_about_its_computer() -> None:
     assert found.ocsf["finding_info"]["analytic"]["uid"] == "92900"
 
 
+@pytest.mark.parametrize(
+    ("location", "names_it"),
+    [("office365", False), ("Wazuh-AWS", False), ("10.0.0.9", False),
+     ("/var/log/auth.log", True), ("journald", True), ("", True)],
+)  # fmt: skip
+def test_what_the_manager_passes_on_is_not_about_its_own_computer(location, names_it) -> None:
+    """Else all that a client's cloud services and firewalls tell would be one case."""
+    told = changed(DUMP, location=location, agent={"id": "000", "name": "wazuh-manager"})
+    devices = {one for one in read("alerts", told).entities if one.startswith("device")}
+    assert devices == ({"device:wazuh-manager", "device_id:wazuh:000"} if names_it else set())
+
+
 def test_an_alert_of_a_low_level_is_an_event() -> None:
     found = read("alerts", SSH)
     assert isinstance(found, Event)

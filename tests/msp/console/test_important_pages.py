@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from msp.staff.models import Role
 from playbooks.investigating import directory_facts
 from tenants import intake, scope
-from tenants.models import Account, LedgerEntry, Tenant, Work
+from tenants.models import Account, Device, LedgerEntry, Tenant, Work
 from tenants.records import DirectoryItem, SourceRecord
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_mfa_demanded")]
@@ -108,3 +108,25 @@ def test_another_clients_account_is_not_there(browser, tenant, other_tenant, acc
     page = _post(browser, other_tenant, name=NAME, vip="yes", reason="x")
     assert "The directory knows no account" in page
     assert _is_vip(tenant) == [False]
+
+
+def test_a_technician_says_whether_the_internet_reaches_a_device(browser, tenant) -> None:
+    with scope.tenant(tenant.id):
+        for provider in ("ninjaone", "defender_endpoint"):
+            Device.objects.create(provider=provider, external_id=provider, hostname="WEB1.acme.lan")
+    where = f"/admin/clients/{tenant.slug}/important/devices/"
+    web = browser(Role.TECHNICIAN)
+    told = {"device": "web1", "exposed": "yes", "device_reason": "Serves the portal"}
+    assert "give its whole hostname" in web.post(where, told | {"device": "x"}).content.decode()
+    assert "Say why" in web.post(where, told | {"device_reason": " "}).content.decode()
+    page = web.post(where, told, follow=True).content.decode()
+    assert "weighs more from now on" in page
+    assert page.count("Serves the portal") == 2
+    assert browser(Role.VIEWER, "vic").post(where, told).status_code == 403
+    with scope.tenant(tenant.id):
+        assert set(Device.objects.values_list("exposed_by_hand", flat=True)) == {True}
+        assert LedgerEntry.objects.filter(kind="device.exposed").count() == 2
+        assert Work.objects.filter(kind="replan").exists()
+    web.post(where, told | {"exposed": "as_told"})
+    with scope.tenant(tenant.id):
+        assert set(Device.objects.values_list("exposed_by_hand", flat=True)) == {None}

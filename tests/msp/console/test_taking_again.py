@@ -6,9 +6,11 @@ import json
 import pytest
 from django.utils import timezone
 
+from integrations import connections
+from msp.console import connection_actions
 from msp.staff.models import Role
 from tenants import scope
-from tenants.models import Event, LedgerEntry, RawRecord, Tenant
+from tenants.models import Event, Finding, LedgerEntry, RawRecord, Tenant
 from tests.msp.console.rows import Rows
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +71,57 @@ def test_what_still_can_not_be_read_stays_with_the_reason(browser, rows: Rows) -
 def test_a_viewer_is_offered_nothing(browser, rows: Rows) -> None:
     page = browser(Role.VIEWER).get(f"/admin/quarantine/{rows.quarantined.id}/").content.decode()
     assert "Take it in again" not in page
+
+
+def _waiting(tenant: Tenant, number: int) -> list[RawRecord]:
+    """Records of a source that had no mapping when they came."""
+    made = []
+    for one in range(number):
+        body = json.dumps({"id": one, "at": "2026-11-20T08:00:00Z", "what": "Backup failed"})
+        with scope.tenant(tenant.id):
+            made.append(RawRecord.objects.create(
+                connector="webhook", feed="json", received_at=timezone.now(), body=body.encode(),
+                context={}, content_hash=f"{one:064x}", outcome="quarantined",
+                reason_code="no_mapping", reason="The connection has no mapping.",
+            ))  # fmt: skip
+    return made
+
+
+def _source(tenant: Tenant, name: str, mapping: str = "") -> None:
+    mapping = mapping or json.dumps({"uid": "id", "time": "at", "title": "what"})
+    with scope.tenant(tenant.id):
+        connections.create(
+            connector="webhook", name=name, settings={"feed": "json", "mapping": mapping},
+            secrets={}, actor="test",
+        )  # fmt: skip
+
+
+@pytest.mark.usefixtures("no_mfa_demanded")
+def test_where_several_may_have_sent_it_a_person_says_which(browser, tenant) -> None:
+    """Each numbers its own alerts, and has a mapping of its own."""
+    [record] = _waiting(tenant, 1)
+    for name in ("backup", "door"):
+        _source(tenant, name)
+    web, address = browser(Role.TECHNICIAN), f"/admin/quarantine/{record.id}/"
+    assert "Which of the connections sent it" in web.get(address).content.decode()
+    page = web.post(f"{address}take/", {"source": "door"}, follow=True).content.decode()
+    assert "It is taken in." in page
+    with scope.tenant(tenant.id):
+        assert Finding.objects.get().uid == "door 0"
+
+
+@pytest.mark.usefixtures("no_mfa_demanded")
+def test_all_like_it_are_taken_in_at_once_as_far_as_they_can_be_read(
+    browser, tenant, monkeypatch
+) -> None:
+    monkeypatch.setattr(connection_actions, "_AT_ONCE", 2)
+    first, *_ = _waiting(tenant, 5)
+    _source(tenant, "backup", json.dumps(
+        {"uid": "id", "time": "at", "title": "what", "when": {"id": ["0", "1", "3", "4"]}}
+    ))  # fmt: skip
+    web, address = browser(Role.TECHNICIAN), f"/admin/quarantine/{first.id}/"
+    assert "And the 4 others" in web.get(address).content.decode()
+    page = web.post(f"{address}take/", {"others": "yes"}, follow=True).content.decode()
+    assert "1 are taken in, 1 still can&#x27;t be read, 2 are left" in page
+    with scope.tenant(tenant.id):
+        assert Finding.objects.count() == 2

@@ -35,6 +35,10 @@ _ATTACKS: Final = frozenset({
     "attack", "attacks", "web_attack", "sql_injection", "web_scan", "recon",
     "authentication_failures",
 })  # fmt: skip
+# The manager's own id as an agent, and where what it collects from services comes from:
+# https://documentation.wazuh.com/current/cloud-security/
+_MANAGER: Final = "000"
+_CLOUDS: Final = ("office365", "ms-graph", "azure", "aws", "wazuh-aws", "github", "gcp")
 _ZONE_WITH_DOT = re.compile(r"([+-]\d\d)\.(\d\d)$")
 
 
@@ -94,6 +98,8 @@ def _files(fields: Fields) -> list[ocsf.Object]:
 def _entities(fields: Fields) -> tuple[str, ...]:
     actor, owner, ip = _who(fields)
     data, agent = fields.nested("data"), fields.nested("agent")
+    if _is_passed_on(fields):
+        agent = Fields({})
     hashes = [one["value"] for found in _files(fields) for one in found.get("hashes", [])]
     return entities(
         entity("account", actor), entity("account", owner), entity("ip", ip),
@@ -103,6 +109,16 @@ def _entities(fields: Fields) -> tuple[str, ...]:
         *(traces.process_tree("wazuh", agent.text("id"), one) for one in _programs(data)),
         traces.indicator(ip) if _is_attack(fields) else "",
     )  # fmt: skip
+
+
+def _is_passed_on(fields: Fields) -> bool:
+    """Whether the manager only passes on what a cloud service or a device's log tells.
+
+    Its own computer is no part of that: all of a client's alerts from there would name it.
+    """
+    place = fields.word("location")
+    is_others = place.startswith(_CLOUDS) or bool(address(place.partition("->")[0]))
+    return fields.nested("agent").text("id") == _MANAGER and is_others
 
 
 def _programs(data: Fields) -> tuple[str, ...]:

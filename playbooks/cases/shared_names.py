@@ -1,0 +1,51 @@
+"""What many of a client's people share: shared mailboxes, service accounts, domain controllers.
+
+An alert that names something else beside them belongs to others by that alone: nearly every alert
+of a client may name them, and it must not become one case. What is about them alone is joined by
+them, as anything else is.
+"""
+
+from typing import Final
+
+from django.db.models import Q, Value
+
+from playbooks.cases.correlation import short_name
+from tenants.models import Account, Device, Mailbox
+
+_KINDS: Final = (Account.Kind.SHARED, Account.Kind.SERVICE)
+_PURPOSES: Final = ("shared", "room", "equipment")
+
+
+def known() -> frozenset[str]:
+    """Return the entities that many share, as the directory of the scope's tenant knows them."""
+    return frozenset(_of_accounts() | _of_computers())
+
+
+def _of_accounts() -> set[str]:
+    accounts = Account.objects.filter(kind__in=_KINDS, deleted_upstream_at=None).order_by()
+    rooms = Mailbox.objects.filter(purpose__in=_PURPOSES, deleted_upstream_at=None).order_by()
+    rows = accounts.values_list("username", "email", "external_id").union(
+        rooms.values_list("address", Value(""), Value("")), all=True
+    )
+    found: set[str] = set()
+    for username, email, external_id in rows:
+        found.add(f"account_id:{external_id.lower()}")
+        for name in (username.lower(), email.lower()):
+            found |= {f"account:{name}", f"mailbox:{name}"}
+    return found
+
+
+def _of_computers() -> set[str]:
+    """Return the names and ids of domain controllers: they report what anybody does anywhere."""
+    rows = Device.objects.filter(deleted_upstream_at=None).order_by()
+    named = rows.filter(attributes__is_domain_controller=True).values_list("hostname", flat=True)
+    names = {short_name(one.lower()) for one in named if one}
+    having = Q(pk__in=[])
+    for name in names:
+        having |= Q(hostname__iexact=name) | Q(hostname__istartswith=f"{name}.")
+    found = {f"device:{name}" for name in names}
+    for provider, external_id, entra in rows.filter(having).values_list(
+        "provider", "external_id", "attributes__entra_device_id"
+    ):
+        found |= {f"device_id:{provider}:{external_id}".lower(), f"device_id:entra:{entra}".lower()}
+    return found

@@ -1,0 +1,127 @@
+"""What many share does not make one case of a whole client; one computer has one name."""
+
+import datetime as dt
+import random
+
+import pytest
+from django.utils import timezone
+
+from playbooks.cases import joining
+from playbooks.cases.correlation import joining as by
+from tenants.models import Account, Case, Device, Mailbox
+from tests.playbooks.cases import make_account
+from tests.playbooks.test_triage import ANN, _alert, _arrive, _cases
+
+pytestmark = pytest.mark.django_db
+BOB, INFO, BACKUP = "account:bob@acme.example", "mailbox:info@acme.example", "account:svc.backup"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["device:localhost", "device:LOCALHOST.localdomain", "device:unknown", "device:-", "device:",
+     "device:n/a", "device:127.0.0.1", "device:::1", "device:0.0.0.0",
+     "device:8.8.8.8", "device: ", "account:", "account:unknown", "account:none", "account:null",
+     "account:system", "account:nt authority\\system", "account:root", "account:administrator",
+     "account:admin", "account:guest", "account:anonymous logon", "account:pc-7$", "account_id:",
+     "account_id:00000000-0000-0000-0000-000000000000", "account_id:0", "device_id:entra:",
+     "device_id:entra:00000000-0000-0000-0000-000000000000", "device_id:wazuh:unknown",
+     "message:", "message:none", "mailbox:-", "incident:0", "incident:null"],
+)  # fmt: skip
+def test_a_name_that_names_nothing_joins_nothing(in_tenant, name) -> None:
+    assert by([name.lower()]) == frozenset()
+    _arrive(_alert("a", 0, name.lower()), _alert("b", 0, name.lower()))
+    assert _cases() == [{"a"}, {"b"}]
+
+
+@pytest.mark.parametrize(
+    "name", ["account:corp\\administrator", "account:pc-7\\admin", "device:10.0.0.7", "incident:9"]
+)
+def test_a_name_that_names_one_joins(name) -> None:
+    assert by([name]) == {name}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_one"),
+    [("pc-1", "pc-1.acme.local", True), ("PC-1.acme.local.", "pc-1.branch.acme.local", True),
+     ("pc-1", "pc-10", False), ("10.0.0.7", "10.0.0.8", False), ("10", "10.0.0.7", False)],
+)  # fmt: skip
+def test_a_computer_has_one_name_with_and_without_its_domain(in_tenant, one, other, is_one) -> None:
+    """One product tells the short name, another the long one."""
+    _arrive(_alert("a", 0, f"device:{one.lower()}"))
+    _arrive(_alert("b", 1, f"device:{other.lower()}"))
+    assert (len(_cases()) == 1) is is_one
+
+
+def _shared() -> None:
+    """What a client's people share, as the directory knows it."""
+    make_account("Info@acme.example", kind=Account.Kind.SHARED)
+    make_account("svc.backup", kind=Account.Kind.SERVICE)
+    Mailbox.objects.create(
+        provider="microsoft365", external_id="r", address="Room@acme.example", purpose="room"
+    )
+    told = {"hostname": "DC1.acme.local", "is_server": True}
+    Device.objects.create(
+        provider="active_directory", external_id="d", attributes={"is_domain_controller": True},
+        **told,
+    )  # fmt: skip
+    Device.objects.create(
+        provider="wazuh", external_id="007", hostname="dc1", attributes={"entra_device_id": "E-1"}
+    )
+    Device.objects.create(provider="wazuh", external_id="008", hostname="files", is_server=True)
+
+
+SHARED = [
+    INFO, "account:info@acme.example", "account_id:id-of-info@acme.example", BACKUP,
+    "mailbox:room@acme.example", "device:dc1", "device:dc1.acme.local", "device_id:wazuh:007",
+    "device_id:entra:e-1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shared", SHARED)
+def test_what_many_share_joins_no_alerts_that_name_others(in_tenant, shared) -> None:
+    _shared()
+    _arrive(_alert("a", 0, shared, ANN), _alert("b", 0, shared, BOB))
+    _arrive(_alert("c", 1, shared, "message:m1"), _alert("d", 1, ANN))
+    assert _cases() == [{"a", "d"}, {"b"}, {"c"}]
+
+
+@pytest.mark.parametrize("shared", SHARED)
+def test_what_many_share_joins_the_alerts_that_are_about_it_alone(in_tenant, shared) -> None:
+    """An attack on a shared mailbox or a service account is one case like any other."""
+    _shared()
+    _arrive(_alert("a", 0, shared, "ip:192.0.2.1"))
+    _arrive(_alert("b", 1, shared), _alert("c", 1, shared, ANN))
+    assert _cases() == [{"a", "b"}, {"c"}]
+
+
+def test_a_server_that_is_no_domain_controller_joins_as_any_computer(in_tenant) -> None:
+    _shared()
+    _arrive(_alert("a", 0, "device:files", ANN), _alert("b", 0, "device_id:wazuh:008", BOB))
+    _arrive(_alert("c", 1, "device:files", BOB))
+    assert [one for one in _cases() if one] == [{"a", "b", "c"}]
+
+
+def test_a_client_is_not_one_case_in_whatever_order_alerts_come(in_tenant) -> None:
+    _shared()
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")
+    alerts = [
+        _alert(f"{who}{n}", n, f"account:{who}@acme.example", random.Random(n).choice(SHARED))
+        for who in ("ann", "bob", "cat") for n in range(4)
+    ]  # fmt: skip
+    random.Random(seed).shuffle(alerts)
+    for start in range(0, len(alerts), 5):
+        _arrive(*alerts[start : start + 5])
+    assert sorted(map(sorted, _cases())) == [[f"{who}{n}" for n in range(4)] for who in
+                                             ("ann", "bob", "cat")]  # fmt: skip
+
+
+def test_what_stays_open_for_long_takes_no_more_alerts(in_tenant) -> None:
+    """Else a noisy computer's case would never end."""
+    _arrive(_alert("a"))
+    Case.objects.update(opened_at=timezone.now() - joining.LONGEST + dt.timedelta(hours=1))
+    _arrive(_alert("b", 1))
+    Case.objects.update(opened_at=timezone.now() - joining.LONGEST)
+    _arrive(_alert("c", 2))
+    _arrive(_alert("d", 3))
+    assert _cases() == [{"a", "b"}, {"c", "d"}]
