@@ -41,13 +41,39 @@ class Indicator(models.Model):
 
 
 class IndicatorSource(models.Model):
-    """When a source was last taken in, and how far a TAXII collection was read."""
+    """Where indicators come from: taken in by hand, or read on its schedule where `kind` is set.
+
+    A row of due work of its own: it belongs to no client. `sealed_secret` is encrypted.
+    """
+
+    class Kind(models.TextChoices):
+        """What is read on a schedule."""
+
+        TAXII = "taxii", "TAXII 2.1 collection"
+        URL = "url", "STIX, MISP, KEV or a list at an address"
+        MISP = "misp", "MISP feed (with manifest.json)"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=100, unique=True)
-    read_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
     address = models.CharField(max_length=1000, blank=True, help_text="API root and collection")
     reached = models.CharField(max_length=64, blank=True, help_text="added_after of the next time")
+    kind = models.CharField(max_length=8, choices=Kind.choices, blank=True)
+    username = models.CharField(max_length=200, blank=True)
+    sealed_secret = models.TextField(blank=True)
+    every_hours = models.PositiveSmallIntegerField(default=24)
+    confidence = models.PositiveSmallIntegerField(default=50, help_text="where it tells none")
+    days = models.PositiveSmallIntegerField(default=90, help_text="good for, where it tells none")
+    is_paused = models.BooleanField(default=False)
+    due_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True, help_text="when a worker was last told of it")
+    leased_until = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0, help_text="one after another")
+    error = models.TextField(blank=True)
+    outcome = models.JSONField(default=dict, help_text="what the last reading came to")
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="indicator_source_due")]
 
     def __str__(self) -> str:
         return self.name

@@ -13,7 +13,7 @@ from django.db import connections
 
 from integrations import checking, notices, polling
 from integrations.alerting import watching
-from integrations.intelligence import sightings
+from integrations.intelligence import fetching, sightings
 from integrations.siem import auditing
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
@@ -203,6 +203,15 @@ def sight(work_id: str) -> None:
     _perform(work_id, by_turns=True)
 
 
+@dramatiq.actor(actor_name="source", queue_name="polling", **_OPTIONS)
+def read_source(source_id: str) -> None:
+    """Read a source of indicators: it is the MSP's own, so its row is no client's work."""
+    try:
+        fetching.read(uuid.UUID(source_id))
+    finally:
+        connections.close_all()
+
+
 @dramatiq.actor(actor_name="quality", **_OPTIONS)
 def quality(work_id: str) -> None:
     """Check how a closed case kept to the client's process."""
@@ -250,6 +259,7 @@ _ACTORS = {
         close,
         quality,
         sight,
+        read_source,
         recheck,
         compare,
         take_over,

@@ -18,7 +18,7 @@ from django.db import connections
 from integrations import connections as connections_of_clients
 from integrations.alerting import retention
 from integrations.health import CHECKED_EVERY
-from integrations.intelligence import sightings
+from integrations.intelligence import sightings, sources
 from integrations.models import Connection
 from integrations.siem import auditing
 from msp import apps
@@ -43,6 +43,7 @@ def run(stop: threading.Event) -> None:
         elapsed += _RECONCILE_SECONDS
         try:
             reconcile()
+            send_sources()
             seal_ledgers(since)
             since = dt.datetime.now(dt.UTC) - _LONGEST_TRANSACTION
             if elapsed >= seats_due:
@@ -63,6 +64,14 @@ def reconcile() -> int:
     for row in due:
         # A dead worker's work must not wait behind what others have in hand.
         apps.send_hint(row.id, "take_over" if row.was_held else row.kind)
+    return len(due)
+
+
+def send_sources() -> int:
+    """Send a message for each source of indicators that is due; return how many."""
+    due = sources.unsent()
+    for source_id in due:
+        apps.send_hint(source_id, "source")
     return len(due)
 
 

@@ -4,6 +4,7 @@ AES-256-GCM with the tenant's id and the secret's name as associated data, so th
 to another tenant or name can't be opened. Rotating the installation's key re-wraps data keys only.
 """
 
+import base64
 import json
 import secrets
 import uuid
@@ -86,6 +87,30 @@ def rotate() -> int:
         secret.save(update_fields=["wrapped_key", "key_id", "rotated_at"])
         changed += 1
     return changed
+
+
+def seal_own(text: str, bound_to: str) -> str:
+    """Return a secret of the installation itself, sealed as ``key id:base64``.
+
+    It can be opened only where `bound_to` is the same: name the row that it belongs to.
+    """
+    key_id, master = next(iter(settings.VAULT_KEYS.items()))
+    sealed = _seal(master, text.encode(), bound_to.encode())
+    return f"{key_id}:{base64.b64encode(sealed).decode()}"
+
+
+def open_own(sealed: str, bound_to: str) -> str:
+    """Return what `seal_own` sealed; VaultError if no key of ours opens it."""
+    key_id, _, encoded = sealed.partition(":")
+    try:
+        return _open(
+            settings.VAULT_KEYS[key_id], base64.b64decode(encoded), bound_to.encode()
+        ).decode()
+    except (KeyError, InvalidTag):
+        raise VaultError(
+            f"A secret was sealed by key {key_id!r}, which this installation doesn't have, or was "
+            "changed. Restore the key in HOLDFAST_VAULT_KEYS, or enter the secret again."
+        ) from None
 
 
 def _data_key(secret: Secret) -> bytes:

@@ -30,6 +30,7 @@ from msp.console.views import (
     routines,
     rules,
     siem,
+    sources,
     user_question,
 )
 from msp.console.views.client_link import client_link
@@ -59,6 +60,8 @@ urlpatterns = [
     _page("measures/", measures.measures, "measures"),
     _page("clients/<slug:slug>/process/", quality.process, "quality_process"),
     _page("intelligence/", intelligence.intelligence, "intelligence"),
+    _page("intelligence/sources/add/", sources.add, "source_add"),
+    _page("intelligence/sources/<uuid:source_id>/change/", sources.change, "source_change"),
     _page("clients/<slug:slug>/threats/", intelligence.threats, "threats"),
     _page("known-good/", known_good.patterns, "known_good"),
     _page("known-good/<uuid:pattern>/change/", known_good.change, "known_good_change"),

@@ -23,7 +23,7 @@ EXEMPT = {
     "playbooks_playbookversion": "playbooks are the same for every client",
     "playbooks_msprules": "the MSP's own rules, which every client's are laid on",
     "integrations_indicator": "what is known of attackers: from outside, the same for every client",
-    "integrations_indicatorsource": "when the MSP's sources were read, no client's data",
+    "integrations_indicatorsource": "the MSP's sources and when they are read: no client's data",
     "integrations_rulesstate": "counts changes of rules, no client's data",
     "integrations_rulepack": "rules that the MSP imported are the same for every client",
     "integrations_packrule": "rules that the MSP imported are the same for every client",

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from integrations.models import IndicatorSource
 from msp.staff import actions
 from msp.staff.models import Role, Technician
 from tests.conftest import new_tenant
@@ -58,6 +59,10 @@ def _slug(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.slug)
 
 
+def _source() -> IndicatorSource:
+    return IndicatorSource.objects.get_or_create(name="feed", defaults={"kind": "url"})[0]
+
+
 def _contact(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.slug, rows.contact.id)
 
@@ -101,6 +106,12 @@ RULES: dict[str, Rule] = {
         FROM_TECHNICIAN, _own("case", "/admin/cases/{}/ask/"), "post", of_client=True
     ),
     "console:intelligence": Rule(READ, "/admin/intelligence/"),
+    "console:source_add": Rule(ADMIN, "/admin/intelligence/sources/add/"),
+    "console:source_change": Rule(
+        FROM_ADMIN,
+        lambda _rows: f"/admin/intelligence/sources/{_source().id}/change/",
+        "post",
+    ),
     "console:threats": Rule(READ, _slug("/admin/clients/{}/threats/"), of_client=True),
     "console:quality": Rule(READ, "/admin/quality/"),
     "console:measures": Rule(READ, "/admin/measures/"),

@@ -1,6 +1,7 @@
 """What is known of attackers, where clients met it, and each client's threat profile."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -35,25 +36,50 @@ def intelligence(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(
             Q(entity__icontains=asked) | Q(title__icontains=asked) | Q(source__icontains=asked)
         )
-    live = dict(store.in_force().order_by().values_list("source").annotate(Count("id")))
-    sources = (
-        Indicator.objects.order_by("source")
-        .values("source")
-        .annotate(kept=Count("id"), left=Count("id", filter=~Q(not_matched="")))
-    )
-    clients = tenants_of(technician_of(request))
-    read = dict(IndicatorSource.objects.values_list("name", "read_at"))
+    technician = technician_of(request)
+    clients = tenants_of(technician)
     return page(
         request, "intelligence.html", "Intelligence", asked=asked,
         sightings=sightings.shown().select_related("indicator", "tenant")[:_SIGHTINGS],
-        sources=[
-            {**one, "live": live.get(one["source"], 0), "read_at": read.get(one["source"])}
-            for one in sources
-        ],
+        sources=_sources(),
+        may_change=technician.has_role(Role.ADMIN) and technician.sees_all_tenants,
         holes=_named(holes.on_computers(), clients), now=timezone.now(),
         pages=Paginator(rows, _PAGE).get_page(request.GET.get("page")),
         clients=clients, query=f"q={asked}&" if asked else "",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A source with its counts: kept, looked for, and left for a reason; where it is read."""
+
+    name: str
+    row: IndicatorSource | None
+    kept: int
+    live: int
+    left: int
+
+    @property
+    def shown(self) -> str:
+        """The address without a query, which may hold a key."""
+        return self.row.address.partition("?")[0] if self.row else ""
+
+
+def _sources() -> list[_Source]:
+    rows = {row.name: row for row in IndicatorSource.objects.all()}
+    live = dict(store.in_force().order_by().values_list("source").annotate(Count("id")))
+    counted = {
+        name: (kept, left)
+        for name, kept, left in Indicator.objects.order_by()
+        .values_list("source")
+        .annotate(kept=Count("id"), left=Count("id", filter=~Q(not_matched="")))
+    }
+    return [
+        _Source(name, rows.get(name), kept, live.get(name, 0), left)
+        for name, (kept, left) in sorted(
+            {**{name: (0, 0) for name, row in rows.items() if row.kind}, **counted}.items()
+        )
+    ]
 
 
 def _named(

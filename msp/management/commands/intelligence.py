@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
 
-from integrations.addresses import private_endpoints_allowed
-from integrations.intelligence import profiles, reading, sightings, store, taxii
-from integrations.models import Indicator
-from integrations.transport import Call, Limits, Transport
+from integrations.intelligence import (
+    fetching,
+    profiles,
+    reading,
+    sightings,
+    sources,
+    store,
+    taxii,
+)
+from integrations.models import Indicator, IndicatorSource
 from msp.management.product import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug
 
-# The largest catalogues have about 100 MB.
-_LIMITS = Limits(total=600, largest_body=256 * 2**20)
+_ACTOR = "operator:command"
 
 
 class Command(ProductCommand):
@@ -45,11 +49,33 @@ class Command(ProductCommand):
         told.add_argument("--days", type=int, default=store.USUAL_DAYS, help="how long they hold")
         told.add_argument("--json", action="store_true")
         doing.add_parser("list", help="how many indicators each source has")
+        self._of_sources(doing)
         profile = doing.add_parser("profile", help="who may attack a client")
         profile.add_argument("slug")
         profile.add_argument("--sector", required=True)
         profile.add_argument("--country", default="")
         profile.add_argument("--tool", action="append", default=[])
+
+    def _of_sources(self, doing: Any) -> None:
+        adding = doing.add_parser("add", help="a source that is read on its schedule")
+        adding.add_argument("name")
+        adding.add_argument("--url", default="", help="STIX, MISP, KEV, CSV or a list there")
+        adding.add_argument("--taxii", default="", metavar="API_ROOT")
+        adding.add_argument("--misp", default="", metavar="FOLDER", help="with manifest.json")
+        adding.add_argument("--collection", default="", help="of a TAXII server, its id")
+        adding.add_argument("--username", default="")
+        adding.add_argument(
+            "--secret-file", type=Path, help="the password, or without --username the token"
+        )
+        adding.add_argument("--hours", type=int, default=24, help="how often it is read")
+        adding.add_argument("--confidence", type=int, default=store.USUAL_CONFIDENCE)
+        adding.add_argument("--days", type=int, default=store.USUAL_DAYS, help="how long they hold")
+        doing.add_parser("sources", help="what is read on a schedule, and how it went")
+        for name, said in (
+            ("pause", "read a source no more"), ("resume", "read it again"),
+            ("remove", "forget a source and its secret"),
+        ):  # fmt: skip
+            doing.add_parser(name, help=said).add_argument("name")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it; say what became of it."""
@@ -83,12 +109,47 @@ class Command(ProductCommand):
             self.stdout.write(f"  {count} kept and not looked for: {why}")
 
     def _collections(self, options: dict[str, Any]) -> None:
-        transport = Transport(allow_private=private_endpoints_allowed(), limits=_LIMITS)
-        try:
-            for name, title in taxii.collections(_server(options), transport):
+        server = _place("", options).server()
+        with fetching.transport() as sending:
+            for name, title in taxii.collections(server, sending):
                 self.stdout.write(f"{name}  {title}")
-        finally:
-            transport.close()
+
+    def _add(self, options: dict[str, Any]) -> None:
+        kinds = {kind: options[kind] for kind in sources.Kind.values if options[kind]}
+        if len(kinds) != 1:
+            raise CommandError("Give --url, --taxii or --misp: one of them.", returncode=2)
+        [(kind, address)] = kinds.items()
+        wish = sources.Wish(
+            options["name"], kind, address, options["collection"], options["username"],
+            _secret(options["secret_file"]), options["hours"], options["confidence"],
+            options["days"],
+        )  # fmt: skip
+        row = sources.add(wish, actor=_ACTOR)
+        self.stdout.write(f"{row.name} is read at once, and then every {row.every_hours} hours.")
+
+    def _sources(self, _options: dict[str, Any]) -> None:
+        for row in IndicatorSource.objects.exclude(kind="").order_by("name"):
+            state = "paused" if row.is_paused else f"next {row.due_at:%Y-%m-%d %H:%M} UTC"
+            read = f"read {row.read_at:%Y-%m-%d %H:%M} UTC" if row.read_at else "not read yet"
+            self.stdout.write(
+                f"{row.name}: {row.get_kind_display()}, {row.address}; {read}; {state}"
+            )
+            if row.error:
+                self.stdout.write(f"  failed {row.failures} times: {row.error}")
+
+    def _pause(self, options: dict[str, Any]) -> None:
+        sources.set_paused(sources.find(options["name"]).id, paused=True, actor=_ACTOR)
+        self.stdout.write(f"{options['name']} is paused.")
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        sources.set_paused(sources.find(options["name"]).id, paused=False, actor=_ACTOR)
+        self.stdout.write(f"{options['name']} is read again.")
+
+    def _remove(self, options: dict[str, Any]) -> None:
+        sources.remove(sources.find(options["name"]).id, actor=_ACTOR)
+        self.stdout.write(
+            f"{options['name']} is removed with its secret; nothing that it told is looked for."
+        )
 
     def _list(self, _options: dict[str, Any]) -> None:
         for source in (
@@ -102,61 +163,44 @@ class Command(ProductCommand):
         tenant = tenant_by_slug(options["slug"])
         with scope.tenant(tenant.id):
             row = profiles.keep(
-                options["sector"], options["country"], options["tool"], actor="operator:command"
+                options["sector"], options["country"], options["tool"], actor=_ACTOR
             )
         self.stdout.write(f"{tenant.name}: {row}")
 
 
 def _taken(source: str, options: dict[str, Any]) -> store.Outcome:
     """Take in what the chosen source tells."""
-    how = {"confidence": options["confidence"], "days": options["days"]}
     if options["file"]:
         try:
             content = options["file"].read_bytes()
         except OSError as error:
             raise reading.Unreadable(f"{options['file']}: {error.strerror}.") from None
-        return store.keep(source, reading.read(content), **how)
-    transport = Transport(allow_private=private_endpoints_allowed(), limits=_LIMITS)
-    try:
-        if options["taxii"]:
-            return _collection(source, options, transport, how)
         return store.keep(
-            source, reading.read(transport.content(Call("GET", options["url"]))), **how
+            source, reading.read(content), confidence=options["confidence"], days=options["days"]
         )
-    finally:
-        transport.close()
-
-
-def _collection(
-    source: str, options: dict[str, Any], transport: Transport, how: dict[str, int]
-) -> store.Outcome:
-    """Take in a collection page by page: what broke off is gone on with the next time."""
-    address = f"{options['taxii'].rstrip('/')} {options['collection']}"
+    place = _place(source, options)
+    if not options["taxii"]:
+        return fetching.address(place)
     after = options["added_after"]
     if not after and not options["whole"]:
-        after = store.reached(source, address)
-    outcome = store.Outcome()
-    pages = taxii.pages(_server(options), options["collection"], transport, added_after=after)
-    for page in pages:
-        with transaction.atomic():
-            outcome += store.keep(
-                source, reading.read_document({"objects": [], **page.envelope}), **how
-            )
-            store.reach(source, address, page.reached)
-        if outcome.read > reading.MOST:
-            raise reading.Unreadable(f"There are more than {reading.MOST:,} indicators.")
-    return outcome
+        after = store.reached(source, place.address)
+    return fetching.collection(place, after=after).outcome
 
 
-def _server(options: dict[str, Any]) -> taxii.Server:
-    secret = ""
-    if options["secret_file"]:
-        try:
-            secret = options["secret_file"].read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise reading.Unreadable("The secret file can't be read.") from None
-    name = options["username"]
-    return taxii.Server(
-        options["taxii"], username=name, password=secret if name else "",
-        token="" if name else secret,
+def _place(source: str, options: dict[str, Any]) -> fetching.Place:
+    address = options["url"]
+    if options["taxii"]:
+        address = f"{options['taxii'].rstrip('/')} {options['collection']}"
+    return fetching.Place(
+        source, address, options["username"], _secret(options["secret_file"]),
+        options["confidence"], options["days"],
     )  # fmt: skip
+
+
+def _secret(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise reading.Unreadable("The secret file can't be read.") from None

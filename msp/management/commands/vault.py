@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count
 
+from integrations.intelligence import sources
 from msp.appliance import secrets
 from msp.management.product import ProductCommand
 from msp.staff import mfa_keys
@@ -61,7 +62,7 @@ class Command(ProductCommand):
         )
 
     def _rotate(self, options: dict[str, Any]) -> None:
-        changed = mfa_keys.rotate()
+        changed = mfa_keys.rotate() + sources.seal_anew()
         for tenant_id in list(Tenant.objects.values_list("id", flat=True)):
             with scope.tenant(tenant_id):
                 changed += vault.rotate()
@@ -92,4 +93,4 @@ def _by_key() -> Counter[str]:
     """Return how many secrets each key wraps, by its id."""
     with scope.reading(scope.ALL):
         rows = Secret.in_scope().order_by().values_list("key_id").annotate(Count("id"))
-        return Counter(dict(rows)) + mfa_keys.by_key()
+        return Counter(dict(rows)) + mfa_keys.by_key() + Counter(sources.by_key())

@@ -2,8 +2,9 @@
 
 import pytest
 
-from integrations.intelligence import sightings, store
+from integrations.intelligence import sightings, sources, store
 from integrations.intelligence.found import Found
+from integrations.models import IndicatorSource
 from msp.staff.models import Role
 from tenants import scope
 from tenants.models import Case
@@ -36,3 +37,42 @@ def test_the_pages_list_what_is_known_and_what_is_likely(browser, rows: Rows) ->
     web.post(address, {"sector": "health", "country": "JP"})
     assert "the country ranks nothing" in web.get(address).content.decode()
     assert browser(Role.TECHNICIAN).post(address, {"sector": "law"}).status_code == 403
+
+
+def test_an_administrator_adds_pauses_and_removes_a_source(browser, settings, db) -> None:
+    settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    web = browser(Role.ADMIN)
+    told = {
+        "name": "isac",
+        "kind": "url",
+        "address": "http://127.0.0.1/a.csv?key=k",
+        "secret": "s3",
+    }
+    refused = web.post("/admin/intelligence/sources/add/", {**told, "every_hours": "x"})
+    page = refused.content.decode()
+    assert "every 1 to 720 hours" in page
+    assert 'value="isac"' in page
+    assert "s3" not in page.partition("</form>")[0].partition("source_add")[2]
+    assert web.post("/admin/intelligence/sources/add/", told).status_code == 302
+    row = IndicatorSource.objects.get()
+    sources.failed(sources.claim(row.id), "The vendor refused the credentials.")
+    page = web.get("/admin/intelligence/").content.decode()
+    for said in ("Could not be read", "refused the credentials", "every 24 hours", "a.csv,"):
+        assert said in page, said
+    assert "key=k" not in page
+    change = f"/admin/intelligence/sources/{row.id}/change/"
+    for do, said in (("pause", "isac is paused"), ("resume", "read again"), ("read", "read now")):
+        assert said in web.post(change, {"do": do}, follow=True).content.decode()
+    assert "can be told" in web.post(change, {"do": "x"}, follow=True).content.decode()
+    assert "is removed" in web.post(change, {"do": "remove"}, follow=True).content.decode()
+    assert not IndicatorSource.objects.exists()
+    viewer = browser(Role.VIEWER).get("/admin/intelligence/").content.decode()
+    assert "Add a source</a>" not in viewer
+
+
+def test_who_does_not_see_every_client_changes_no_source(browser, rows: Rows) -> None:
+    web = browser(Role.ADMIN, tenants=[rows.tenant])
+    told = {"name": "isac", "kind": "url", "address": "https://feeds.example/a"}
+    page = web.post("/admin/intelligence/sources/add/", told).content.decode()
+    assert "every client" in page
+    assert not IndicatorSource.objects.exists()

@@ -1,0 +1,36 @@
+"""What an administrator does with the sources of indicators, which hold for every client."""
+
+from integrations.intelligence import sources
+from integrations.models import IndicatorSource
+from msp.console.actions import NOT_EVERY_CLIENT, actor_of
+from msp.console.errors import ConsoleError
+from msp.staff.models import Technician
+
+CHANGES = ("pause", "resume", "read", "remove")
+
+
+def add(wish: sources.Wish, *, actor: Technician) -> IndicatorSource:
+    """Keep a source; BadSource says why not, ConsoleError who may."""
+    _check(actor)
+    return sources.add(wish, actor=actor_of(actor))
+
+
+def change(source: IndicatorSource, how: str, *, actor: Technician) -> str:
+    """Do one of `CHANGES`; return in words what holds now. ConsoleError: who may, and what."""
+    _check(actor)
+    if how not in CHANGES:
+        raise ConsoleError(f"A source can be told: {', '.join(CHANGES)}.")
+    if how == "remove":
+        sources.remove(source.id, actor=actor_of(actor))
+        return f"{source.name} is removed with its secret; nothing that it told is looked for."
+    if how == "read":
+        sources.read_soon(source.id)
+        return f"{source.name} is read now; this page shows what comes of it."
+    is_paused = how == "pause"
+    sources.set_paused(source.id, paused=is_paused, actor=actor_of(actor))
+    return f"{source.name} {'is paused' if is_paused else 'is read again'}."
+
+
+def _check(actor: Technician) -> None:
+    if not actor.sees_all_tenants:
+        raise ConsoleError(NOT_EVERY_CLIENT)
