@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0015_own_address'),
+        ('integrations', '0016_hits_by_age'),
     ]
 
     operations = [
