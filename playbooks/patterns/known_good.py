@@ -29,6 +29,10 @@ from tenants.models import Case, Finding, Verdict, new_id
 LONGEST = dt.timedelta(days=366)
 # What is another one in each alert, and says nothing of whom or what it is about.
 PASSING = ("incident:", "session:", "threat:")
+# Whom or what an alert is about: who may be attacked.
+WHOM = ("account:", "account_id:", "mailbox:", "device:", "device_id:")
+# What is said of more people at once nobody has looked at one by one.
+_MOST_WHOM = 20
 _SEVEREST = 6
 # How a long list is kept with a verdict.
 _LONG = re.compile(r"\d+ items")
@@ -296,6 +300,10 @@ def _check(case: Case, wish: Wish) -> None:
         ("Choose alerts of the case only.", not set(wish.alerts) <= titles),
         ("Choose whom or what it is about.", not wish.entities),
         ("Choose what the case's alerts name.", not set(wish.entities) <= known),
+        (
+            f"Choose at most {_MOST_WHOM} people and devices: a wider pattern would hide too much.",
+            sum(one.startswith(WHOM) for one in set(wish.entities)) > _MOST_WHOM,
+        ),
     ]
     told = [words for words, is_wrong in problems if is_wrong]
     if wish.condition.strip():

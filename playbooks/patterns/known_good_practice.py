@@ -11,14 +11,12 @@ from django.utils import timezone
 
 from playbooks.cases import case_alerts
 from playbooks.models import KnownGood, KnownGoodUse
-from playbooks.patterns.known_good import source
+from playbooks.patterns.known_good import WHOM, source
 from tenants.models import HARMLESS, Case, Verdict
 
 _WINDOW = dt.timedelta(days=180)
 _ENOUGH = 3
 _MOST_CASES = 2000
-# Whose being attacked later says that a pattern may have hidden the beginning.
-_WHOM = ("account:", "account_id:", "mailbox:", "device:", "device_id:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def of_pattern(row: KnownGood) -> Practice:
     uses = KnownGoodUse.in_scope().filter(known_good__pattern=row.pattern)
     last = uses.order_by("-used_at").first()
     first = uses.order_by("used_at").first()
-    whom = [one for one in row.entities if one.startswith(_WHOM)]
+    whom = [one for one in row.entities if one.startswith(WHOM)]
     attacks = Case.in_scope().filter(tenant=row.tenant_id, verdict=Verdict.TRUE_POSITIVE)
     hidden = attacks.filter(known_good_uses__in=uses).distinct()
     later = attacks.none()
@@ -81,7 +79,7 @@ def proposals(patterns: Sequence[KnownGood]) -> list[Proposal]:
     told = case_alerts.first_of(rows)
     for case in rows:
         alerts = tuple(sorted({source(one) for one in told.get(case.id, ())}))
-        whom = frozenset(one for one in case.entities if one.startswith(_WHOM))
+        whom = frozenset(one for one in case.entities if one.startswith(WHOM))
         if alerts and whom:
             groups[case.tenant_id, alerts, whom].append(case)
     return [

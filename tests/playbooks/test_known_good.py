@@ -295,6 +295,14 @@ def test_what_can_not_be_kept_is_said(case, change, said) -> None:
         known_good.create(case, replace(WISH, **change), actor=ANN)
 
 
+def test_a_pattern_is_about_few_people_and_devices(case) -> None:
+    crowd = [f"account:user{number}@acme.example" for number in range(20)]
+    _alert(case, entities=(*crowd, BACKUP))
+    known_good.create(case, replace(WISH, entities=[*crowd, IP]), actor=ANN)
+    with pytest.raises(PlaybookError, match="at most 20"):
+        known_good.create(case, replace(WISH, entities=[*crowd, BACKUP]), actor=ANN)
+
+
 def test_versions_are_never_changed_and_are_of_one_client(case, other_tenant) -> None:
     row = known_good.create(case, WISH, actor=ANN)
     with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
