@@ -136,14 +136,18 @@ def take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
     nothing is kept.
     """
     try:
-        with scope.tenant(address.tenant_id):
-            return _take(address, headers, body)
+        try:
+            with scope.tenant(address.tenant_id):
+                return _take(address, headers, body, is_whole=True)
+        except intake.NotWhole:
+            with scope.tenant(address.tenant_id):
+                return _take(address, headers, body, is_whole=False)
     except DeliveryRefused as error:
         _tell(address, str(error))
         raise
 
 
-def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
+def _take(address: Address, headers: Mapping[str, str], body: bytes, *, is_whole: bool) -> Taken:
     now = timezone.now()
     source = _find(address)
     delivery_id = signing.check(source.key if source else _NOBODYS_KEY, headers, body, now)
@@ -156,7 +160,7 @@ def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
         return Taken(delivery_id, False, intake.Outcome())
     if not _remember(source, delivery_id, now):
         return Taken(delivery_id, True, intake.Outcome())
-    return Taken(delivery_id, False, _into_intake(source, body, now))
+    return Taken(delivery_id, False, _into_intake(source, body, now, is_whole))
 
 
 def _find(address: Address) -> _Source | None:
@@ -199,7 +203,7 @@ def _remember(source: _Source, delivery_id: str, now: dt.datetime) -> bool:
     return bool(statements.execute(_REMEMBER, told).rowcount)
 
 
-def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outcome:
+def _into_intake(source: _Source, body: bytes, now: dt.datetime, is_whole: bool) -> intake.Outcome:
     manifest, feed = registry.connector(source.connector), source.feed
     found = feed.read(body, now) if feed.read else files.records(body, manifest.explode)
     normalise = feed.normalise
@@ -211,7 +215,7 @@ def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outco
         error = wrong
     outcome = intake.take(
         connector=manifest.id, feed=feed.name, records=found, normalise=normalise,
-        watch=RuleWatch(), is_alone=True,
+        watch=RuleWatch(), is_alone=True, is_whole=is_whole,
     )  # fmt: skip
     _note(source, outcome.records, now, error)
     return outcome
