@@ -19,7 +19,6 @@ from tenants import (
     finding_intake,
     raw_intake,
     scope,
-    statements,
     work,
 )
 from tenants.errors import HoldfastError
@@ -30,6 +29,7 @@ from tenants.raw_intake import Item
 from tenants.records import DirectoryItem, Normalised, SourceRecord, Unreadable
 from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
+from tenants.statements import Statement
 
 # What is stored at once, so that memory is bounded whatever a page or file brings.
 _BATCH = 500
@@ -38,6 +38,7 @@ _BATCH_BYTES = 8 * 1024 * 1024
 
 # What a statement selects to make intakes of one tenant and connector follow each other.
 ALONE: Final = "pg_advisory_xact_lock(hashtextextended(%(alone)s, 2))"
+_WAIT: Final = Statement(f"SELECT {ALONE}")
 
 
 class NotWhole(Exception):
@@ -143,7 +144,7 @@ def take(
 
 def one_at_a_time(connector: str) -> None:
     """Make intakes of one tenant and connector follow each other, so that counts are exact."""
-    statements.execute(f"SELECT {ALONE}", {"alone": alone(connector)})
+    _WAIT.rows(alone=alone(connector))
 
 
 def alone(connector: str) -> str:
