@@ -31,7 +31,6 @@ from bench.bare import Row
 from integrations import connections, inbound, registry, signing
 from integrations.alerting.watching import RuleWatch
 from integrations.models import Connection
-from msp.appliance import postgres
 from tenants import intake, scope, work
 from tenants.models import Event, Finding, RawRecord, Tenant
 from tenants.records import SourceRecord
@@ -85,8 +84,9 @@ def main(arguments: list[str]) -> int:
     work.on_send(lambda work_id, kind: None)
     with ExitStack() as stack:
         stack.enter_context(override_settings(ROOT_URLCONF="bench.doors", ALLOWED_HOSTS=["*"]))
-        owner = psycopg.connect(postgres.embedded().owner_url(), autocommit=True)
-        stack.enter_context(owner)
+        databases["owner"].ensure_connection()
+        owner: psycopg.Connection = databases["owner"].connection
+        stack.callback(_remove_tables, owner)
         _make_table(owner)
         tenant = Tenant.objects.create(slug="doors", name="Doors")
         posts = _posts(tenant, options.rounds, options.posts)
@@ -106,6 +106,12 @@ def _make_table(owner: psycopg.Connection) -> None:
     role = sql.Identifier(settings.DATABASE_APP_ROLE)
     owner.execute(sql.SQL("GRANT ALL ON bench_row TO {}").format(role))
     owner.execute(sql.SQL("GRANT ALL ON SEQUENCE bench_row_id_seq TO {}").format(role))
+
+
+def _remove_tables(owner: psycopg.Connection) -> None:
+    made = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'bench\\_%'"
+    for (table,) in owner.execute(made).fetchall():
+        owner.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
 
 
 def _alert(number: int) -> dict[str, object]:

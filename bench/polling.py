@@ -47,10 +47,12 @@ def main(arguments: list[str]) -> int:
     try:
         slow = _clients(Simulator(processes), options.tenants, options.slow)
         began = time.monotonic()
-        processes.workers(options.workers, options.threads, _MODULE)
+        workers = processes.workers(options.workers, options.threads, _MODULE)
         processes.start("scheduler", "manage.py", "scheduler")
         first = _first_round(processes, began)
+        spent = processes.cpu_seconds(workers)
         lags, lags_of_slow = _watched(options.seconds, slow)
+        spent = processes.cpu_seconds(workers) - spent
     finally:
         processes.close()
     told = {
@@ -59,6 +61,7 @@ def main(arguments: list[str]) -> int:
         "first_round_seconds": round(first, 1),
         "polls_due_per_second": round(options.tenants * len(FEEDS) / EVERY, 1),
         "polls_per_second": round((len(lags) + len(lags_of_slow)) / options.seconds, 1),
+        "cpu_ms_per_poll": round(1000 * spent / max(1, len(lags) + len(lags_of_slow)), 1),
         "lag_seconds_p50": round(at(lags, 0.5), 2),
         "lag_seconds_p95": round(at(lags, 0.95), 2),
         "lag_seconds_most": round(at(lags, 1), 2),

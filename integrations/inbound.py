@@ -20,9 +20,10 @@ from integrations.contract import Feed
 from integrations.errors import ConnectionMisconfigured, DeliveryRefused
 from integrations.models import Connection, FeedState
 from integrations.problems import problem_of
-from tenants import intake, ledger, scope, statements, vault
+from tenants import intake, ledger, scope, vault
 from tenants.errors import HoldfastError
 from tenants.models import Secret, new_id
+from tenants.statements import Statement
 
 # How long a sender may repeat a delivery that was taken already, under the same id.
 _REMEMBERED: Final = dt.timedelta(days=7)
@@ -32,17 +33,17 @@ _TOLD_EVERY: Final = dt.timedelta(minutes=1)
 # Signed with when there is no such source, so that its absence takes as long as a wrong key.
 _NOBODYS_KEY: Final = signing.new_key()
 _SEALED: Final = ("name", "key_id", "wrapped_key", "ciphertext")
-_FIND: Final = """
+_FIND: Final = Statement("""
 SELECT row.connector, row.name, row.settings, row.state, row.problem, row.last_healthy_at,
        client.is_active, client.time_zone, secret.name, secret.key_id, secret.wrapped_key,
        secret.ciphertext
   FROM integrations_connection AS row
   JOIN tenants_tenant AS client ON client.id = row.tenant_id
   LEFT JOIN tenants_secret AS secret ON secret.id = row.secret_id
- WHERE row.tenant_id = %s AND row.id = %s AND row.removed_at IS NULL
-"""
+ WHERE row.tenant_id = %(tenant)s AND row.id = %(source)s AND row.removed_at IS NULL
+""")
 # What is too old to count is gone before it is asked whether this one is noted already.
-_REMEMBER: Final = f"""
+_REMEMBER: Final = Statement(f"""
 WITH gone AS (
     DELETE FROM integrations_delivery WHERE tenant_id = %(tenant)s AND id IN (
         SELECT id FROM integrations_delivery
@@ -56,8 +57,8 @@ SELECT %(id)s, %(tenant)s, %(connection)s, %(delivery)s, %(now)s
   FROM (SELECT count(*) FROM gone) AS first
 ON CONFLICT (tenant_id, connection_id, delivery_id) DO NOTHING
 RETURNING {intake.ALONE}
-"""  # noqa: S608
-_NOTE: Final = """
+""")  # noqa: S608
+_NOTE: Final = Statement("""
 WITH state AS (
     UPDATE integrations_feedstate
        SET records = records + %(records)s, last_success_at = %(now)s,
@@ -72,7 +73,7 @@ WITH state AS (
     DO UPDATE SET records = integrations_feedday.records + excluded.records
 )
 SELECT id FROM state
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +137,18 @@ def take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
     nothing is kept.
     """
     try:
-        with scope.tenant(address.tenant_id):
-            return _take(address, headers, body)
+        try:
+            with scope.tenant(address.tenant_id):
+                return _take(address, headers, body, is_whole=True)
+        except intake.NotWhole:
+            with scope.tenant(address.tenant_id):
+                return _take(address, headers, body, is_whole=False)
     except DeliveryRefused as error:
         _tell(address, str(error))
         raise
 
 
-def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
+def _take(address: Address, headers: Mapping[str, str], body: bytes, *, is_whole: bool) -> Taken:
     now = timezone.now()
     source = _find(address)
     delivery_id = signing.check(source.key if source else _NOBODYS_KEY, headers, body, now)
@@ -156,16 +161,16 @@ def _take(address: Address, headers: Mapping[str, str], body: bytes) -> Taken:
         return Taken(delivery_id, False, intake.Outcome())
     if not _remember(source, delivery_id, now):
         return Taken(delivery_id, True, intake.Outcome())
-    return Taken(delivery_id, False, _into_intake(source, body, now))
+    return Taken(delivery_id, False, _into_intake(source, body, now, is_whole))
 
 
 def _find(address: Address) -> _Source | None:
     """The source, where there is one that anything can be sent to."""
     tenant_id, source_id = address.tenant_id, address.connection_id
-    row = statements.execute(_FIND, [tenant_id, source_id]).fetchone()
-    if row is None:
+    rows = _FIND.rows(tenant=tenant_id, source=source_id)
+    if not rows:
         return None
-    connector, name, told, state, problem, last_healthy_at, is_active, time_zone, *sealed = row
+    ((connector, name, told, state, problem, healthy_at, is_active, time_zone, *sealed),) = rows
     settings = json.loads(told)
     feed = registry.connector(connector).pushed_feed(settings)
     secret = Secret(**dict(zip(_SEALED, sealed, strict=True)), tenant_id=tenant_id)
@@ -176,7 +181,7 @@ def _find(address: Address) -> _Source | None:
         return None
     zone = tallies.zone_of(time_zone)
     return _Source(
-        tenant_id, source_id, connector, name, settings, state, problem, last_healthy_at, zone,
+        tenant_id, source_id, connector, name, settings, state, problem, healthy_at, zone,
         feed, key,
     )  # fmt: skip
 
@@ -196,10 +201,10 @@ def _remember(source: _Source, delivery_id: str, now: dt.datetime) -> bool:
         "most": _FORGOTTEN_AT_ONCE,
         "alone": intake.alone(source.connector),
     }
-    return bool(statements.execute(_REMEMBER, told).rowcount)
+    return bool(_REMEMBER.rows(**told))
 
 
-def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outcome:
+def _into_intake(source: _Source, body: bytes, now: dt.datetime, is_whole: bool) -> intake.Outcome:
     manifest, feed = registry.connector(source.connector), source.feed
     found = feed.read(body, now) if feed.read else files.records(body, manifest.explode)
     normalise = feed.normalise
@@ -211,7 +216,7 @@ def _into_intake(source: _Source, body: bytes, now: dt.datetime) -> intake.Outco
         error = wrong
     outcome = intake.take(
         connector=manifest.id, feed=feed.name, records=found, normalise=normalise,
-        watch=RuleWatch(), is_alone=True,
+        watch=RuleWatch(), is_alone=True, is_whole=is_whole,
     )  # fmt: skip
     _note(source, outcome.records, now, error)
     return outcome
@@ -229,9 +234,9 @@ def _note(source: _Source, records: int, now: dt.datetime, error: HoldfastError 
         "error": str(error) if error else "",
         "problem": problem_of(error) if error else "",
     }
-    if not statements.execute(_NOTE, told).rowcount:
+    if not _NOTE.rows(**told):
         FeedState.objects.get_or_create(connection_id=source.id, feed=source.feed.name)
-        statements.execute(_NOTE, told)
+        _NOTE.rows(**told)
     if error:
         connections.mark_broken(source.id, error)
     else:

@@ -87,11 +87,7 @@ OWNER_DATABASE_URL = os.environ.get("DATABASE_OWNER_URL") or os.environ.get(
     "HOLDFAST_OWNER_DATABASE_URL", "postgresql://holdfast_owner@localhost/holdfast"
 )
 DATABASES = {"default": _database(APP_DATABASE_URL), "owner": _database(OWNER_DATABASE_URL)}
-DATABASES["default"]["OPTIONS"] |= {
-    "pool": {"min_size": 0, "max_size": 12, "timeout": 30},
-    # After so many times a statement of `tenants.statements` is prepared.
-    "prepare_threshold": 3,
-}
+DATABASES["default"]["OPTIONS"] |= {"pool": {"min_size": 0, "max_size": 12, "timeout": 30}}
 DATABASE_APP_ROLE = DATABASES["default"]["USER"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -13,16 +13,18 @@ from tenants.models import Event, RawRecord, new_id
 from tenants.raw_intake import Item
 from tenants.records import MOST_ENTITIES
 from tenants.records import Event as NormalisedEvent
+from tenants.statements import Statement
 from tenants.storable import bounded, in_utc, storable
 
 # OCSF's class of sign-ins.
 _AUTHENTICATION: Final = 3002
 _NAMES: Final = [field.attname for field in Event._meta.concrete_fields]
-_KNOWN: Final = """
+_KNOWN: Final = Statement("""
 SELECT event.class_uid, event.uid, raw.content_hash
   FROM tenants_event AS event JOIN tenants_rawrecord AS raw ON raw.id = event.raw_id
- WHERE event.tenant_id = %s AND event.connector = %s AND event.uid = ANY(%s)
-"""
+ WHERE event.tenant_id = %(tenant)s AND event.connector = %(connector)s
+   AND event.uid = ANY(%(uids)s)
+""")
 _Key = tuple[int, str]
 
 
@@ -78,11 +80,10 @@ def _insert(items: Sequence[Item], rows: Sequence[Mapping[str, Any]]) -> set[Any
 def _keep_later(told: Sequence[tuple[int, Item, dict[str, Any]]]) -> dict[int, str]:
     """Keep what is told of events that are known, or several times; return their own ids."""
     uids = [uid for _, item, row in told for uid in (row["uid"], _next_uid(row["uid"], item))]
-    asked = [scope.require_tenant_id(), told[0][2]["connector"], uids]
-    known = {
-        (class_uid, uid): content_hash
-        for class_uid, uid, content_hash in statements.execute(_KNOWN, asked).fetchall()
-    }
+    rows_known = _KNOWN.rows(
+        tenant=scope.require_tenant_id(), connector=told[0][2]["connector"], uids=uids
+    )
+    known = {(class_uid, uid): content_hash for class_uid, uid, content_hash in rows_known}
     kept: dict[int, str] = {}
     raws, rows = [], []
     for place, item, row in told:

@@ -7,6 +7,7 @@ reason; its neighbours go on.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -18,7 +19,6 @@ from tenants import (
     finding_intake,
     raw_intake,
     scope,
-    statements,
     work,
 )
 from tenants.errors import HoldfastError
@@ -29,6 +29,7 @@ from tenants.raw_intake import Item
 from tenants.records import DirectoryItem, Normalised, SourceRecord, Unreadable
 from tenants.records import Event as NormalisedEvent
 from tenants.records import Finding as NormalisedFinding
+from tenants.statements import Statement
 
 # What is stored at once, so that memory is bounded whatever a page or file brings.
 _BATCH = 500
@@ -37,6 +38,11 @@ _BATCH_BYTES = 8 * 1024 * 1024
 
 # What a statement selects to make intakes of one tenant and connector follow each other.
 ALONE: Final = "pg_advisory_xact_lock(hashtextextended(%(alone)s, 2))"
+_WAIT: Final = Statement(f"SELECT {ALONE}")
+
+
+class NotWhole(Exception):
+    """One of the records can't be stored; the transaction is to be begun anew."""
 
 
 @dataclass(slots=True)
@@ -94,6 +100,7 @@ class _Source:
     connector: str
     listing: Listing | None
     watch: Watch | None
+    is_whole: bool
 
 
 def take(
@@ -105,17 +112,20 @@ def take(
     listing: Listing | None = None,
     watch: Watch | None = None,
     is_alone: bool = False,
+    is_whole: bool = False,
 ) -> Outcome:
     """Take `records` into the scope's tenant; return what became of each.
 
     Work for triage is scheduled in the same transaction when a finding is new or changed.
     `listing` is the reading of a list that they are of; it notes which of it are there. `watch`
-    sees the events that are new. `is_alone`: the caller holds the lock `ALONE` already.
+    sees the events that are new. `is_alone`: the caller holds the lock `ALONE` already. `is_whole`:
+    NotWhole where a record can't be stored, and then the caller begins its transaction anew and
+    asks again without; that saves all others two statements.
     """
     if not is_alone:
         one_at_a_time(connector)
     outcome = Outcome()
-    source = _Source(connector, listing, watch)
+    source = _Source(connector, listing, watch, is_whole)
     batch: list[Item] = []
     size = 0
     for record in records:
@@ -134,7 +144,7 @@ def take(
 
 def one_at_a_time(connector: str) -> None:
     """Make intakes of one tenant and connector follow each other, so that counts are exact."""
-    statements.execute(f"SELECT {ALONE}", {"alone": alone(connector)})
+    _WAIT.rows(alone=alone(connector))
 
 
 def alone(connector: str) -> str:
@@ -147,12 +157,14 @@ def _keep(source: _Source, batch: Sequence[Item], outcome: Outcome) -> None:
     if not batch:
         return
     try:
-        with transaction.atomic():
+        with nullcontext() if source.is_whole else transaction.atomic():
             kept = Outcome(records=len(batch))
             stored = _keep_each_kind(source, batch, kept)
     except (OperationalError, InterfaceError, HoldfastError):
         raise
     except Exception as error:
+        if source.is_whole:
+            raise NotWhole from error
         if len(batch) > 1:
             for item in batch:
                 _keep(source, [item], outcome)

@@ -14,14 +14,17 @@ from contextvars import ContextVar
 
 from django.db import connection, transaction
 
-from tenants import statements
 from tenants.errors import ScopeError
+from tenants.statements import Statement
 
 _tenant: ContextVar[uuid.UUID | None] = ContextVar("holdfast_tenant", default=None)
 _readable: ContextVar[str] = ContextVar("holdfast_readable_tenants", default="")
 
 ALL = "*"
-_SET = "SELECT set_config('app.tenant', %s, true), set_config('app.tenants', %s, true)"
+_SET = Statement(
+    "SELECT set_config('app.tenant', %(tenant)s, true),"
+    " set_config('app.tenants', %(tenants)s, true)"
+)
 
 
 def current_tenant_id() -> uuid.UUID | None:
@@ -77,4 +80,4 @@ def _entered(tenant_id: uuid.UUID | None, readable: str) -> Iterator[None]:
 
 
 def _apply(tenant_id: uuid.UUID | None, readable: str) -> None:
-    statements.execute(_SET, [str(tenant_id) if tenant_id else "", readable])
+    _SET.rows(tenant=str(tenant_id) if tenant_id else "", tenants=readable)

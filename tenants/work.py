@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
-from tenants import scope, statements
+from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Work, new_id
+from tenants.statements import Statement
 
 Sender = Callable[[uuid.UUID, str], None]
 # Called with the tenant's id and the subject's id, outside any transaction: a handler opens its
@@ -38,12 +39,13 @@ SLOW_SECONDS = 5.0
 # Of one tenant so many messages are sent again at a time.
 _AT_ONCE = 50
 
-_SCHEDULE = """
+_SCHEDULE = Statement("""
 INSERT INTO tenants_work
     (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
      last_error, lane, holder, created_at)
-VALUES (%s, %s, %s, %s, statement_timestamp() + make_interval(secs => %s), 1, 0, '',
-        '', %s, %s, statement_timestamp())
+VALUES (%(id)s, %(tenant)s, %(kind)s, %(subject)s,
+        statement_timestamp() + make_interval(secs => %(delay)s), 1, 0, '', '', %(lane)s,
+        %(holder)s, statement_timestamp())
 ON CONFLICT (tenant_id, kind, subject) DO UPDATE
    SET due_at = CASE WHEN tenants_work.leased_until > statement_timestamp()
                       AND tenants_work.due_at = tenants_work.created_at
@@ -53,7 +55,7 @@ ON CONFLICT (tenant_id, kind, subject) DO UPDATE
        lane = COALESCE(NULLIF(excluded.lane, ''), tenants_work.lane),
        holder = COALESCE(excluded.holder, tenants_work.holder)
 RETURNING id, lane
-"""
+""")
 
 _sender: list[Sender] = []
 _teller: list[Teller] = []
@@ -120,8 +122,10 @@ def schedule(
     in hand: it goes behind everything that others wait for. Of what `is_announced` a message is on
     its way already.
     """
-    told = [new_id(), scope.require_tenant_id(), kind, subject, float(delay), lane, holder]
-    work_id, kept_lane = statements.execute(_SCHEDULE, told).fetchone()
+    ((work_id, kept_lane),) = _SCHEDULE.rows(
+        id=new_id(), tenant=scope.require_tenant_id(), kind=kind, subject=subject,
+        delay=float(delay), lane=lane, holder=holder,
+    )  # fmt: skip
     if takes_turn:
         transaction.on_commit(lambda: _hint_later(work_id, kind))
     elif delay <= 0 and not is_announced:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 import uuid
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from django.db import connections as databases
 from django.test import Client
 
 from integrations import checking, connections, inbound, signing
+from integrations.connectors.webhook.normalise import mapped
 from integrations.errors import ConnectionMisconfigured, Unauthorised
 from integrations.models import Connection, Delivery, FeedState
 from msp.api import inbound as door
@@ -175,6 +177,21 @@ def test_an_unreadable_body_is_quarantined_and_counted(tenant) -> None:
         held = RawRecord.objects.filter(outcome="quarantined")
         assert body in {bytes(one.body) for one in held}
         assert {one.reason_code for one in held} == {"not_json", "missing_time", "not_an_object"}
+
+
+def test_a_record_that_no_column_holds_loses_no_neighbour(tenant, monkeypatch) -> None:
+    where, usual = source(tenant), mapped.read
+
+    def too_sure(record, *how):
+        found = usual(record, *how)
+        return replace(found, confidence=10**9) if record.body["id"] == "a-2" else found
+
+    monkeypatch.setattr(mapped, "read", too_sure)
+    answer = send(where, [ALERT, {**ALERT, "id": "a-2"}, {**ALERT, "id": "a-3"}], delivery="msg_1")
+    assert (answer.json()["findings"], answer.json()["quarantined"]) == (2, 1)
+    assert next(iter(answer.json()["reasons"])).startswith("unstorable")
+    assert counts(tenant) == (3, 0, 2)
+    assert send(where, ALERT, delivery="msg_1").json()["repeated"]
 
 
 def test_a_delivery_that_is_cut_off_is_whole_when_it_comes_again(tenant, monkeypatch) -> None:
