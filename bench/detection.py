@@ -106,7 +106,7 @@ def plain(engine: Engine, record: Record) -> list[str]:
     if view is None:
         return []
     return [
-        rule.id for rule in engine.rules_for(view) if rule.node.test(View(view.raw, view.parts))
+        rule.id for rule in engine.rules_for(record) if rule.node.test(View(view.raw, view.parts))
     ]
 
 

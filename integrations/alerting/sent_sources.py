@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from integrations.detection import engine
-from integrations.detection.recognition import recognised
 from integrations.detection.rules import LogSource
 from integrations.models import FeedState
 from tenants.models import Event, RawRecord
@@ -30,9 +29,7 @@ def brought(state: FeedState) -> tuple[LogSource, ...]:
     newest = events.order_by("-raw__received_at").values_list("raw__body", "ocsf")[:_LOOKED_AT]
     found: dict[LogSource, None] = {}
     for body, ocsf in newest:
-        view = recognised(_record(bytes(body)), ocsf)
-        if view is not None:
-            found |= dict.fromkeys(engine.log_sources(view))
+        found |= dict.fromkeys(engine.log_sources(_record(bytes(body)), ocsf))
     return tuple(sorted(found, key=str))
 
 

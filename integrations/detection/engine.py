@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.detection import fields
+from integrations.detection.asking import Asking, Records, Tree
 from integrations.detection.conditions import Why, reasons
-from integrations.detection.fields import Shape, Source
+from integrations.detection.fields import Source
 from integrations.detection.indexing import Index
-from integrations.detection.recognition import recognised
+from integrations.detection.planning import Plan, plan
+from integrations.detection.recognition import Kind, kind_of, records_of
 from integrations.detection.rules import LogSource, Pack, Rule
-from integrations.detection.views import View
 
-_MOST_REMEMBERED = 4_096
-_LONGEST_REMEMBERED = 256
+# What is remembered of kinds of records takes no more.
+_MOST_BYTES = 32 * 2**20
+_OF_A_PLAN = 4_096
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +41,9 @@ class Engine:
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
         self._indexes: dict[tuple[Source, ...], Index] = {}
-        # By shapes, and by the values that say to which log sources a record belongs.
-        self._remembered: dict[tuple[Any, ...], Index] = {}
+        self._plans: dict[Kind, Tree[Plan]] = {}
+        # About how many bytes they take.
+        self.weight = 0
 
     def detect(
         self,
@@ -54,14 +57,16 @@ class Engine:
         the record is of no known shape. `on_failure` is told of each rule that fails on it; the
         others go on.
         """
-        view = recognised(raw, normalised)
-        if view is None:
+        records = records_of(raw, normalised)
+        kind = kind_of(records)
+        if not kind.sources:
             return []
-        found = self._index(view).candidates(view)
-        if not found:
+        found = self._plan(kind, records).candidates(records)
+        if found is None:
             return []
+        rules, view = found
         matches = []
-        for rule in found:
+        for rule in rules:
             try:
                 if rule.node.test(view):
                     matches.append(Match(rule, tuple(reasons(rule.node, view))))
@@ -69,9 +74,11 @@ class Engine:
                 on_failure(rule, error)
         return matches
 
-    def rules_for(self, view: View) -> tuple[Rule, ...]:
-        """The rules of the record's log sources, whatever it holds."""
-        return self._index(view).rules
+    def rules_for(
+        self, raw: Mapping[str, Any], normalised: Mapping[str, Any] | None = None
+    ) -> tuple[Rule, ...]:
+        """The rules of a record's log sources, whatever it holds."""
+        return self._index(kind_of(records_of(raw, normalised)).sources).rules
 
     def blind(self) -> list[Rule]:
         """The rules whose log source none of the known shapes brings."""
@@ -80,47 +87,44 @@ class Engine:
             rule for rule in self.pack.rules if not any(rule.source.covers(one) for one in known)
         ]
 
-    def _index(self, view: View) -> Index:
-        key: list[Any] = []
-        for _, layout in view.parts:
-            key.append(layout.shape)
-            for field in layout.shape.deciding:
-                key.append(view.values(field))
-        whole = tuple(key)
-        remembered = self._remembered.get(whole)
-        return self._look_up(view, whole) if remembered is None else remembered
+    def _plan(self, kind: Kind, records: Records) -> Plan:
+        """The plan for a kind of records, made where there is none yet."""
+        tree = self._plans.get(kind)
+        if tree is None:
+            tree = Tree()
+        found = tree.find(records)
+        if found is None:
+            asked = Asking(records, kind.facts)
+            found = plan(self._index(kind.sources), kind, asked)
+            if asked.is_worth_keeping:
+                self._keep(kind, tree, asked, found)
+        return found
 
-    def _look_up(self, view: View, key: tuple[Any, ...]) -> Index:
-        sources = _of_view(view)
+    def _keep(self, kind: Kind, tree: Tree[Plan], asked: Asking, found: Plan) -> None:
+        if self.weight > _MOST_BYTES:
+            self._plans.clear()
+            self.weight = 0
+        if kind not in self._plans:
+            self._plans[kind] = tree
+            self.weight += kind.weight
+        tree.keep(asked, found)
+        self.weight += asked.weight + _OF_A_PLAN
+
+    def _index(self, sources: tuple[Source, ...]) -> Index:
         index = self._indexes.get(sources)
         if index is None:
             own = [_log_source(one) for one in sources]
             index = self._indexes[sources] = Index(
                 [rule for rule in self.pack.rules if any(map(rule.source.covers, own))]
             )
-        told = sum(len(text) for values in key if isinstance(values, tuple) for text in values)
-        if told <= _LONGEST_REMEMBERED:
-            if len(self._remembered) >= _MOST_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = index
         return index
 
 
-def log_sources(view: View) -> tuple[LogSource, ...]:
+def log_sources(
+    raw: Mapping[str, Any], normalised: Mapping[str, Any] | None = None
+) -> tuple[LogSource, ...]:
     """Return the log sources that a record belongs to, as vendors and Sigma name them."""
-    return tuple(map(_log_source, _of_view(view)))
-
-
-def _of_view(view: View) -> tuple[Source, ...]:
-    return tuple(source for _, layout in view.parts for source in _sources(layout.shape, view))
-
-
-def _sources(shape: Shape, view: View) -> tuple[Source, ...]:
-    return tuple(
-        source
-        for source in shape.sources
-        if all(test.holds(view.values(test.field)) for test in source.when)
-    )
+    return tuple(map(_log_source, kind_of(records_of(raw, normalised)).sources))
 
 
 def _log_source(source: Source) -> LogSource:

@@ -3,15 +3,16 @@
 The shapes are data, under `shapes/`. A record is recognised by itself, whatever feed it came by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 _FOLDER = Path(__file__).parent / "shapes"
+_MOST_REMEMBERED = 1_024
 
 Path_ = tuple[str, ...]
 
@@ -43,21 +44,55 @@ class Test:
     field: str
     values: tuple[str, ...] = ()
 
-    def may_hold(self, keys: Mapping[str, str]) -> bool:
-        """Whether a record with these keys (in lower case) can have the field at all."""
-        whole = self.field.lower()
-        return whole in keys or whole.split(".", 1)[0] in keys
+    def holds(self, sort: tuple[str, ...] | None) -> bool:
+        """Whether it holds for a field that is of a sort; see `Sorter`."""
+        if sort is None or not self.values:
+            return sort is not None
+        return any(value in sort for value in self.values)
 
-    def holds(self, found: tuple[str, ...]) -> bool:
-        """Whether one of the field's values is as it must be."""
-        if not self.values:
-            return bool(found)
-        lower = [value.lower() for value in found]
-        return any(
-            value.startswith(one[:-1]) if one.endswith("*") else value == one
-            for value in lower
-            for one in self.values
-        )
+
+class Sorter:
+    """Sorts a field by which of certain values it has; it is of no sort where it isn't there.
+
+    `known` are beginnings of texts that were looked at before: so much as `reach` tells of a text
+    in ASCII decides. They are few, and short.
+    """
+
+    __slots__ = ("_starts", "_whole", "known", "reach")
+
+    def __init__(self, values: Iterable[str]) -> None:
+        told = tuple(dict.fromkeys(values))
+        self._whole = frozenset(one for one in told if not one.endswith("*"))
+        self._starts = tuple(one for one in told if one.endswith("*"))
+        self.reach = max(map(len, told), default=0) + 1
+        self.known: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def is_presence(self) -> bool:
+        """Whether nothing is asked of the field but whether it is there."""
+        return not (self._whole or self._starts)
+
+    def of(self, values: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Which of the values a field fulfils that holds these; None where it holds none."""
+        if not values:
+            return None
+        return tuple(sorted({one for value in values for one in self._fulfilled(value)}))
+
+    def learn(self, text: str) -> tuple[str, ...]:
+        """Which of the values one text fulfils."""
+        found = tuple(sorted(self._fulfilled(text)))
+        start = text[: self.reach]
+        # Beyond ASCII how a letter is made small may depend on the one behind it.
+        if start.isascii():
+            if len(self.known) >= _MOST_REMEMBERED:
+                self.known.clear()
+            self.known[start] = found
+        return found
+
+    def _fulfilled(self, text: str) -> list[str]:
+        lower = text.lower()
+        found = [one for one in self._starts if lower.startswith(one[:-1])]
+        return [*found, lower] if lower in self._whole else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +116,22 @@ class Shape:
     roots: tuple[Path_, ...]
     fields: Mapping[str, tuple[Place, ...]]
 
+    def may_have(self, names: Container[str]) -> bool:
+        """Whether a record with these keys, in lower case, can have the shape."""
+        return all(whole in names or first in names for whole, first in self._needed)
+
+    @cached_property
+    def _needed(self) -> tuple[tuple[str, str], ...]:
+        fields = [test.field.lower() for test in self.when]
+        return tuple((field, field.split(".", 1)[0]) for field in fields)
+
+    @lru_cache(maxsize=16_384)  # noqa: B019  # Shapes are there as long as the process.
     def places(self, field: str) -> tuple[Place, ...]:
         """Where a field may stand, most likely place first."""
         known = self.fields.get(field) or self.fields.get(field.lower()) or ()
         steps = tuple(field.split("."))
         whole = (Place((field,)),) if len(steps) > 1 else ()
         return known + tuple(Place(root + steps) for root in self.roots) + whole
-
-    @cached_property
-    def deciding(self) -> tuple[str, ...]:
-        """The fields that say to which of the log sources a record belongs."""
-        return tuple(dict.fromkeys(test.field for source in self.sources for test in source.when))
 
 
 # The shape of which nothing is known: what a record is recognised by is looked for in it.
@@ -104,8 +144,16 @@ def shapes() -> tuple[Shape, ...]:
     return tuple(
         _shape(told)
         for file in sorted(_FOLDER.glob("*.yml"))
-        for told in yaml.safe_load(file.read_text(encoding="utf-8"))
+        for told in yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     )
+
+
+@cache
+def sorter(field: str) -> Sorter:
+    """The sorter for all that tests ask of a field."""
+    tests = [test for shape in shapes() for test in shape.when]
+    tests += [test for shape in shapes() for source in shape.sources for test in source.when]
+    return Sorter(value for test in tests if test.field == field for value in test.values)
 
 
 def _shape(told: Mapping[str, Any]) -> Shape:

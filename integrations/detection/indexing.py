@@ -1,14 +1,15 @@
 """Which rules can match a record at all: by exact values, and by literals in one pass."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ahocorasick_rs import AhoCorasick
 
 from integrations.detection.conditions import Way
-from integrations.detection.predicates import How, folded, tail
+from integrations.detection.fields import Place
+from integrations.detection.predicates import How, folded, readable, tail
 from integrations.detection.rules import Rule
-from integrations.detection.views import View
+from integrations.detection.views import completed
 
 # A longer text is not looked through for literals: overlapping ones could be told without end.
 _LONGEST_TEXT = 64 * 1024
@@ -21,10 +22,28 @@ _OF_A_FIELD = 4
 Numbers = tuple[int, ...]
 
 
-class _Field:
+class Known(dict[str, Numbers]):
+    """Which rules are worth trying for a value; what was looked up before is remembered."""
+
+    __slots__ = ("_look",)
+
+    def __init__(self, look: Callable[[str], Numbers]) -> None:
+        super().__init__()
+        self._look = look
+
+    def __missing__(self, value: str) -> Numbers:
+        found = self._look(value)
+        if len(value) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[value] = found
+        return found
+
+
+class Field:
     """What one field tells: which rules are worth trying for a value."""
 
-    __slots__ = ("_automaton", "_numbers", "_tails", "_whole", "known", "name")
+    __slots__ = ("_at", "_automaton", "_numbers", "_tails", "_whole", "known", "name")
 
     def __init__(self, name: str, triggers: dict[How, dict[str, list[int]]]) -> None:
         self.name = name
@@ -33,18 +52,25 @@ class _Field:
         parts = triggers[How.PART]
         self._automaton = AhoCorasick(list(parts)) if parts else None
         self._numbers = [tuple(numbers) for numbers in parts.values()]
-        self.known: dict[str, Numbers] = {}
+        self.known = Known(self._look)
+        self._at: dict[Place, Known] = {}
 
-    def learn(self, value: str) -> Numbers:
-        """The rules worth trying for a value that isn't `known` yet."""
-        found = self._look(folded(value))
-        if len(value) <= _LONGEST_REMEMBERED:
-            if len(self.known) >= _MOST_REMEMBERED:
-                self.known.clear()
-            self.known[value] = found
-        return found
+    def known_at(self, place: Place | None) -> Known:
+        """The same by what stands at a place, which the place completes to the field's value."""
+        if place is None:
+            return self.known
+        known = self._at.get(place)
+        if known is None:
+            known = self._at[place] = Known(
+                lambda text: self._of_all(completed(readable(text), place))
+            )
+        return known
 
-    def _look(self, text: str) -> Numbers:
+    def _of_all(self, texts: Iterable[str]) -> Numbers:
+        return tuple(number for text in texts for number in self.known[text])
+
+    def _look(self, value: str) -> Numbers:
+        text = folded(readable(value))
         found = self._whole.get(text, ())
         if self._tails:
             found += self._tails.get(tail(text), ())
@@ -60,11 +86,15 @@ class _Field:
 
 
 class Index:
-    """Rules of one log source. `candidates` leaves none out that matches."""
+    """Rules of one log source: `always` are those that are tried on each of its records.
+
+    For the others `fields` tell by their values which are worth trying, and `anywhere` by any text
+    of a record. No rule is left out that matches.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
-        self._always: Numbers = tuple(
+        self.always: Numbers = tuple(
             number for number, rule in enumerate(self.rules) if not rule.node.ways
         )
         triggers: dict[str, dict[How, dict[str, list[int]]]] = defaultdict(
@@ -74,24 +104,14 @@ class Index:
             for trigger in way:
                 triggers[trigger.field][trigger.how][trigger.text].append(number)
         anywhere = triggers.pop("", None)
-        self._fields = tuple(_Field(name, told) for name, told in triggers.items())
-        self._anywhere = _Field("", anywhere) if anywhere else None
+        self.fields = tuple(Field(name, told) for name, told in triggers.items())
+        self.anywhere = Field("", anywhere) if anywhere else None
 
-    def candidates(self, view: View) -> Sequence[Rule]:
-        """The rules worth trying on a record, in order."""
-        found: Numbers = self._always
-        for field in self._fields:
-            for value in view.values(field.name):
-                numbers = field.known.get(value)
-                found += field.learn(value) if numbers is None else numbers
-        if self._anywhere:
-            for value in view.texts():
-                found += self._anywhere.learn(value)
-        if not found:
-            return ()
-        if len(found) == 1:
-            return (self.rules[found[0]],)
-        return [self.rules[number] for number in sorted(set(found))]
+    def in_order(self, numbers: Numbers) -> Sequence[Rule]:
+        """The rules with these numbers, each once."""
+        if len(numbers) == 1:
+            return (self.rules[numbers[0]],)
+        return [self.rules[number] for number in sorted(set(numbers))]
 
 
 def _chosen(rules: Sequence[Rule]) -> dict[int, Way]:

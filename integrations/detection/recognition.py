@@ -1,194 +1,99 @@
-"""Of which shape a record is: told by its keys, and by values that vendors sort records by.
+"""Of which kind a record is: its shape, its log sources, and where its fields stand."""
 
-Both are looked at once for all records that have them in common.
-"""
-
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Final
 
-from integrations.detection.fields import BARE, Shape, Test, shapes
-from integrations.detection.views import (
-    MOST_KEYS,
-    Keys,
-    Layout,
-    Record,
-    View,
-    is_worth_keeping,
-    keys_of,
-)
+from integrations.detection.asking import Asking, Facts, Parts, Records, Tree, view_of
+from integrations.detection.fields import BARE, Source, Test, shapes, sorter
+from integrations.detection.views import MOST_KEYS, Layout, Record, View
 
-_MOST_KINDS = 2_048
-_MOST_SORTS = 512
-_LONGEST_VALUE = 64
-
-_Holds = Callable[[Record], bool]
+# What is remembered of kinds takes no more; a kind of thirty keys takes some ten thousand bytes.
+_MOST_BYTES: Final = 32 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A shape that records with these keys may have, and what of each must be looked at.
+@dataclass(frozen=True, eq=False, slots=True)
+class Kind:
+    """What records have in common that give the same answers.
 
-    `below` are the tests of what stands in a part of the record: its key, and the part's own key.
+    `parts` are the records whose shape is known, each laid out; none where no shape is. `facts` are
+    the keys that were looked at, which take about as many bytes as `weight` says.
     """
 
-    layout: Layout
-    by_value: tuple[_Holds, ...]
-    below: tuple[tuple[str, str, str], ...]
-    others: tuple[_Holds, ...]
-
-
-_Left = tuple[tuple[Layout, tuple[_Holds, ...]], ...]
-
-
-class _Kind:
-    """Records with the same keys."""
-
-    __slots__ = ("_candidates", "_parts", "_sorting", "_sorts")
-
-    def __init__(self, names: tuple[str, ...], is_ocsf: bool) -> None:
-        keys = keys_of(names)
-        bare = Layout(BARE, keys)
-        self._candidates = tuple(
-            _candidate(shape, keys, bare)
-            for shape in shapes()
-            if shape.is_ocsf == is_ocsf and all(test.may_hold(keys.names) for test in shape.when)
-        )
-        tests = [test for one in self._candidates for test in one.layout.shape.when]
-        self._sorting = tuple(
-            {bare.standing[test.field][0].key: None for test in tests if _is_sorting(test)}
-        )
-        self._parts = tuple({key: None for one in self._candidates for key, _, _ in one.below})
-        self._sorts: dict[tuple[Any, ...], _Left] = {}
-
-    def layout(self, record: Record) -> Layout | None:
-        """The first shape that the record has, laid out."""
-        sort: tuple[Any, ...] | None = self._sort(record)
-        left = self._sorts.get(sort) if sort is not None else None
-        if left is None:
-            left = self._left(record)
-            if sort is not None:
-                if len(self._sorts) >= _MOST_SORTS:
-                    self._sorts.clear()
-                self._sorts[sort] = left
-        for layout, tests in left:
-            for holds in tests:
-                if not holds(record):
-                    break
-            else:
-                return layout
-        return None
-
-    def _sort(self, record: Record) -> tuple[Any, ...] | None:
-        """What the record has in common with others of its sort; None where it can't be kept."""
-        sort: list[Any] = []
-        for key in self._sorting:
-            value = record[key]
-            # True is 1 to a dictionary, and a list can't be looked up.
-            kind = type(value)
-            if (kind is not str or len(value) > _LONGEST_VALUE) and kind is not int:
-                return None
-            sort.append(value)
-        for key in self._parts:
-            part = record[key]
-            if type(part) is dict and len(part) <= MOST_KEYS:
-                sort.append(tuple(part))
-            else:
-                sort.append(type(part))
-        return tuple(sort)
-
-    def _left(self, record: Record) -> _Left:
-        """What the record can still be, by what its sort has in common."""
-        return tuple(
-            (one.layout, one.others)
-            for one in self._candidates
-            if all(holds(record) for holds in one.by_value)
-            and not any(_is_missing(record[key], step, lower) for key, step, lower in one.below)
-        )
+    parts: Parts
+    sources: tuple[Source, ...]
+    facts: Facts
+    weight: int
 
 
 class Recogniser:
-    """Tells the shape of vendors' records, or of OCSF events."""
+    """Tells the kinds of records, and remembers them."""
 
-    def __init__(self, is_ocsf: bool) -> None:
-        self._is_ocsf = is_ocsf
-        self._kinds: dict[tuple[str, ...], _Kind] = {}
+    def __init__(self) -> None:
+        self._trees: Mapping[int, Tree[Kind]] = {1: Tree(), 2: Tree()}
+        # About how many bytes are taken by what is remembered.
+        self.weight = 0
 
-    def layout(self, record: Record) -> Layout | None:
-        """The first shape that the record has, laid out for its keys; None where it has none."""
-        keys = tuple(record)
-        kind = self._kinds.get(keys)
-        if kind is None:
-            kind = _Kind(keys, self._is_ocsf)
-            if is_worth_keeping(keys):
-                if len(self._kinds) >= _MOST_KINDS:
-                    self._kinds.clear()
-                self._kinds[keys] = kind
-        return kind.layout(record)
+    def kind(self, records: Records) -> Kind:
+        """The kind of a vendor's record, and of the OCSF event that was made of it."""
+        if len(records[0]) > MOST_KEYS:
+            return _decided(Asking(records))
+        tree = self._trees[len(records)]
+        found = tree.find(records)
+        if found is None:
+            asked = Asking(records)
+            found = _decided(asked)
+            if asked.is_worth_keeping:
+                if self.weight > _MOST_BYTES:
+                    self._trees = {1: Tree(), 2: Tree()}
+                    tree, self.weight = self._trees[len(records)], 0
+                tree.keep(asked, found)
+                self.weight += found.weight
+        return found
 
 
-_VENDORS, _OCSF = Recogniser(is_ocsf=False), Recogniser(is_ocsf=True)
+_known: Final = Recogniser()
+kind_of: Final = _known.kind
+
+
+def records_of(raw: Record, normalised: Record | None) -> Records:
+    """A vendor's record, and the OCSF event made of it, if there is one."""
+    return (raw, normalised) if normalised else (raw,)
 
 
 def recognised(raw: Record, normalised: Record | None = None) -> View | None:
     """The record's fields; None where neither it nor what was made of it is of a known shape."""
-    layout = _VENDORS.layout(raw)
-    event = normalised or raw
-    if "class_uid" in event:
-        beside = _OCSF.layout(event)
-        if beside is not None:
-            return View(raw, ((raw, layout), (event, beside)) if layout else ((event, beside),))
-    return View(raw, ((raw, layout),)) if layout else None
+    records = records_of(raw, normalised)
+    parts = kind_of(records).parts
+    return view_of(records, parts) if parts else None
 
 
-def _is_sorting(test: Test) -> bool:
-    """Whether the field is a key of the record itself, and is compared with whole values."""
-    is_whole = bool(test.values) and not any(value.endswith("*") for value in test.values)
-    return is_whole and "." not in test.field
+def _decided(asked: Asking) -> Kind:
+    layout = _layout(asked, 0, is_ocsf=False)
+    parts: Parts = ((0, layout),) if layout else ()
+    number = len(asked.records) - 1
+    if "class_uid" in asked.top(number).own:
+        event = _layout(asked, number, is_ocsf=True)
+        parts += ((number, event),) if event else ()
+    sources = tuple(
+        source
+        for _, laid_out in parts
+        for source in laid_out.shape.sources
+        if all(_holds(asked, test, parts) for test in source.when)
+    )
+    return Kind(parts, sources, asked.facts, asked.weight)
 
 
-def _is_missing(part: Any, step: str, lower: str) -> bool:
-    """Whether a part of the record can't have a field, by its keys."""
-    if type(part) is dict and len(part) <= MOST_KEYS:
-        return keys_of(tuple(part)).find(step, lower) is None
-    return part is None or isinstance(part, bool | int | float)
+def _layout(asked: Asking, number: int, *, is_ocsf: bool) -> Layout | None:
+    """The first shape that one of the records has, laid out for its keys."""
+    keys = asked.top(number)
+    bare: Parts = ((number, Layout(BARE, keys)),)
+    for shape in shapes():
+        may_be = shape.is_ocsf == is_ocsf and shape.may_have(keys.names)
+        if may_be and all(_holds(asked, test, bare) for test in shape.when):
+            return Layout(shape, keys)
+    return None
 
 
-def _candidate(shape: Shape, keys: Keys, bare: Layout) -> _Candidate:
-    by_value: list[_Holds] = []
-    others: list[_Holds] = []
-    below: list[tuple[str, str, str]] = []
-    for test in shape.when:
-        (by_value if _is_sorting(test) else others).append(_holds(test, bare))
-        standing = bare.standing[test.field]
-        if len(standing) == 1 and standing[0].steps:
-            below.append((standing[0].key, *standing[0].steps[0]))
-    return _Candidate(Layout(shape, keys), tuple(by_value), tuple(below), tuple(others))
-
-
-def _holds(test: Test, bare: Layout) -> _Holds:
-    standing = bare.standing[test.field]
-    keys = tuple(one.key for one in standing if not one.steps)
-    if len(keys) == len(standing) and not test.values:
-        return partial(_is_there, keys)
-    if len(keys) == len(standing) == len(test.values) == 1 and test.values[0].endswith("*"):
-        return partial(_begins, test, test.values[0][:-1], keys[0])
-    if not test.values:
-        return lambda record: View(record, ()).has(record, bare, test.field)
-    return lambda record: test.holds(View(record, ()).read(record, bare, test.field))
-
-
-def _begins(test: Test, start: str, key: str, record: Record) -> bool:
-    value = record[key]
-    if type(value) is str and value.isascii():
-        return value[: len(start)].lower() == start
-    return test.holds(View(record, ()).read(record, Layout(BARE, keys_of((key,))), test.field))
-
-
-def _is_there(keys: tuple[str, ...], record: Record) -> bool:
-    for key in keys:
-        value = record[key]
-        if value is not None and (type(value) is not list or value.count(None) < len(value)):
-            return True
-    return False
+def _holds(asked: Asking, test: Test, parts: Parts) -> bool:
+    return test.holds(asked.sort(test.field, parts, sorter(test.field)))

@@ -5,9 +5,9 @@ Where a field stands is worked out once for all records of a shape that have the
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from integrations.detection.fields import Place, Shape
 from integrations.detection.predicates import folded, readable
@@ -44,6 +44,12 @@ class Keys:
         self.own = frozenset(keys)
         self.names = {str(key).lower(): key for key in keys}
         self.is_pair = self.names.keys() <= _PAIR
+
+    @property
+    def has_pair(self) -> bool:
+        """Whether there is a name with a value among them."""
+        names = self.names.keys()
+        return not names.isdisjoint(_NAMES) and not names.isdisjoint(_VALUES)
 
     def find(self, step: str, lower: str) -> Any:
         """The key that is the step, in whatever case; None where there is none."""
@@ -89,16 +95,59 @@ class Layout:
         self.shape, self.standing = shape, _Standings(shape, keys)
 
 
+class Spot(NamedTuple):
+    """Where a field of records stands, if what is there is a text; `place` completes it.
+
+    The steps are the number of one of the records, then keys, or 0 for a list's only item.
+    """
+
+    steps: tuple[Any, ...]
+    place: Place | None
+
+
+# Signs in the place of a spot: no place is left, and: each record has to be looked through.
+NOWHERE: Final = Spot((), None)
+UNSURE: Final = Spot((), None)
+
+
+class Spots(dict[str, Spot]):
+    """By a field its spot in records of one kind, looked up but once."""
+
+    __slots__ = ("_look",)
+
+    def __init__(self, look: Callable[[str], Spot]) -> None:
+        super().__init__()
+        self._look = look
+
+    def __missing__(self, field: str) -> Spot:
+        found = self[field] = self._look(field)
+        return found
+
+
+_NONE_KNOWN: Final = Spots(lambda field: UNSURE)
+
+
 class View:
     """A record's fields; `parts` are the records in which they are looked for, in order.
 
-    There are two where a normaliser made an OCSF event of the raw record.
+    There are two where a normaliser made an OCSF event of the raw record. `spots` tell of `records`
+    what is known of their kind.
     """
 
-    __slots__ = ("_cache", "_folded", "_named", "_nodes", "_parsed", "_texts", "parts", "raw")
+    __slots__ = (
+        "_cache", "_folded", "_named", "_nodes", "_parsed", "_records", "_spots", "_texts",
+        "parts", "raw",
+    )  # fmt: skip
 
-    def __init__(self, raw: Record, parts: tuple[tuple[Record, Layout], ...]) -> None:
+    def __init__(
+        self,
+        raw: Record,
+        parts: tuple[tuple[Record, Layout], ...],
+        records: tuple[Record, ...] = (),
+        spots: Spots = _NONE_KNOWN,
+    ) -> None:
         self.raw, self.parts = raw, parts
+        self._records, self._spots = records, spots
         self._cache: dict[str, Texts] = {}
         self._folded: dict[str, Texts] = {}
         self._texts: Texts | None = None
@@ -110,13 +159,28 @@ class View:
         """The field's values; empty where it isn't there or is null."""
         found = self._cache.get(field)
         if found is None:
-            found = ()
-            for record, layout in self.parts:
-                found = self.read(record, layout, field)
-                if found:
-                    break
-            self._cache[field] = found
+            found = self._cache[field] = self._found(field)
         return found
+
+    def _found(self, field: str) -> Texts:
+        spot = self._spots[field]
+        if spot is NOWHERE:
+            return ()
+        if spot is not UNSURE:
+            node: Any = self._records
+            for step in spot.steps:
+                node = node[step]
+            if type(node) is str:
+                text = node if node.isascii() else readable(node)
+                return (text,) if spot.place is None else tuple(completed(text, spot.place))
+        return self._looked_for(field)
+
+    def _looked_for(self, field: str) -> Texts:
+        for record, layout in self.parts:
+            found = self.read(record, layout, field)
+            if found:
+                return found
+        return ()
 
     def folded(self, field: str) -> Texts:
         """The field's values in folded case, in the same order."""
@@ -138,13 +202,6 @@ class View:
             found = self._folded[""] = tuple(map(folded, self.texts()))
         return found
 
-    def has(self, record: Record, layout: Layout, field: str) -> bool:
-        """Whether the field is there, and isn't null."""
-        for key, steps, _ in layout.standing[field]:
-            if _is_something(self._below(record[key], steps)):
-                return True
-        return False
-
     def read(self, record: Record, layout: Layout, field: str) -> Texts:
         """The field's values in one record."""
         for key, steps, place in layout.standing[field]:
@@ -158,7 +215,7 @@ class View:
             else:
                 found = _texts(node)
             if place is not None:
-                found = tuple(made for text in found for made in _completed(text, place))
+                found = tuple(made for text in found for made in completed(text, place))
                 if place.joined and found:
                     found = self._joined(record, found, place)
             if found:
@@ -296,7 +353,8 @@ def is_worth_keeping(keys: tuple[str, ...]) -> bool:
     return len(keys) <= MOST_KEYS and sum(len(str(key)) for key in keys) <= _MOST_KEY_CHARACTERS
 
 
-def _completed(text: str, place: Place) -> list[str]:
+def completed(text: str, place: Place) -> list[str]:
+    """The values that a text stands for at a place."""
     if place.domains:
         return [f".{name}" for name in _DOMAIN.findall(text[:_LONGEST_NAMES])]
     before = "" if text.startswith(place.before) else place.before
@@ -310,8 +368,9 @@ def _texts(node: Any) -> tuple[str, ...]:
     return tuple(_as_text(leaf) for leaf in islice(_flat(node), _MOST_VALUES))
 
 
-def _is_something(node: Any) -> bool:
-    if isinstance(node, list):
+def is_something(node: Any) -> bool:
+    """Whether there is a value in it."""
+    if type(node) is list:
         return next(_flat(node), None) is not None
     return node is not None
 

@@ -6,11 +6,12 @@ size would take a hundred times as long.
 
 import json
 import time
+from itertools import pairwise
 
 import pytest
 
 from integrations.detection import engine as engine_module
-from integrations.detection import recognition, views
+from integrations.detection import fields, recognition, views
 from integrations.detection.recognition import recognised
 from tests.integrations.detection.rulebook import AUDIT, engine, rule
 
@@ -90,21 +91,42 @@ def test_a_field_of_many_values_is_bounded() -> None:
 
 
 def test_what_is_remembered_of_records_is_bounded(monkeypatch) -> None:
-    for module in (views, recognition):
-        monkeypatch.setattr(module, "_MOST_KINDS", 20)
-    monkeypatch.setattr(engine_module, "_MOST_REMEMBERED", 20)
+    monkeypatch.setattr(views, "_MOST_KINDS", 20)
+    monkeypatch.setattr(fields, "_MOST_REMEMBERED", 20)
+    # A kind takes some three thousand bytes: about ten of them fit.
+    for module in (recognition, engine_module):
+        monkeypatch.setattr(module, "_MOST_BYTES", 30_000)
+    recogniser = recognition.Recogniser()
+    monkeypatch.setattr(engine_module, "kind_of", recogniser.kind)
     ready = engine(rule({"s": {"f": "x", "part.g": "y"}, "condition": "s"}))
+    kept, planned = [], []
     # What other tests have left is forgotten at the first that is too many.
     for n in range(100):
         part = {f"own_{n}": 1, "G": "y"}
         record = {"Operation": "o", "Workload": f"w{n}", "f": "x", f"only_{n}": n, "part": part}
         assert len(ready.detect(record)) == 1
+        kept.append(recogniser.weight)
+        planned.append(ready.weight)
     assert len(views._known) <= 20
-    assert len(recognition._VENDORS._kinds) <= 20
-    assert len(ready._remembered) <= 20
-    before = len(recognition._VENDORS._kinds)
+    assert len(fields.sorter("Workload").known) <= 20
+    for weights in (kept, planned):
+        # It grows, is forgotten, and grows again.
+        assert 20_000 < max(weights) < 40_000
+        assert sum(b < a for a, b in pairwise(weights)) > 3
+    before = recogniser.weight
     assert len(ready.detect({**AUDIT, "f": "x", "part": {"g": "y"}, "k" * 1_000_000: 1})) == 1
-    assert len(recognition._VENDORS._kinds) == before
+    assert len(ready.detect({**AUDIT, "f": "x", "part": {"g": "y", "k" * 1_000_000: 1}})) == 1
+    assert recogniser.weight < before + 10_000
+
+
+def test_values_are_remembered_but_few_and_short() -> None:
+    ready = engine(rule({"s": {"f": "x", "part.g": "y"}, "condition": "s"}))
+    for n in range(3_000):
+        ready.detect({**AUDIT, "f": f"{n}{'z' * (n % 200)}"})
+    (index,) = ready._indexes.values()
+    (field,) = (one for one in index.fields if one.name == "f")
+    assert 0 < len(field.known) <= 1_024
+    assert max(map(len, field.known)) <= 96
 
 
 @pytest.mark.parametrize(

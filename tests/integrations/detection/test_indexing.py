@@ -50,7 +50,7 @@ records = st.fixed_dictionaries(
 def _plain(ready: Engine, record: dict) -> list[str]:
     view = recognised(record)
     assert view
-    return [one.id for one in ready.rules_for(view) if one.node.test(View(view.raw, view.parts))]
+    return [one.id for one in ready.rules_for(record) if one.node.test(View(view.raw, view.parts))]
 
 
 @seed(SEED)
