@@ -6,7 +6,8 @@ from django.db.models import Case as Choice
 from django.db.models import Count, IntegerField, Max, Q, Value, When
 from django.utils import timezone
 
-from integrations.intelligence import holes
+from integrations.intelligence import holes, store
+from integrations.intelligence.naming import with_parents
 from integrations.ocsf import INCIDENT_FINDING
 from playbooks.cases import case_devices, exposure
 from playbooks.cases.correlation import joining
@@ -16,6 +17,8 @@ from tenants.models import HARMLESS, Case, CaseEntity, Finding, Severity, Verdic
 
 _DEVICES = ("device:", "device_id:")
 _INDICATOR = "indicator:"
+# Percent: less is a hint, and no reason to look at a case first.
+_SURE = 70
 
 
 def worst(case: Case) -> Finding:
@@ -46,8 +49,16 @@ def of_case(case: Case) -> Signals:
         severity_id=gravest,
         kinds=told["kinds"],
         confidence=told["sure"] or 0,
-        indicators=sum(one.startswith(_INDICATOR) for one in case.entities),
+        indicators=sum(one.startswith(_INDICATOR) for one in case.entities)
+        + _known_to_us(case.entities),
     )
+
+
+def _known_to_us(entities: list[str]) -> int:
+    """Return how many things that our own intelligence is sure of a case names."""
+    rows = store.in_force(with_parents(entities)).filter(confidence__gte=_SURE)
+    # A hole that is used is of a device, and counts as its exposure.
+    return rows.exclude(entity__startswith="cve:").order_by().values("entity").distinct().count()
 
 
 def devices(case: Case) -> Devices:

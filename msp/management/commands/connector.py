@@ -35,6 +35,6 @@ class Command(ProductCommand):
         for path in written:
             self.stdout.write(str(path.relative_to(root)))
         self.stdout.write(
-            f"Now: python -m pytest tests/integrations/conformance -k {name}, and "
+            f"Now: .venv/bin/python -m pytest tests/integrations/conformance -k {name}, and "
             "docs/connectors.md."
         )

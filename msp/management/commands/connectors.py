@@ -32,8 +32,10 @@ class Command(ProductCommand):
                 self.stdout.write(f"{row['id']}: {row['title']} ({row['level']})")
                 if row["short_of_gold"]:
                     self.stdout.write(f"  {row['short_of_gold']}")
-                self.stdout.write("  feeds: " + ", ".join(_told(f) for f in row["feeds"]))
-                self.stdout.write("  actions: " + ", ".join(a["name"] for a in row["actions"]))
+                feeds = ", ".join(_told(f) for f in row["feeds"])
+                actions = ", ".join(a["name"] for a in row["actions"])
+                self.stdout.write(f"  feeds: {feeds or 'none'}")
+                self.stdout.write(f"  actions: {actions or 'none'}")
 
 
 def _told(feed: Mapping[str, Any], quote: str = "") -> str:
@@ -54,7 +56,7 @@ def table(rows: tuple[Mapping[str, Any], ...]) -> str:
     """Return the README's table of connectors."""
     lines = ["| connector | feeds | actions | contract | level |", "|---|---|---|---|---|"]
     for row in rows:
-        feeds = ", ".join(_told(feed, "`") for feed in row["feeds"])
+        feeds = ", ".join(_told(feed, "`") for feed in row["feeds"]) or "none"
         changing = [f"`{a['name']}`" for a in row["actions"] if not a["read_only"]]
         actions = ", ".join(changing) or "none"
         lines.append(f"| {row['title']} | {feeds} | {actions} | {_judged(row)} | {row['level']} |")
