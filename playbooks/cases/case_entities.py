@@ -11,7 +11,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from playbooks.cases import shared_names
-from playbooks.cases.correlation import joining
+from playbooks.cases.correlation import Names, joining
 from tenants import scope
 from tenants.models import Case, CaseEntity
 
@@ -42,17 +42,17 @@ def widened(have: Collection[str], more: Iterable[str]) -> list[str]:
 def note(
     cases: Iterable[Case],
     known: Mapping[uuid.UUID, Collection[str]],
-    shared: Collection[str],
+    names: Names,
 ) -> None:
     """Keep what the cases' entities share with others, where it is not kept yet.
 
-    `known` has what is kept of each case, as far as it was read; `shared` what many share.
+    `known` has what is kept of each case, as far as it was read.
     """
     CaseEntity.objects.bulk_create(
         (
             CaseEntity(tenant_id=scope.require_tenant_id(), case=case, entity=entity)
             for case in cases
-            for entity in sorted(joining(case.entities, shared) - set(known.get(case.id, ())))
+            for entity in sorted(joining(case.entities, names) - set(known.get(case.id, ())))
         ),
         ignore_conflicts=True,
     )
@@ -63,4 +63,4 @@ def replace(case: Case, *, by: Collection[str]) -> None:
     case.entities = sorted(by)
     CaseEntity.objects.filter(case=case).delete()
     if case.merged_into_id is None:
-        note([case], {}, shared_names.known())
+        note([case], {}, shared_names.known(case.entities))

@@ -15,8 +15,8 @@ import datetime as dt
 import ipaddress
 import re
 import uuid
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from integrations.endpoints import account_name
 from integrations.traces import is_of_nothing
@@ -55,14 +55,30 @@ class Group:
     end: dt.datetime
 
 
-def joining(entities: Iterable[str], shared: Collection[str] = ()) -> frozenset[str]:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a client's directory says of names: `shared` are those that many people have.
+
+    `people` are the entities of accounts and mailboxes with whose they are, as ``person:ID``: one
+    product calls an account by its address, another by its login.
+    """
+
+    shared: frozenset[str] = frozenset()
+    people: Mapping[str, str] = field(default_factory=dict)
+
+
+NOT_KNOWN = Names()
+
+
+def joining(entities: Iterable[str], names: Names = NOT_KNOWN) -> frozenset[str]:
     """Return by which of its entities an alert belongs to others that have them.
 
-    `shared` are those that many have: they count where there is nothing else. A computer goes by
-    its short name, since only some products tell its domain.
+    What many share counts where there is nothing else. A computer goes by its short name, since
+    only some products tell its domain.
     """
     found = frozenset(filter(None, map(_joined_by, entities)))
-    return found.difference(map(_joined_by, shared)) or found
+    found = found.difference(map(_joined_by, names.shared)) or found
+    return found | {names.people[one] for one in found if one in names.people}
 
 
 def _joined_by(entity: str) -> str:

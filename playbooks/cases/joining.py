@@ -6,7 +6,7 @@ alerts and cases there are. Only one worker at a time does it for a client (`loc
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 from django.db.models import Q
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from playbooks.cases import case_entities, merging, shared_names, unread
 from playbooks.cases.case_numbers import next_number
-from playbooks.cases.correlation import WINDOW, Group, Partition, joining, shifted, span
+from playbooks.cases.correlation import WINDOW, Group, Names, Partition, joining, shifted, span
 from playbooks.planning import giving_way
 from tenants import ledger, scope
 from tenants.models import Case, Finding, LedgerEntry, new_id
@@ -56,7 +56,7 @@ class _Batch:
         self._shared: dict[uuid.UUID, set[str]] = {}
         self._late: dict[uuid.UUID, Case] = {}
         self._found = Partition()
-        self._common = shared_names.known()
+        self._names = shared_names.known({e for one in findings for e in one.entities})
         self._opened_since = timezone.now() - LONGEST
         # What an alert tells anew that is in a case already.
         self._more: dict[uuid.UUID, list[Finding]] = {}
@@ -118,7 +118,7 @@ class _Batch:
             _grow(case, self._more[case.id])
             if case.id not in had:
                 joined.append((case, []))
-        _keep(joined, self._shared, self._common)
+        _keep(joined, self._shared, self._names)
         self._note_triaged(joined)
         return [case for case, _ in joined]
 
@@ -187,7 +187,7 @@ class _Batch:
                 self._late[finding.id] = closed
 
     def _group(self, finding: Finding) -> Group:
-        return Group(finding.id, joining(finding.entities, self._common), *span(finding))
+        return Group(finding.id, joining(finding.entities, self._names), *span(finding))
 
     def _group_of(self, case: Case) -> Group:
         more = [self._group(one) for one in self._more.get(case.id, ())]
@@ -285,12 +285,12 @@ def _grow(case: Case, told: Sequence[Finding]) -> None:
 def _keep(
     joined: Sequence[tuple[Case, Sequence[Finding]]],
     known: Mapping[uuid.UUID, set[str]],
-    shared: Collection[str],
+    names: Names,
 ) -> None:
     cases = [case for case, _ in joined]
     fields = ["entities", "first_activity_at", "last_activity_at"]
     Case.objects.bulk_update(cases, fields, batch_size=100)
-    case_entities.note(cases, known, shared)
+    case_entities.note(cases, known, names)
     ledger.append_all(
         LedgerEntry(
             kind="case.finding_joined", actor=ENGINE, case_id=case.id, subject=one.title,

@@ -1,24 +1,50 @@
-"""What many of a client's people share: shared mailboxes, service accounts, domain controllers.
+"""Whose names are: what many of a client's people share, and one person's different ones.
 
-An alert that names something else beside them belongs to others by that alone: nearly every alert
-of a client may name them, and it must not become one case. What is about them alone is joined by
-them, as anything else is.
+Many share mailboxes, service accounts, domain controllers. An alert that names something else
+beside them belongs to others by that alone: nearly every alert of a client may name them, and it
+must not become one case. What is about them alone is joined by them, as anything else is.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from django.db.models import Q, Value
 
-from playbooks.cases.correlation import short_name
-from tenants.models import Account, Device, Mailbox
+from playbooks.cases.correlation import Names, short_name
+from tenants.models import Account, AccountIdentifier, Device, Mailbox
 
 _KINDS: Final = (Account.Kind.SHARED, Account.Kind.SERVICE)
+_OF_PEOPLE: Final = ("account:", "mailbox:")
 _PURPOSES: Final = ("shared", "room", "equipment")
 
 
-def known() -> frozenset[str]:
-    """Return the entities that many share, as the directory of the scope's tenant knows them."""
-    return frozenset(_of_accounts() | _of_computers())
+def known(entities: Collection[str]) -> Names:
+    """Return what the directory of the scope's tenant says of names; whose those of these are."""
+    return Names(frozenset(_of_accounts() | _of_computers()), _people(entities))
+
+
+def _people(entities: Collection[str]) -> dict[str, str]:
+    """Return whose accounts and mailboxes are; a name that two people have is nobody's."""
+    by_name: dict[str, list[str]] = {}
+    for one in entities:
+        if one.startswith(_OF_PEOPLE):
+            by_name.setdefault(one.partition(":")[2], []).append(one)
+    if not by_name:
+        return {}
+    rows = AccountIdentifier.objects.filter(
+        kind__in=("address", "login"), value__in=list(by_name), is_current=True,
+        account__deleted_upstream_at=None,
+    ).exclude(account__person=None)  # fmt: skip
+    people: dict[str, set[str]] = {}
+    for value, person in rows.exclude(account__kind__in=_KINDS).values_list(
+        "value", "account__person"
+    ):
+        people.setdefault(value, set()).add(f"person:{person}")
+    return {
+        entity: next(iter(found))
+        for value, found in people.items() if len(found) == 1
+        for entity in by_name[value]
+    }  # fmt: skip
 
 
 def _of_accounts() -> set[str]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from playbooks.cases import joining
 from playbooks.cases.correlation import joining as by
-from tenants.models import Account, Case, Device, Mailbox
+from tenants.models import Account, AccountIdentifier, Case, Device, Mailbox
 from tests.playbooks.cases import make_account
 from tests.playbooks.test_triage import ANN, _alert, _arrive, _cases
 
@@ -125,3 +125,37 @@ def test_what_stays_open_for_long_takes_no_more_alerts(in_tenant) -> None:
     _arrive(_alert("c", 2))
     _arrive(_alert("d", 3))
     assert _cases() == [{"a", "b"}, {"c", "d"}]
+
+
+def _known_by(account: Account, kind: str, value: str) -> None:
+    AccountIdentifier.objects.create(account=account, kind=kind, value=value, is_own=True)
+
+
+def test_one_persons_account_is_one_whatever_a_product_calls_it(in_tenant) -> None:
+    """The cloud tells the address, an endpoint's product the login, a mail filter the mailbox."""
+    ann = make_account("ann@acme.example")
+    _known_by(ann, "address", "ann@acme.example")
+    twin = Account.objects.create(
+        provider="active_directory", external_id="g", username="ACME\\ann", person=ann.person
+    )
+    _known_by(twin, "login", "acme\\ann")
+    alerts = [
+        _alert("cloud", 0, ANN), _alert("edr", 1, "account:acme\\ann", "device:pc-1"),
+        _alert("mail", 2, "mailbox:ann@acme.example"), _alert("other", 2, "account:acme\\bob"),
+    ]  # fmt: skip
+    for alert in alerts:
+        _arrive(alert)
+    assert _cases() == [{"cloud", "edr", "mail"}, {"other"}]
+    _arrive(_alert("later", 3, "account:acme\\ann"))
+    assert _cases()[0] == {"cloud", "edr", "mail", "later"}
+
+
+def test_a_name_that_two_people_have_makes_them_no_case(in_tenant) -> None:
+    """Such as an address that somebody else has now."""
+    ann, bob = make_account("ann@acme.example"), make_account("bob@acme.example")
+    for one in (ann, bob):
+        _known_by(one, "address", "sales@acme.example")
+    _known_by(ann, "address", "ann@acme.example")
+    _known_by(bob, "address", "bob@acme.example")
+    _arrive(_alert("a", 0, ANN), _alert("b", 0, BOB), _alert("c", 0, "account:sales@acme.example"))
+    assert _cases() == [{"a"}, {"b"}, {"c"}]
