@@ -11,7 +11,7 @@ from bench.installation import Simulator
 from integrations import catalog, connections
 from integrations.values import device_entity
 from playbooks import language, planner, response
-from playbooks.authoring.versions import remember
+from playbooks.adoption.versions import remember
 from playbooks.cases.case_numbers import next_number
 from playbooks.investigating import facts as case_facts
 from playbooks.policy import rules

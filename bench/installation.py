@@ -22,8 +22,8 @@ from integrations.models import Connection
 from integrations.simulators.microsoft365.people import NAMES
 from msp.appliance import engine, postgres
 from playbooks import language, library
-from playbooks.authoring.versions import remember
-from playbooks.policy import activation
+from playbooks.adoption import activation
+from playbooks.adoption.versions import remember
 from tenants import scope
 from tenants.models import PlaybookMode, Tenant
 

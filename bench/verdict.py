@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from playbooks.models import Run, Step
-from playbooks.running.steps import FINISHED, changed_nothing
+from playbooks.plans.steps import FINISHED, changed_nothing
 from tenants import ledger, scope
 from tenants.models import Tenant
 

@@ -26,4 +26,4 @@ class MspConfig(AppConfig):
         # Models can be imported only now.
         work = import_module("tenants.work")
         work.on_send(send_hint)
-        work.on_stuck(import_module("playbooks.cases.stuck").tell)
+        work.on_stuck(import_module("playbooks.running.stuck").tell)

@@ -18,11 +18,11 @@ from integrations.siem import auditing
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
-from playbooks import approvals, investigation, response, routines, runner, triage
-from playbooks.cases import closing, looking
+from playbooks import approvals, closing, investigation, response, routines, runner, triage
+from playbooks.cases import looking
 from playbooks.ladder import reminders
-from playbooks.planning import comparing, replanning
 from playbooks.quality import case_quality
+from playbooks.replanning import comparing, replanning
 from playbooks.running import recheck as rechecking
 from tenants import turns, work
 

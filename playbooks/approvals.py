@@ -13,16 +13,16 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
+from playbooks.adoption import agreement
+from playbooks.approval_policy import DEFAULTS, LONGEST_PLAN, ApprovalPolicy
 from playbooks.cases import needs
-from playbooks.cases.people import named
 from playbooks.errors import ApprovalError
-from playbooks.ladder.approval_policy import DEFAULTS, LONGEST_PLAN, ApprovalPolicy
+from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import Approval, Plan, Step, Tier
+from playbooks.people import named
 from playbooks.planner import plan_sha256
-from playbooks.policy import agreement
-from playbooks.policy.guardrails import REQUIRED_APPROVALS, tiers_granted
+from playbooks.plans.steps import change
 from playbooks.policy.rules import in_force
-from playbooks.running.steps import change
 from tenants import ledger, scope, work
 from tenants.models import Case, PlaybookMode
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from integrations import catalog
-from playbooks.authoring import yaml_reader
+from playbooks import yaml_reader
+from playbooks.approval_policy import DEFAULTS as APPROVALS
+from playbooks.approval_policy import ApprovalPolicy, load_policies
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.expressions.conditions import Condition, compile_yes_or_no
-from playbooks.ladder.approval_policy import DEFAULTS as APPROVALS
-from playbooks.ladder.approval_policy import ApprovalPolicy, load_policies
-from playbooks.policy.freezes import Freeze, load_freeze, patterns
+from playbooks.freezes import Freeze, load_freeze, patterns
 from tenants.canonical import sha256_of
 
 TIERS = ("automatic", "technician", "second_technician", "client", "forbidden")

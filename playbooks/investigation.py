@@ -8,21 +8,21 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks import library, response, triage
-from playbooks.authoring.versions import remember
+from playbooks import library, response, triage, verdicts
+from playbooks.adoption import activation
+from playbooks.adoption.versions import remember
 from playbooks.cases import case_devices, needs, unread
 from playbooks.investigating import facts as case_facts
-from playbooks.investigating import harmless, open_questions, verdicts
+from playbooks.investigating import harmless, open_questions
 from playbooks.investigating.gathering import gather
-from playbooks.investigating.verdicts import Result
 from playbooks.language import CONFIDENCES, Playbook
 from playbooks.models import KnownGood, Plan, Step
 from playbooks.patterns import known_good
-from playbooks.planning import replanning
-from playbooks.planning.standing import OPEN_PLANS
-from playbooks.policy import activation
+from playbooks.plans.standing import OPEN_PLANS
 from playbooks.questions import user_questions
+from playbooks.replanning import replanning
 from playbooks.response import NEEDS
+from playbooks.verdicts import Result
 from tenants import evidence, ledger, scope, work
 from tenants.models import Case, Verdict
 

@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playbooks.authoring import lint, yaml_reader
+from playbooks import yaml_reader
+from playbooks.authoring import lint
 from playbooks.authoring.playbook import (
     CONFIDENCES,
     FAILURES,
@@ -30,8 +31,8 @@ from playbooks.authoring.problems import Problems
 from playbooks.authoring.result_reading import read_results
 from playbooks.authoring.step_reading import read_steps
 from playbooks.errors import PlaybookError
+from playbooks.expressions import given as given_facts
 from playbooks.expressions.conditions import expressions_in
-from playbooks.investigating import given as given_facts
 
 _TEXTS = ("version", "title", "summary")
 _LISTS = ("attack", "d3fend", "sources")

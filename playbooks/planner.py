@@ -7,11 +7,10 @@ from typing import Any
 from integrations import catalog, registry
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import ConditionError, PlaybookError
-from playbooks.expressions import cel_cost
+from playbooks.expressions import cel_cost, given
 from playbooks.expressions.conditions import fill
-from playbooks.investigating import given
 from playbooks.language import Playbook, PlaybookStep
-from playbooks.planning.targets import target_of
+from playbooks.targeting.targets import target_of
 from tenants.canonical import sha256_of
 
 FORMAT = 2

@@ -9,18 +9,18 @@ from django.utils import timezone
 
 from integrations import connections
 from integrations.models import Connection
-from playbooks import approvals, planner
-from playbooks.authoring.versions import remember
+from playbooks import approvals, availability, planner
+from playbooks.adoption import activation
+from playbooks.adoption.versions import remember
 from playbooks.cases import case_devices, looking, unread
 from playbooks.cases.needs import besides_deciding, to_decide, without, without_call
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.investigating import directory_facts
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan, Run, Step, Tier
-from playbooks.planning import giving_way, standing
-from playbooks.planning.standing import OPEN_PLANS
-from playbooks.policy import activation, availability, rules
-from playbooks.running import proof
+from playbooks.plans import giving_way, proof, standing
+from playbooks.plans.standing import OPEN_PLANS
+from playbooks.policy import rules
 from tenants import ledger, scope, work
 from tenants.models import HARMLESS, Case, PlaybookMode, Verdict
 

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from integrations import catalog
+from playbooks import verdicts
 from playbooks.authoring.playbook import MOST_OBJECTS
 from playbooks.errors import ConditionError
-from playbooks.expressions import cel_cost
+from playbooks.expressions import cel_cost, given
 from playbooks.expressions.conditions import fill
-from playbooks.investigating import given, verdicts
 from playbooks.language import Playbook, ResultRow
 
 _REST = "The evidence names them."

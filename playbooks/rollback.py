@@ -13,20 +13,20 @@ from typing import Any
 from integrations import catalog, registry
 from integrations.contract import Intention
 from playbooks import approvals
-from playbooks.cases import needs, stuck
-from playbooks.cases.people import named
+from playbooks.cases import needs
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan, Step, spoken_target
+from playbooks.people import named
 from playbooks.planner import FORMAT
-from playbooks.planning import replaced, targets
-from playbooks.planning.standing import OPEN_PLANS
+from playbooks.plans.standing import OPEN_PLANS
+from playbooks.plans.steps import UNDER_WAY, UNDO, change, changed_nothing
 from playbooks.policy.rules import in_force
 from playbooks.response import adopt
-from playbooks.running import undo_choices
+from playbooks.running import stuck, undo_choices
 from playbooks.running.jobs import target_of
-from playbooks.running.steps import UNDER_WAY, UNDO, change, changed_nothing
+from playbooks.targeting import replaced, targets
 from tenants import ledger, work
 from tenants.canonical import jsonable
 from tenants.models import Case

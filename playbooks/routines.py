@@ -12,14 +12,15 @@ from typing import Any
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks import planner, response, results
-from playbooks.authoring.versions import remember
+from playbooks import availability, planner, response, results
+from playbooks.adoption import activation
+from playbooks.adoption.versions import remember
 from playbooks.cases.case_numbers import next_number
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.investigating import facts as case_facts
 from playbooks.investigating.gathering import gather
 from playbooks.language import Playbook
-from playbooks.policy import activation, availability, rules
+from playbooks.policy import rules
 from playbooks.routine_inputs import checked
 from tenants import ledger, scope, work
 from tenants.models import Account, Case, PlaybookMode, Severity

@@ -15,17 +15,16 @@ from django.utils import timezone
 
 from integrations.contract import Client
 from playbooks import approvals, rollback
-from playbooks.cases import stuck
-from playbooks.cases.people import ENGINE
 from playbooks.errors import PlaybookError
+from playbooks.investigating.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Run, Step
-from playbooks.planning import replanning
-from playbooks.running import held, sequence, stepping
+from playbooks.people import ENGINE
+from playbooks.plans.steps import FINISHED, UNDER_WAY, spoken
+from playbooks.replanning import replanning
+from playbooks.running import held, sequence, stepping, stuck
 from playbooks.running.jobs import Failed, Job, Question, Wait, open_client, understood
-from playbooks.running.known_facts import KnownFacts
 from playbooks.running.sequence import FAILURES
 from playbooks.running.stepping import Talk
-from playbooks.running.steps import FINISHED, UNDER_WAY, spoken
 from tenants import ledger, scope, work
 from tenants.models import Case
 

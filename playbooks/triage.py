@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from django.db.models import Q
 
-from playbooks.cases import case_alerts, case_signals, joining, looking, risk, unread
-from playbooks.planning import standing
+from playbooks.cases import case_alerts, case_signals, looking, risk, unread
+from playbooks.correlating import joining
+from playbooks.plans import standing
 from tenants import scope, work
 from tenants.models import Account, Case, Finding, Verdict
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from integrations import catalog
 from integrations.errors import UnknownAction
+from playbooks.guardrails import REQUIRED_APPROVALS
 from playbooks.models import Approval, Plan, Step
-from playbooks.policy.guardrails import REQUIRED_APPROVALS
 
 # The catalog tells owners what was done; here it is still to come.
 _TO_COME = {

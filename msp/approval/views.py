@@ -15,7 +15,7 @@ from msp.staff.models import Technician
 from playbooks.errors import ApprovalError, LinkError
 from playbooks.ladder import client_links
 from playbooks.models import ClientLink
-from playbooks.planning import replanning
+from playbooks.replanning import replanning
 from playbooks.signed_links import Address
 from tenants import scope
 from tenants.models import Installation

@@ -13,13 +13,13 @@ from msp.console.errors import ConsoleError
 from msp.staff.access import writing
 from msp.staff.models import Technician
 from msp.staff.selectors import readable, tenants_of
-from playbooks import approvals, rollback, routine_inputs, routines
-from playbooks.cases import regrouping
+from playbooks import approvals, regrouping, rollback, routine_inputs, routines
+from playbooks.adoption import activation, agreement, spreading
 from playbooks.ladder import client_links, reminders
 from playbooks.models import Approval, ClientLink, MspRules, Plan, RulesOfEngagement
-from playbooks.planning import replanning, shadow
-from playbooks.planning.standing import OPEN_PLANS
-from playbooks.policy import activation, agreement, rules, spreading
+from playbooks.plans.standing import OPEN_PLANS
+from playbooks.policy import rules
+from playbooks.replanning import replanning, shadow
 from playbooks.running import settling, undo_choices
 from tenants import contacts, ledger, match_decisions, scope, work
 from tenants.models import (

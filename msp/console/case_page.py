@@ -19,9 +19,10 @@ from msp.console.plan_views import ApprovalView, PlanView
 from msp.console.routine_case import RoutineView
 from msp.console.verdict_view import EvidenceView, VerdictView
 from msp.console.words import Word
-from playbooks.cases import case_alerts, regrouping
-from playbooks.cases.people import named
+from playbooks import regrouping
+from playbooks.cases import case_alerts
 from playbooks.models import CaseQuality, ChatChannel, UserQuestion
+from playbooks.people import named
 from playbooks.questions import chat_channels, user_questions
 from playbooks.questions.user_questions import Somebody
 from tenants.models import Case, CaseChange, Finding, LedgerEntry

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from msp.console import words
-from playbooks.cases.people import named
+from playbooks.people import named
 from tenants.models import Account, MatchDecision, MatchDoubt
 from tenants.storable import moment
 

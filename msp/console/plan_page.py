@@ -12,10 +12,11 @@ from msp.console import plan_views, words
 from msp.console.plan_views import PlanView
 from msp.console.words import NotNeeded, Word
 from playbooks.models import Plan, Step, Tier
-from playbooks.planning import touched
-from playbooks.planning.standing import OPEN_PLANS
-from playbooks.running import undo_choices, witness
-from playbooks.running.steps import FINISHED
+from playbooks.plans import witness
+from playbooks.plans.standing import OPEN_PLANS
+from playbooks.plans.steps import FINISHED
+from playbooks.running import undo_choices
+from playbooks.targeting import touched
 
 _LONGEST_VALUE = 200
 

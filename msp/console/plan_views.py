@@ -9,13 +9,13 @@ from msp.console import words
 from msp.console.rules_page import OUTCOMES
 from msp.console.words import NotNeeded, Word
 from playbooks import approvals
-from playbooks.cases.people import named
 from playbooks.errors import PlaybookError
 from playbooks.models import Approval, Plan, Step, Tier
-from playbooks.planning import replanning
-from playbooks.planning.standing import OPEN_PLANS
+from playbooks.people import named
+from playbooks.plans.standing import OPEN_PLANS
+from playbooks.plans.steps import NEVER, NOT_BEGUN
+from playbooks.replanning import replanning
 from playbooks.running import undo_choices
-from playbooks.running.steps import NEVER, NOT_BEGUN
 from playbooks.running.undo_choices import Choice
 from tenants.models import Case, PlaybookMode
 

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from msp.console.words import Word
-from playbooks import library
+from playbooks import availability, library
+from playbooks.adoption import activation, agreement
+from playbooks.adoption.activation import InForce
+from playbooks.adoption.agreement import NOTHING_YET, ORDER, Measured
 from playbooks.authoring.playbook import KINDS, Playbook
-from playbooks.policy import activation, agreement, availability
-from playbooks.policy.activation import InForce
-from playbooks.policy.agreement import NOTHING_YET, ORDER, Measured
 from tenants.models import PlaybookMode, Tenant
 
 MODES = {

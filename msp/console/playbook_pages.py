@@ -14,12 +14,11 @@ from integrations import catalog
 from msp.console.playbook_list import Needs, acts, modes_of, together, word_of
 from msp.console.words import Word
 from playbooks import library
-from playbooks.authoring import golden, importing
+from playbooks.adoption import activation, agreement, golden, importing
+from playbooks.adoption.activation import InForce
+from playbooks.adoption.agreement import NOTHING_YET, ORDER, Measured
 from playbooks.language import Playbook
 from playbooks.models import Agreement
-from playbooks.policy import activation, agreement
-from playbooks.policy.activation import InForce
-from playbooks.policy.agreement import NOTHING_YET, ORDER, Measured
 from tenants.models import PlaybookMode, Tenant
 
 _CLIENTS_SHOWN = 25

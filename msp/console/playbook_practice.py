@@ -12,11 +12,11 @@ from msp.console import words
 from msp.console.playbook_list import MODES, Needs
 from msp.console.playbook_pages import Held, held_row
 from msp.console.words import Word
+from playbooks.adoption import activation, agreement
+from playbooks.adoption.agreement import MINIMUMS, ORDER, WINDOW, Minimum
 from playbooks.authoring.playbook import Playbook
-from playbooks.cases.people import named
 from playbooks.models import Activation, Agreement, Plan
-from playbooks.policy import activation, agreement
-from playbooks.policy.agreement import MINIMUMS, ORDER, WINDOW, Minimum
+from playbooks.people import named
 from tenants.models import PlaybookMode, Tenant
 
 _RUNS_SHOWN = 25

@@ -8,7 +8,7 @@ from typing import Any
 from msp.console.routine_pages import in_words
 from playbooks import library, routines
 from playbooks.authoring.playbook import Playbook
-from playbooks.cases.people import named
+from playbooks.people import named
 from tenants.models import Case
 
 

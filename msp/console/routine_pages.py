@@ -15,11 +15,11 @@ from msp.console import words
 from msp.console.errors import ConsoleError
 from msp.console.playbook_list import MODES
 from msp.console.words import Word
-from playbooks import routine_inputs, routines
+from playbooks import availability, routine_inputs, routines
+from playbooks.adoption import activation
 from playbooks.authoring.playbook import Playbook, PlaybookInput
-from playbooks.cases.people import named
-from playbooks.policy import activation, availability
-from playbooks.policy.freezes import zone_of
+from playbooks.freezes import zone_of
+from playbooks.people import named
 from tenants import excluded_devices, protection
 from tenants.models import Account, Case, PlaybookMode
 from tenants.storable import storable

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from integrations import catalog
-from playbooks.policy.freezes import WEEKDAYS
+from playbooks.freezes import WEEKDAYS
 
 _ROOMS: Final = {
     "identity": "Accounts",

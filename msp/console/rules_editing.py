@@ -18,7 +18,8 @@ from msp.staff.models import Technician
 from msp.staff.selectors import tenants_of
 from playbooks.engagement import Engagement
 from playbooks.models import MspRules, RulesOfEngagement
-from playbooks.policy import rules, what_if
+from playbooks.policy import rules
+from playbooks.replanning import what_if
 from tenants.models import Tenant
 
 # More would make somebody wait for the page; the command looks at all of them.

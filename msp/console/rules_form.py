@@ -14,7 +14,7 @@ from django.utils.text import slugify
 
 from msp.console import rules_choices, rules_waits
 from msp.console.rules_waits import number
-from playbooks.authoring import yaml_reader
+from playbooks import yaml_reader
 from playbooks.engagement import Engagement, is_override
 from playbooks.errors import PlaybookError
 from tenants.storable import storable

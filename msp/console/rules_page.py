@@ -8,10 +8,10 @@ from typing import Any
 
 from integrations import catalog
 from msp.console.words import TIERS, Word
+from playbooks.approval_policy import ApprovalPolicy
 from playbooks.engagement import Engagement, Rule, is_override
-from playbooks.ladder.approval_policy import ApprovalPolicy
+from playbooks.freezes import WEEKDAYS, Freeze
 from playbooks.models import Tier
-from playbooks.policy.freezes import WEEKDAYS, Freeze
 from tenants.models import Tenant
 
 _TONES = {

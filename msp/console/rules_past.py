@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msp.console.rules_page import tier_word
 from msp.console.words import Word
-from playbooks.policy.what_if import Change, MspWhatIf, NotReplayed, WhatIf
+from playbooks.replanning.what_if import Change, MspWhatIf, NotReplayed, WhatIf
 from tenants.models import Tenant
 
 _MOST_SHOWN = 300

@@ -10,8 +10,8 @@ from typing import Any
 
 from msp.console.rules_page import OUTCOMES
 from msp.console.words import ASKED
+from playbooks.approval_policy import DEFAULTS, ON_TIMEOUT, ApprovalPolicy, load_policies
 from playbooks.engagement import Engagement, is_override
-from playbooks.ladder.approval_policy import DEFAULTS, ON_TIMEOUT, ApprovalPolicy, load_policies
 from playbooks.models import Tier
 
 _NUMBERS = ("hours", "remind_after_hours", "escalate_after_hours")

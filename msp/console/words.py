@@ -7,7 +7,7 @@ from integrations import catalog, registry
 from integrations.errors import UnknownAction, UnknownConnector
 from integrations.health import Status
 from playbooks.models import Approval, Plan, Step, Tier, spoken_target
-from playbooks.running import witness
+from playbooks.plans import witness
 from tenants.models import Case, Severity, Verdict
 
 

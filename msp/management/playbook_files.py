@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from msp.management.files import read_text
-from playbooks import cacao, language, library
-from playbooks.authoring import importing, yaml_reader
+from playbooks import cacao, language, library, yaml_reader
+from playbooks.adoption import activation, importing
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
-from playbooks.policy import activation
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug

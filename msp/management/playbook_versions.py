@@ -12,10 +12,9 @@ from django.db import transaction
 from msp.management import playbook_files
 from msp.management.files import read_text
 from playbooks import cacao, library
-from playbooks.authoring import importing
+from playbooks.adoption import activation, agreement, importing
+from playbooks.adoption.agreement import ORDER
 from playbooks.models import PlaybookVersion
-from playbooks.policy import activation, agreement
-from playbooks.policy.agreement import ORDER
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import PlaybookMode, Tenant

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from msp.licensing.periods import Period
-from playbooks.policy.freezes import zone_of
+from playbooks.freezes import zone_of
 from playbooks.quality import measures
 from playbooks.quality.measures import CaseMeasures, Measures, Share
 from tenants.models import Tenant

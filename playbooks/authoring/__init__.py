@@ -1,1 +1,1 @@
-"""The YAML that playbooks are written in: read, checked, kept in versions, taken in from files."""
+"""The YAML that playbooks are written in: its parts read, and checked as a whole."""

@@ -10,7 +10,7 @@ from typing import Any
 from playbooks.expressions import cel_values
 from playbooks.expressions.cel_tree import Node
 from playbooks.expressions.conditions import Condition
-from playbooks.investigating.given import merged
+from playbooks.expressions.given import merged
 
 # Facts that every case has, with the same fields in each.
 _ALWAYS = ("case", "tenant", "account", "mailbox", "verdict")

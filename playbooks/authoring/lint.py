@@ -17,9 +17,9 @@ from playbooks.authoring.playbook import (
     VerdictRow,
 )
 from playbooks.authoring.problems import Problems, shown
-from playbooks.authoring.yaml_reader import Document
 from playbooks.engagement import TIERS
 from playbooks.expressions.conditions import Condition
+from playbooks.yaml_reader import Document
 
 _TEXT_KEYS = ("id", "version", "title", "summary", "why", "because", "no_reversal")
 _WORDS = {dict: "mapping", list: "list"}

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from playbooks.authoring.yaml_reader import Document
 from playbooks.errors import ConditionError
 from playbooks.expressions.conditions import Condition, compile_condition, compile_yes_or_no
+from playbooks.yaml_reader import Document
 
 
 class Problems:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations import catalog
-from playbooks.authoring import yaml_reader
+from playbooks import yaml_reader
 from playbooks.cacao import words
 from playbooks.cacao.files import check_values
 from playbooks.cacao.workflow import Workflow, activity

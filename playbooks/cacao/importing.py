@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from playbooks import language
-from playbooks.authoring import yaml_reader
+from playbooks import language, yaml_reader
 from playbooks.cacao import graph, places, words
 from playbooks.cacao.exporting import export
 from playbooks.cacao.files import MOST_IN_A_FILE, check_values, read

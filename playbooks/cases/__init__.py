@@ -1,1 +1,1 @@
-"""What a case is made of: joining, merging and splitting alerts, risk, its needs, closing it."""
+"""What a case is made of: its alerts and devices, its risk, what it needs of a person."""

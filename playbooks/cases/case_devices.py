@@ -18,8 +18,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from integrations import registry
+from playbooks import availability
 from playbooks.cases import case_alerts
-from playbooks.policy import availability
 from tenants.models import Case, Device
 
 _HOST, _ID = "device:", "device_id:"

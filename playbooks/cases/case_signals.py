@@ -10,9 +10,9 @@ from integrations.intelligence import holes, store
 from integrations.intelligence.naming import with_parents
 from integrations.ocsf import INCIDENT_FINDING
 from playbooks.cases import case_devices, exposure
-from playbooks.cases.correlation import joining
 from playbooks.cases.risk import Devices, History, Signals, points_of
 from playbooks.cases.risk_table import in_force
+from playbooks.correlation import joining
 from tenants.models import HARMLESS, Case, CaseEntity, Finding, Severity, Verdict
 
 _DEVICES = ("device:", "device_id:")

@@ -10,7 +10,7 @@ from typing import Final
 
 from django.db.models import Q, Value
 
-from playbooks.cases.correlation import Names, short_name
+from playbooks.correlation import Names, short_name
 from tenants.models import Account, AccountIdentifier, Device, Mailbox
 
 _KINDS: Final = (Account.Kind.SHARED, Account.Kind.SERVICE)

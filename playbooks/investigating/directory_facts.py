@@ -15,7 +15,7 @@ from django.db.models import Q
 from integrations import catalog
 from integrations.errors import UnknownAction
 from integrations.models import Connection, FeedState
-from playbooks.planning import mailboxes
+from playbooks.targeting import mailboxes
 from tenants.models import Account, Device, Evidence
 
 ACTIVE_DIRECTORY = "active_directory"

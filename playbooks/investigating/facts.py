@@ -5,12 +5,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from playbooks import availability
 from playbooks.authoring.playbook import NO_VERDICT
 from playbooks.cases import case_alerts, case_devices
 from playbooks.cases.case_devices import CaseDevice
+from playbooks.freezes import zone_of
 from playbooks.investigating import directory_facts
-from playbooks.policy import availability
-from playbooks.policy.freezes import zone_of
 from tenants import evidence
 from tenants.canonical import jsonable
 from tenants.models import Account, Case, Evidence, Finding, Severity, Tenant

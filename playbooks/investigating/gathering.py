@@ -20,7 +20,7 @@ from playbooks.errors import ConditionError
 from playbooks.investigating import facts as case_facts
 from playbooks.investigating import own_answers
 from playbooks.language import PlaybookStep
-from playbooks.planning.targets import target_of
+from playbooks.targeting.targets import target_of
 from tenants import evidence, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError

@@ -17,9 +17,9 @@ from django.utils import timezone
 from integrations.alerting.finding import PREFIX
 from integrations.values import address
 from playbooks.cases import case_alerts
-from playbooks.investigating.verdicts import Result
 from playbooks.language import Playbook
 from playbooks.questions import user_questions
+from playbooks.verdicts import Result
 from tenants.models import HARMLESS, Case, Finding, Severity, Verdict
 
 # Most sign-ins can be read within this time of happening:

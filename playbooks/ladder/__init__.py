@@ -1,1 +1,1 @@
-"""How approvals are asked for: deadlines, links for the client's contacts, reminders."""
+"""How approvals are asked for: links for the client's contacts, and reminders."""

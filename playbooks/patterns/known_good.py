@@ -19,9 +19,9 @@ from integrations.alerting.finding import FOLDED, PREFIX
 from playbooks.cases import case_alerts, case_devices, involved
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.expressions.conditions import compile_condition
-from playbooks.investigating.verdicts import Result
 from playbooks.models import KnownGood, KnownGoodUse
 from playbooks.questions import user_questions
+from playbooks.verdicts import Result
 from tenants import ledger, scope
 from tenants.canonical import canonical_json
 from tenants.models import Case, Finding, Verdict, new_id

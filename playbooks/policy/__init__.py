@@ -1,1 +1,1 @@
-"""What a tenant allows: rules of engagement, freezes, guardrails, how far a playbook may go."""
+"""What a tenant allows: the rules of engagement that are in force, and their versions."""

@@ -13,13 +13,13 @@ from django.db import connection
 
 from integrations import registry
 from playbooks import engagement, library, planner
-from playbooks.authoring import golden
-from playbooks.cases.people import named
+from playbooks.adoption import golden
 from playbooks.engagement import Engagement, Judgement
 from playbooks.errors import PlaybookError
-from playbooks.investigating import given
+from playbooks.expressions import given
 from playbooks.language import Playbook
 from playbooks.models import MspRules, RulesOfEngagement
+from playbooks.people import named
 from tenants import ledger, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError

@@ -13,8 +13,8 @@ from typing import Any
 from django.utils import timezone
 
 from playbooks.errors import PlaybookError
+from playbooks.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.models import CaseProcess, CaseQuality, Plan, Step
-from playbooks.policy.guardrails import REQUIRED_APPROVALS, tiers_granted
 from playbooks.quality.opinions import Opinions, compared
 from tenants import evidence, ledger, scope
 from tenants.models import Case, LedgerEntry, Verdict

@@ -18,10 +18,10 @@ from django.utils import timezone
 from playbooks import triage
 from playbooks.authoring.playbook import Playbook
 from playbooks.cases import case_devices, involved, unread
-from playbooks.cases.people import named
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import UserQuestion
-from playbooks.planning import standing
+from playbooks.people import named
+from playbooks.plans import standing
 from playbooks.questions import chat_channels, managers
 from playbooks.signed_links import Address, SignedLinks
 from tenants import evidence, ledger, scope, work

@@ -13,10 +13,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from playbooks.cases import stuck
 from playbooks.models import Run, Step
+from playbooks.plans.steps import NEVER, NOT_BEGUN, spoken
+from playbooks.running import stuck
 from playbooks.running.jobs import HeldBack, OutOfReach, Wait
-from playbooks.running.steps import NEVER, NOT_BEGUN, spoken
 from tenants import ledger
 from tenants.models import Case
 

@@ -25,7 +25,7 @@ from integrations.errors import (
 )
 from integrations.models import Connection
 from playbooks.models import Step
-from playbooks.planning import replaced
+from playbooks.targeting import replaced
 from tenants import scope, vault
 from tenants.errors import HoldfastError, VaultError
 

@@ -9,12 +9,12 @@ import datetime as dt
 from django.utils import timezone
 
 from integrations.contract import ReadBack
-from playbooks.cases import stuck
 from playbooks.models import Step
-from playbooks.running import proof, seen_accounts, settling, witness
+from playbooks.plans import proof, witness
+from playbooks.plans.steps import change
+from playbooks.running import seen_accounts, settling, stuck
 from playbooks.running.jobs import Failed, Job, Question, Wait, as_json, ask
 from playbooks.running.stepping import mark_undone
-from playbooks.running.steps import change
 from tenants import scope, work
 from tenants.models import Case
 

@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from integrations.contract import Client, ReadBack
 from integrations.errors import NotFound
-from playbooks.cases import stuck
+from playbooks.adoption import agreement
 from playbooks.models import Step
-from playbooks.policy import agreement
-from playbooks.running import late_effects, proof, seen_accounts, settling
+from playbooks.plans import proof
+from playbooks.plans.steps import UNDO, spoken
+from playbooks.running import late_effects, seen_accounts, settling, stuck
 from playbooks.running.jobs import Failed, Job, LeftBehind, Question, Wait, as_json, ask, load
 from playbooks.running.stepping import FIRST_RECHECK
-from playbooks.running.steps import UNDO, spoken
 from tenants import ledger, scope, work
 from tenants.models import Case
 

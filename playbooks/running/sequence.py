@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from playbooks.models import Step
-from playbooks.running.steps import FINISHED, NOT_BEGUN, change
+from playbooks.plans.steps import FINISHED, NOT_BEGUN, change
 
 FAILURES = (Step.Status.FAILED, Step.Status.UNKNOWN)
 _MAY_GO_ON = (Step.Status.PENDING, Step.Status.INTENDED, Step.Status.CALLED)

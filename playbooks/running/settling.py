@@ -11,9 +11,9 @@ from django.utils import timezone
 from playbooks.cases import needs
 from playbooks.errors import PlaybookError
 from playbooks.models import Step
-from playbooks.running import proof, witness
+from playbooks.plans import proof, witness
+from playbooks.plans.steps import change
 from playbooks.running.stepping import mark_undone
-from playbooks.running.steps import change
 from tenants import ledger, scope, work
 from tenants.models import Case
 

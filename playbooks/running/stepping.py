@@ -19,8 +19,10 @@ from django.utils import timezone
 
 from integrations import catalog, connections
 from integrations.contract import ReadBack
+from playbooks import guardrails
+from playbooks.investigating.known_facts import KnownFacts
 from playbooks.models import Run, Step
-from playbooks.policy import guardrails
+from playbooks.plans.steps import FINISHED, UNDO, change
 from playbooks.running import seen_accounts
 from playbooks.running.jobs import (
     Failed,
@@ -33,8 +35,6 @@ from playbooks.running.jobs import (
     moved_on,
     of_step,
 )
-from playbooks.running.known_facts import KnownFacts
-from playbooks.running.steps import FINISHED, UNDO, change
 from tenants import scope, work
 
 FIRST_RECHECK = dt.timedelta(hours=1)

@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from integrations import catalog, registry
 from integrations.connections import feeds_of
 from integrations.models import Connection
+from playbooks import availability
 from playbooks.models import Plan, Step
-from playbooks.policy import availability
+from playbooks.plans.steps import NOT_BEGUN, UNDER_WAY
 from playbooks.running import undo_choices
-from playbooks.running.steps import NOT_BEGUN, UNDER_WAY
 from tenants import directory
 
 _KINDS = {"account": "accounts", "device": "computers and phones", "mailbox": "mailboxes"}

@@ -11,9 +11,9 @@ from typing import Any
 
 from integrations import catalog
 from playbooks.models import Plan, Step, spoken_target
-from playbooks.planning.standing import OPEN_PLANS
-from playbooks.running import witness
-from playbooks.running.steps import UNDER_WAY, UNDO
+from playbooks.plans import witness
+from playbooks.plans.standing import OPEN_PLANS
+from playbooks.plans.steps import UNDER_WAY, UNDO
 from tenants.models import HARMLESS, Case
 
 BLOCK = "identity.disable_sign_in"

@@ -3,7 +3,8 @@
 import pytest
 
 from bench import flood
-from playbooks.cases import case_alerts, case_entities, looking
+from playbooks.cases import case_alerts, looking
+from playbooks.correlating import case_entities
 
 ALERTS, ACCOUNTS, AT_ONCE = 800, 9, 3
 

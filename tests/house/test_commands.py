@@ -5,7 +5,7 @@ from django.core import checks
 from django.core.management import get_commands, load_command_class
 
 from msp import urls
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 
 OWN = {name: app for name, app in get_commands().items() if app.startswith("msp")}
 

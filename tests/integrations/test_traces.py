@@ -11,7 +11,7 @@ from integrations.alert_identity import alert_uid
 from integrations.simulators.crowdstrike import records
 from integrations.simulators.sentinelone import seeds
 from integrations.simulators.wazuh import seeds as wazuh
-from playbooks.cases.correlation import Group, Partition, joining
+from playbooks.correlation import Group, Partition, joining
 from tenants.records import Finding, SourceRecord
 
 NOW = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)

@@ -21,12 +21,12 @@ from integrations import connections
 from integrations.contract import Intention, Target
 from integrations.values import device_entity
 from playbooks import approvals, language, planner, response
-from playbooks.authoring.versions import remember
+from playbooks.adoption.versions import remember
 from playbooks.cases.case_numbers import next_number
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Approval, Run, Step
-from playbooks.planning import mailboxes
 from playbooks.policy import rules
+from playbooks.targeting import mailboxes
 from tenants import scope
 from tenants.models import Account, Case, Device, Tenant
 from tests.integrations.conformance.conftest import SUBJECTS

@@ -9,8 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from playbooks import library
+from playbooks.adoption import activation
 from playbooks.models import Activation, PlaybookVersion
-from playbooks.policy import activation
 from tenants import scope
 from tenants.models import LedgerEntry, Tenant
 from tests.playbooks.cases import CONTAIN

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from playbooks import library, planner, response
-from playbooks.authoring.versions import remember
+from playbooks.adoption.versions import remember
 from playbooks.engagement import Engagement
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan

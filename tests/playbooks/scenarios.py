@@ -5,11 +5,11 @@ from typing import Any
 from django.utils import timezone
 
 from playbooks import language, library, planner, response, rollback, routines
-from playbooks.authoring import importing
-from playbooks.authoring.versions import remember
+from playbooks.adoption import activation, importing
+from playbooks.adoption.versions import remember
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan
-from playbooks.policy import activation, rules
+from playbooks.policy import rules
 from tenants import evidence
 from tenants.models import Account, Case, Tenant
 from tests.pipeline import drain, make_due

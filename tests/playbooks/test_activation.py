@@ -4,11 +4,10 @@ import pytest
 from django.db import ProgrammingError, transaction
 
 from playbooks import library
-from playbooks.authoring import importing
-from playbooks.authoring.versions import playbook_of, remember
+from playbooks.adoption import activation, importing
+from playbooks.adoption.versions import playbook_of, remember
 from playbooks.errors import PlaybookError
 from playbooks.models import PlaybookVersion
-from playbooks.policy import activation
 from tenants import scope
 from tenants.models import LedgerEntry
 from tests.playbooks.cases import CONTAIN

@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from integrations.models import Connection
 from playbooks import approvals, response
+from playbooks.adoption import activation, agreement
 from playbooks.errors import PlaybookError
 from playbooks.models import Agreement, Approval, Plan, Step
-from playbooks.planning import comparing, replanning, shadow
-from playbooks.policy import activation, agreement, rules
+from playbooks.policy import rules
+from playbooks.replanning import comparing, replanning, shadow
 from tenants import scope
 from tenants.models import Account, Case, LedgerEntry
 from tests.pipeline import drain

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection, connections
 
 from playbooks import approvals
+from playbooks.adoption import activation, agreement
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan
-from playbooks.policy import activation, agreement
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import new_tenant

@@ -7,11 +7,10 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Connection
-from playbooks import approvals, planner, response
+from playbooks import approvals, guardrails, planner, response
 from playbooks.errors import ApprovalError
 from playbooks.models import Approval, Plan, Step
-from playbooks.planning import replanning
-from playbooks.policy import guardrails
+from playbooks.replanning import replanning
 from tenants import scope
 from tenants.models import Case, Installation, LedgerEntry, Tenant, Work
 from tests.pipeline import drain

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbooks import cacao, language, library
-from playbooks.authoring import yaml_reader
+from playbooks import cacao, language, library, yaml_reader
 from playbooks.errors import PlaybookError
 from playbooks.expressions.conditions import Condition
 from playbooks.language import Playbook

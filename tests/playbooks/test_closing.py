@@ -5,11 +5,11 @@ import threading
 import pytest
 from django.db import connections as database
 
-from playbooks import approvals, response, rollback, triage
-from playbooks.cases import closing, stuck
+from playbooks import approvals, closing, response, rollback, triage
 from playbooks.models import Approval, Step
-from playbooks.running import proof
+from playbooks.plans import proof
 from playbooks.running import recheck as rechecking
+from playbooks.running import stuck
 from tenants import scope
 from tenants.models import Account, Case, Device, Work
 from tests.conftest import new_tenant

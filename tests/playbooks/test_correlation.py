@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from playbooks import triage
-from playbooks.cases import joining, unread
-from playbooks.cases.correlation import WINDOW, Group, Partition
+from playbooks.cases import unread
+from playbooks.correlating import joining
+from playbooks.correlation import WINDOW, Group, Partition
 from tenants import intake, scope
 from tenants.models import Case, Finding
 from tenants.records import Finding as NormalisedFinding

@@ -12,8 +12,8 @@ from integrations import registry
 from integrations.errors import Throttled
 from integrations.models import Connection
 from playbooks import investigation, library, routines
+from playbooks.adoption import activation
 from playbooks.models import Step
-from playbooks.policy import activation
 from tenants.models import Account, Case, Evidence, Work
 from tests.playbooks.cases import make_account, make_case
 from tests.playbooks.samples import facts

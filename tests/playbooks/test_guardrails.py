@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.models import Connection
 from playbooks import language, planner, response
-from playbooks.authoring.versions import remember
+from playbooks.adoption.versions import remember
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan, Run, Step
 from playbooks.policy import rules

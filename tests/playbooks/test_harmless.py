@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from integrations.alerting.finding import PREFIX
-from playbooks import library
-from playbooks.investigating import harmless, own_answers, verdicts
-from playbooks.policy import activation
+from playbooks import library, verdicts
+from playbooks.adoption import activation
+from playbooks.investigating import harmless, own_answers
 from playbooks.questions import user_questions
 from tenants import scope
 from tenants.models import Case, Finding, Verdict, Work

@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from integrations.alerting.finding import FOLDED
 from playbooks import investigation, library
+from playbooks.adoption import activation
 from playbooks.errors import PlaybookError
 from playbooks.investigating import facts as case_facts
-from playbooks.investigating.verdicts import Result
 from playbooks.models import KnownGood, KnownGoodUse
 from playbooks.patterns import known_good, known_good_practice
 from playbooks.patterns.known_good import Wish
-from playbooks.policy import activation
 from playbooks.questions import user_questions
+from playbooks.verdicts import Result
 from tenants import evidence, scope
 from tenants.models import Account, Case, Contact, Device, Finding, LedgerEntry, RawRecord
 from tests.playbooks.cases import make_account, make_case

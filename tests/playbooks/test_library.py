@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from integrations.alerting import rulebook
-from playbooks import library
-from playbooks.authoring import golden
-from playbooks.investigating import verdicts
-from playbooks.investigating.given import merged
+from playbooks import library, verdicts
+from playbooks.adoption import golden
+from playbooks.expressions.given import merged
 from playbooks.language import Playbook
 
 _ALL = list(library.playbooks())

@@ -6,8 +6,8 @@ import pytest
 
 from integrations import catalog
 from playbooks import engagement, library, planner
-from playbooks.authoring import golden
-from playbooks.investigating.given import merged
+from playbooks.adoption import golden
+from playbooks.expressions.given import merged
 from playbooks.language import Playbook
 from tenants.canonical import canonical_json
 

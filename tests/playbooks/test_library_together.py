@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from integrations import catalog
-from playbooks import engagement, library, planner
-from playbooks.investigating import verdicts
-from playbooks.investigating.given import merged
+from playbooks import engagement, library, planner, verdicts
+from playbooks.expressions.given import merged
 from playbooks.language import Playbook
 
 INVESTIGATIONS = [one for one in library.playbooks().values() if one.kind == "investigation"]

@@ -7,7 +7,7 @@ import pytest
 from integrations import catalog
 from integrations.catalog import CatalogAction
 from playbooks import language
-from playbooks.authoring import golden
+from playbooks.adoption import golden
 from playbooks.errors import PlaybookError
 from tests.playbooks.samples import ASK, DISABLE, NOT_ENOUGH, investigation_text, response_text
 

@@ -5,11 +5,11 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from playbooks import approvals, investigation, library, response, rollback
-from playbooks.cases import closing, unread
+from playbooks import approvals, closing, investigation, library, response, rollback
+from playbooks.adoption import activation
+from playbooks.cases import unread
 from playbooks.investigating import harmless
 from playbooks.models import Approval, Plan, Step
-from playbooks.policy import activation
 from playbooks.running import recheck as rechecking
 from tenants import scope, work
 from tenants.models import Case, Finding, LedgerEntry, Verdict, Work

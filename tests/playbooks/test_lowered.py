@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from playbooks import approvals, response
-from playbooks.cases.people import ENGINE
+from playbooks.adoption import activation, agreement
 from playbooks.models import Agreement, Approval, Plan
-from playbooks.policy import activation, agreement
+from playbooks.people import ENGINE
 from tenants import scope
 from tenants.models import Case, LedgerEntry, PlaybookMode, Tenant
 from tests.pipeline import drain, make_due

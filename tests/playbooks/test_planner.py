@@ -15,9 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations import catalog
-from playbooks import engagement, library, planner
+from playbooks import engagement, library, planner, verdicts
 from playbooks.errors import PlaybookError
-from playbooks.investigating import verdicts
 from tenants.canonical import canonical_json
 from tests.playbooks.samples import DISABLE, facts, policy, response
 

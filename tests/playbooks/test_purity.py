@@ -19,9 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integrations import catalog
-from playbooks import engagement, library, planner
-from playbooks.investigating import verdicts
-from playbooks.investigating.given import merged
+from playbooks import engagement, library, planner, verdicts
+from playbooks.expressions.given import merged
 from tenants.canonical import canonical_json, sha256_of
 from tenants.errors import HoldfastError
 from tests.examples import examples

@@ -7,8 +7,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from playbooks import approvals, response, triage
-from playbooks.cases import case_entities, joining, merging, regrouping
+from playbooks import approvals, regrouping, response, triage
+from playbooks.correlating import case_entities, joining, merging
 from playbooks.errors import CaseError
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Approval, Plan, Step

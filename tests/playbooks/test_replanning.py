@@ -10,7 +10,8 @@ from django.utils import timezone
 from integrations.models import Connection
 from playbooks import approvals, response
 from playbooks.models import Approval, Plan, Run
-from playbooks.planning import giving_way, replanning
+from playbooks.plans import giving_way
+from playbooks.replanning import replanning
 from tenants import directory, protection, scope, work
 from tenants.models import Account, Case, Work
 from tenants.records import DirectoryItem

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from playbooks import language, results
-from playbooks.authoring import golden
+from playbooks.adoption import golden
 from playbooks.errors import PlaybookError
-from playbooks.investigating.given import merged
+from playbooks.expressions.given import merged
 
 HEAD = """\
 id: sample

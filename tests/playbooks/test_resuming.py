@@ -15,8 +15,8 @@ from integrations.errors import (
 )
 from integrations.models import Connection
 from playbooks import response, rollback, routines
+from playbooks.adoption import activation
 from playbooks.models import Plan, Run, Step
-from playbooks.policy import activation
 from playbooks.response import needs_technician
 from tenants import scope, work
 from tenants.models import Account, Case, LedgerEntry, Work

@@ -10,8 +10,8 @@ from integrations import catalog
 from playbooks import engagement, library, planner
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan
-from playbooks.planning import replanning
-from playbooks.policy import rules, what_if
+from playbooks.policy import rules
+from playbooks.replanning import replanning, what_if
 from tenants.models import Case, Severity
 from tests.examples import examples
 from tests.playbooks.cases import CONTAIN, give_evidence, make_account, make_plan

@@ -13,7 +13,7 @@ from django.utils import timezone
 from integrations.errors import OutcomeUnknown, Throttled, Unauthorised
 from integrations.models import Connection
 from playbooks import approvals, language, planner, response, rollback
-from playbooks.authoring.versions import remember
+from playbooks.adoption.versions import remember
 from playbooks.errors import PlaybookError
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Agreement, Approval, Plan, PlaybookVersion, Run, Step

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import playbooks.library
-from playbooks import language
-from playbooks.authoring import schema, yaml_reader
+from playbooks import language, yaml_reader
+from playbooks.authoring import schema
 from playbooks.errors import PlaybookError
 from tests.examples import examples
 from tests.playbooks.samples import ASK, DISABLE, NOT_ENOUGH, investigation_text, response_text

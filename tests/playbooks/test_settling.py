@@ -6,11 +6,10 @@ from django.utils import timezone
 from integrations.errors import OutcomeUnknown, PermissionMissing
 from integrations.models import Connection
 from playbooks import rollback
-from playbooks.cases import stuck
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan, Step
-from playbooks.planning import replanning
-from playbooks.running import settling, undo_choices
+from playbooks.replanning import replanning
+from playbooks.running import settling, stuck, undo_choices
 from tenants import ledger, scope
 from tenants.models import Case, LedgerEntry
 from tests.pipeline import drain, make_due

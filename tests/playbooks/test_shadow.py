@@ -4,10 +4,11 @@ import pytest
 
 from integrations.models import Connection
 from playbooks import approvals, response
+from playbooks.adoption import activation
 from playbooks.errors import ApprovalError, PlaybookError
 from playbooks.models import Agreement, Approval, Plan, Run
-from playbooks.planning import shadow
-from playbooks.policy import activation, rules
+from playbooks.policy import rules
+from playbooks.replanning import shadow
 from tenants.models import Case, LedgerEntry
 from tests.pipeline import drain
 from tests.playbooks.cases import CONTAIN, give_evidence, make_account, make_case

@@ -6,8 +6,8 @@ import random
 import pytest
 from django.utils import timezone
 
-from playbooks.cases import joining
-from playbooks.cases.correlation import joining as by
+from playbooks.correlating import joining
+from playbooks.correlation import joining as by
 from tenants.models import Account, AccountIdentifier, Case, Device, Mailbox
 from tests.playbooks.cases import make_account
 from tests.playbooks.test_triage import ANN, _alert, _arrive, _cases

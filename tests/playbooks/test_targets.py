@@ -9,7 +9,7 @@ from django.utils import timezone
 from playbooks import engagement, language, planner
 from playbooks.investigating import directory_facts
 from playbooks.investigating import facts as case_facts
-from playbooks.planning import targets
+from playbooks.targeting import targets
 from tenants import evidence, scope
 from tenants.models import Account, Case, Device, Person, Tenant
 from tests.playbooks.cases import make_account, make_case

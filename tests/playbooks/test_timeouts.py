@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from playbooks import approvals
+from playbooks import approvals, guardrails
 from playbooks.errors import ApprovalError
 from playbooks.ladder import client_links, reminders
 from playbooks.models import Approval, ClientLink, Plan, Step
-from playbooks.policy import guardrails, rules
+from playbooks.policy import rules
 from tenants.models import Case, Contact, LedgerEntry, Mailbox, Tenant, Work
 from tests.playbooks.cases import make_account, make_case, make_plan
 from tests.playbooks.samples import policy

@@ -8,7 +8,7 @@ import pytest
 
 from integrations import catalog
 from playbooks import engagement, library, planner
-from playbooks.planning import touched
+from playbooks.targeting import touched
 
 HISTORIES = Path(__file__).parent / "histories"
 

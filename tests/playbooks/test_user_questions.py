@@ -6,9 +6,9 @@ import pytest
 
 from integrations import registry
 from playbooks import library
+from playbooks.adoption import activation
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import Step, UserQuestion
-from playbooks.policy import activation
 from playbooks.questions import user_questions
 from tenants import evidence, scope
 from tenants.models import Account, Case, Contact, Evidence, LedgerEntry

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playbooks import language, library
+from playbooks import language, library, verdicts
 from playbooks.errors import ConditionError, PlaybookError
-from playbooks.investigating import verdicts
 from tests.examples import examples
 from tests.playbooks.samples import ASK, NOT_ENOUGH, facts, investigation_text
 

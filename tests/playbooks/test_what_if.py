@@ -6,12 +6,13 @@ import pytest
 from django.utils import timezone
 
 from playbooks import language, planner, response, routines
-from playbooks.authoring import importing
-from playbooks.authoring.versions import remember
+from playbooks.adoption import activation, importing
+from playbooks.adoption.versions import remember
 from playbooks.errors import PlaybookError
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan, PlaybookVersion
-from playbooks.policy import activation, rules, what_if
+from playbooks.policy import rules
+from playbooks.replanning import what_if
 from tenants import scope
 from tenants.models import Account
 from tests.pipeline import drain

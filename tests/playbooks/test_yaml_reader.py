@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playbooks.authoring import yaml_reader
+from playbooks import yaml_reader
 from playbooks.errors import PlaybookError
 from tests.examples import examples
 

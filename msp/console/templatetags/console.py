@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from integrations import techniques
 from msp.console import words
-from playbooks.cases.people import named
-from playbooks.policy.agreement import Measured
+from playbooks.adoption.agreement import Measured
+from playbooks.people import named
 from playbooks.quality.measures import Share
 from playbooks.quality.opinions import Opinions
 

@@ -16,7 +16,7 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from playbooks.cases.people import named
+from playbooks.people import named
 from playbooks.policy.rules import newest_of_tenant
 from tenants import contacts
 from tenants import ledger as ledgers_of

@@ -22,9 +22,9 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from playbooks.cases.people import named
+from playbooks.people import named
+from playbooks.plans.steps import spoken
 from playbooks.running import stopping
-from playbooks.running.steps import spoken
 from tenants import scope
 from tenants.errors import HoldfastError
 

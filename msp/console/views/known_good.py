@@ -16,10 +16,10 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from playbooks.cases import case_alerts
-from playbooks.cases.people import named
 from playbooks.models import KnownGood
 from playbooks.patterns import known_good, known_good_practice
 from playbooks.patterns.known_good_practice import Practice
+from playbooks.people import named
 from tenants.errors import HoldfastError
 from tenants.models import Case
 

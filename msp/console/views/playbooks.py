@@ -13,9 +13,9 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
+from playbooks.adoption import spreading
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan
-from playbooks.policy import spreading
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
 

@@ -13,8 +13,8 @@ from msp.console.sites import page
 from msp.console.views.plans import back_from
 from msp.staff.access import mfa_satisfied, needs_role, needs_second_factor, technician_of
 from msp.staff.models import Role
-from playbooks.cases.people import named
 from playbooks.models import Approval, Tier
+from playbooks.people import named
 from tenants.errors import HoldfastError
 
 

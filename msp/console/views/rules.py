@@ -16,10 +16,10 @@ from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from playbooks.cases.people import named
 from playbooks.engagement import Engagement
 from playbooks.errors import PlaybookError
 from playbooks.models import MspRules, RulesOfEngagement, Tier
+from playbooks.people import named
 from playbooks.policy import rules as policies
 from tenants.canonical import sha256_of
 from tenants.models import Tenant

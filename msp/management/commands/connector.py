@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from integrations import scaffold
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants.errors import HoldfastError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from integrations import quality
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 
 
 class Command(ProductCommand):

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from msp.demo.run import run
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 
 
 class Command(ProductCommand):

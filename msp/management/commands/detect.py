@@ -14,7 +14,7 @@ from integrations.detection import loading
 from integrations.detection.engine import Engine, Match
 from integrations.detection.recognition import recognised
 from integrations.detection.rules import Pack
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants.errors import HoldfastError, Quarantine
 from tenants.records import Event, Finding, SourceRecord, Unreadable
 

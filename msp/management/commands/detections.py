@@ -14,7 +14,7 @@ from integrations.alerting.rows import Stage
 from integrations.errors import DetectionError
 from msp.console import detection_pages
 from msp.console.detection_pages import Row
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant

@@ -10,11 +10,12 @@ from django.db import transaction
 
 from msp.console import rules_form
 from msp.management.files import read_text
-from msp.management.product import ProductCommand
-from playbooks.authoring import yaml_reader
+from msp.product_command import ProductCommand
+from playbooks import yaml_reader
 from playbooks.engagement import Engagement
 from playbooks.errors import PlaybookError
-from playbooks.policy import rules, what_if
+from playbooks.policy import rules
+from playbooks.replanning import what_if
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant

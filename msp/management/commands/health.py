@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from integrations import checking, health_report
 from integrations.health_report import Report
 from msp import relaxed
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant

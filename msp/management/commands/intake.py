@@ -10,7 +10,7 @@ from django.db import transaction
 from integrations import files, registry, taking_again
 from integrations.alerting.watching import RuleWatch
 from integrations.contract import Feed, Manifest
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import intake, scope
 from tenants.errors import HoldfastError
 from tenants.models import Tenant

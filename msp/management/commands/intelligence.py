@@ -16,7 +16,7 @@ from integrations.intelligence import (
     taxii,
 )
 from integrations.models import Indicator, IndicatorSource
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from playbooks.errors import PlaybookError
 from playbooks.models import KnownGood
 from playbooks.patterns import known_good, known_good_practice

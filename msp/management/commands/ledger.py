@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from msp.reports.selectors import first_head_not_in_chain
 from tenants import ledger, scope
 from tenants.errors import HoldfastError

@@ -8,12 +8,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from integrations.models import Connection
-from msp.management.product import ProductCommand
 from msp.onboarding import actions, consent, csv_file, progress, relationships, testing
 from msp.onboarding.actions import ClientDetails
 from msp.onboarding.models import Onboarding
+from msp.product_command import ProductCommand
+from playbooks.plans.steps import spoken
 from playbooks.running import stopping
-from playbooks.running.steps import spoken
 from playbooks.running.stopping import Stops
 from tenants import scope
 from tenants.errors import HoldfastError

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from msp.management.files import read_text
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from playbooks.models import Absence
 from playbooks.questions import absences
 from tenants import match_decisions, scope

@@ -9,13 +9,13 @@ from django.core.management.base import CommandError, CommandParser
 
 from msp.management import playbook_files, playbook_versions
 from msp.management.files import read_text
-from msp.management.product import ProductCommand
-from playbooks import engagement, library, planner
-from playbooks.authoring import golden, importing, schema
-from playbooks.investigating import verdicts
+from msp.product_command import ProductCommand
+from playbooks import engagement, library, planner, verdicts
+from playbooks.adoption import golden, importing
+from playbooks.authoring import schema
 from playbooks.language import Playbook
-from playbooks.planning import touched
 from playbooks.policy import rules
+from playbooks.targeting import touched
 from tenants import scope
 from tenants.canonical import sha256_of
 from tenants.errors import HoldfastError

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import excluded_devices, protection, scope
 from tenants.errors import HoldfastError
 from tenants.models import Account, Device

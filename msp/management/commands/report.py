@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from msp.reports.actions import make_outcome_report
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug

@@ -8,9 +8,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from playbooks import library, routine_inputs, routines
-from playbooks.policy import activation
+from playbooks.adoption import activation
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.models import Account

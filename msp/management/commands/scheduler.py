@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from msp import scheduler
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 
 
 class Command(ProductCommand):

@@ -10,7 +10,7 @@ from integrations.detection import loading
 from integrations.models import Connection, SiemAudit
 from integrations.siem import auditing
 from integrations.siem.comparing import Comparison
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from msp.licensing import exports, selectors
 from msp.licensing.periods import Period
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug

@@ -9,7 +9,7 @@ from django.db.models import Count
 
 from integrations.intelligence import sources
 from msp.appliance import secrets
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from msp.staff import mfa_keys
 from tenants import scope, vault
 from tenants.errors import HoldfastError, VaultError

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import scope, vips
 from tenants.errors import HoldfastError
 from tenants.models import Account

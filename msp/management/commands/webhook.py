@@ -9,7 +9,7 @@ from integrations import connections, inbound, registry
 from integrations.errors import ConnectionMisconfigured
 from integrations.models import Connection
 from msp.management.files import read_text
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug

@@ -14,9 +14,9 @@ from django.utils import timezone
 from integrations import ocsf
 from integrations.contract import Json
 from integrations.intelligence import sightings, store
+from playbooks import availability
 from playbooks.cases import case_alerts, case_devices
 from playbooks.investigating.own_answers.asked import NotTold
-from playbooks.policy import availability
 from tenants.models import Case, Event, Finding
 
 _MOST_EVENTS, _MOST = 5000, 200

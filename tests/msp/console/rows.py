@@ -20,6 +20,7 @@ from integrations.siem.records import Gap, Kind
 from msp.onboarding.models import ConsentRequest, Onboarding
 from msp.reports.models import Report
 from playbooks import library, routines
+from playbooks.adoption import activation, agreement
 from playbooks.investigating import open_questions
 from playbooks.models import (
     Approval,
@@ -33,7 +34,7 @@ from playbooks.models import (
 )
 from playbooks.patterns import known_good
 from playbooks.planner import plan_sha256
-from playbooks.policy import activation, agreement, rules
+from playbooks.policy import rules
 from playbooks.quality import case_quality
 from tenants import (
     contacts,

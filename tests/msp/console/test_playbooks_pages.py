@@ -6,8 +6,8 @@ from django.test import Client
 from integrations.models import Connection
 from msp.staff.models import Role
 from playbooks import response
+from playbooks.adoption import activation
 from playbooks.models import Plan
-from playbooks.policy import activation
 from tenants import scope
 from tenants.models import Case, LedgerEntry, Tenant
 from tests.msp.console.rows import Rows

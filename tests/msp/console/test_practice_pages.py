@@ -12,9 +12,8 @@ from django.utils import timezone
 from integrations.models import Connection
 from msp.staff.models import Role
 from playbooks import approvals, library
-from playbooks.authoring import importing
+from playbooks.adoption import activation, agreement, importing
 from playbooks.models import Agreement, Plan
-from playbooks.policy import activation, agreement
 from tenants import scope
 from tenants.models import LedgerEntry, Tenant
 from tests.conftest import new_tenant

@@ -14,8 +14,8 @@ from integrations.models import Connection
 from msp.console.routine_pages import moment
 from msp.staff.models import Role
 from playbooks import language, routines
-from playbooks.authoring.versions import remember
-from playbooks.policy import activation
+from playbooks.adoption import activation
+from playbooks.adoption.versions import remember
 from tenants import scope
 from tenants.models import Account, Case, LedgerEntry, Tenant, Work
 from tests.msp.console.forms import form_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from msp.management.product import ProductCommand
+from msp.product_command import ProductCommand
 from msp.staff import actions
 from msp.staff.models import Role, Technician
 from tenants.errors import HoldfastError

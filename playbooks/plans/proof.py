@@ -1,8 +1,8 @@
 """What a case's steps lack of proof, in the sentences that the case says it in."""
 
 from playbooks.models import Plan, Step
-from playbooks.running import witness
-from playbooks.running.steps import NEVER, spoken
+from playbooks.plans import witness
+from playbooks.plans.steps import NEVER, spoken
 from tenants.models import Case
 
 

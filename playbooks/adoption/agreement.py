@@ -15,10 +15,10 @@ from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from playbooks.cases.people import ENGINE
+from playbooks.adoption import activation
 from playbooks.errors import PlaybookError
 from playbooks.models import Activation, Agreement, Plan, Step, Tier
-from playbooks.policy import activation
+from playbooks.people import ENGINE
 from tenants import ledger, scope, work
 from tenants.models import HARMLESS, Case, PlaybookMode, Verdict
 

@@ -7,7 +7,7 @@ from playbooks import planner
 from playbooks.cases import case_alerts
 from playbooks.engagement import TIERS
 from playbooks.models import Plan, Step
-from playbooks.running.steps import NEVER, NOT_BEGUN
+from playbooks.plans.steps import NEVER, NOT_BEGUN
 from tenants.canonical import canonical_json
 from tenants.models import Case
 

@@ -17,12 +17,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from playbooks import planner
-from playbooks.authoring.versions import playbook_of
+from playbooks.adoption.versions import playbook_of
 from playbooks.engagement import Engagement, is_override, lay_on
 from playbooks.errors import PlaybookError
-from playbooks.investigating import given
+from playbooks.expressions import given
+from playbooks.freezes import zone_of
 from playbooks.models import Plan
-from playbooks.policy.freezes import zone_of
 from playbooks.policy.rules import own_rules
 from playbooks.response import least_tier
 from playbooks.rollback import tier_of_undoing

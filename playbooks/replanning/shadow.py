@@ -4,11 +4,11 @@ import uuid
 
 from django.utils import timezone
 
-from playbooks import planner
-from playbooks.authoring.versions import playbook_of
+from playbooks import availability, planner
+from playbooks.adoption.versions import playbook_of
 from playbooks.errors import PlaybookError
 from playbooks.models import Plan
-from playbooks.policy import availability, rules
+from playbooks.policy import rules
 from playbooks.response import adopt, in_shadow, set_status
 from tenants import ledger
 from tenants.models import Case, PlaybookMode

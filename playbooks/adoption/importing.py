@@ -7,13 +7,12 @@ from typing import Any
 
 from django.db import connection
 
-from playbooks import language, library
-from playbooks.authoring import golden, yaml_reader
-from playbooks.authoring.versions import remember
+from playbooks import language, library, yaml_reader
+from playbooks.adoption import activation, golden
+from playbooks.adoption.versions import remember
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
 from playbooks.models import Activation, PlaybookVersion
-from playbooks.policy import activation
 
 FORMAT = 1
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from integrations import catalog
 from playbooks.errors import ConditionError
-from playbooks.expressions import cel_cost
+from playbooks.expressions import cel_cost, given
 from playbooks.expressions.conditions import Condition, fill
-from playbooks.investigating import given
 from playbooks.language import Playbook, VerdictRow
 
 _HARMLESS = ("benign", "false_positive")

@@ -8,8 +8,8 @@ import uuid
 from django.utils import timezone
 
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step
-from playbooks.planning.standing import OPEN_PLANS
-from playbooks.running.steps import NEVER, NOT_BEGUN, change
+from playbooks.plans.standing import OPEN_PLANS
+from playbooks.plans.steps import NEVER, NOT_BEGUN, change
 from tenants import ledger, work
 from tenants.models import Case
 

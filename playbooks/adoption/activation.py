@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from playbooks import library
-from playbooks.authoring.versions import playbook_of, remember
+from playbooks.adoption.versions import playbook_of, remember
 from playbooks.errors import PlaybookError
 from playbooks.language import Playbook
 from playbooks.models import Activation, PlaybookVersion

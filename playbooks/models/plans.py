@@ -4,13 +4,6 @@ from typing import Any
 
 from django.db import models
 
-from playbooks.patterns.pattern_models import KnownGood as KnownGood
-from playbooks.patterns.pattern_models import KnownGoodUse as KnownGoodUse
-from playbooks.quality.quality_models import CaseProcess as CaseProcess
-from playbooks.quality.quality_models import CaseQuality as CaseQuality
-from playbooks.questions.question_models import Absence as Absence
-from playbooks.questions.question_models import ChatChannel as ChatChannel
-from playbooks.questions.question_models import UserQuestion as UserQuestion
 from tenants.models import Case, Contact, PlaybookMode, TenantModel
 
 

@@ -14,9 +14,10 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from playbooks.cases import case_entities, needs
+from playbooks.cases import needs
+from playbooks.correlating import case_entities
 from playbooks.models import Plan
-from playbooks.planning import standing
+from playbooks.plans import standing
 from tenants import ledger, scope, work
 from tenants.canonical import jsonable
 from tenants.models import Case, CaseChange, Finding, Verdict

@@ -10,11 +10,12 @@ nobody: they stand in no ledger but their own.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from playbooks.authoring.versions import remember
+from playbooks import availability
+from playbooks.adoption import activation, agreement
+from playbooks.adoption.activation import InForce
+from playbooks.adoption.agreement import MINIMUMS, NOTHING_YET, ORDER, Measured
+from playbooks.adoption.versions import remember
 from playbooks.errors import PlaybookError
-from playbooks.policy import activation, agreement, availability
-from playbooks.policy.activation import InForce
-from playbooks.policy.agreement import MINIMUMS, NOTHING_YET, ORDER, Measured
 from tenants import scope
 from tenants.models import PlaybookMode, Tenant
 

@@ -6,10 +6,10 @@ from django.db import models
 
 from integrations.models import Connection
 from playbooks import approvals
-from playbooks.cases import stuck
 from playbooks.models import Plan, Step
-from playbooks.planning import replaced
-from playbooks.running.steps import NOT_BEGUN, UNDER_WAY, change, spoken
+from playbooks.plans.steps import NOT_BEGUN, UNDER_WAY, change, spoken
+from playbooks.running import stuck
+from playbooks.targeting import replaced
 from tenants.models import Case
 
 _NAMED = 3

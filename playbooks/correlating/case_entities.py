@@ -11,7 +11,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from playbooks.cases import shared_names
-from playbooks.cases.correlation import Names, joining
+from playbooks.correlation import Names, joining
 from tenants import scope
 from tenants.models import Case, CaseEntity
 

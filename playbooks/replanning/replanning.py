@@ -12,16 +12,18 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from playbooks import planner, response
-from playbooks.authoring.versions import playbook_of
+from playbooks import availability, planner, response
+from playbooks.adoption import autonomy
+from playbooks.adoption.versions import playbook_of
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Approval, Plan, Step, Tier
-from playbooks.planning import giving_way, withdrawing
-from playbooks.planning.standing import OPEN_PLANS, differences, what
-from playbooks.policy import autonomy, availability, rules
-from playbooks.running import sequence, witness
-from playbooks.running.steps import NEVER, NOT_BEGUN, UNDER_WAY, change
+from playbooks.plans import giving_way, witness
+from playbooks.plans.standing import OPEN_PLANS, differences, what
+from playbooks.plans.steps import NEVER, NOT_BEGUN, UNDER_WAY, change
+from playbooks.policy import rules
+from playbooks.replanning import withdrawing
+from playbooks.running import sequence
 from tenants import ledger, scope
 from tenants.models import Case, PlaybookMode
 

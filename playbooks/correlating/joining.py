@@ -12,10 +12,19 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from playbooks.cases import case_entities, merging, shared_names, unread
+from playbooks.cases import shared_names, unread
 from playbooks.cases.case_numbers import next_number
-from playbooks.cases.correlation import WINDOW, Group, Names, Partition, joining, shifted, span
-from playbooks.planning import giving_way
+from playbooks.correlating import case_entities, merging
+from playbooks.correlation import (
+    WINDOW,
+    Group,
+    Names,
+    Partition,
+    joining,
+    shifted,
+    span,
+)
+from playbooks.plans import giving_way
 from tenants import ledger, scope
 from tenants.models import Case, Finding, LedgerEntry, new_id
 

@@ -13,13 +13,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from playbooks import response, triage
-from playbooks.cases import case_entities, joining, merging
 from playbooks.cases.case_numbers import next_number
-from playbooks.cases.correlation import span
+from playbooks.correlating import case_entities, joining, merging
+from playbooks.correlation import span
 from playbooks.errors import CaseError
 from playbooks.models import Plan
-from playbooks.planning import giving_way
-from playbooks.planning.standing import OPEN_PLANS
+from playbooks.plans import giving_way
+from playbooks.plans.standing import OPEN_PLANS
 from tenants import ledger, scope, work
 from tenants.models import Case, CaseChange, Finding
 

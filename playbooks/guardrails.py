@@ -8,16 +8,16 @@ from django.utils import timezone
 
 from integrations import catalog
 from integrations.models import Connection
+from playbooks.adoption import autonomy
+from playbooks.approval_policy import LONGEST_PLAN
 from playbooks.cases import case_devices
 from playbooks.engagement import TIERS, Engagement, judge
-from playbooks.ladder.approval_policy import LONGEST_PLAN
+from playbooks.investigating.known_facts import KnownFacts
 from playbooks.models import Approval, Plan, Step, Tier
 from playbooks.planner import plan_sha256
-from playbooks.planning import mailboxes, replaced, targets
-from playbooks.policy import autonomy
+from playbooks.plans.steps import UNDER_WAY
 from playbooks.policy.rules import in_force
-from playbooks.running.known_facts import KnownFacts
-from playbooks.running.steps import UNDER_WAY
+from playbooks.targeting import mailboxes, replaced, targets
 from tenants import excluded_devices
 from tenants.models import Account, Case, Device, Installation, PlaybookMode
 

@@ -7,8 +7,8 @@ from integrations import connections, registry
 from integrations.contract import Intention
 from integrations.errors import Throttled, UnknownAction
 from integrations.models import Connection
+from playbooks.adoption import agreement
 from playbooks.models import Agreement, Plan
-from playbooks.policy import agreement
 from playbooks.running.jobs import target_of
 from tenants import ledger, scope, work
 from tenants.errors import HoldfastError

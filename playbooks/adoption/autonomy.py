@@ -1,8 +1,8 @@
 """Whether a plan that was made to act by itself still may, when its playbook was lowered since."""
 
-from playbooks.cases.people import ENGINE
+from playbooks.adoption import activation
 from playbooks.models import Activation, Plan, Step
-from playbooks.policy import activation
+from playbooks.people import ENGINE
 from tenants.models import PlaybookMode
 
 

@@ -1,8 +1,8 @@
 """What a technician saw at the vendor of a step of which nobody knows whether it was done."""
 
-from playbooks.cases.people import named
 from playbooks.models import Step
-from playbooks.running.steps import spoken
+from playbooks.people import named
+from playbooks.plans.steps import spoken
 
 _LOOK = "Look at the vendor, and say on the plan's page whether it was done."
 

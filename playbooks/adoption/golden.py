@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from playbooks import engagement, planner, results
+from playbooks import engagement, planner, results, verdicts
 from playbooks.engagement import Engagement
-from playbooks.investigating import verdicts
-from playbooks.investigating.given import merged
+from playbooks.expressions.given import merged
 from playbooks.language import Playbook
 from tenants.errors import HoldfastError
 

@@ -9,10 +9,10 @@ from integrations import catalog
 from playbooks.cases import case_devices, needs, unread
 from playbooks.investigating.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
-from playbooks.planning.standing import OPEN_PLANS
+from playbooks.plans import proof, witness
+from playbooks.plans.standing import OPEN_PLANS
+from playbooks.plans.steps import spoken
 from playbooks.response import left_for_technician, needs_technician
-from playbooks.running import proof, witness
-from playbooks.running.steps import spoken
 from tenants import evidence, ledger, scope, work
 from tenants.models import Account, Case, Verdict
 

@@ -1,0 +1,1 @@
+"""Which playbooks hold for which tenant: versions, files brought in, modes, and trust earned."""

@@ -1,0 +1,1 @@
+"""What belongs together: joining alerts into cases, and cases into one."""

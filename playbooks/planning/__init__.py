@@ -1,1 +1,0 @@
-"""From facts to a plan: targets, what stands already, planning again, withdrawing, shadow."""

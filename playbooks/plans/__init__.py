@@ -1,0 +1,1 @@
+"""Plans and their steps as they stand: what holds, what gives way, what lacks proof."""
