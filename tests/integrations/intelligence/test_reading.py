@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.intelligence import reading, stix, warning_lists
-from integrations.intelligence.found import Found
+from integrations.intelligence.found import Found, entity_of
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -173,3 +173,19 @@ def test_no_pattern_breaks_the_reader(pattern: str) -> None:
 )  # fmt: skip
 def test_what_everybody_meets_is_never_looked_for(entity: str, is_listed: bool) -> None:
     assert bool(warning_lists.why_not(entity)) is is_listed
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "entity"),
+    [
+        ("url", "hxxps[:]//Bad[.]test/a[1]", "url:https://bad.test/a[1]"),
+        ("url", "hXXp://bad(dot)test/", "url:http://bad.test/"),
+        ("domain", "bad[.]evil{.}test", "domain:bad.evil.test"),
+        ("ip-dst", "185[.]220[.]101[.]5", "ip:185.220.101.5"),
+        ("ip-dst", "::ffff:185.220.101.5", "ip:185.220.101.5"),
+        ("ip-dst", "2001:4860:0:0:0:0:0:0005", "ip:2001:4860::5"),
+        ("email", "a[@]bad[dot]test", "sender:a@bad.test"),
+    ],
+)
+def test_what_was_written_so_that_nobody_clicks_is_looked_for(kind, value, entity) -> None:
+    assert entity_of(kind, value) == (entity, "")
