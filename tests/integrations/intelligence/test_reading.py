@@ -38,6 +38,12 @@ def _bundle(*objects: dict[str, Any]) -> dict[str, Any]:
         ("[url:value = 'https://bad.test/a']", ["url:https://bad.test/a"]),
         ("[email-addr:value = 'a@bad.test']", ["sender:a@bad.test"]),
         ("[email-message:from_ref.value = 'a@bad.test']", ["sender:a@bad.test"]),
+        ("[network-traffic:dst_ref.value = '185.220.101.5']", ["ip:185.220.101.5"]),
+        (
+            "[network-traffic:src_ref.type = 'ipv4-addr' AND "
+            "network-traffic:src_ref.value = '185.220.101.5']",
+            ["ip:185.220.101.5"],
+        ),
         (f"[file:hashes.'SHA-256' = '{SHA}']", [f"file:{SHA}"]),
         (f"[file:hashes.\"SHA-256\" = '{SHA}']", [f"file:{SHA}"]),
         (f"[file:hashes.MD5 = '{SHA[:32]}']", [f"file:{SHA[:32]}"]),
