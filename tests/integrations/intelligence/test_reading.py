@@ -195,3 +195,25 @@ def test_what_everybody_meets_is_never_looked_for(entity: str, is_listed: bool) 
 )
 def test_what_was_written_so_that_nobody_clicks_is_looked_for(kind, value, entity) -> None:
     assert entity_of(kind, value) == (entity, "")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "# Made today\r\n\r\nIOC_Type;IOC_Value\r\ndomain;bad[.]test\r\n",
+        "Indicator\tIndicator_Type\nbad.test\tdomain\n",
+        '\ufeff"type", "value"\n"domain", "bad.test"\n',
+    ],
+)
+def test_tables_of_others_are_read(table) -> None:
+    assert [one.entity for one in _read(table)] == ["domain:bad.test"]
+
+
+def test_a_misp_table_says_what_is_not_for_looking_for() -> None:
+    table = "uuid,event_id,category,type,value,comment,to_ids,date\n"
+    rows = "1,9,x,domain,bad.test,Loader,1,2026\n2,9,x,domain,seen.test,,0,2026\n"
+    found = _read(table + rows)
+    assert [(one.external_id, one.entity, one.title) for one in found] == [
+        ("1", "domain:bad.test", "Loader"), ("2", "", ""),
+    ]  # fmt: skip
+    assert "to_ids" in found[1].not_matched
