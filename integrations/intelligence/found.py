@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,6 +21,13 @@ KINDS = {
     "email-addr": "sender", "email-src": "sender", "email": "sender", "sender": "sender",
     "cve": "cve", "vulnerability": "cve",
 }  # fmt: skip
+# Such as hxxps[:]//bad[.]test and a[@]bad(dot)test.
+_DEFANGED = (
+    (re.compile(r"^(\s*)hxxp", re.IGNORECASE), r"\1http"),
+    (re.compile(r"\s*[\[({](?:\.|dot)[\])}]\s*", re.IGNORECASE), "."),
+    (re.compile(r"\s*[\[({](?:@|at)[\])}]\s*", re.IGNORECASE), "@"),
+    (re.compile(r"[\[({](:(?://)?)[\])}]"), r"\1"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +50,14 @@ class Found:
 
 def entity_of(kind: str, value: str) -> tuple[str, str]:
     """Return the entity of a value, or none and why it can't be looked for."""
-    value, known = value.strip(), KINDS.get(kind.strip().lower(), "")
+    value, known = refanged(value), KINDS.get(kind.strip().lower(), "")
     if not known:
         return "", f"{kind or 'this kind'} is in no event that Holdfast reads"
     why = ""
     if known == "ip":
         try:
-            value = str(ipaddress.ip_address(value))
+            found_at = ipaddress.ip_address(value)
+            value = str(getattr(found_at, "ipv4_mapped", None) or found_at)
         except ValueError:
             why = "it is a whole network, or no address" if "/" in value else "it is no address"
     elif known == "file" and (
@@ -66,6 +75,13 @@ def entity_of(kind: str, value: str) -> tuple[str, str]:
     if not why and (not found or len(found) > LONGEST):
         why = "it is empty or too long"
     return ("", why) if why else (found, "")
+
+
+def refanged(value: str) -> str:
+    """Return a value as it is used, where its source wrote it so that nobody clicks on it."""
+    for written, meant in _DEFANGED:
+        value = written.sub(meant, value)
+    return value.strip()
 
 
 def own_id(told: str) -> str:

@@ -6,6 +6,7 @@ https://www.cisa.gov/known-exploited-vulnerabilities-catalog (JSON schema).
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +17,13 @@ from tenants.errors import HoldfastError
 
 MOST = 1_000_000
 LARGEST = 256 * 2**20
+_NOT_FOR_LOOKING = "its source says that it is not for looking for (to_ids)"
+# What others call the columns of a table.
+_COLUMNS = {
+    "indicator": "value", "ioc": "value", "ioc_value": "value", "indicator_value": "value",
+    "indicator_type": "type", "ioc_type": "type", "kind": "type", "uuid": "id",
+    "comment": "title", "description": "title", "valid_until": "expires", "expiration": "expires",
+}  # fmt: skip
 # MISP's attributes of two values in one: the first names the file, the second its hash.
 _PAIRS = "|"
 
@@ -104,7 +112,7 @@ def _misp_attribute(row: Mapping[str, Any], title: str) -> Found:
         kind, value = kind.split(_PAIRS)[at], value.split(_PAIRS)[at]
     entity, why = entity_of(kind, value)
     if row.get("to_ids") in (False, "0", 0):
-        entity, why = "", "its source says that it is not for looking for (to_ids)"
+        entity, why = "", _NOT_FOR_LOOKING
     return Found(
         external_id=str(row.get("uuid") or own_id(told)),
         told=told[:20_000],
@@ -118,8 +126,13 @@ def _misp_attribute(row: Mapping[str, Any], title: str) -> Found:
 
 def _csv(text: str) -> Iterator[Found]:
     """Yield the rows of a table with a line of names: type, value, and what else is known."""
-    rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    names = {str(name).strip().lower(): name for name in rows.fieldnames or ()}
+    lines = io.StringIO(text, newline="")
+    # Remarks may stand before the table.
+    head = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    most = max(",;\t", key=head.count)
+    rows = csv.DictReader(itertools.chain([head], lines), skipinitialspace=True, delimiter=most)
+    told_names = ((str(name).strip().lower(), name) for name in rows.fieldnames or ())
+    names = {_COLUMNS.get(name, name): column for name, column in told_names}
     if not {"type", "value"} <= names.keys():
         raise Unreadable(
             "The first line names the columns: type and value, and if known confidence, expires, "
@@ -129,6 +142,8 @@ def _csv(text: str) -> Iterator[Found]:
         for row in rows:
             told = {name: str(row.get(column) or "").strip() for name, column in names.items()}
             entity, why = entity_of(told["type"], told["value"])
+            if told.get("to_ids", "").lower() in ("0", "false"):
+                entity, why = "", _NOT_FOR_LOOKING
             line = f"{told['type']}: {told['value']}"
             yield Found(
                 external_id=(told.get("id") or own_id(line))[:300],

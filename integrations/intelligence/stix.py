@@ -16,6 +16,11 @@ _PATH = r"([a-z0-9-]+):([A-Za-z0-9_.'\"-]+)"
 _COMPARISON = rf"{_PATH}\s*=\s*'((?:[^'\\]|\\.)*)'"
 _ONE = re.compile(_COMPARISON)
 _OR = re.compile(r"\s+OR\s+")
+# How MISP exports the address of a connection; the type says nothing that the value does not.
+_CONNECTION = re.compile(
+    r"\[\s*network-traffic:(src|dst)_ref\.type\s*=\s*'ipv[46]-addr'\s+AND\s+"
+    r"network-traffic:\1_ref\.value\s*=\s*'([^'\\]+)'\s*\]"
+)
 # Paths of cyber-observables that events name, with the kind of entity of each.
 _VALUES = {
     ("ipv4-addr", "value"): "ipv4-addr",
@@ -25,6 +30,8 @@ _VALUES = {
     ("email-addr", "value"): "email-addr",
     ("email-message", "from_ref.value"): "email-addr",
     ("email-message", "sender_ref.value"): "email-addr",
+    ("network-traffic", "dst_ref.value"): "ip",
+    ("network-traffic", "src_ref.value"): "ip",
     ("file", "hashes.MD5"): "md5",
     ("file", "hashes.SHA-1"): "sha1",
     ("file", "hashes.SHA-256"): "sha256",
@@ -79,6 +86,8 @@ def _terms(pattern: str) -> tuple[list[tuple[str, str]], str]:
     """Return (kind, value) of each comparison, or nothing and why it can't be looked for."""
     if len(pattern) > _LONGEST_PATTERN:
         return [], "its pattern is too long"
+    if connection := _CONNECTION.fullmatch(pattern.strip()):
+        return [("ip", connection[2])], ""
     rest, found = pattern.strip(), []
     while True:
         if not rest.startswith("["):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.intelligence import reading, stix, warning_lists
-from integrations.intelligence.found import Found
+from integrations.intelligence.found import Found, entity_of
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -38,6 +38,12 @@ def _bundle(*objects: dict[str, Any]) -> dict[str, Any]:
         ("[url:value = 'https://bad.test/a']", ["url:https://bad.test/a"]),
         ("[email-addr:value = 'a@bad.test']", ["sender:a@bad.test"]),
         ("[email-message:from_ref.value = 'a@bad.test']", ["sender:a@bad.test"]),
+        ("[network-traffic:dst_ref.value = '185.220.101.5']", ["ip:185.220.101.5"]),
+        (
+            "[network-traffic:src_ref.type = 'ipv4-addr' AND "
+            "network-traffic:src_ref.value = '185.220.101.5']",
+            ["ip:185.220.101.5"],
+        ),
         (f"[file:hashes.'SHA-256' = '{SHA}']", [f"file:{SHA}"]),
         (f"[file:hashes.\"SHA-256\" = '{SHA}']", [f"file:{SHA}"]),
         (f"[file:hashes.MD5 = '{SHA[:32]}']", [f"file:{SHA[:32]}"]),
@@ -173,3 +179,41 @@ def test_no_pattern_breaks_the_reader(pattern: str) -> None:
 )  # fmt: skip
 def test_what_everybody_meets_is_never_looked_for(entity: str, is_listed: bool) -> None:
     assert bool(warning_lists.why_not(entity)) is is_listed
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "entity"),
+    [
+        ("url", "hxxps[:]//Bad[.]test/a[1]", "url:https://bad.test/a[1]"),
+        ("url", "hXXp://bad(dot)test/", "url:http://bad.test/"),
+        ("domain", "bad[.]evil{.}test", "domain:bad.evil.test"),
+        ("ip-dst", "185[.]220[.]101[.]5", "ip:185.220.101.5"),
+        ("ip-dst", "::ffff:185.220.101.5", "ip:185.220.101.5"),
+        ("ip-dst", "2001:4860:0:0:0:0:0:0005", "ip:2001:4860::5"),
+        ("email", "a[@]bad[dot]test", "sender:a@bad.test"),
+    ],
+)
+def test_what_was_written_so_that_nobody_clicks_is_looked_for(kind, value, entity) -> None:
+    assert entity_of(kind, value) == (entity, "")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "# Made today\r\n\r\nIOC_Type;IOC_Value\r\ndomain;bad[.]test\r\n",
+        "Indicator\tIndicator_Type\nbad.test\tdomain\n",
+        '\ufeff"type", "value"\n"domain", "bad.test"\n',
+    ],
+)
+def test_tables_of_others_are_read(table) -> None:
+    assert [one.entity for one in _read(table)] == ["domain:bad.test"]
+
+
+def test_a_misp_table_says_what_is_not_for_looking_for() -> None:
+    table = "uuid,event_id,category,type,value,comment,to_ids,date\n"
+    rows = "1,9,x,domain,bad.test,Loader,1,2026\n2,9,x,domain,seen.test,,0,2026\n"
+    found = _read(table + rows)
+    assert [(one.external_id, one.entity, one.title) for one in found] == [
+        ("1", "domain:bad.test", "Loader"), ("2", "", ""),
+    ]  # fmt: skip
+    assert "to_ids" in found[1].not_matched
