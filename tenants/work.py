@@ -40,6 +40,13 @@ SLOW_SECONDS = 5.0
 _AT_ONCE = 50
 
 _SCHEDULE = Statement("""
+WITH before AS (
+    SELECT due_at <= statement_timestamp()
+           AND (leased_until IS NULL OR leased_until <= statement_timestamp())
+           AND lane = '' AS waits
+      FROM tenants_work
+     WHERE tenant_id = %(tenant)s AND kind = %(kind)s AND subject = %(subject)s
+)
 INSERT INTO tenants_work
     (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
      last_error, lane, holder, created_at)
@@ -54,7 +61,7 @@ ON CONFLICT (tenant_id, kind, subject) DO UPDATE
        generation = tenants_work.generation + 1,
        lane = COALESCE(NULLIF(excluded.lane, ''), tenants_work.lane),
        holder = COALESCE(excluded.holder, tenants_work.holder)
-RETURNING id, lane
+RETURNING id, lane, coalesce((SELECT waits FROM before), false)
 """)
 
 _sender: list[Sender] = []
@@ -120,15 +127,16 @@ def schedule(
     others outside, who may be slow, names its `lane` and takes turns (`tenants.turns`); of one
     `holder` only one thing is done at a time. What `takes_turn` is the rest of what this worker has
     in hand: it goes behind everything that others wait for. Of what `is_announced` a message is on
-    its way already.
+    its way already, as of what waits already: else each page of a flood would have its own message,
+    and others would wait for all of them.
     """
-    ((work_id, kept_lane),) = _SCHEDULE.rows(
+    ((work_id, kept_lane, waits_already),) = _SCHEDULE.rows(
         id=new_id(), tenant=scope.require_tenant_id(), kind=kind, subject=subject,
         delay=float(delay), lane=lane, holder=holder,
     )  # fmt: skip
     if takes_turn:
         transaction.on_commit(lambda: _hint_later(work_id, kind))
-    elif delay <= 0 and not is_announced:
+    elif delay <= 0 and not is_announced and not waits_already:
         transaction.on_commit(lambda: hint(work_id, kind, is_shared=bool(kept_lane)))
 
 

@@ -38,7 +38,7 @@ def look_into(cases: Iterable[Case]) -> None:
     Runs inside the tenant's scope; the cases are new, or before a technician.
     """
     due = set(_on_the_way().values_list("subject", flat=True))
-    room, is_full = AT_ONCE - len(due), False
+    room, is_full, put_off = AT_ONCE - len(due), False, _put_off().count()
     for case in sorted(cases, key=lambda one: (-one.risk, one.number)):
         if case.id in due:
             work.schedule(KIND, case.id, is_announced=True)
@@ -48,7 +48,9 @@ def look_into(cases: Iterable[Case]) -> None:
         elif case.status == Case.Status.NEW:
             is_full = True
         else:
-            work.schedule(KIND, case.id, delay=_FLOOD_SECONDS)
+            # No more come due in a minute than may be on their way.
+            work.schedule(KIND, case.id, delay=_FLOOD_SECONDS * (1 + put_off // AT_ONCE))
+            put_off += 1
         room -= 1
     if is_full:
         work.schedule("backlog", scope.require_tenant_id(), takes_turn=True)
@@ -81,5 +83,12 @@ def waiting() -> QuerySet[Case]:
 def _on_the_way() -> QuerySet[Work]:
     """Return the rows of the scope's cases that a worker has in hand, or is about to."""
     now = timezone.now()
-    rows = Work.objects.filter(tenant=scope.require_tenant_id(), kind=KIND)
-    return rows.filter(Q(due_at__lte=now) | Q(leased_until__gt=now))
+    return _rows().filter(Q(due_at__lte=now) | Q(leased_until__gt=now))
+
+
+def _put_off() -> QuerySet[Work]:
+    return _rows().filter(due_at__gt=timezone.now())
+
+
+def _rows() -> QuerySet[Work]:
+    return Work.objects.filter(tenant=scope.require_tenant_id(), kind=KIND)
