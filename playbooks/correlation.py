@@ -28,6 +28,7 @@ _KINDS = (
     "account:", "account_id:", "device:", "device_id:", "message:", "mailbox:", "incident:",
     "process_tree:", "indicator:",
 )  # fmt: skip
+_ATTACKED = re.compile(r"account(_id)?:|device(_id)?:|mailbox:|message:")
 _FILE_HASH = re.compile(r"file:([0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128})")
 # What products write where they know no name.
 _NOBODY = frozenset(
@@ -73,11 +74,12 @@ NOT_KNOWN = Names()
 def joining(entities: Iterable[str], names: Names = NOT_KNOWN) -> frozenset[str]:
     """Return by which of its entities an alert belongs to others that have them.
 
-    What many share counts where there is nothing else. A computer goes by its short name, since
-    only some products tell its domain.
+    What many share counts where nobody and nothing else is named that is attacked. A computer goes
+    by its short name, since only some products tell its domain.
     """
     found = frozenset(filter(None, map(_joined_by, entities)))
-    found = found.difference(map(_joined_by, names.shared)) or found
+    others = found.difference(map(_joined_by, names.shared))
+    found = others if any(map(_ATTACKED.match, others)) else found
     return found | {names.people[one] for one in found if one in names.people}
 
 

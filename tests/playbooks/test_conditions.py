@@ -386,7 +386,8 @@ tests:
 # Each plan is made by a process of its own, forked from one that has imported what it takes.
 PLANNED = """
 import json, os, resource, sys, traceback
-from playbooks import golden, language
+from playbooks import language
+from playbooks.adoption import golden
 def plan(text):
     resource.setrlimit(resource.RLIMIT_CPU, (150, 150))
     resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))

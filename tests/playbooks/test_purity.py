@@ -39,8 +39,7 @@ ELSEWHERE = {
 }  # fmt: skip
 SERVER = """
 import json, os, random, sys, time, uuid
-from playbooks import engagement, library, planner
-from playbooks.investigating import verdicts
+from playbooks import engagement, library, planner, verdicts
 from tenants.canonical import sha256_of
 from tenants.errors import HoldfastError
 def out_of_order(*arguments, **more):

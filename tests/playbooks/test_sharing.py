@@ -91,7 +91,10 @@ def test_what_many_share_joins_the_alerts_that_are_about_it_alone(in_tenant, sha
     _shared()
     _arrive(_alert("a", 0, shared, "ip:192.0.2.1"))
     _arrive(_alert("b", 1, shared), _alert("c", 1, shared, ANN))
-    assert _cases() == [{"a", "b"}, {"c"}]
+    _arrive(
+        _alert("d", 1, shared, "process_tree:dc1/4711"), _alert("e", 1, shared, f"file:{'a' * 64}")
+    )
+    assert _cases() == [{"a", "b", "d", "e"}, {"c"}]
 
 
 def test_a_server_that_is_no_domain_controller_joins_as_any_computer(in_tenant) -> None:

@@ -131,9 +131,9 @@ class Command(ProductCommand):
         for row in IndicatorSource.objects.exclude(kind="").order_by("name"):
             state = "paused" if row.is_paused else f"next {row.due_at:%Y-%m-%d %H:%M} UTC"
             read = f"read {row.read_at:%Y-%m-%d %H:%M} UTC" if row.read_at else "not read yet"
-            self.stdout.write(
-                f"{row.name}: {row.get_kind_display()}, {row.address}; {read}; {state}"
-            )
+            # What stands behind the question mark may be a key.
+            place = row.address.partition("?")[0]
+            self.stdout.write(f"{row.name}: {row.get_kind_display()}, {place}; {read}; {state}")
             if row.error:
                 self.stdout.write(f"  failed {row.failures} times: {row.error}")
 

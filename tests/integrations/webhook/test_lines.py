@@ -142,7 +142,8 @@ def test_what_debians_logger_writes(form) -> None:
 def test_cef_is_taken_apart() -> None:
     found = read(CEF, "cef")
     assert isinstance(found, Finding)
-    assert (found.title, found.severity_id, found.vendor_status) == ("worm stopped", 5, "blocked")
+    assert (found.title, found.severity_id, found.vendor_status) == ("worm stopped", 5, "")
+    assert found.ocsf["unmapped"]["act"] == "blocked"
     assert found.time.isoformat() == "2025-11-25T10:00:00+00:00"
     assert (found.actor, found.description) == ("CORP\\ann", "a = b and more")
     assert found.ocsf["metadata"]["product"] == {

@@ -280,7 +280,8 @@ def _shared(message: Message, before: head.Head, uid: str) -> ocsf.Object:
         "actor": ocsf.actor(ocsf.user(actor) or None),
         "src_endpoint": source,
         "device": _device(message, before),
-        "unmapped": _labelled(message),
+        # What the device did is no state of the alert: "deleted" may be the file.
+        "unmapped": {**ocsf.filled(act=message.text("act")), **_labelled(message)},
         "evidences": [{"file": found}] if found else [],
     }
 
@@ -332,7 +333,6 @@ def _finding(message: Message, before: head.Head, uid: str, time: dt.datetime) -
         severity_id=message.severity_id,
         first_activity_at=_optional(message, "start"),
         last_activity_at=_optional(message, "end"),
-        vendor_status=message.text("act"),
         actor=actor or owner,
         target=owner or message.text("dhost", "shost", "dst") or device,
         entities=_entities(message, before),
