@@ -6,6 +6,7 @@ text, of which the server makes rows of the columns' types.
 """
 
 import datetime as dt
+import itertools
 import json
 import re
 import uuid
@@ -24,6 +25,8 @@ Row = Mapping[str, Any]
 _DONE: Final = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 # By connection: under which name a statement is prepared for values of some types.
 _prepared: WeakKeyDictionary[Any, dict[tuple[bytes, tuple[int, ...]], bytes]] = WeakKeyDictionary()
+# No name is taken twice: what was broken off may have been prepared by the server.
+_numbers = itertools.count()
 
 
 class Statement:
@@ -69,7 +72,7 @@ class Statement:
         known = _prepared.setdefault(raw, {})
         name = known.get((self._text, types))
         if name is None:
-            name = f"holdfast_{len(known)}".encode()
+            name = f"holdfast_{next(_numbers)}".encode()
             raw.pgconn.send_prepare(name, self._text, types)
             _answer(raw)
             known[self._text, types] = name

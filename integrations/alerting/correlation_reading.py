@@ -111,7 +111,7 @@ def _number(value: Any) -> Fraction:
         if not math.isfinite(number) or abs(number) > 1e30:
             raise ValueError
         return Fraction(value) if isinstance(value, int) else Fraction(str(number))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Broken(f"its condition compares with {str(value)[:40]!r}, no number") from None
 
 

@@ -221,7 +221,7 @@ def _filter(name: str, document: dict[str, Any]) -> Filter:
     detection = {key: value for key, value in told.items() if key != "rules"}
     # A filter is read as a rule is, so that its selections mean the same.
     about: dict[str, Any] = {
-        key: document[key] for key in ("id", "title", "logsource") if key in document
+        key: document[key] for key in ("id", "title", "status", "logsource") if key in document
     }
     read = _rule(name, {**about, "detection": detection})
     rules = tuple(str(one).lower() if _is_uuid(str(one)) else str(one) for one in wanted)

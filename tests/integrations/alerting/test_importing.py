@@ -76,6 +76,7 @@ def test_a_correlation_is_imported_with_the_rules_it_counts(tmp_path, in_tenant)
         ({"type": "value_avg", "condition": {"gte": 1, "field": ["x", "y"]}}, "take one"),
         ({"type": "value_percentile", "condition": {"gte": 1, "field": "x"}}, "from 1 to 100"),
         ({"type": "value_sum", "condition": {"gte": "much", "field": "x"}}, "much"),
+        ({"condition": {"gte": 10**400}}, "no number"),
         ({"type": "temporal", "condition": {"lte": 1}}, "not rule_b"),
         ({"type": "temporal", "condition": {"gte": 2}}, "2 of 1 rules"),
         ({"type": "temporal", "condition": "not rule_a"}, "nothing happens"),

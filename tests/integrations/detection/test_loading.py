@@ -296,6 +296,7 @@ def test_a_filter_for_any_rule_stays_in_its_pack_and_log_source() -> None:
     ("told", "kind", "reason"),
     [
         (_filter("it"), "unsupported", "write 'not (it)'"),
+        ({**_filter(), "status": "deprecated"}, "unsupported", "deprecated"),
         (_filter(rules=["another"]), "unsupported", "none of the rules"),
         ({**_filter(), "logsource": {"product": "windows"}}, "unsupported", "log source"),
         (_filter(rules=None), "broken", "it needs rules"),
