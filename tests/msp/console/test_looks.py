@@ -193,6 +193,7 @@ def test_pages_fit_and_can_be_read(
         "quality": f"quality/?client={rows.tenant.slug}",
         "measures": f"measures/?client={rows.tenant.slug}",
         "intelligence": "intelligence/",
+        "source-add": "intelligence/sources/add/",
         "threats": f"clients/{rows.tenant.slug}/threats/",
         "plan": f"plans/{rows.plan.id}/",
         "evidence": f"evidence/{rows.evidence.id}/",
