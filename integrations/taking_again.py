@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from integrations import connections, files, registry
@@ -30,12 +30,18 @@ def sources_of(record: RawRecord) -> list[str]:
     return names if len(names) > 1 else []
 
 
-def like(record: RawRecord) -> QuerySet[RawRecord]:
-    """Return the other records of its client, feed and reason that are still out, oldest first."""
+def like(record: RawRecord, *, after: RawRecord | None = None) -> QuerySet[RawRecord]:
+    """Return the other records of its client, feed and reason that are still out, oldest first.
+
+    Only those that come after the record `after`, where one is given.
+    """
     rows = RawRecord.in_scope().filter(
         outcome=RawRecord.Outcome.QUARANTINED, taken_again=None, tenant=record.tenant_id,
         connector=record.connector, feed=record.feed, reason_code=record.reason_code,
     )  # fmt: skip
+    if after is not None:
+        at = after.received_at
+        rows = rows.filter(Q(received_at__gt=at) | Q(received_at=at, id__gt=after.id))
     return rows.exclude(id=record.id).order_by("received_at", "id")
 
 

@@ -19,11 +19,15 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What became of records like one: how many were taken in, still can't be read, or are left."""
+    """What became of records like one: how many were taken in, still can't be read, or are left.
+
+    `last` is the last that was tried, where some are left.
+    """
 
     taken: int
     unreadable: int
     left: int
+    last: RawRecord | None
 
 
 def take_record_again(record: RawRecord, *, actor: Technician, source: str = "") -> bool:
@@ -35,18 +39,24 @@ def take_record_again(record: RawRecord, *, actor: Technician, source: str = "")
         return taking_again.take_again(record.id, actor=actor_of(actor), source=source)
 
 
-def take_others_again(record: RawRecord, *, actor: Technician, source: str = "") -> TakenIn:
-    """Take in the other records of a record's client, feed and reason, as many as at once."""
+def take_others_again(
+    record: RawRecord, *, actor: Technician, source: str = "", after: RawRecord | None = None
+) -> TakenIn:
+    """Take in the other records of a record's client, feed and reason, as many as at once.
+
+    `after`: the last that was tried before, since what still can't be read stays where it is.
+    """
     with writing(actor, record.tenant_id):
-        others = list(taking_again.like(record)[: _AT_ONCE + 1])
-        left = max(0, taking_again.like(record).count() - _AT_ONCE)
+        rows = taking_again.like(record, after=after)
+        others, waiting = list(rows[:_AT_ONCE]), rows.count()
     taken = unreadable = 0
-    for one in others[:_AT_ONCE]:
+    for one in others:
         try:
             taken += take_record_again(one, actor=actor, source=source)
         except HoldfastError:
             unreadable += 1
-    return TakenIn(taken, unreadable, left)
+    left = max(0, waiting - len(others))
+    return TakenIn(taken, unreadable, left, others[-1] if left and others else None)
 
 
 def check_connection(connection: Connection, *, actor: Technician) -> None:

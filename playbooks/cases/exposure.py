@@ -34,7 +34,12 @@ def why(rows: Collection[Device]) -> str:
 
 def _by_tag(rows: Collection[Device]) -> str:
     told = [tag for row in rows for tag in row.attributes.get("tags") or [] if isinstance(tag, str)]
-    return next((f"it is tagged “{tag[:60]}”" for tag in told if _TAG.fullmatch(tag.strip())), "")
+    return next((f"it is tagged “{tag[:60]}”" for tag in told if _TAG.fullmatch(_own(tag))), "")
+
+
+def _own(tag: str) -> str:
+    """Return what a tag says, without where Falcon has it from, as in FalconGroupingTags/dmz."""
+    return tag.rpartition("/")[2].strip()
 
 
 def _by_falcon(rows: Collection[Device]) -> str:

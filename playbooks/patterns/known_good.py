@@ -36,7 +36,7 @@ _MOST_WHOM = 20
 _SEVEREST = 6
 # How a long list is kept with a verdict.
 _LONG = re.compile(r"\d+ items")
-_MARKS = ("is_suspicious", "is_risky", "is_malicious", "is_weaker")
+_MARKS = ("is_suspicious", "is_recent", "is_risky", "is_malicious", "is_weaker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,14 @@ def newest() -> list[KnownGood]:
     return list(rows.order_by("pattern", "-version").distinct("pattern"))
 
 
+def covers_doubts_only(row: KnownGood) -> bool:
+    """Whether a pattern decides only what the table is unsure of: no words of it are kept with it.
+
+    So it is where it was made before any table had spoken, or before its words were kept.
+    """
+    return not row.excuses
+
+
 def due() -> int:
     """Return how many patterns that are in force have come to the day of their review."""
     now = timezone.now()
@@ -194,7 +202,7 @@ def _traits(playbook: str, rule: str, facts: Mapping[str, Any]) -> set[str]:
 
 
 def _marked(value: Any) -> Iterator[str]:
-    """Each thing of a list that is marked as harmful; of a long list only its number is known."""
+    """Each thing of a list marked as harmful or new; of a long list only its number is known."""
     if isinstance(value, str) and _LONG.fullmatch(value):
         yield value
     if not isinstance(value, list):
@@ -207,11 +215,8 @@ def _marked(value: Any) -> Iterator[str]:
 
 
 def _excuses(row: KnownGood, told: Set[str], result: Result) -> bool:
-    """Whether the pattern was made knowing what the table says and sees.
-
-    One that was made before any table had spoken excuses doubts only.
-    """
-    return told <= set(row.excuses) if row.excuses else result.confidence == "low"
+    """Whether the pattern was made knowing what the table says and sees."""
+    return result.confidence == "low" if covers_doubts_only(row) else told <= set(row.excuses)
 
 
 def _meets(case: Case, facts: Mapping[str, Any], row: KnownGood) -> bool:

@@ -61,6 +61,21 @@ def test_patterns_are_listed_renewed_and_ended(tenant, case) -> None:
         _run(*renew, "Still so.")
 
 
+def test_a_pattern_that_covers_doubts_only_says_so(tenant, case) -> None:
+    """Those of before what the table had said was kept with them are such."""
+    with scope.tenant(tenant.id):
+        row = known_good.create(case, WISH, actor=ANN)
+    said = "covers doubts only: make it anew from a case that shows it"
+    assert said in _run("list", tenant.slug)
+    renew = ("renew", tenant.slug, str(row.pattern), "--until", LATER, "--reason", "Still so.")
+    assert said in _run(*renew)
+    assert said not in _run("end", tenant.slug, str(row.pattern))
+    with scope.tenant(tenant.id):
+        case.verdict_detail = {"playbook": "p", "rule": "r", "facts": {}}
+        known_good.create(case, WISH, actor=ANN)
+    assert said not in _run("list", tenant.slug)
+
+
 def test_no_command_approves_anything_for_privileged_accounts(tenant, case) -> None:
     with scope.tenant(tenant.id):
         made = known_good.create(case, WISH, actor=ANN)

@@ -29,6 +29,10 @@ def _device(provider: str = "defender_endpoint", **attributes: Any) -> Device:
         ("defender_endpoint", {"tags": ["Finance", "Internet facing"]}, "tagged “Internet facing”"),
         ("crowdstrike", {"tags": ["internet-facing"]}, "tagged"),
         ("ninjaone", {"tags": ["DMZ"]}, "tagged “DMZ”"),
+        # Falcon writes a tag with where it was given.
+        ("crowdstrike", {"tags": ["FalconGroupingTags/internet-facing"]}, "internet-facing”"),
+        ("crowdstrike", {"tags": ["SensorGroupingTags/DMZ "]}, "tagged"),
+        ("crowdstrike", {"tags": ["FalconGroupingTags/not dmz", "dmz/printers"]}, ""),
         ("ninjaone", {"tags": ["not internet facing", 7, None]}, ""),
         ("crowdstrike", {"local_ip": "8.8.4.4"}, "its own address 8.8.4.4 is public"),
         ("defender_endpoint", {"last_ip": "8.8.4.4"}, "public"),

@@ -108,6 +108,8 @@ def test_an_alerts_own_number_is_nothing_new(case) -> None:
 
 RULE = {"external_id": "r-1", "name": "Move newsletters", "is_suspicious": True}
 RULES = "evidence.inbox_rules.rules"
+PHONE = {"external_id": "m-1", "kind": "phone", "is_recent": True}
+METHODS = "evidence.methods.methods"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,8 @@ RULES = "evidence.inbox_rules.rules"
         ({}, "benign"),
         ({"facts": {RULES: [RULE, {"external_id": "r-2", "is_suspicious": False}]}}, "benign"),
         ({"facts": {RULES: [RULE, {**RULE, "external_id": "r-2"}]}}, "suspicious"),
+        ({"facts": {RULES: [RULE], METHODS: [{**PHONE, "is_recent": False}]}}, "benign"),
+        ({"facts": {RULES: [RULE], METHODS: [PHONE]}}, "suspicious"),
         ({"facts": {RULES: "12 items"}}, "suspicious"),
         ({"rule": "suspicious-sign-in"}, "suspicious"),
         ({"rule": "not-enough", "verdict": "insufficient_data"}, "insufficient_data"),
@@ -124,6 +128,8 @@ RULES = "evidence.inbox_rules.rules"
         "the same",
         "another harmless one",
         "another hiding one",
+        "a phone of long ago",
+        "a phone registered lately",
         "too many to compare",
         "another rule",
         "no data",
@@ -135,6 +141,7 @@ def test_what_the_evidence_shows_beyond_it_is_looked_into(case, change, verdict)
     case.verdict_detail = {"playbook": TRAVEL, "rule": seen.rule, "facts": dict(seen.facts)}
     row = known_good.create(case, WISH, actor=ANN)
     assert row.excuses == [f"rule {TRAVEL}: suspicious-rules", f"saw {RULES}: r-1"]
+    assert not known_good.covers_doubts_only(row)
     assert _verdict(case, replace(seen, **change)) == verdict
 
 
@@ -146,6 +153,7 @@ def test_what_another_investigation_says_is_not_excused(case) -> None:
 
 def test_a_pattern_made_before_any_table_had_spoken_excuses_doubts_only(case) -> None:
     known_good.create(case, WISH, actor=ANN)
+    assert known_good.covers_doubts_only(known_good.newest()[0])
     assert _verdict(case) == "benign"
     assert _verdict(case, replace(SUSPICIOUS, confidence="medium")) == "suspicious"
 

@@ -1,14 +1,17 @@
 """What many share does not make one case of a whole client; one computer has one name."""
 
 import datetime as dt
+import importlib
 import random
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from playbooks.correlating import joining
 from playbooks.correlation import joining as by
-from tenants.models import Account, AccountIdentifier, Case, Device, Mailbox
+from tenants import scope
+from tenants.models import Account, AccountIdentifier, Case, CaseEntity, Device, Mailbox, Tenant
 from tests.playbooks.cases import make_account
 from tests.playbooks.test_triage import ANN, _alert, _arrive, _cases
 
@@ -162,3 +165,39 @@ def test_a_name_that_two_people_have_makes_them_no_case(in_tenant) -> None:
     _known_by(bob, "address", "bob@acme.example")
     _arrive(_alert("a", 0, ANN), _alert("b", 0, BOB), _alert("c", 0, "account:sales@acme.example"))
     assert _cases() == [{"a"}, {"b"}, {"c"}]
+
+
+def _as_before(tenant: Tenant, *names: str) -> None:
+    """A case of each computer, with the row that it had before an upgrade."""
+    with scope.tenant(tenant.id):
+        for name in names:
+            _arrive(_alert(name, 0, f"device:{name}"))
+        CaseEntity.objects.all().delete()
+        for case in Case.objects.all():
+            CaseEntity.objects.create(tenant=tenant, case=case, entity=case.entities[0])
+
+
+def test_cases_of_before_computers_had_short_names_still_find_what_belongs_to_them(
+    tenant, other_tenant
+) -> None:
+    """An upgrade gives them the names that are asked for since."""
+    long = ["pc-1.acme.local", "pc-2.acme.local.", "10.0.0.7", "fe80::1", "unknown.acme.local"]
+    _as_before(tenant, *long, "pc-3")
+    _as_before(other_tenant, "pc-9.beta.local")
+    with scope.tenant(tenant.id):
+        last = Case.objects.latest("number")
+        CaseEntity.objects.create(tenant=tenant, case=last, entity="account:a.b")
+    migration = importlib.import_module("tenants.migrations.0016_short_names_of_computers")
+    for _ in range(2):
+        with connection.cursor() as cursor:
+            cursor.execute(migration.Migration.operations[0].sql)
+    with scope.tenant(tenant.id):
+        assert sorted(CaseEntity.objects.values_list("entity", flat=True)) == sorted(
+            ["account:a.b", *(f"device:{name}" for name in (*long, "pc-1", "pc-2", "pc-3"))]
+        )
+        before = Case.objects.count()
+        _arrive(_alert("later", 1, "device:pc-1"))
+        assert Case.objects.count() == before
+    with scope.tenant(other_tenant.id):
+        told = set(CaseEntity.objects.values_list("entity", flat=True))
+        assert told == {"device:pc-9", "device:pc-9.beta.local"}

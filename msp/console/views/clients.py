@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations import health_report, taking_again
@@ -173,6 +174,7 @@ def quarantined_record(request: HttpRequest, record_id: uuid.UUID) -> HttpRespon
     """Show one quarantined record, its body as harmless text."""
     record = _quarantined(record_id)
     taken = TakenAgain.in_scope().filter(raw=record).first()
+    after = _tried(record, request.GET.get("after", ""))
     body, left_out = selectors.shown_body(record)
     return page(
         request,
@@ -184,7 +186,8 @@ def quarantined_record(request: HttpRequest, record_id: uuid.UUID) -> HttpRespon
         taken=taken,
         taken_by=named(taken.actor) if taken else "",
         sources=taking_again.sources_of(record),
-        others=taking_again.like(record).count(),
+        others=taking_again.like(record, after=after).count(),
+        after=str(after.id) if after else "",
         may_work=technician_of(request).has_role(Role.TECHNICIAN),
     )
 
@@ -195,20 +198,33 @@ def take_again(request: HttpRequest, record_id: uuid.UUID) -> HttpResponse:
     """Take a quarantined record in, now that what kept it out is mended."""
     record, technician = _quarantined(record_id), technician_of(request)
     told: dict[str, Any] = {"actor": technician, "source": request.POST.get("source", "")[:200]}
+    with_others, after = request.POST.get("others"), _tried(record, request.POST.get("after", ""))
     try:
         is_new = connection_actions.take_record_again(record, **told)
     except HoldfastError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "It is taken in." if is_new else "It was taken in before.")
-        if request.POST.get("others"):
-            found = connection_actions.take_others_again(record, **told)
+        if is_new or not with_others:
+            words = "It is taken in." if is_new else "It was taken in before."
+            messages.success(request, words)
+        if with_others:
+            found = connection_actions.take_others_again(record, after=after, **told)
+            after = found.last
             messages.info(
                 request,
                 f"Of the others like it {found.taken} are taken in, {found.unreadable} still can't "
                 f"be read, {found.left} are left for another time.",
             )
-    return redirect("console:quarantined_record", record.id)
+    address = reverse("console:quarantined_record", args=[record.id])
+    return redirect(f"{address}?after={after.id}" if after else address)
+
+
+def _tried(record: RawRecord, told: str) -> RawRecord | None:
+    """Return the record of the same client after which to go on, if one is told."""
+    try:
+        return RawRecord.in_scope().filter(tenant=record.tenant_id, id=uuid.UUID(told)).first()
+    except ValueError:
+        return None
 
 
 def _quarantined(record_id: uuid.UUID) -> RawRecord:

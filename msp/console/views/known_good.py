@@ -32,7 +32,8 @@ _LASTS = dt.timedelta(days=90)
 class _Row:
     """A pattern as the page shows it. `waits`: a second technician has to approve it.
 
-    `instead_of` is what the table had said of the case that it was made from.
+    `for_doubts`: it covers these only; `instead_of` is what the table had said of the case that it
+    was made from.
     """
 
     row: KnownGood
@@ -42,6 +43,7 @@ class _Row:
     is_in_force: bool
     is_due: bool
     waits: bool
+    for_doubts: bool
     instead_of: str
 
 
@@ -70,6 +72,7 @@ def _row(row: KnownGood) -> _Row:
         is_in_force=is_in_force,
         is_due=is_in_force and row.review_at <= now,
         waits=is_in_force and row.covers_privileged and not row.approved_by,
+        for_doubts=is_in_force and known_good.covers_doubts_only(row),
         instead_of=_instead_of(row.from_case),
     )
 

@@ -104,6 +104,8 @@ def _state(row: KnownGood) -> str:
     told = f"holds until {row.expires_at:%Y-%m-%d}"
     if row.covers_privileged and not row.approved_by:
         told += ", not for privileged accounts until a second technician approves"
+    if known_good.covers_doubts_only(row):
+        told += ", covers doubts only: make it anew from a case that shows it"
     return f"{told}, look at it again now" if row.review_at <= now else told
 
 

@@ -76,3 +76,18 @@ def test_a_pattern_that_is_due_stands_on_the_work_queue_until_it_is_renewed(
         until = timezone.now() + 30 * day
         known_good.renew(row.pattern, until, actor="technician:sam", reason="Still so.")
     assert "known-good pattern is due" not in sam.get("/admin/queue/").content.decode()
+
+
+def test_a_pattern_that_covers_doubts_only_says_so_while_it_holds(browser, rows: Rows) -> None:
+    web, said = browser(Role.TECHNICIAN, "sam"), "It covers doubts only"
+    with scope.tenant(rows.tenant.id):
+        row = known_good.current(rows.known_good.pattern)
+        kept = {one.attname: getattr(row, one.attname) for one in KnownGood._meta.concrete_fields}
+        del kept["id"]
+        KnownGood.objects.create(**{**kept, "version": 2, "excuses": ["rule p: r"]})
+    assert said not in web.get("/admin/known-good/").content.decode()
+    with scope.tenant(rows.tenant.id):
+        KnownGood.objects.create(**{**kept, "version": 3, "excuses": []})
+    assert said in web.get("/admin/known-good/").content.decode()
+    web.post(f"/admin/known-good/{row.pattern}/change/", {"do": "end"})
+    assert said not in web.get("/admin/known-good/").content.decode()

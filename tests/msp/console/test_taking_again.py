@@ -125,3 +125,47 @@ def test_all_like_it_are_taken_in_at_once_as_far_as_they_can_be_read(
     assert "1 are taken in, 1 still can&#x27;t be read, 2 are left" in page
     with scope.tenant(tenant.id):
         assert Finding.objects.count() == 2
+
+
+@pytest.mark.usefixtures("no_mfa_demanded")
+def test_others_that_still_can_not_be_read_keep_nothing_out_that_can(
+    browser, tenant, monkeypatch
+) -> None:
+    """Each click goes on after the last one that was tried, and at the end begins anew."""
+    monkeypatch.setattr(connection_actions, "_AT_ONCE", 2)
+    first, *_ = _waiting(tenant, 6)
+    _source(tenant, "backup", json.dumps(
+        {"uid": "id", "time": "at", "title": "what", "when": {"id": ["0", "4"]}}
+    ))  # fmt: skip
+    web, address = browser(Role.TECHNICIAN), f"/admin/quarantine/{first.id}/"
+    answer = web.post(f"{address}take/", {"others": "yes"}, follow=True)
+    page = answer.content.decode()
+    assert "0 are taken in, 2 still can&#x27;t be read, 3 are left" in page
+    assert "Take in the others" in page
+    assert "3 others" in page
+    after = answer.context["after"]
+    answer = web.post(f"{address}take/", {"others": "yes", "after": after}, follow=True)
+    page = answer.content.decode()
+    assert "1 are taken in, 1 still can&#x27;t be read, 1 are left" in page
+    after = answer.context["after"]
+    answer = web.post(f"{address}take/", {"others": "yes", "after": after}, follow=True)
+    page = answer.content.decode()
+    assert "0 are taken in, 1 still can&#x27;t be read, 0 are left" in page
+    assert answer.context["after"] == ""
+    # What was tried in vain is offered again from the start.
+    assert "4 others" in page
+    with scope.tenant(tenant.id):
+        assert Finding.objects.count() == 2
+    assert "It was taken in before." not in page
+
+
+@pytest.mark.usefixtures("no_mfa_demanded")
+@pytest.mark.parametrize("after", ["x", "0197aaaa-0000-7000-8000-000000000001"])
+def test_a_place_that_is_none_begins_at_the_start(browser, tenant, after) -> None:
+    first, *_ = _waiting(tenant, 2)
+    _source(tenant, "backup")
+    web, address = browser(Role.TECHNICIAN), f"/admin/quarantine/{first.id}/"
+    assert "And the 1 other of" in web.get(address, {"after": after}).content.decode()
+    web.post(f"{address}take/", {"others": "yes", "after": after})
+    with scope.tenant(tenant.id):
+        assert Finding.objects.count() == 2
