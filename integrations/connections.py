@@ -269,6 +269,11 @@ def by_connector() -> dict[str, Connection]:
     return {row.connector: row for row in rows.order_by("-created_at")}
 
 
+def connectors() -> list[str]:
+    """Return the connectors of all the scope's connections, of the paused ones too."""
+    return list(Connection.in_scope().order_by().values_list("connector", flat=True).distinct())
+
+
 def for_connector(connector: str) -> Connection | None:
     """Return the scope's first connection of a connector that isn't paused, if there is one."""
     return by_connector().get(connector)

@@ -15,7 +15,7 @@ _HARMLESS = ("benign", "false_positive")
 _HARMFUL = ("true_positive", "suspicious")
 _PREFIX = "evidence."
 _EMBEDDED = re.compile(r"\$\{[^{}]*\}")
-_ASKS_PRESENCE = re.compile(r"\bhas\s*\(|\bin\s+evidence\b")
+_ASKS_PRESENCE = re.compile(r"\bhas\s*\(|\bin\s+evidence\b|\bavailable\b")
 
 
 @dataclass(frozen=True, slots=True)

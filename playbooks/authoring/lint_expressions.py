@@ -27,7 +27,7 @@ from playbooks.expressions.conditions import (
 )
 
 _Place = tuple[str | int, ...]
-_ALWAYS_THERE = {"available", "reason", "provider", "known"}
+_ALWAYS_THERE = {"available", "is_askable", "reason", "provider", "known"}
 _SENTENCES = ("with", "target", "why", "because", "says", "to_do")
 
 

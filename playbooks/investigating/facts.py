@@ -73,9 +73,14 @@ def _newest_answers(case: Case) -> dict[str, Evidence]:
 def _answer(row: Evidence) -> dict[str, Any]:
     """Return an answer as conditions see it, with the connector that gave it.
 
+    Not askable is what none of the client's products can tell, however often they are asked.
     What is `known` of an answer that isn't whole stands apart, or it would be taken for all.
     """
-    told = {**row.answer.get("facts", {}), "available": row.is_available}
+    told = {
+        **row.answer.get("facts", {}),
+        "available": row.is_available,
+        "is_askable": row.answer.get("is_askable", True),
+    }
     for name in ("reason", "provider", "known"):
         if row.answer.get(name):
             told[name] = row.answer[name]

@@ -38,7 +38,8 @@ class _Question:
     """What a step asks, and whom about whom: mostly one vendor about one target.
 
     `own` is what Holdfast's own rows told, where they were asked instead; `why_not` says why
-    nobody can be asked or, of several, one can't.
+    nobody can be asked or, of several, one can't. It is not askable where no product of the
+    client's, one whose connection is paused included, can ever tell.
     """
 
     step: PlaybookStep
@@ -46,6 +47,7 @@ class _Question:
     inputs: Json
     why_not: str = ""
     own: Json | None = None
+    is_askable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,15 @@ def _question(
         asks = ((connection, target),) if connection else ()
     if not asks:
         lack = f" to {provider}" if provider else " that can tell"
-        return _Question(step, (), {}, f"this client has no connection{lack}")
-    return _Question(step, asks, inputs)
+        why_not = f"this client has no connection{lack}"
+        return _Question(step, (), {}, why_not, is_askable=_is_askable(step.uses, provider))
+    return _Question(step, asks, inputs, is_askable=_is_askable(step.uses, provider))
+
+
+def _is_askable(question: str, provider: str) -> bool:
+    """Whether any product of the client's, or the target's own, can answer a question at all."""
+    connectors = [provider] if provider else connections.connectors()
+    return any(registry.offers(one, question) for one in connectors)
 
 
 def _own(question: _Question, case: Case) -> _Question:
@@ -297,6 +306,7 @@ def _keep(case: Case, answer: _Answer) -> None:
             "step": step.id,
             "facts": answer.facts,
             "reason": answer.reason,
+            "is_askable": answer.question.is_askable,
             **({"known": answer.known} if answer.known else {}),
             "provider": next(iter(asked)) if len(asked) == 1 else "",
         },

@@ -190,3 +190,49 @@ def test_what_could_not_be_seen_becomes_questions_to_people(case, cloud) -> None
     # Nothing in the table reads what was usual, so nobody is asked about it.
     assert {"inbox_rules", "forwarding", "methods", "risk"} <= asked.keys()
     assert not {"baseline", "past_cases", "changes"} & asked.keys()
+
+
+INTERACTIONS = "email.list_interactions"
+PHISHING = library.get("investigate-reported-phishing")
+ORDINARY = {
+    "passes_authentication": True, "has_malicious_url": False, "has_malicious_attachment": False,
+    "is_lookalike_domain": False,
+}  # fmt: skip
+
+
+@pytest.fixture
+def reported(in_tenant, monkeypatch) -> Iterator[Case]:
+    """A message that is ordinary, reported to a mailbox whose server knows no readers."""
+    monkeypatch.setattr(activation, "choose_investigation", lambda told: PHISHING)
+    with vendors(monkeypatch, "imap", "microsoft365") as made:
+        imap = registry.CONNECTORS["imap"]
+        without = tuple(one for one in imap.gatherers if one.name != INTERACTIONS)
+        known = {**registry.CONNECTORS, "imap": dataclasses.replace(imap, gatherers=without)}
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, "CONNECTORS", MappingProxyType(known))
+            connect("imap")
+            made["imap"].answers |= {
+                "email.get_message": {"message": ORDINARY},
+                "email.find_copies": {"copies": [], "count": 1},
+                "indicator.list_matches": {"matches": [], "count": 0, "highest_confidence": 0},
+            }
+            case = make_case(
+                make_account(), entities=["message:m-1@partner.example"],
+                status=Case.Status.NEW, verdict="", verdict_detail={},
+            )  # fmt: skip
+            case.account = None
+            case.save()
+            yield case
+
+
+def test_an_ordinary_message_is_harmless_where_no_product_tells_who_answered(reported) -> None:
+    assert _look(reported).verdict == "benign"
+    assert Evidence.objects.get(gatherer=INTERACTIONS).answer["is_askable"] is False
+
+
+@pytest.mark.parametrize("state", [Connection.State.ACTIVE, Connection.State.PAUSED])
+def test_a_product_that_can_tell_and_does_not_clears_no_message(reported, state) -> None:
+    connect("microsoft365")
+    Connection.objects.filter(connector="microsoft365").update(state=state)
+    assert _look(reported).verdict == "insufficient_data"
+    assert [one["step"] for one in reported.verdict_detail["missing"]] == ["interactions"]

@@ -81,10 +81,15 @@ def test_a_risk_that_grows_while_a_plan_waits_asks_for_more_consent(in_tenant) -
     assert _tiers(Plan.objects.get(status=Plan.Status.AWAITING_APPROVAL)) == {"second_technician"}
 
 
-def _by_default(risk: int, action: str = "identity.disable_sign_in", **target: object) -> str:
-    """The tier by the rules that come with Holdfast, of a proven attack on an ordinary account."""
+def _by_default(
+    risk: int,
+    action: str = "identity.disable_sign_in",
+    verdict: str = "true_positive",
+    **target: object,
+) -> str:
+    """The tier by the rules that come with Holdfast, of an attack on an ordinary account."""
     facts: dict[str, Any] = {
-        "risk": risk, "verdict": {"value": "true_positive", "confidence": "high"},
+        "risk": risk, "verdict": {"value": verdict, "confidence": "high"},
         "account": {"is_protected": False, "is_privileged": False, "is_vip": False,
                     "source_of_authority": "cloud"},
     }  # fmt: skip
@@ -108,6 +113,19 @@ def _by_default(risk: int, action: str = "identity.disable_sign_in", **target: o
 )  # fmt: skip
 def test_the_rules_that_come_with_holdfast_go_by_the_risk(risk, action, tier) -> None:
     assert _by_default(risk, action) == tier
+
+
+@pytest.mark.parametrize("verdict", ["true_positive", "suspicious", "insufficient_data"])
+@pytest.mark.parametrize(("risk", "tier"), [(79, "technician"), (80, "second_technician")])
+def test_where_much_is_at_stake_two_agree_to_deleting_whatever_is_proven(
+    verdict, risk, tier
+) -> None:
+    assert _by_default(risk, "mailbox.delete_inbox_rule", verdict=verdict) == tier
+
+
+def test_what_an_ordinary_routine_deletes_needs_one_technician() -> None:
+    assert _by_default(0, "mailbox.delete_inbox_rule", verdict="not_applicable") == "technician"
+    assert _by_default(90, "endpoint.retire", verdict="not_applicable") == "technician"
 
 
 @pytest.mark.parametrize("trait", ["is_privileged", "is_vip"])

@@ -245,7 +245,9 @@ def test_evidence_says_who_told_it_and_why_there_is_none(case) -> None:
     )  # fmt: skip
     told = case_facts.of_case(case)["evidence"]
     assert told["identity.list_inactive_accounts"]["provider"] == "microsoft365"
-    assert told["missing"] == {"available": False, "reason": "no connection"}
+    assert told["missing"] == {
+        "available": False, "is_askable": True, "reason": "no connection",
+    }  # fmt: skip
 
 
 # Copies of a message, each in somebody's mailbox:

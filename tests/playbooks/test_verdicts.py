@@ -79,10 +79,11 @@ def test_what_was_not_seen_proves_nothing(when) -> None:
     [
         ("evidence.sign_ins.count > 5 && evidence.methods.count > 0", False),
         ("evidence.methods.count > 0 && evidence.sign_ins.count > 5", False),
-        ("evidence.methods.available && evidence.methods.count > 0", False),
         ("evidence.sign_ins.count > 2 && evidence.methods.count > 0", True),
         ("evidence.sign_ins.count > 5 || evidence.methods.count > 0", True),
         ("has(evidence.methods.count) && evidence.sign_ins.count > 5", True),
+        ("evidence.methods.available && evidence.methods.count > 0", True),
+        ("evidence.methods.is_askable && evidence.methods.count > 0", True),
         ("'\"count\" in evidence.methods && evidence.sign_ins.count > 5'", True),
     ],
 )
@@ -93,6 +94,13 @@ def test_a_row_that_fails_whatever_is_missing_stands_in_no_harmless_verdicts_way
     found = _decide(rows, sign_ins=SEEN, methods=UNSEEN)
     assert (found.rule == "not-enough") is is_untested
     assert bool(found.untested) is is_untested
+
+
+def test_what_nobody_can_tell_stands_in_no_harmless_verdicts_way_where_a_row_says_so() -> None:
+    when = "evidence.methods.is_askable && evidence.methods.count > 0"
+    rows = _row("a", when) + _row("b", "evidence.sign_ins.count > 2", "benign")
+    found = _decide(rows, sign_ins=SEEN, methods={**UNSEEN, "is_askable": False})
+    assert (found.rule, found.untested) == ("b", ())
 
 
 def test_evidence_that_was_not_asked_for_is_missing_too() -> None:
