@@ -4,6 +4,7 @@ import itertools
 import random
 import re
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -102,11 +103,9 @@ def test_an_alert_about_a_message(title: str) -> None:
 
 def test_whatever_our_rules_tell_of_is_looked_into() -> None:
     """Some of Holdfast's own rules, each about a person, about a computer, and about nobody."""
-    files = [(name, content, rulebook.OWN, "") for name, content in rulebook.own_files()]
     seed = random.randrange(10**6)
     print("seed", seed)
-    known_rules = sorted(rulebook.made_of(files).entries.values(), key=lambda one: one.id)
-    entries = random.Random(seed).sample(known_rules, 8)
+    entries = random.Random(seed).sample(_own_rules(), 8)
     example = library.get(library.OF_NOBODY).example
     for entry, known in itertools.product(entries, ("account", "device", "neither")):
         facts = {key: value for key, value in example.items() if key not in ("account", "mailbox")}
@@ -118,6 +117,12 @@ def test_whatever_our_rules_tell_of_is_looked_into() -> None:
         assert chosen is not None, entry.title
         asks = {step.target for step in chosen.steps} & {"account", "mailbox", "device", "message"}
         assert known == "neither" or known in asks, (entry.title, known, chosen.id)
+
+
+@cache
+def _own_rules() -> list[rulebook.Entry]:
+    files = [(name, content, rulebook.OWN, "") for name, content in rulebook.own_files()]
+    return sorted(rulebook.made_of(files).entries.values(), key=lambda one: one.id)
 
 
 def _alert(title: str, category: str = "", *techniques: str) -> dict[str, Any]:
@@ -188,6 +193,50 @@ def test_an_alert_about_an_account(alert: dict[str, Any], investigation: str) ->
 )
 def test_an_alert_about_a_computer(alert: dict[str, Any], investigation: str) -> None:
     assert _chosen(alert, device=_DEVICE) == investigation
+
+
+# Titles of Holdfast's own rules about what holds for everybody, each with its techniques.
+_COMPANY_WIDE = [
+    ("Rule for all mail was made, changed or removed", "T1114.003", "T1564.008"),
+    ("Routing of all mail was changed", "T1114.003"),
+    ("Forwarding of mail outside was allowed", "T1114.003"),
+    ("Forwarding of mail by people was allowed for all", "T1114.003"),
+    ("POP or IMAP was allowed for all", "T1114.002", "T1556.006"),
+    ("Policy for sharing was changed", "T1562.001", "T1567"),
+    ("Sharing of files outside was opened", "T1567", "T1530"),
+    ("Calendars of the organisation may be shared outside", "T1530"),
+    ("Partner was given rights over the tenant", "T1199", "T1098.003"),
+    ("Subscription was delegated to another tenant", "T1098", "T1199"),
+    ("Application was given rights of its own", "T1098.003"),
+    ("API access or trust for all domain apps was changed", "T1098.003"),
+    ("Credential was added to an application", "T1098.001"),
+    ("Owner was added to an application", "T1098.001"),
+    ("Password or certificate was added to an app", "T1098.001"),
+    ("Outside identity was trusted by a managed identity", "T1098.001"),
+    ("Settings of the company were changed", "T1556"),
+    ("Sign-in methods of the organisation were changed", "T1556.006"),
+    ("Authority for certificates to sign in was changed", "T1556", "T1649"),
+    ("Recovery of administrators' accounts by phone or mail was allowed", "T1556"),
+    ("Rules for activating a role were changed", "T1556"),
+    ("Rules of a privileged role were changed", "T1556"),
+    ("Strong passwords are no longer enforced", "T1110", "T1556"),
+    ("Old passwords may be used again", "T1110", "T1556"),
+    ("Length of sessions was changed", "T1556"),
+    ("List of allowed addresses was made or changed", "T1562.007", "T1556"),
+    ("Rights to replicate or rule the directory were given", "T1222.001", "T1484"),
+    ("Seamless sign-in was changed", "T1558.002", "T1556.007"),
+]
+
+
+@pytest.mark.parametrize("kind", ["member", "shared", "guest", "service"])
+@pytest.mark.parametrize("told", _COMPANY_WIDE, ids=lambda told: told[0])
+def test_what_holds_for_the_company_is_not_looked_into_as_one_persons(
+    told: tuple[str, ...], kind: str
+) -> None:
+    title, *techniques = told
+    assert (title, set(techniques)) in [(one.title, set(one.techniques)) for one in _own_rules()]
+    alert = _alert(title, "", *techniques)
+    assert _chosen(alert, account={"kind": kind}) == "investigate-weakened-protection"
 
 
 def test_what_speaks_of_more_than_one_attack_is_a_takeover() -> None:
