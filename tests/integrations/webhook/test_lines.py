@@ -197,6 +197,8 @@ def test_cef_behind_a_syslog_header_has_its_time_and_host_in_both_feeds() -> Non
      ("src=10.0.0.7 dst=198.51.100.9 dvchost=fw1", {"device:10.0.0.7"}),
      ("src=198.51.100.9 dst=10.0.0.8", {"device:10.0.0.8"}),
      ("src=10.0.0.7 dst=10.0.0.8 dhost=files", {"device:files"}),
+     # Some devices pad their numbers, which no address has.
+     ("src=010.001.002.003 dst=10.0.0.8", {"device:10.0.0.8"}),
      ("src=198.51.100.9 dst=203.0.113.4", set()), ("src=10.0.0.7 suser=ann@x.example", set()),
      # A host that protects itself, as its address tells.
      ("dvchost=web1 dvc=10.0.0.8 src=198.51.100.9 dst=10.0.0.8", {"device:web1"})],

@@ -261,7 +261,11 @@ def _hosts(message: Message, before: head.Head) -> tuple[str, ...]:
 
 
 def _is_inside(ip: str) -> bool:
-    return bool(ip) and any(ipaddress.ip_address(ip) in network for network in _INSIDE)
+    try:
+        found = ipaddress.ip_address(ip)
+    except ValueError:
+        return False
+    return any(found in network for network in _INSIDE)
 
 
 def _shared(message: Message, before: head.Head, uid: str) -> ocsf.Object:
