@@ -123,6 +123,23 @@ def test_an_id_counts_at_its_own_source_and_its_last_change_is_told() -> None:
     assert found.ocsf["finding_info"]["modified_time"] == 1767312000000
 
 
+def test_events_of_two_sources_that_count_alike_are_two() -> None:
+    told = RULE | {"kind": "event"}
+    body = {"id": 17, "at": "2026-01-01T00:00:00Z", "what": "w"}
+    found = [
+        MANIFEST.feed("json").normaliser({"mapping": json.dumps(told), "connection": name})
+        (SourceRecord(body))
+        for name in ("backup", "door")
+    ]  # fmt: skip
+    assert [one.uid for one in found] == ["backup 17", "door 17"]
+    assert found[0].ocsf["metadata"]["uid"] == "backup 17"
+    products = ({"name": "IdP"}, {"vendor_name": "Acme"}, {})
+    metadata = ({"version": "1.8.0", "uid": "17", "product": one} for one in products)
+    assert [read("ocsf", SIGN_IN | {"metadata": one}).uid for one in metadata] == [
+        "IdP 17", "Acme 17", "17",
+    ]  # fmt: skip
+
+
 def test_times_without_a_zone_are_of_the_connections_zone() -> None:
     settings = {"mapping": json.dumps(RULE), "time_zone": "Asia/Tokyo"}
     body = {"id": 7, "at": "2026-01-01 09:00:00", "what": "w"}

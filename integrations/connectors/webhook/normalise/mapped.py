@@ -56,7 +56,7 @@ def read(record: SourceRecord, source: Source) -> Event | Finding:
             time = _time(rule, record, source)
             if rule.kind == "finding":
                 return _finding(record, rule, time, source)
-            return _event(record, rule, time)
+            return _event(record, rule, time, source)
     raise Quarantine(
         "not_mapped", "No rule of the connection's mapping fits this record: add one for it."
     )
@@ -111,8 +111,9 @@ def _entities(rule: Rule, record: SourceRecord) -> tuple[str, ...]:
     return entities(*told, entity("ip", ip))
 
 
-def _event(record: SourceRecord, rule: Rule, time: dt.datetime) -> Event:
-    uid = rule.text("uid", record.body) or content_uid(record.body)
+def _event(record: SourceRecord, rule: Rule, time: dt.datetime, source: Source) -> Event:
+    told = rule.text("uid", record.body)
+    uid = _under(source, told) if told else content_uid(record.body)
     actor, ip = rule.text("actor", record.body), address(rule.text("source_ip", record.body))
     place = country(rule.text("country", record.body))
     is_success = _TRUTHS.get(rule.text("success", record.body).lower())
@@ -145,14 +146,17 @@ def _event(record: SourceRecord, rule: Rule, time: dt.datetime) -> Event:
     )  # fmt: skip
 
 
-def _uid(record: SourceRecord, rule: Rule, source: Source) -> str:
-    """The source's own id with its name before it: a client's systems may count alike.
+def _under(source: Source, uid: str) -> str:
+    """A source's own id with its name before it: a client's systems may count alike."""
+    return f"{source.name} {uid}" if source.name else uid
 
-    Where the mapping names an id, a record that lacks it shows that the mapping is wrong.
+
+def _uid(record: SourceRecord, rule: Rule, source: Source) -> str:
+    """The id of an alert, empty where the mapping names none.
+
+    Where it names one, a record that lacks it shows that the mapping is wrong.
     """
-    if "uid" not in rule.fields:
-        return ""
-    return " ".join(filter(None, (source.name, _essential(rule, record, "uid"))))
+    return _under(source, _essential(rule, record, "uid")) if "uid" in rule.fields else ""
 
 
 def _finding(record: SourceRecord, rule: Rule, time: dt.datetime, source: Source) -> Finding:

@@ -29,10 +29,10 @@ def read(record: SourceRecord) -> Event | Finding:
     _check(fields, class_uid)
     time = fields.essential_time("time")
     metadata = fields.nested("metadata")
-    uid = metadata.text("uid", "original_event_uid")
     if class_uid in _FINDINGS:
         return _finding(record, fields, class_uid, time)
-    uid = uid or fields.nested("finding_info").text("uid") or content_uid(record.body)
+    told = metadata.text("uid", "original_event_uid") or fields.nested("finding_info").text("uid")
+    uid = _under(metadata, told) if told else content_uid(record.body)
     return _event(record, fields, class_uid, uid, time)
 
 
