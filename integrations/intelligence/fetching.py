@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from integrations.addresses import private_endpoints_allowed
-from integrations.errors import Throttled
+from integrations.errors import AnswerTooLarge, NotFound, Throttled
 from integrations.intelligence import reading, sightings, sources, store, taxii
 from integrations.intelligence.found import Found
 from integrations.intelligence.reading import Unreadable
@@ -160,11 +160,27 @@ def misp_feed(place: Place, *, after: str = "") -> Read:
         for at, name in _newer(manifest, after):
             if not told.goes_on():
                 break
-            document = _json(sending.content(Call("GET", f"{root}/{name}.json", headers)))
+            found, left = _event(Call("GET", f"{root}/{name}.json", headers), sending)
             with transaction.atomic():
-                told.outcome += _keep(place, reading.read_document(document))
+                told.outcome += _keep(place, iter(found)) + left
                 store.reach(place.source, place.address, f"{at} {name}")
     return told
+
+
+def _event(call: Call, sending: Transport) -> tuple[list[Found], store.Outcome]:
+    """Return what an event tells, or nothing, and why it is left out.
+
+    What is wrong with one event is no reason to read none of those behind it.
+    """
+    try:
+        return list(reading.read_document(_json(sending.content(call)))), store.Outcome()
+    except NotFound:
+        why = "it is not there"
+    except AnswerTooLarge:
+        why = "it is too large"
+    except Unreadable:
+        why = "it can't be read"
+    return [], store.Outcome(not_matched={f"a whole event: {why}": 1})
 
 
 def _newer(manifest: object, after: str) -> list[tuple[str, str]]:

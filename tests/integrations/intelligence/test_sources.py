@@ -15,6 +15,7 @@ from django.utils import timezone
 from integrations.intelligence import fetching, sources, store
 from integrations.intelligence.sources import BadSource, Wish
 from integrations.models import Indicator, IndicatorSource
+from integrations.transport import Limits
 from msp import scheduler
 from msp.pipeline import read_source
 from tenants import scope, vault
@@ -170,6 +171,37 @@ def test_of_a_misp_feed_only_newer_events_are_read(root, monkeypatch) -> None:
     assert _Server.asked == ["/feed/manifest.json", f"/feed/{FIRST}.json"]
     _Server.told["/feed/manifest.json"] = []
     assert "no MISP manifest" in _again(row).error
+
+
+def test_one_bad_event_of_a_misp_feed_stops_none_behind_it(root, monkeypatch) -> None:
+    names = [f"5b1c9d1e-0000-4000-8000-{number:012}" for number in range(5)]
+    _Server.told = {
+        "/feed/manifest.json": {
+            name: {"timestamp": str(1_700_000_000 + at)} for at, name in enumerate(names)
+        },
+        f"/feed/{names[1]}.json": b"<html>", f"/feed/{names[2]}.json": {"Event": None},
+        f"/feed/{names[3]}.json": b" " * 2000, f"/feed/{names[4]}.json": _misp(4),
+    }  # fmt: skip
+    monkeypatch.setattr(fetching, "_LIMITS", Limits(largest_body=1000))
+    row = _again(_add(f"{root}/feed/", "misp"))
+    assert (row.error, row.outcome["added"]) == ("", 1)
+    assert row.reached.endswith(names[4])
+    assert row.outcome["not_matched"] == {
+        "a whole event: it can't be read": 2, "a whole event: it is not there": 1,
+        "a whole event: it is too large": 1,
+    }  # fmt: skip
+    _Server.asked.clear()
+    _again(row)
+    assert _Server.asked == ["/feed/manifest.json"]
+
+
+def test_a_refused_event_of_a_misp_feed_is_asked_for_again(root) -> None:
+    _Server.told = {
+        "/feed/manifest.json": {FIRST: {"timestamp": "1"}}, f"/feed/{FIRST}.json": 403,
+    }  # fmt: skip
+    row = _again(_add(f"{root}/feed/", "misp"))
+    assert "not allowed" in row.error
+    assert row.reached == ""
 
 
 def test_a_paused_source_is_not_read_and_a_removed_one_forgotten(root, tenant) -> None:
