@@ -15,14 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.utils import timezone
 
 from integrations.addresses import private_endpoints_allowed
 from integrations.errors import AnswerTooLarge, NotFound, Throttled
 from integrations.intelligence import reading, sightings, sources, store, taxii
 from integrations.intelligence.found import Found
 from integrations.intelligence.reading import Unreadable
-from integrations.models import Indicator, IndicatorSource
+from integrations.models import IndicatorSource
 from integrations.transport import Call, Limits, Transport
 from tenants.errors import HoldfastError
 
@@ -85,9 +84,9 @@ def read(source_id: uuid.UUID) -> None:
     row = sources.claim(source_id)
     if row is None:
         return
-    began = timezone.now()
+    told = Read()
     try:
-        found = _taken(row)
+        _take(row, told)
     except Throttled as error:
         sources.failed(row, str(error), wait=error.retry_after)
     except HoldfastError as error:
@@ -97,22 +96,24 @@ def read(source_id: uuid.UUID) -> None:
         sources.failed(row, f"It broke off ({type(error).__name__}): the log says why.")
         raise
     else:
-        sources.succeeded(row, found.outcome.as_json(), is_whole=found.is_whole)
-    # Also what was taken in before it broke off.
-    if Indicator.objects.filter(source=row.name, updated_at__gte=began).exists():
-        sightings.look_again()
+        sources.succeeded(row, told.outcome.as_json(), is_whole=told.is_whole)
+    finally:
+        # Also for what was taken in before it broke off.
+        if told.outcome.added:
+            sightings.look_again()
 
 
-def _taken(row: IndicatorSource) -> Read:
+def _take(row: IndicatorSource, told: Read) -> None:
     place = Place(
         row.name, row.address, row.username, sources.secret_of(row), row.confidence, row.days,
         scheduled=row.id,
     )  # fmt: skip
     if row.kind == sources.Kind.TAXII:
-        return collection(place, after=row.reached)
-    if row.kind == sources.Kind.MISP:
-        return misp_feed(place, after=row.reached)
-    return Read(address(place))
+        collection(place, told, after=row.reached)
+    elif row.kind == sources.Kind.MISP:
+        misp_feed(place, told, after=row.reached)
+    else:
+        told.outcome += address(place)
 
 
 @contextmanager
@@ -133,9 +134,11 @@ def address(place: Place) -> store.Outcome:
         return _keep(place, reading.read(content))
 
 
-def collection(place: Place, *, after: str = "") -> Read:
-    """Take in a TAXII collection from where it was (`after`); errors as `address`."""
-    told = Read()
+def collection(place: Place, told: Read, *, after: str = "") -> None:
+    """Take in a TAXII collection from where it was (`after`); errors as `address`.
+
+    `told` is what the reading came to, also where it breaks off.
+    """
     name = place.address.partition(" ")[2]
     with transport() as sending:
         for page in taxii.pages(place.server(), name, sending, added_after=after):
@@ -147,12 +150,10 @@ def collection(place: Place, *, after: str = "") -> Read:
                 raise Unreadable(f"There are more than {reading.MOST:,} indicators.")
             if page.reached and page.envelope.get("more") and not told.goes_on():
                 break
-    return told
 
 
-def misp_feed(place: Place, *, after: str = "") -> Read:
-    """Take in the events of a MISP feed that are newer than `after`; errors as `address`."""
-    told = Read()
+def misp_feed(place: Place, told: Read, *, after: str = "") -> None:
+    """Take in the events of a MISP feed that are newer than `after`; all as `collection`."""
     root = place.address.removesuffix("/manifest.json").rstrip("/")
     headers = place.headers(bare=True)
     with transport() as sending:
@@ -164,7 +165,6 @@ def misp_feed(place: Place, *, after: str = "") -> Read:
             with transaction.atomic():
                 told.outcome += _keep(place, iter(found)) + left
                 store.reach(place.source, place.address, f"{at} {name}")
-    return told
 
 
 def _event(call: Call, sending: Transport) -> tuple[list[Found], store.Outcome]:

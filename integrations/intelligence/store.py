@@ -81,17 +81,19 @@ def _keep(source: str, rows: Sequence[Indicator], began: dt.datetime) -> Outcome
     of_source = Indicator.objects.filter(
         source=source, external_id__in={row.external_id for row in rows}
     )
-    before = set(in_force().filter(id__in=of_source.values("id")).values_list(*_KEY).order_by())
+    before = _looked_for(of_source)
     Indicator.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["source", *_KEY], update_fields=_KEPT
     )
     # What the source said under the same id before, and says no more: its pattern was changed.
     of_source.filter(updated_at__lt=began, is_revoked=False).update(is_revoked=True)
-    live = [row for row in rows if not row.not_matched and not row.is_revoked]
-    return Outcome(
-        len(rows), len(live), sum((row.external_id, row.entity) not in before for row in live),
-        Counter(row.not_matched for row in rows if row.not_matched),
-    )  # fmt: skip
+    live = _looked_for(of_source) & {(row.external_id, row.entity) for row in rows}
+    reasons = Counter(row.not_matched for row in rows if row.not_matched)
+    return Outcome(len(rows), len(live), len(live - before), reasons)
+
+
+def _looked_for(rows: QuerySet[Indicator]) -> set[tuple[str, str]]:
+    return set(in_force().filter(id__in=rows.values("id")).values_list(*_KEY).order_by())
 
 
 def reached(source: str, address: str) -> str:

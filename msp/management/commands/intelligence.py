@@ -184,7 +184,9 @@ def _taken(source: str, options: dict[str, Any]) -> store.Outcome:
     after = options["added_after"]
     if not after and not options["whole"]:
         after = store.reached(source, place.address)
-    return fetching.collection(place, after=after).outcome
+    told = fetching.Read()
+    fetching.collection(place, told, after=after)
+    return told.outcome
 
 
 def _place(source: str, options: dict[str, Any]) -> fetching.Place:

@@ -91,6 +91,34 @@ def test_a_source_is_read_at_once_and_then_on_its_schedule(root, tenant) -> None
     assert Work.objects.filter(kind="sight", tenant_id=tenant.id).exists()
 
 
+def test_a_list_that_tells_nothing_new_has_no_client_looked_through(root, tenant) -> None:
+    """Also where it tells what is over, or not yet."""
+    lines = [
+        "type,value,expires", "domain,bad.test,", "domain,over.test,2020-01-01", "ip,10.0.0.1,",
+    ]  # fmt: skip
+    _Server.told["/list.csv"] = "\n".join(lines).encode()
+    row = _again(_add(f"{root}/list.csv"))
+    assert (row.outcome["read"], row.outcome["looked_for"], row.outcome["added"]) == (3, 1, 1)
+    assert Work.objects.filter(kind="sight", tenant_id=tenant.id).exists()
+    Work.objects.all().delete()
+    row = _again(row)
+    assert (row.error, row.outcome["added"]) == ("", 0)
+    assert not Work.objects.exists()
+
+
+def test_what_came_before_a_break_off_is_looked_for(root, tenant) -> None:
+    _Server.told = {
+        "/feed/manifest.json": {FIRST: {"timestamp": "1"}, SECOND: {"timestamp": "2"}},
+        f"/feed/{FIRST}.json": _misp(1), f"/feed/{SECOND}.json": 403,
+    }  # fmt: skip
+    row = _again(_add(f"{root}/feed/", "misp"))
+    assert "not allowed" in row.error
+    assert Work.objects.filter(kind="sight", tenant_id=tenant.id).exists()
+    Work.objects.all().delete()
+    assert "not allowed" in _again(row).error
+    assert not Work.objects.exists()
+
+
 def test_the_scheduler_has_workers_read_what_is_due(root, monkeypatch) -> None:
     sent: list[str] = []
     monkeypatch.setattr(read_source, "send", sent.append)
@@ -216,7 +244,7 @@ def test_a_paused_source_is_not_read_and_a_removed_one_forgotten(root, tenant) -
     assert held is not None
     sources.remove(row.id, actor="technician:mira")
     with pytest.raises(BadSource, match="removed"):
-        fetching._taken(held)
+        fetching._take(held, fetching.Read())
     assert not IndicatorSource.objects.exists()
     assert not store.in_force().exists()
     with scope.tenant(tenant.id):
