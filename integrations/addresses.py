@@ -33,7 +33,13 @@ def check_endpoint(url: str, *, allow_private: bool) -> None:
     With `allow_private` plain http and any address are fine (a simulator, a vendor on site).
     Unavailable when the name can't be resolved now.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 443
+    except ValueError:
+        raise ConnectionMisconfigured(
+            "The address is not usable: its host is not whole, or its port is none of 1 to 65535."
+        ) from None
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
         raise ConnectionMisconfigured(
             f"{parts.scheme}://{parts.hostname or ''} is not a usable endpoint: "
@@ -41,7 +47,7 @@ def check_endpoint(url: str, *, allow_private: bool) -> None:
         )
     if not allow_private and parts.scheme != "https":
         raise ConnectionMisconfigured(f"The endpoint {parts.hostname} must be https.")
-    check_host(parts.hostname, parts.port or 443, allow_private=allow_private)
+    check_host(parts.hostname, port, allow_private=allow_private)
 
 
 def check_host(host: str, port: int, *, allow_private: bool) -> list[Address]:

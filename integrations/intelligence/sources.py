@@ -93,8 +93,10 @@ def _checked(wish: Wish) -> tuple[str, str]:
         raise BadSource("Confidence is 0 to 100, days are 1 to 3650.")
     if len(wish.username) > 200 or len(wish.secret) > 10_000:
         raise BadSource("The user name or the secret is too long.")
+    if not (address + collection + wish.username).isprintable():
+        raise BadSource("The address, the collection or the user name has control characters.")
     place = f"{address} {collection}" if collection else address
-    if len(place) > 1000 or set(" \n\r\t") & set(address + collection):
+    if len(place) > 1000 or " " in address + collection:
         raise BadSource("The address is too long, or has blanks.")
     try:
         check_endpoint(address, allow_private=private_endpoints_allowed())

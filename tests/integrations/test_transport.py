@@ -84,8 +84,12 @@ def test_private_addresses_are_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["http://8.8.8.8/", "ftp://8.8.8.8/", "https://", "https://user:pw@8.8.8.8/"]
-)
+    "address",
+    [
+        "http://8.8.8.8/", "ftp://8.8.8.8/", "https://", "https://user:pw@8.8.8.8/",
+        "https://8.8.8.8:99999/", "https://8.8.8.8:x/", "https://user:pw@[x",
+    ],
+)  # fmt: skip
 def test_unusable_endpoints_are_refused(address: str) -> None:
     with pytest.raises(ConnectionMisconfigured) as caught:
         check_endpoint(address, allow_private=False)
