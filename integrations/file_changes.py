@@ -5,18 +5,21 @@ and …/T1490/.
 """
 
 import ntpath
-import re
 from collections.abc import Collection
+from typing import Any
 
+import re2
+
+# RE2: the texts are an attacker's, and Python's own engine would take minutes for one made for it.
 # What a demand's name says. A mere "readme" comes with many a program, and says nothing.
-_DEMAND = re.compile(
+_DEMAND = re2.compile(
     r"(?i)(decrypt|ransom|unlock|(restore|recover|return|get|help)\W*_?(my|your|the)?\W*_?(files|data)"
     r"|files?\W*_?(are|back|locked|encrypted)|how\W*_?to\W*_?(restore|recover)).*"
     r"\.(txt|html?|hta|rtf|url)$"
 )
 # One such file is a programmer's; the same demand is left in folder after folder.
 _FOLDERS = 3
-_SAVED = re.compile(
+_SAVED = re2.compile(
     r"(?i)vssadmin(\.exe)?\W.*\b(delete|resize)\b.*\bshadow|\bshadowcopy\b.*\bdelete\b"
     r"|\bwin32_shadowcopy\b.*(delete|remove-)|wbadmin(\.exe)?\W.*\bdelete\b"
     r"|diskshadow(\.exe)?\W.*\bdelete\b|bcdedit(\.exe)?\W.*\brecoveryenabled\b\W+no\b"
@@ -25,7 +28,7 @@ _SAVED = re.compile(
 
 def deletes_saved_versions(command: str) -> bool:
     """Whether a command deletes the saved earlier versions of files, or the way back to them."""
-    return bool(_SAVED.search(command))
+    return _says(_SAVED, command)
 
 
 def demands(added: Collection[str]) -> int:
@@ -34,9 +37,14 @@ def demands(added: Collection[str]) -> int:
     for path in added:
         # Takes both kinds of slashes.
         folder, name = ntpath.split(path)
-        if _DEMAND.search(name):
+        if _says(_DEMAND, name):
             folders.setdefault(name.lower(), set()).add(folder.lower())
     return sum(len(found) for found in folders.values() if len(found) >= _FOLDERS)
+
+
+def _says(pattern: Any, text: str) -> bool:
+    """Whether a pattern is in a text; RE2 takes no half of a pair of surrogates."""
+    return bool(pattern.search(text.encode(errors="replace").decode()))
 
 
 def renamed(added: Collection[str], deleted: Collection[str]) -> int:
