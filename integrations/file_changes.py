@@ -5,8 +5,8 @@ and …/T1490/.
 """
 
 import ntpath
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 import re2
 
@@ -19,6 +19,8 @@ _DEMAND = re2.compile(
 )
 # One such file is a programmer's; the same demand is left in folder after folder.
 _FOLDERS = 3
+# As many as the investigation of ransom software asks for: fewer are anybody's tidying up.
+_MANY_RENAMED: Final = 50
 _SAVED = re2.compile(
     r"(?i)vssadmin(\.exe)?\W.*\b(delete|resize)\b.*\bshadow|\bshadowcopy\b.*\bdelete\b"
     r"|\bwin32_shadowcopy\b.*(delete|remove-)|wbadmin(\.exe)?\W.*\bdelete\b"
@@ -40,6 +42,16 @@ def demands(added: Collection[str]) -> int:
         if _says(_DEMAND, name):
             folders.setdefault(name.lower(), set()).add(folder.lower())
     return sum(len(found) for found in folders.values() if len(found) >= _FOLDERS)
+
+
+def shows_harm(facts: Mapping[str, Any]) -> bool:
+    """Whether facts of `endpoint.list_file_changes` tell of harm, however much else happened.
+
+    Facts of a part of the events that don't are no facts: the harm may be in the other part.
+    """
+    return bool(
+        facts["shadow_copies_deleted"] or facts["ransom_notes"] or facts["renamed"] >= _MANY_RENAMED
+    )
 
 
 def _says(pattern: Any, text: str) -> bool:
