@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from integrations.values import entity
 
 LONGEST = 400
+# As told: what is longer is in no event as one entity, however it is written.
+_LONGEST_TOLD = 2_000
 _HASHES = {32, 40, 64}
 # https://github.com/MISP/misp-objects and STIX 2.1 call the same by these names.
 KINDS = {
@@ -22,11 +24,11 @@ KINDS = {
     "cve": "cve", "vulnerability": "cve",
 }  # fmt: skip
 # Such as hxxps[:]//bad[.]test and a[@]bad(dot)test.
-_DEFANGED = (
-    (re.compile(r"^(\s*)hxxp", re.IGNORECASE), r"\1http"),
-    (re.compile(r"\s*[\[({](?:\.|dot)[\])}]\s*", re.IGNORECASE), "."),
-    (re.compile(r"\s*[\[({](?:@|at)[\])}]\s*", re.IGNORECASE), "@"),
-    (re.compile(r"[\[({](:(?://)?)[\])}]"), r"\1"),
+_SCHEME = re.compile(r"^hxxp", re.IGNORECASE)
+_COLON = re.compile(r"[\[({](:(?://)?)[\])}]")
+_SIGNS = (
+    (re.compile(r"[\[({](?:\.|dot)[\])}]", re.IGNORECASE), "."),
+    (re.compile(r"[\[({](?:@|at)[\])}]", re.IGNORECASE), "@"),
 )
 
 
@@ -50,9 +52,12 @@ class Found:
 
 def entity_of(kind: str, value: str) -> tuple[str, str]:
     """Return the entity of a value, or none and why it can't be looked for."""
-    value, known = refanged(value), KINDS.get(kind.strip().lower(), "")
+    known = KINDS.get(kind.strip().lower(), "")
     if not known:
         return "", f"{kind or 'this kind'} is in no event that Holdfast reads"
+    if len(value) > _LONGEST_TOLD:
+        return "", f"it is longer than {_LONGEST_TOLD:,} characters"
+    value = refanged(value)
     why = ""
     if known == "ip":
         try:
@@ -79,9 +84,11 @@ def entity_of(kind: str, value: str) -> tuple[str, str]:
 
 def refanged(value: str) -> str:
     """Return a value as it is used, where its source wrote it so that nobody clicks on it."""
-    for written, meant in _DEFANGED:
-        value = written.sub(meant, value)
-    return value.strip()
+    value = _COLON.sub(r"\1", _SCHEME.sub("http", value.strip()))
+    for written, meant in _SIGNS:
+        # Blanks may stand around the sign.
+        value = meant.join(part.strip() for part in written.split(value))
+    return value
 
 
 def own_id(told: str) -> str:

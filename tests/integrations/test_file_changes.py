@@ -1,5 +1,7 @@
 """What counts as a demand, a renamed file, or the end of saved versions, and what does not."""
 
+import time
+
 import pytest
 
 from integrations.file_changes import deletes_saved_versions, demands, renamed
@@ -27,6 +29,23 @@ def test_what_ends_the_saved_versions(command) -> None:
 )  # fmt: skip
 def test_what_only_looks_at_them(command) -> None:
     assert not deletes_saved_versions(command)
+
+
+@pytest.mark.parametrize("last", ["vssadmin delete shadows", "wbadmin get versions"])
+def test_a_command_as_long_as_windows_takes_costs_no_time(last) -> None:
+    """It is the attacker's own text, and nothing else runs meanwhile."""
+    long = "cmd /c rem \ud800 " + "vssadmin delete " * 2000 + last
+    before = time.process_time()
+    assert deletes_saved_versions(long) is last.startswith("vssadmin")
+    assert time.process_time() - before < 1
+
+
+def test_a_long_name_costs_no_time() -> None:
+    name = "help" + "-" * 30000 + "decrypt"
+    before = time.process_time()
+    assert demands([f"/srv/{folder}/{name}.txt" for folder in "abc"]) == 3
+    assert demands([f"/srv/{folder}/{name}.pdf\ud800" for folder in "abc"]) == 0
+    assert time.process_time() - before < 1
 
 
 def test_a_demand_is_left_in_folder_after_folder() -> None:

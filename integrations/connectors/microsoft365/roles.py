@@ -1,7 +1,8 @@
 """Directory roles: what they are called, and who holds one or may switch one on.
 
 Sources: https://learn.microsoft.com/graph/api/rbacapplication-list-roleassignments,
-/graph/api/rbacapplication-list-roleeligibilityscheduleinstances.
+/graph/api/rbacapplication-list-roleeligibilityscheduleinstances,
+/graph/api/rbacapplication-list-roleassignmentscheduleinstances.
 """
 
 from dataclasses import dataclass
@@ -54,6 +55,31 @@ def eligible(client: GraphClient, principal_id: str, permission: str) -> list[di
     except (Rejected, PermissionMissing):
         # Without Entra ID P2 Microsoft refuses the question as such.
         return []
+
+
+def activated(client: GraphClient, principal_id: str, permission: str) -> set[tuple[str, str]]:
+    """The roles that a user switched on, as `role_at` names them; none where Microsoft tells none.
+
+    One that was given besides is not among them: it stays.
+    """
+    path = address(
+        "/roleManagement/directory/roleAssignmentScheduleInstances",
+        filter=_of(principal_id),
+    )
+    try:
+        found = client.all(path, permission)
+    except (Rejected, PermissionMissing):
+        return set()
+    kinds: dict[tuple[str, str], set[str]] = {}
+    for one in found:
+        kinds.setdefault(role_at(one), set()).add(Fields(one).word("assignmentType"))
+    return {role for role, told in kinds.items() if told == {"activated"}}
+
+
+def role_at(one: dict[str, Any]) -> tuple[str, str]:
+    """The role of an assignment, and over what it holds."""
+    told = Fields(one)
+    return told.text("roleDefinitionId"), told.text("directoryScopeId") or "/"
 
 
 def _of(principal_id: str) -> str:

@@ -20,6 +20,20 @@ READ: Final = "syscheck:read"
 _PAGE, _PAGES = 1000, 5
 _LONGEST_HOURS = 2160
 _DELETES_SAVED: Final = "T1490"
+# Asked apart: a computer's many changes of files leave no place for the one command, and the other
+# way round. Each of the commands that delete saved versions has one of these words.
+_FILES: Final[list[dict[str, Any]]] = [{"term": {"rule.groups": "syscheck"}}]
+_COMMANDS: Final[list[dict[str, Any]]] = [
+    {"term": {"rule.mitre.id": _DELETES_SAVED}},
+    *(
+        {
+            "wildcard": {
+                "data.win.eventdata.commandLine": {"value": f"*{word}*", "case_insensitive": True}
+            }
+        }
+        for word in ("vssadmin", "shadow", "wbadmin", "recoveryenabled")
+    ),
+]
 # Where people keep what they work on; what Wazuh watches by itself is elsewhere.
 _DOCUMENTS: Final = {
     "windows": ("users", "data", "share"),
@@ -37,15 +51,16 @@ class ListFileChanges:
     def gather(self, client: WazuhClient, target: Target, inputs: Json) -> Json:
         """Return what changed in the last `hours` (24), as the catalog states.
 
-        Rejected where nothing was seen and Wazuh watches no folder with documents: that says
-        nothing of them.
+        Rejected where nothing was seen and Wazuh watches no folder with documents, which says
+        nothing of them; and where there are more alerts than are read, and those show no harm.
         """
         # The agent must be one of this client's.
         agent = client.agent(target.external_id)
         told = inputs.get("hours")
         hours = told if isinstance(told, int) and not isinstance(told, bool) else 24
         since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=min(max(hours, 1), _LONGEST_HOURS))
-        found = _alerts(client, agent.text("id"), since)
+        found, are_all_files = _alerts(client, agent.text("id"), since, _FILES)
+        commands, are_all_commands = _alerts(client, agent.text("id"), since, _COMMANDS)
         paths: dict[str, set[str]] = {"added": set(), "modified": set(), "deleted": set()}
         for alert in found:
             check = alert.nested("syscheck")
@@ -55,15 +70,23 @@ class ListFileChanges:
             "changed": len(set().union(*paths.values())),
             "renamed": file_changes.renamed(paths["added"], paths["deleted"]),
             "ransom_notes": file_changes.demands(paths["added"]),
-            "shadow_copies_deleted": any(map(_deletes_saved, found)),
+            "shadow_copies_deleted": any(map(_deletes_saved, commands)),
         }
+        is_whole = are_all_files and are_all_commands
+        if not is_whole and not file_changes.shows_harm(answer):
+            raise Rejected(
+                f"More than {_PAGE * _PAGES:,} alerts on changes of files in that time: the newest "
+                "show no harm, and say nothing of the others. Look at the computer in Wazuh."
+            )
         if not any(value for name, value in answer.items() if name != "changed"):
             _check_watched(client, agent)
         return answer
 
 
-def _alerts(client: WazuhClient, agent_id: str, since: dt.datetime) -> list[Fields]:
-    """The alerts that tell of changed files or deleted saved versions, newest first."""
+def _alerts(
+    client: WazuhClient, agent_id: str, since: dt.datetime, kinds: list[dict[str, Any]]
+) -> tuple[list[Fields], bool]:
+    """The alerts of one of these kinds, newest first, and whether they are all."""
     query: dict[str, Any] = {
         "size": _PAGE,
         "query": {
@@ -72,11 +95,7 @@ def _alerts(client: WazuhClient, agent_id: str, since: dt.datetime) -> list[Fiel
                     {"term": {"agent.id": agent_id}},
                     {"range": {"timestamp": {"gte": since.isoformat(timespec="milliseconds")}}},
                 ],
-                "should": [
-                    {"term": {"rule.groups": "syscheck"}},
-                    {"term": {"rule.mitre.id": _DELETES_SAVED}},
-                    {"exists": {"field": "data.win.eventdata.commandLine"}},
-                ],
+                "should": kinds,
                 "minimum_should_match": 1,
             }
         },
@@ -85,12 +104,14 @@ def _alerts(client: WazuhClient, agent_id: str, since: dt.datetime) -> list[Fiel
     found: list[Fields] = []
     for _ in range(_PAGES):
         hits = client.search(ALERTS, READ_ALERTS, query)
+        if not hits:
+            return found, True
         found += [Fields(hit).nested("_source") for hit in hits]
-        last = hits[-1].get("sort") if hits else None
+        last = hits[-1].get("sort")
         if not last:
-            break
+            return found, False
         query = {**query, "search_after": last}
-    return found
+    return found, not client.search(ALERTS, READ_ALERTS, {**query, "size": 1})
 
 
 def _deletes_saved(alert: Fields) -> bool:

@@ -11,7 +11,7 @@ from .directory import grant_id
 from .graph import instant
 from .messages import message
 from .people import ATTACKER, recipient, unknown_device
-from .roles import eligibility, role_assignment, role_changes
+from .roles import ACTIVATED, eligibility, role_assignment, role_changes
 from .scenarios import Scenarios
 from .tenant_wide import ROLES
 
@@ -70,8 +70,12 @@ class Misuse(Scenarios):
         by: str,
         is_eligible: bool = False,
         at: datetime | None = None,
+        is_activated: bool = False,
     ) -> Record:
-        """An administrator gives a role, for good or to be switched on when needed."""
+        """An administrator gives a role, for good or to be switched on when needed.
+
+        `is_activated`: its holder switches it on, for eight hours.
+        """
         person, when = self.user(user), at or self.now
         collection = "roleEligibilityScheduleInstances" if is_eligible else "roleAssignments"
         for held in self.tenant.true_all(collection):
@@ -89,6 +93,10 @@ class Misuse(Scenarios):
         self._audit(self.user(by), f"Add {kind} to role", when, changed, "RoleManagement")
         if not is_eligible:
             record = role_assignment(self._id("assignment"), person, ROLES[role])
+            if is_activated:
+                until = instant(when + timedelta(hours=8))
+                self.tenant.put(ACTIVATED, {"id": record["id"], "startDateTime": instant(when),
+                                            "endDateTime": until})  # fmt: skip
             return self.tenant.put(collection, record)
         body = {"directoryScopeId": "/", "principalId": person["id"],
                 "roleDefinitionId": ROLES[role]}  # fmt: skip

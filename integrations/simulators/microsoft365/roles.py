@@ -1,7 +1,8 @@
 """Directory roles: what they are, who holds one, and who may switch one on.
 
 Sources: https://learn.microsoft.com/graph/api/resources/unifiedroleassignment,
-/graph/api/resources/unifiedroleeligibilityschedulerequest.
+/graph/api/resources/unifiedroleeligibilityschedulerequest,
+/graph/api/resources/unifiedroleassignmentscheduleinstance.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ _DIRECTORY = ("Directory.Read.All", "Directory.ReadWrite.All")
 _ROLES = (*_DIRECTORY, "RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory")
 _ROLES_WRITE = ("RoleManagement.ReadWrite.Directory",)
 _ELIGIBLE = "roleEligibilityScheduleInstances"
+_IN_FORCE = "roleAssignmentScheduleInstances"
+# The assignments, by their ids, that last only as long as their holder switched them on.
+ACTIVATED = "activatedAssignments"
 
 
 def roles_of(tenant: Tenant, principal: str) -> list[Record]:
@@ -119,6 +123,29 @@ def get_assignment(request: Request) -> Answer:
         request, record, "roleManagement/directory/roleAssignments",
         {"principal": _principal, "roleDefinition": _definition},
     )  # fmt: skip
+
+
+def list_in_force(request: Request) -> Answer:
+    """The assignments as Privileged Identity Management tells them, with how each came about."""
+    return listing(
+        request,
+        [_in_force(request.tenant, one_) for one_ in request.tenant.all("roleAssignments")],
+        f"roleManagement/directory/{_IN_FORCE}",
+    )
+
+
+def _in_force(tenant: Tenant, assignment: Record) -> Record:
+    names = ("id", "principalId", "roleDefinitionId", "directoryScopeId", "appScopeId")
+    activated = tenant.get(ACTIVATED, assignment["id"]) or {}
+    return {
+        **{name: assignment[name] for name in names},
+        "assignmentType": "Activated" if activated else "Assigned",
+        "memberType": "Direct",
+        "startDateTime": activated.get("startDateTime"),
+        "endDateTime": activated.get("endDateTime"),
+        "roleAssignmentOriginId": assignment["id"],
+        "roleAssignmentScheduleId": assignment["id"],
+    }
 
 
 def role_changes(definition: Record) -> dict[str, tuple[str | None, str | None]]:
@@ -222,6 +249,7 @@ ROUTES: list[Route] = [
     ),
     *reading("roleDefinitions", "/roleManagement/directory/roleDefinitions", *_ROLES),
     *reading(_ELIGIBLE, f"/roleManagement/directory/{_ELIGIBLE}", *_ROLES),
+    route("GET", f"/roleManagement/directory/{_IN_FORCE}", list_in_force, *_ROLES),
     route(
         "POST",
         "/roleManagement/directory/roleEligibilityScheduleRequests",

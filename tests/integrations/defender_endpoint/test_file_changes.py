@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from integrations import catalog, registry
+from integrations.connectors.defender_endpoint import file_changes
 from integrations.contract import Target
 from integrations.errors import NotFound, PermissionMissing, Rejected
 
@@ -45,6 +46,47 @@ def test_ordinary_work_is_told_as_such(client, computer) -> None:
     assert CHANGES.gather(client, computer, {}) == {
         "changed": 1, "renamed": 0, "ransom_notes": 0, "shadow_copies_deleted": False,
     }  # fmt: skip
+
+
+def test_renamed_files_are_read_first_however_much_else_happened(
+    vendor, client, computer, monkeypatch
+) -> None:
+    monkeypatch.setattr(file_changes, "_MOST", 52)
+    for number in range(50):
+        path = rf"C:\Users\ann\{number}.docx"
+        tell(vendor, computer, "FileRenamed", f"{path}.locked", before=path, hours=3)
+        tell(vendor, computer, "FileCreated", rf"C:\Temp\{number}.tmp")
+        tell(vendor, computer, "FileModified", rf"C:\Temp\{number}.log")
+    assert CHANGES.gather(client, computer, {"hours": 6})["renamed"] == 50
+
+
+@pytest.mark.parametrize("table", ["DeviceFileEvents", "DeviceProcessEvents"])
+def test_a_part_that_shows_no_harm_is_no_answer(
+    vendor, client, computer, monkeypatch, table
+) -> None:
+    monkeypatch.setattr(file_changes, "_MOST", 3)
+    for number in range(3):
+        if table == "DeviceFileEvents":
+            tell(vendor, computer, "FileCreated", rf"C:\Temp\{number}.tmp")
+            continue
+        command = {
+            "id": f"c{number}",
+            "Timestamp": dt.datetime.now(dt.UTC).isoformat(),
+            "DeviceId": computer.external_id,
+            "ProcessCommandLine": "wbadmin get versions",
+        }
+        vendor.act("put", collection=table, record=command)
+    with pytest.raises(Rejected, match="More than 3 changes"):
+        CHANGES.gather(client, computer, {"hours": 6})
+
+
+def test_files_that_were_only_written_to_hide_nothing(
+    vendor, client, computer, monkeypatch
+) -> None:
+    monkeypatch.setattr(file_changes, "_MOST", 3)
+    for number in range(9):
+        tell(vendor, computer, "FileModified", rf"C:\Temp\{number}.log")
+    assert CHANGES.gather(client, computer, {"hours": 6})["renamed"] == 0
 
 
 def test_a_computer_of_which_nothing_is_kept_tells_nothing(vendor, client) -> None:

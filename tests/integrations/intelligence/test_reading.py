@@ -1,6 +1,7 @@
 """Each kind of file is recognised, and what can't be looked for is kept with its reason."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -191,10 +192,27 @@ def test_what_everybody_meets_is_never_looked_for(entity: str, is_listed: bool) 
         ("ip-dst", "::ffff:185.220.101.5", "ip:185.220.101.5"),
         ("ip-dst", "2001:4860:0:0:0:0:0:0005", "ip:2001:4860::5"),
         ("email", "a[@]bad[dot]test", "sender:a@bad.test"),
+        ("email", " a (at) bad [.] evil\t[dot] test ", "sender:a@bad.evil.test"),
+        ("url", " hxxps[://]bad [.] test/x y", "url:https://bad.test/x y"),
     ],
 )
 def test_what_was_written_so_that_nobody_clicks_is_looked_for(kind, value, entity) -> None:
     assert entity_of(kind, value) == (entity, "")
+
+
+@pytest.mark.parametrize("blanks", [1_900, 200_000])
+def test_a_value_of_blanks_costs_no_time(blanks) -> None:
+    before = time.process_time()
+    _, why = entity_of("domain", "a" + " " * blanks + "b")
+    assert why
+    assert time.process_time() - before < 1
+
+
+def test_a_value_too_long_for_any_event_is_kept_and_listed() -> None:
+    [found] = _read(f"type,value\ndomain,{'a' * 2001}.test\n")
+    assert (found.entity, found.not_matched) == ("", "it is longer than 2,000 characters")
+    [longest] = _read(f"type,value\nip,185.220.101.5{'[.]' * 660}\n")
+    assert longest.not_matched == "it is no address"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_role_that_was_switched_on_is_told_from_one_that_was_given(ask, vendor
     long_ago = (dt.datetime.now(dt.UTC) - dt.timedelta(days=20)).isoformat()
     given = {"user": "priya.shah", "role": "User Administrator"}
     vendor.act("grant_role", **given, by="sam.adeyemi", is_eligible=True, at=long_ago)
-    vendor.act("grant_role", **given, by="priya.shah")
+    vendor.act("grant_role", **given, by="priya.shah", is_activated=True)
     vendor.act("grant_role", user="priya.shah", role="Exchange Administrator", by="sam.adeyemi")
     found = ask("identity.list_role_assignments")["assignments"]
     told = {(a["name"], a["is_eligible"]): (a["is_activated"], a["is_recent"]) for a in found}
@@ -86,6 +86,19 @@ def test_a_role_that_was_switched_on_is_told_from_one_that_was_given(ask, vendor
         ("User Administrator", True): (False, False),
         ("Exchange Administrator", False): (False, True),
     }
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_role_given_for_good_to_who_may_switch_it_on_was_not_switched_on(
+    ask, vendor, is_told
+) -> None:
+    given = {"user": "priya.shah", "role": "User Administrator", "by": "sam.adeyemi"}
+    vendor.act("grant_role", **given, is_eligible=True)
+    vendor.act("grant_role", **given, is_activated=not is_told)
+    if not is_told:
+        vendor.control.fault("refuse", path="roleAssignmentScheduleInstances", status=400)
+    found = ask("identity.list_role_assignments")["assignments"]
+    assert {(a["is_eligible"], a["is_activated"]) for a in found} == {(True, False), (False, False)}
 
 
 def test_without_the_licence_for_eligible_roles_the_others_are_told(vendor, ask) -> None:

@@ -117,8 +117,9 @@ class ListRoleAssignments:
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
         """Return ``assignments`` to the account itself; those through a group belong to the group.
 
-        Activated: in force now because the holder, who may ask for the role, has done so. Recent:
-        given since ``inputs.since`` (ISO), else in 48 hours, by the directory audit.
+        Activated: in force now only because the holder, who may ask for the role, has done so, as
+        Microsoft says. Recent: given since ``inputs.since`` (ISO), else in 48 hours, by the
+        directory audit.
         """
         since = Fields(inputs).time("since") or now() - RECENT
         wanted = [
@@ -128,20 +129,16 @@ class ListRoleAssignments:
         ]
         names = roles.names(client) if wanted else {}
         given = _given(client, target.external_id) if wanted else []
-        on_demand = {_role_at(one) for one, is_eligible in wanted if is_eligible}
+        activated: set[tuple[str, str]] = set()
+        if {is_eligible for _, is_eligible in wanted} == {True, False}:
+            activated = roles.activated(client, target.external_id, self.permissions[0])
         return {
             "assignments": [
                 _assignment(Fields(one), names, given, since, is_eligible=is_eligible)
-                | {"is_activated": not is_eligible and _role_at(one) in on_demand}
+                | {"is_activated": not is_eligible and roles.role_at(one) in activated}
                 for one, is_eligible in wanted
             ]
         }
-
-
-def _role_at(one: dict[str, Any]) -> tuple[str, str]:
-    """The role, and over what."""
-    told = Fields(one)
-    return told.text("roleDefinitionId"), told.text("directoryScopeId") or "/"
 
 
 def _given(client: GraphClient, user_id: str) -> list[tuple[str, Fields]]:

@@ -15,7 +15,8 @@ from .errors import lacking, wrong_body
 
 _ASKED = re.compile(
     r'^(DeviceFileEvents|DeviceProcessEvents) \| where DeviceId == "([^"]*)"'
-    r" and Timestamp >= datetime\(([^)]*)\) .*\| project ([\w, ]+) \| take \d+$"
+    r" and Timestamp >= datetime\(([^)]*)\)(?: \| where ActionType in \(([^)]*)\))?.*?"
+    r"( \| order by ActionType desc, Timestamp desc)? \| project ([\w, ]+) \| take (\d+)$"
 )
 
 
@@ -26,13 +27,18 @@ def _run(request: Request) -> Answer:
     asked = _ASKED.match(str(query))
     if asked is None:
         raise wrong_body("The query has a syntax error.")
-    table, machine, since, columns = asked.groups()
+    table, machine, since, kinds, is_ordered, columns, most = asked.groups()
     names = columns.split(", ")
-    found = [
-        {name: row.get(name, "") for name in names}
+    rows = [
+        row
         for row in request.tenant.all(table)
-        if row["DeviceId"] == machine and moment(row["Timestamp"]) >= moment(since)
+        if row["DeviceId"] == machine
+        and moment(row["Timestamp"]) >= moment(since)
+        and (kinds is None or f'"{row["ActionType"]}"' in kinds.split(", "))
     ]
+    if is_ordered:
+        rows.sort(key=lambda row: (row["ActionType"], moment(row["Timestamp"])), reverse=True)
+    found = [{name: row.get(name, "") for name in names} for row in rows[: int(most)]]
     schema = [{"Name": name, "Type": "String"} for name in names]
     return Answer(200, {"Schema": schema, "Results": found})
 
