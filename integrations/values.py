@@ -24,6 +24,11 @@ _TECHNIQUE = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
 # Microsoft writes "none" as the first or last date of its calendars (year 1, 1601, 9999).
 _NO_DATE_YEARS = frozenset({1, 1601, 9999})
 _EARLIEST, _LATEST = 1990, 2100
+# What a client's own network has (RFC 1918, RFC 4193).
+_INSIDE = tuple(
+    ipaddress.ip_network(one)
+    for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
 
 
 def instant(value: Any, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
@@ -323,6 +328,15 @@ def address(value: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return text if re.fullmatch(r"[0-9A-Fa-f.:]{3,45}", text) else ""
+
+
+def is_inside(ip: str) -> bool:
+    """Whether it is an address that a client's own network has; False for what is no address."""
+    try:
+        found = ipaddress.ip_address(ip)
+    except ValueError:
+        return False
+    return any(found in network for network in _INSIDE)
 
 
 def country(value: str) -> str:

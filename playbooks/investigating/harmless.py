@@ -15,7 +15,7 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.alerting.finding import PREFIX
-from integrations.values import address
+from integrations.values import address, is_inside
 from playbooks.cases import case_alerts
 from playbooks.language import Playbook
 from playbooks.questions import user_questions
@@ -35,13 +35,6 @@ _OWN_ALERTS = frozenset(
      "endpoint.list_credential_access"}
 )  # fmt: skip
 _PREFIX = "evidence."
-_INSIDE = tuple(
-    ipaddress.ip_network(one)
-    for one in (
-        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16",
-        "::1/128", "fc00::/7", "fe80::/10",
-    )
-)  # fmt: skip
 _NAMED = 3
 
 
@@ -161,15 +154,15 @@ def _told_by_another(
 def _addresses(finding: Finding) -> list[str]:
     """The addresses that an alert names, without those that no service outside can have seen."""
     named = [one.removeprefix("ip:") for one in finding.entities if one.startswith("ip:")]
-    return [one for one in named if not _is_inside(one)]
+    return [one for one in named if _is_outside(one)]
 
 
-def _is_inside(text: str) -> bool:
+def _is_outside(text: str) -> bool:
     try:
         found = ipaddress.ip_address(text)
     except ValueError:
-        return True
-    return any(found in network for network in _INSIDE if network.version == found.version)
+        return False
+    return not (is_inside(text) or found.is_loopback or found.is_link_local)
 
 
 def _texts(value: Any) -> Iterator[str]:

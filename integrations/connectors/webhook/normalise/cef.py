@@ -6,7 +6,6 @@ Source: Micro Focus Security ArcSight Common Event Format, version 26.
 """
 
 import datetime as dt
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from integrations import ocsf
 from integrations.alert_identity import alert_uid
 from integrations.connectors.webhook.normalise import head
 from integrations.endpoints import account_name, digest, file
-from integrations.values import address, content_uid, entities, entity, instant
+from integrations.values import address, content_uid, entities, entity, instant, is_inside
 from tenants.errors import Quarantine
 from tenants.records import Event, Finding
 
@@ -34,11 +33,6 @@ _FORMS: Final = (
 # What a device or relay counts or stamps anew when it tells of the same once more.
 _TOLD_ANEW: Final = frozenset(
     {"rt", "end", "cnt", "art", "mrt", "act", "eventId", "baseEventCount", "sequence"}
-)
-# What a client's own network has (RFC 1918, RFC 4193).
-_INSIDE: Final = tuple(
-    ipaddress.ip_network(one)
-    for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
 _SUCCESSES: Final = {"success": True, "/success": True, "failure": False, "/failure": False}
 
@@ -257,15 +251,7 @@ def _hosts(message: Message, before: head.Head) -> tuple[str, ...]:
     named = tuple(one["hostname"] for one in ends if "hostname" in one)
     if named or any(_users(message)):
         return named
-    return tuple(one["ip"] for one in ends if _is_inside(one.get("ip", "")))[:1]
-
-
-def _is_inside(ip: str) -> bool:
-    try:
-        found = ipaddress.ip_address(ip)
-    except ValueError:
-        return False
-    return any(found in network for network in _INSIDE)
+    return tuple(one["ip"] for one in ends if is_inside(one.get("ip", "")))[:1]
 
 
 def _shared(message: Message, before: head.Head, uid: str) -> ocsf.Object:
