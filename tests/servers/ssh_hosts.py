@@ -39,7 +39,12 @@ _INIT = """#!/bin/sh
 pid=/run/holdfast-sample.pid
 case $1 in
   start) start-stop-daemon --start --quiet --oknodo --background --make-pidfile --pidfile $pid \\
-    --exec /usr/bin/python3 -- -m http.server --directory /run/lock 8080 ;;
+    --exec /usr/bin/python3 -- -m http.server --directory /run/lock 8080 || exit $?
+    # It has started when it listens.
+    for one in $(seq 100); do
+      [ -n "$(ss -ltnH 'sport = :8080')" ] && break
+      sleep 0.1
+    done ;;
   stop) start-stop-daemon --stop --quiet --oknodo --retry 5 --pidfile $pid; rm -f $pid ;;
   restart) $0 stop; $0 start ;;
   status) start-stop-daemon --status --pidfile $pid && echo running ;;
@@ -204,8 +209,18 @@ def _remove_what_the_dead_left() -> None:
         name = line.split()[0] if line.strip() else ""
         pid = name.removeprefix(_BRIDGE).partition("-")[0]
         if name.startswith(_BRIDGE) and pid.isdecimal() and not Path("/proc", pid).exists():
+            _end_processes(name)
             # Another run may be quicker.
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
+def _end_processes(namespace: str) -> None:
+    told = subprocess.run(
+        ["ip", "netns", "pids", namespace], capture_output=True, text=True, check=False
+    )
+    for pid in told.stdout.split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def _why_not() -> str:
@@ -256,12 +271,7 @@ def _namespace(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        told = subprocess.run(
-            ["ip", "netns", "pids", name], capture_output=True, text=True, check=False
-        )
-        for pid in told.stdout.split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        _end_processes(name)
         _run("ip", "netns", "del", name)
 
 
