@@ -60,6 +60,9 @@ _QUESTIONS: Mapping[str, Question] = {
     "identity.get_password_policy": Question(
         "How long has the account's password to be, and when was it changed last?", _VENDOR
     ),
+    "identity.get_replication_right": Question(
+        "Which program copies the directory with this account, and since when may it?", _CONTACT
+    ),
     "identity.get_break_glass_state": Question(
         "Did anybody use the emergency account, and what for?", _CONTACT
     ),
