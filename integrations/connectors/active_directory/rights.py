@@ -1,8 +1,8 @@
 """Who may copy the whole directory, and since when: read off the head of the domain.
 
 Sources: [MS-DTYP] 2.4.4 to 2.4.6 (access control lists and security descriptors), [MS-ADTS]
-5.1.3.2.1 (DS-Replication-Get-Changes-All), [MS-DRSR] (the vector of replPropertyMetaData; the number
-of nTSecurityDescriptor is its OID 1.2.840.113556.1.2.281 in the table of prefixes).
+5.1.3.2.1 (DS-Replication-Get-Changes-All), [MS-DRSR] (the vector of replPropertyMetaData, and the
+number of nTSecurityDescriptor, which is its OID 1.2.840.113556.1.2.281 in the table of prefixes).
 """
 
 import datetime as dt
@@ -68,11 +68,13 @@ def of_domain(client: DirectoryClient) -> Head:
 
 
 def _entries(descriptor: bytes) -> Iterator[tuple[bool, str]]:
-    """Yield whether an entry allows or denies copying the directory, and to whom, in their order."""
+    """Yield of each entry about copying the directory whether it allows that, and whom."""
     try:
         yield from _read(descriptor)
     except (struct.error, ValueError, IndexError):
-        raise Rejected("The server's list of who may do what to the domain can't be read.") from None
+        raise Rejected(
+            "The server's list of who may do what to the domain can't be read."
+        ) from None
 
 
 def _read(descriptor: bytes) -> Iterator[tuple[bool, str]]:
