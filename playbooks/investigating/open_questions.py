@@ -21,7 +21,7 @@ class Question(NamedTuple):
 _USER, _MANAGER, _CONTACT, _VENDOR = (
     "the user", "their manager", "the client's contact", "the vendor's console",
 )  # fmt: skip
-_QUESTIONS: Mapping[str, Question] = {
+QUESTIONS: Mapping[str, Question] = {
     "identity.get_account": Question(
         "Is the account switched on, and does it hold an administrator's role?", _VENDOR
     ),
@@ -136,7 +136,7 @@ _QUESTIONS: Mapping[str, Question] = {
 
 def question(uses: str) -> Question:
     """Return what to ask in place of a catalog question that got no answer."""
-    found = _QUESTIONS.get(uses)
+    found = QUESTIONS.get(uses)
     if found is not None:
         return found
     try:
