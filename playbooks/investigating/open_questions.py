@@ -18,9 +18,12 @@ class Question(NamedTuple):
     whom: str
 
 
-_USER, _MANAGER, _CONTACT, _VENDOR = (
+_USER, _MANAGER, _CONTACT, _VENDOR, _LISTS = (
     "the user", "their manager", "the client's contact", "the vendor's console",
+    "a public list of attackers",
 )  # fmt: skip
+# Where is looked, and nobody asked.
+PLACES = frozenset({_VENDOR, _LISTS})
 QUESTIONS: Mapping[str, Question] = {
     "identity.get_account": Question(
         "Is the account switched on, and does it hold an administrator's role?", _VENDOR
@@ -67,7 +70,7 @@ QUESTIONS: Mapping[str, Question] = {
         "Did anybody use the emergency account, and what for?", _CONTACT
     ),
     "indicator.list_matches": Question(
-        "Are the addresses, names or files known to belong to an attacker?", _VENDOR
+        "Are the addresses, names or files known to belong to an attacker?", _LISTS
     ),
     "person.get_word": Question("Was it them?", _MANAGER),
     "hr.get_employment": Question(
@@ -167,5 +170,5 @@ def of_suspicion(uses: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
     What only a product can tell it has told already.
     """
-    asked = ({"step": step, "uses": one} for step, one in uses if question(one).whom != _VENDOR)
+    asked = ({"step": step, "uses": one} for step, one in uses if question(one).whom not in PLACES)
     return of_missing(asked, is_suspect=True)

@@ -16,7 +16,7 @@ from tests.playbooks.samples import NOT_ENOUGH, facts, investigation_text
 _ALL = [one for one in library.playbooks().values() if one.kind == "investigation"]
 _WHOM = {
     "the user", "the user, by telephone", "their manager", "the client's contact",
-    "the vendor's console",
+    "the vendor's console", "a public list of attackers",
 }  # fmt: skip
 _WHY_NOT = [
     "the permission AuditLog.Read.All is missing",
