@@ -352,3 +352,12 @@ def reversal(name: str) -> str:
         return catalog.get(name).reversal or ""
     except UnknownAction:
         return ""
+
+
+# What alerts name, by the kind that stands before it.
+ENTITIES = {
+    "account": "account", "account_id": "account with the id", "mailbox": "mailbox",
+    "device": "computer", "device_id": "computer with the id", "ip": "address",
+    "domain": "domain", "url": "link", "file": "file with the hash", "sender": "sender",
+    "message": "message", "session": "session", "process": "program",
+}  # fmt: skip

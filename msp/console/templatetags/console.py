@@ -144,6 +144,13 @@ def provider(name: str) -> str:
 
 
 @register.filter
+def entity_words(entity: str) -> str:
+    """Return what an alert names as people say it, such as ``address 203.0.113.9``."""
+    kind, _, value = entity.partition(":")
+    return f"{words.ENTITIES[kind]} {value}" if kind in words.ENTITIES and value else entity
+
+
+@register.filter
 def by_whom(actor: str) -> str:
     """Return whoever did something as people call them: ``technician:ann`` as ``ann``."""
     return named(actor)

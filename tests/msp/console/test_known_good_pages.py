@@ -23,7 +23,7 @@ def test_a_pattern_is_made_from_a_case(browser, rows: Rows) -> None:
     web = browser(Role.TECHNICIAN, "sam")
     address = f"/admin/cases/{rows.case.id}/known-good/"
     page = web.get(address).content.decode()
-    assert "ip:203.0.113.9" in page
+    assert 'value="ip:203.0.113.9" checked> address 203.0.113.9</label>' in page
     told = {
         "title": "Office move", "alert": "Suspicious inbox manipulation rule",
         "entity": "ip:203.0.113.9", "reason": "They told us.", "owner": "sam",

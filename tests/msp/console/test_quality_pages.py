@@ -16,6 +16,8 @@ def test_the_list_says_what_failed_and_what_waits(browser, rows: Rows) -> None:
     page = web.get("/admin/quality/").content.decode()
     for said in ("Sign-in from a new country", "0 of 0 questions answered", "Enough evidence"):
         assert said in page, said
+    # Whoever gives a second opinion is not led by the first.
+    assert f"as {rows.quality.get_verdict_display()}" not in page
     case = web.get(f"/admin/cases/{rows.quality.case_id}/").content.decode()
     assert "Not in all" in case
     assert "It waits for a second technician." in case
