@@ -178,6 +178,7 @@ _LEDGER = {
     "chat_channel.set": Word("Chat channel set", "info"),
     "chat_channel.removed": Word("Chat channel removed", "warn"),
     "person.absence": Word("Somebody's absence noted", "info"),
+    "baseline.declared": Word("Work by hand declared anew", "quiet"),
     "case.quality": Word("Checked against the client's process", "quiet"),
     "case.reviewed": Word("Reviewed by a second technician", "info"),
     "case.process_set": Word("What is asked of closed cases changed", "info"),
