@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='work',
             name='failures',
-            field=models.PositiveIntegerField(db_default=0, default=0, help_text='how many of these ended by an error of its own'),
+            field=models.PositiveIntegerField(default=0, help_text='how many of these ended by an error of its own'),
         ),
         migrations.AlterField(
             model_name='work',

@@ -368,11 +368,9 @@ def test_a_statement_that_takes_too_long_is_the_works_own_failure(client) -> Non
 
 
 def test_an_error_that_hides_a_lost_database_is_an_interruption() -> None:
-    lost = OperationalError("the connection is closed")
-    try:
-        raise ValueError("evidence could not be stored") from lost
-    except ValueError as error:
-        assert setbacks.is_interruption(error)
+    hiding = ValueError("evidence could not be stored")
+    hiding.__cause__ = OperationalError("the connection is closed")
+    assert setbacks.is_interruption(hiding)
     assert not setbacks.is_interruption(ValueError("no such thing"))
 
 
