@@ -19,7 +19,7 @@ from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
 from playbooks import approvals, closing, investigation, response, routines, runner, triage
-from playbooks.cases import looking
+from playbooks.cases import looking, scoring
 from playbooks.ladder import reminders
 from playbooks.quality import case_quality
 from playbooks.replanning import comparing, replanning
@@ -47,6 +47,8 @@ STAGES: Mapping[str, work.Handler] = {
     "triage": triage.triage,
     # Of more new cases than there is room for, the riskiest are next.
     "backlog": looking.look_into_next,
+    # Where what weighs in open cases has changed, their risk is worked out anew.
+    "rescore": scoring.rescore_open,
     # Evidence is gathered, read-only; the verdict table decides.
     "investigate": investigation.investigate,
     # A routine asks its questions and becomes a plan.
@@ -140,6 +142,12 @@ def triage_findings(work_id: str) -> None:
 @dramatiq.actor(actor_name="backlog", **_OPTIONS)
 def look_into_next(work_id: str) -> None:
     """Have the riskiest of a client's waiting cases looked into."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="rescore", **_OPTIONS)
+def rescore(work_id: str) -> None:
+    """Work out the risk of open cases anew."""
     _perform(work_id)
 
 
@@ -248,6 +256,7 @@ _ACTORS = {
         detect_again,
         triage_findings,
         look_into_next,
+        rescore,
         investigate,
         routine,
         respond,
