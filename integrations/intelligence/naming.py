@@ -29,7 +29,7 @@ def with_parents(entities: Iterable[str]) -> set[str]:
 @lru_cache(maxsize=50_000)
 def _above(one: str) -> frozenset[str]:
     kind, _, value = one.partition(":")
-    if kind == "ip":
+    if kind in ("ip", NETWORK):
         return frozenset(_networks(value))
     if kind == "sender":
         return frozenset(_names(value.rpartition("@")[2]))
@@ -54,13 +54,14 @@ def _names(value: str) -> Iterator[str]:
 
 
 def _networks(value: str) -> Iterator[str]:
-    """Yield the networks around an address, as an indicator may name them; none for a name."""
+    """Yield the networks around an address or network, as indicators name them; none for a name."""
+    first, _, within = value.partition("/")
     try:
-        address = ipaddress.ip_address(value)
+        address = ipaddress.ip_address(first)
     except ValueError:
         return
     bits, number = address.max_prefixlen, int(address)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    for length in range(WIDEST[address.version], bits):
+    for length in range(WIDEST[address.version], int(within) if within else bits):
         begin = number >> (bits - length) << (bits - length)
         yield f"{NETWORKS}{socket.inet_ntop(family, begin.to_bytes(bits // 8))}/{length}"

@@ -242,7 +242,8 @@ def _below(path: str, value: str) -> str:
 
 def _searched(terms: Sequence[_Term]) -> list[Alternative]:
     """Return what has to be looked for so that all the terms hold."""
-    hashes, others = [], {}
+    hashes: list[tuple[str, str]] = []
+    others: dict[tuple[str, str], None] = {}
     pinned = any(_is_hash(one.path) for one in terms)
     for term in terms:
         if _is_hash(term.path):

@@ -148,7 +148,8 @@ def _parsed(line: str) -> Any:
 
 def _by_line(text: str) -> tuple[list[Any], list[str]]:
     """Return what stands on the lines, each a thing of its own, and the lines that are broken."""
-    things, broken = [], []
+    things: list[Any] = []
+    broken: list[str] = []
     for line in io.StringIO(text):
         if line.strip():
             thing = _parsed(line)

@@ -10,8 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from integrations.intelligence import markings
-from integrations.intelligence.found import KINDS, Found, entity_of, moment, own_id, percent
-from integrations.intelligence.found import refanged
+from integrations.intelligence.found import (
+    Found,
+    entity_of,
+    moment,
+    own_id,
+    percent,
+    refanged,
+)
 from integrations.intelligence.misp import NOT_FOR_LOOKING
 from tenants.errors import HoldfastError
 
