@@ -183,7 +183,7 @@ _LEDGER = {
     "case.quality": Word("Checked against the client's process", "quiet"),
     "case.reviewed": Word("Reviewed by a second technician", "info"),
     "case.process_set": Word("What is asked of closed cases changed", "info"),
-    "case.known_anew": Word("Scored anew: other knowledge of attackers", "info"),
+    "case.known_anew": Word("Looked into again: it names what is known of attackers now", "info"),
     "threat_profile.set": Word("Threat profile changed", "info"),
     "person.joined": Word("Accounts joined to one person", "info"),
     "person.kept_apart": Word("Accounts kept apart", "info"),
