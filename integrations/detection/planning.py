@@ -11,6 +11,9 @@ from integrations.detection.rules import Rule
 from integrations.detection.views import NOWHERE, UNSURE, Spots, View
 
 _NOTHING: Final[Numbers] = ()
+# So many texts in a list are looked at as they stand.
+_FEW: Final = 64
+_TEXTS: Final = frozenset({str})
 
 # What stands below one part of a record: a key, which rules its values call for, and the field.
 Read = tuple[Any, Known, Field]
@@ -47,6 +50,9 @@ class Plan:
                     found += known[value]
                 elif kind is int:
                     found += known[str(value)]
+                elif kind is list and 0 < len(value) <= _FEW and _TEXTS.issuperset(map(type, value)):
+                    for one in value:
+                        found += known[one]
                 else:
                     left += (field,)
         if left or self._index.anywhere:
