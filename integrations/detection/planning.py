@@ -50,7 +50,7 @@ class Plan:
                     found += known[value]
                 elif kind is int:
                     found += known[str(value)]
-                elif kind is list and 0 < len(value) <= _FEW and _TEXTS.issuperset(map(type, value)):
+                elif kind is list and _are_few_texts(value):
                     for one in value:
                         found += known[one]
                 else:
@@ -78,6 +78,10 @@ class Plan:
     def _view(self, records: Records) -> View:
         parts = tuple((records[number], layout) for number, layout in self._kind.parts)
         return View(records[0], parts, records, self._spots)
+
+
+def _are_few_texts(values: list[Any]) -> bool:
+    return 0 < len(values) <= _FEW and _TEXTS.issuperset(map(type, values))
 
 
 def plan(index: Index, kind: Kind, asked: Asking) -> Plan:

@@ -29,7 +29,9 @@ from integrations.detection.errors import Unsupported
 
 Accepts = Callable[[str], bool]
 # What one compiled pattern may take; RE2 refuses a larger one.
-_MOST_PATTERN_BYTES = 4 * 1024 * 1024
+_MOST_PATTERN_BYTES = 1024 * 1024
+# pySigma compiles a rule's patterns to check them, just before they are compiled to be run.
+_COMPILED_LATELY = 1_024
 _LONGEST_NUMBER = 64
 _SHORTEST_LITERAL = 2
 _FLAGS = {
@@ -52,14 +54,17 @@ class QuietRe2(RE2RegexEngine):
 
     def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
         """Return the compiled pattern; re2.error where RE2 can't run it."""
-        options = re2.Options()
-        options.max_mem = _MOST_PATTERN_BYTES
-        options.log_errors = False
         letters = "".join(_FLAGS[one] for one, bit in _BITS.items() if flags & bit)
-        compiled: RegexPattern = re2.compile(
-            f"(?{letters}){pattern}" if letters else pattern, options
-        )
-        return compiled
+        return _compiled(f"(?{letters}){pattern}" if letters else pattern)
+
+
+@lru_cache(maxsize=_COMPILED_LATELY)
+def _compiled(pattern: str) -> RegexPattern:
+    options = re2.Options()
+    options.max_mem = _MOST_PATTERN_BYTES
+    options.log_errors = False
+    compiled: RegexPattern = re2.compile(pattern, options)
+    return compiled
 
 
 class How(Enum):

@@ -12,7 +12,7 @@ import yaml
 from integrations.detection import loading
 from integrations.detection.engine import Engine
 from integrations.detection.errors import RulesUnreadable
-from tests.integrations.detection.rulebook import AUDIT, refused, refused_rule, rule
+from tests.integrations.detection.rulebook import AUDIT, engine, refused, refused_rule, rule
 
 SIMPLE = {"s": {"f": "x"}, "condition": "s"}
 
@@ -93,6 +93,34 @@ def test_the_same_id_twice_is_listed() -> None:
     pack = loading.loaded([("a.yml", text), ("b.yml", text)])
     assert len(pack.rules) == 1
     assert (pack.not_run[0].file, "a.yml" in pack.not_run[0].reason) == ("b.yml", True)
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ({"f": [f"value {n}" for n in range(20_001)]}, "more than 20000 values"),
+        ({"f|base64offset|contains": [f"v{n}" for n in range(6_700)]}, "more than 20000 values"),
+        ({"f|windash|contains": [f" -a -b -c {n}" for n in range(161)]}, "more than 20000 values"),
+        ({"f": [f"a{n}*b" for n in range(501)]}, "more than 500 patterns"),
+        ([{"f|re": [f"a{n}.*b" for n in range(300)]}, {"g|re": ["x+"] * 201}], "500 patterns"),
+    ],
+)
+def test_a_rule_that_asks_for_too_much_is_refused_at_once(item, reason) -> None:
+    began = time.process_time()
+    told = refused_rule({"s": item, "condition": "s"})
+    assert time.process_time() - began < 2
+    assert (told.kind, reason in told.reason, "split it" in told.reason) == (
+        "unsupported", True, True,
+    )  # fmt: skip
+
+
+def test_as_much_as_a_rule_may_ask_for_is_run() -> None:
+    for item in (
+        {"f": [f"value {n}" for n in range(20_000)]},
+        {"f": ["*end", "begin*", "*part*", *(f"a{n}*b" for n in range(500))]},
+        {"f|windash|contains": [f" -a -b -c {n}" for n in range(159)]},
+    ):
+        assert len(engine(rule({"s": item, "condition": "s"})).pack.rules) == 1
 
 
 def test_an_id_that_is_too_long_to_be_kept_is_listed() -> None:
