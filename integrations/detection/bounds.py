@@ -18,7 +18,7 @@ _DASH: Final = re.compile(r"\B[-/]\b")
 _DASHES, _MOST_DASHES, _OFFSETS = 5, 3, 3
 
 
-def check(detection: dict[str, Any], conditions: list[Any]) -> None:
+def check(detection: dict[str, Any]) -> None:
     """Say where a rule asks for too much: Broken or Unsupported, with what to do."""
     values = patterns = 0
     searches = {name: part for name, part in detection.items() if name != "condition"}
@@ -34,8 +34,9 @@ def check(detection: dict[str, Any], conditions: list[Any]) -> None:
             f"it has more than {_MOST_PATTERNS} patterns (re, or a wildcard inside a text): split"
             " it"
         )
+    told = detection["condition"]
     words = 0
-    for condition in conditions:
+    for condition in told if isinstance(told, list) else [told]:
         if len(str(condition)) > _LONGEST_CONDITION:
             raise Broken(f"its condition is longer than {_LONGEST_CONDITION} characters")
         words += len(str(condition).split())

@@ -15,7 +15,6 @@ import re2
 from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.types import (
     CompareOperators,
-    Placeholder,
     SigmaCasedString,
     SigmaCompareExpression,
     SigmaRegularExpression,
@@ -118,10 +117,6 @@ def of_string(value: SigmaString) -> Predicate:
     fold: Callable[[str], str] = str if is_cased else folded
     parts = [fold(readable(part)) if isinstance(part, str) else part for part in value.s]
     shown = f"{value}{' (same case)' if is_cased else ''}"
-    named = [part.name for part in parts if isinstance(part, Placeholder)]
-    if named:
-        listed = "%, %".join(named)[:200]
-        raise Unsupported(f"it has the placeholder %{listed}%: write your own values in its place")
     if not any(isinstance(part, SpecialChars) for part in parts):
         text = "".join(part for part in parts if isinstance(part, str))
         whole = frozenset({folded(text)})
@@ -160,8 +155,6 @@ def _with_wildcards(parts: list[Any], shown: str) -> tuple[str, Accepts]:
 
 def of_regular_expression(value: SigmaRegularExpression) -> Predicate:
     """A regular expression, found anywhere in the text."""
-    if value.contains_placeholder():
-        raise Unsupported("its pattern has a placeholder: write your own values in its place")
     pattern = value.regexp.original if value.regexp.original else str(value.regexp)
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
     told = f"matches /{value.regexp}/{flags}"

@@ -231,6 +231,23 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path) -> None:
         loading.load(tmp_path)
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_link_in_an_archive_is_named_and_not_passed_over(tmp_path, kind) -> None:
+    with tarfile.open(tmp_path / "rules.tar", "w") as archive:
+        link = tarfile.TarInfo("rules/a.yml")
+        link.type, link.linkname = kind, "/etc/passwd"
+        archive.addfile(link)
+    with pytest.raises(RulesUnreadable, match=r"rules/a\.yml is a link"):
+        loading.load(tmp_path / "rules.tar")
+
+
+def test_a_name_that_leads_out_of_the_archive_is_a_name_like_others(tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "rules.zip", "w") as archive:
+        archive.writestr("../../out.yml", _text())
+        archive.writestr(".git/hidden.yml", _text(id="22222222-2222-4222-8222-222222222222"))
+    assert [one.file for one in loading.load(tmp_path / "rules.zip").rules] == ["../../out.yml"]
+
+
 def test_our_own_rules_are_whole() -> None:
     assert loading.load(loading.OUR_RULES).not_run == ()
 
