@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0017_sources_on_schedule'),
+        ('integrations', '0018_aging_and_warnings'),
     ]
 
     operations = [
