@@ -85,6 +85,23 @@ def look(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
         work.schedule("sight", tenant_id, lane=LANE, takes_turn=True)
 
 
+def look_now(tenant_id: uuid.UUID) -> None:
+    """Count at once, with what came in the last minutes; the next look takes the window anew."""
+    with scope.tenant(tenant_id):
+        SightingLook.objects.update(whole_at=None)
+    if not store.in_force().exists():
+        return
+    is_through = False
+    while not is_through:
+        work.renew()
+        with scope.tenant(tenant_id):
+            is_through = _is_through(timezone.now())
+    with scope.tenant(tenant_id):
+        # What was being written while this looked is seen then.
+        SightingLook.objects.update(whole_at=None)
+        _soon(tenant_id)
+
+
 def look_again() -> None:
     """Have the whole window of each active client looked through: something new is known."""
     for tenant_id in Tenant.objects.filter(is_active=True).values_list("id", flat=True):
