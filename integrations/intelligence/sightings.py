@@ -74,6 +74,13 @@ def look(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
     if not store.in_force().exists():
         return
     until = timezone.now() - _SETTLED
+    with scope.tenant(tenant_id):
+        place = SightingLook.in_scope().first()
+        if place is not None and place.reached_at > until:
+            # Somebody had it counted up to then: less must not take the place of that.
+            left = (place.reached_at - until).total_seconds()
+            work.schedule("sight", tenant_id, delay=left, lane=LANE)
+            return
     for _ in range(_SLICES_AT_ONCE):
         work.renew()
         with scope.tenant(tenant_id):

@@ -70,7 +70,7 @@ def _expect(tenant: Tenant, casey: Technician) -> None:
             title="Nightly backup of the bakery's files",
             alerts=sorted({one.title for one in findings}),
             entities=sorted({entity for one in findings for entity in one.entities}),
-            reason="The backup reads every file once a week; the owner confirmed it by telephone.",
+            reason="The backup reads every file anew; the owner confirmed it by telephone.",
             owner="Casey, who looks after the bakery",
             review_at=now + _LASTS / 3,
             expires_at=now + _LASTS,

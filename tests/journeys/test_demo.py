@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = {
     "tenants", "records_in", "findings", "duplicates", "quarantined", "cases",
     "closed_with_proof", "awaiting_approval", "actions_verified", "actions_failed", "ledger_ok",
-    "seats", "reports",
+    "seats", "reports", "onboarded", "merged_by_hand", "known_good_uses", "known_good_proposed",
+    "questions_answered", "questions_waiting", "insufficient_data", "shadow_hits", "sightings",
+    "siem_gaps", "second_looks",
 }  # fmt: skip
 
 
