@@ -29,7 +29,7 @@ from tenants.models import HARMLESS, Case, PlaybookMode, Verdict
 _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=5)
 NEEDS = {
-    Verdict.SUSPICIOUS: "Suspicious, but not proven: decide whether it was the user.",
+    Verdict.SUSPICIOUS: "Suspicious, but not proven: find out whether it is an attack.",
     Verdict.INSUFFICIENT_DATA: "The evidence was not enough to decide: see what was missing.",
 }
 
