@@ -169,6 +169,12 @@ def own_files() -> tuple[File, ...]:
 _own_file = cache(loading.of_file)
 
 
+def read_own() -> None:
+    """Read Holdfast's own rules, so that whoever needs them first does not have to wait."""
+    for name, content in own_files():
+        _own_file(name, content)
+
+
 def _read(name: str, content: bytes, pack: str, values: Mapping[str, Values]) -> loading.Read:
     if pack == OWN:
         return _own_file(name, content)
