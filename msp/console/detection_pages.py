@@ -47,6 +47,7 @@ _KINDS: Final = {
     "wrong": Word("Mostly wrong", "bad"),
     "duplicate": Word("Duplicate", "warn"),
     "silent": Word("Source silent", "warn"),
+    "ready": Word("Ready for live", "good"),
     "blind": Word("Blind", "warn"),
     "alerts": Word("Comes as alerts", "quiet"),
     "never": Word("Never fired", "quiet"),

@@ -24,6 +24,8 @@ _PAGE = 50
 _SHOWN = {
     "urgent": "what needs somebody",
     "hits": "what fired in 30 days",
+    "ready": "what may go live",
+    "never": "what never fired",
     "blind": "what is blind or silent",
     "all": "all rules",
 }
@@ -46,6 +48,8 @@ def detections(request: HttpRequest) -> HttpResponse:
     kept = {
         "urgent": [row for row in rows if row.kinds & set(URGENT)],
         "hits": [row for row in rows if row.measured.month],
+        "ready": [row for row in rows if "ready" in row.kinds],
+        "never": [row for row in rows if "never" in row.kinds],
         "blind": [row for row in rows if row.kinds & {"blind", "silent"}],
     }.get(show, rows)
     kept = [row for row in kept if detection_pages.is_about(row, wanted)]
@@ -55,9 +59,12 @@ def detections(request: HttpRequest) -> HttpResponse:
         tenants=tenants, chosen=chosen, total=len(rows), show=show, shown=_SHOWN, wanted=wanted,
         pages=Paginator(kept, _PAGE).get_page(request.GET.get("page")),
         query=f"{urlencode(asked)}&",
+        client_query=f"{urlencode({'client': chosen.slug})}&" if chosen else "",
         urgent=sum(bool(row.kinds & set(URGENT)) for row in rows),
         blind=sum("blind" in row.kinds for row in rows),
         hits=sum(row.measured.month for row in rows),
+        ready=sum("ready" in row.kinds for row in rows),
+        never=sum("never" in row.kinds for row in rows),
         not_run=detection_pages.not_run(), withdrawn=importing.withdrawn(),
         engine_failure=detection_pages.engine_failure(looked_at),
     )  # fmt: skip
