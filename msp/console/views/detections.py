@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from integrations.alerting import coverage as techniques
 from integrations.alerting import importing
-from msp.console import detection_actions, detection_pages
+from msp.console import coverage_pages, detection_actions, detection_pages
 from msp.console.detection_pages import URGENT
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of
@@ -28,6 +28,12 @@ _SHOWN = {
     "never": "what never fired",
     "blind": "what is blind or silent",
     "all": "all rules",
+}
+_COVERAGE_SHOWN = {
+    "all": "all techniques",
+    "covered": "what is covered",
+    "blind": "what is blind",
+    "quiet": "what is in shadow or off",
 }
 
 
@@ -110,10 +116,17 @@ def coverage(request: HttpRequest) -> HttpResponse:
     """Show which ATT&CK techniques are covered, by what, and where a feed is missing."""
     tenants, chosen, looked_at = _chosen(request)
     found = techniques.of_tenants([tenant.id for tenant in looked_at])
+    show = request.GET.get("show", "all")
+    kept = {
+        "covered": [one for one in found if one.covered],
+        "blind": [one for one in found if one.blind],
+        "quiet": [one for one in found if not one.covered and not one.blind],
+    }.get(show, found)
     return page(
         request, "coverage.html", "ATT&CK coverage",
         tenants=tenants, chosen=chosen, clients=len(looked_at),
-        tactics=detection_pages.by_tactic(found), total=len(found),
+        tactics=coverage_pages.by_tactic(kept), total=len(found), show=show,
+        shown=_COVERAGE_SHOWN, to_connect=coverage_pages.to_connect(found),
         covered=sum(bool(one.covered) for one in found),
         proven=sum(bool(one.proofs) for one in found),
         blind=sum(bool(one.blind) for one in found),
