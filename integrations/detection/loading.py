@@ -65,7 +65,8 @@ def load(path: Path) -> Pack:
     try:
         return loaded(files_of(path))
     except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise RulesUnreadable(f"Rules can't be read from {path}: {error}.") from None
+        why = getattr(error, "strerror", None) or error
+        raise RulesUnreadable(f"Rules can't be read from {path}: {why}.") from None
 
 
 def loaded(files: Iterable[File]) -> Pack:
