@@ -17,6 +17,7 @@ import yaml
 from integrations.alerting import correlation_reading
 from integrations.alerting.correlation import Correlation
 from integrations.alerting.rows import PackRule, RulesState
+from integrations.catalog import company_wide
 from integrations.detection import loading
 from integrations.detection.engine import Engine
 from integrations.detection.errors import Broken, Unsupported
@@ -57,6 +58,16 @@ class Entry:
     def is_own(self) -> bool:
         """Whether it comes with Holdfast."""
         return self.pack == OWN
+
+    @property
+    def is_company_wide(self) -> bool:
+        """Whether what it finds holds for a whole company: by its tag, else as alerts tell it.
+
+        Of Holdfast's own rules each that does has the tag.
+        """
+        if company_wide.TAG in _tags(self.document):
+            return True
+        return not self.is_own and company_wide.tells("", self.title, self.techniques)
 
     @property
     def text(self) -> str:
@@ -329,9 +340,13 @@ def _counting(
     )
 
 
-def _attack(document: Mapping[str, Any]) -> list[str]:
+def _tags(document: Mapping[str, Any]) -> list[str]:
     tags = document.get("tags")
-    found = (str(tag).lower() for tag in (tags if isinstance(tags, list) else ()))
+    return [str(tag).lower() for tag in (tags if isinstance(tags, list) else ())]
+
+
+def _attack(document: Mapping[str, Any]) -> list[str]:
+    found = _tags(document)
     return [tag.removeprefix("attack.") for tag in found if tag.startswith("attack.")]
 
 
