@@ -20,7 +20,7 @@ _WRONG: Final = HARMLESS
 _VERDICTS_OF: Final = dt.timedelta(days=90)
 _COMPARED: Final = (5, 5_000)
 # Beside a hit in shadow stands a case about the same account or device at about the same time.
-_BESIDE_WITHIN: Final = dt.timedelta(days=1)
+_BESIDE_WITHIN_DAYS: Final = 1
 _BESIDE_KINDS: Final = ("account:%", "account_id:%", "device:%", "device_id:%", "mailbox:%")
 _MOST_SHADOW_HITS: Final = 5_000
 
@@ -113,14 +113,14 @@ def _beside(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, tu
                 ON shared.tenant_id = hit.tenant_id AND shared.entity = who
             JOIN tenants_case AS beside
                 ON beside.id = shared.case_id AND beside.verdict = ANY(%s)
-                AND hit.event_time >= beside.opened_at - %s
-                AND hit.event_time <= coalesce(beside.closed_at, now()) + %s
+                AND hit.event_time >= beside.opened_at - make_interval(days => %s)
+                AND hit.event_time <= coalesce(beside.closed_at, now()) + make_interval(days => %s)
             WHERE who LIKE ANY(%s)
             GROUP BY hit.rule_id, beside.verdict
             """,
             [
                 list(tenant_ids), now - _VERDICTS_OF, _MOST_SHADOW_HITS, [*_RIGHT, *_WRONG],
-                _BESIDE_WITHIN, _BESIDE_WITHIN, list(_BESIDE_KINDS),
+                _BESIDE_WITHIN_DAYS, _BESIDE_WITHIN_DAYS, list(_BESIDE_KINDS),
             ],
         )  # fmt: skip
         return _counted(cursor.fetchall())
