@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection, Mapping
 
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from playbooks.cases import case_alerts, case_signals, looking, scoring, unread
 from playbooks.correlating import joining
@@ -98,11 +99,15 @@ def find_account(case: Case) -> Account | None:
     """
     named = _named(case)
     ids = _with_prefix(named, "account_id:")
-    by_id = Account.objects.filter(external_id__in=ids, deleted_upstream_at=None)
+    # Alerts name ids in lower case.
+    by_id = Account.objects.annotate(named=Lower("external_id")).filter(
+        named__in=ids, deleted_upstream_at=None
+    )
     found = min(
         by_id,
         key=lambda one: (
-            one.provider not in ids[one.external_id], not one.is_privileged, one.external_id
+            one.provider not in ids[one.external_id.lower()], not one.is_privileged,
+            one.external_id,
         ),
         default=None,
     )  # fmt: skip

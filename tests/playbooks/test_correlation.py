@@ -5,7 +5,7 @@ import datetime as dt
 import random
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -36,6 +36,8 @@ ENTITIES = (
 )  # fmt: skip
 SHARED_BY_STRANGERS = "ip:192.0.2.1"
 
+# A clock that is so far ahead tells nothing: the alert counts as of when it came.
+AHEAD = 10_000
 _alerts = st.lists(
     st.tuples(
         st.integers(0, 120), st.integers(0, 30), st.sets(st.sampled_from(ENTITIES), max_size=3)
@@ -93,20 +95,47 @@ def _take(alerts: Sequence[Told]) -> None:
     )  # fmt: skip
 
 
-def _deliver(told: Sequence[tuple[Told, int]]) -> None:
-    """Take alerts in, in one of two versions: the first names only the half, and no more at all."""
-    for place, (alert, version) in enumerate(told):
-        uid, start, end, entities = alert
-        named = entities if version == 2 else entities[: len(entities) // 2]
-        finding = dataclasses.replace(
-            _finding((uid, start, end, named)), ocsf={"finding_info": {"modified_time": version}}
-        )
-        # A relay stamps what it delivers twice.
-        body = {"id": uid, "version": version, "relayed": place % 2}
-        intake.take(
-            connector="test", feed="alerts", records=[SourceRecord(body)],
-            normalise=lambda record, finding=finding: finding,
-        )  # fmt: skip
+def _deliver(
+    told: Sequence[tuple[Told, int]], ahead: Collection[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Take alerts in, each when it is told, in one of two versions.
+
+    The first comes when it begins, names only the half and no more at all, and knows no later
+    activity; the second comes when it has ended. What is told by a clock that is `ahead` comes then
+    in both. What comes at the same time is of one page.
+    """
+    pages: list[tuple[int, list[tuple[Told, int]]]] = []
+    for alert, version in told:
+        uid, start, end, _ = alert
+        came = end if version == 2 or uid in ahead else start
+        if not pages or pages[-1][0] != came:
+            pages.append((came, []))
+        pages[-1][1].append((alert, version))
+    for came, page in pages:
+        with monkeypatch.context() as at_that_time:
+            at_that_time.setattr(timezone, "now", lambda came=came: _at(came))
+            _take_page([_version(alert, version, ahead) for alert, version in page])
+
+
+def _version(alert: Told, version: int, ahead: Collection[str]) -> NormalisedFinding:
+    uid, start, end, entities = alert
+    named = entities if version == 2 else entities[: len(entities) // 2]
+    until = end if version == 2 else start
+    by_their_clock = AHEAD if uid in ahead else 0
+    told = _finding((uid, start + by_their_clock, until + by_their_clock, named))
+    return dataclasses.replace(told, ocsf={"finding_info": {"modified_time": version}})
+
+
+def _take_page(found: Sequence[NormalisedFinding]) -> None:
+    # A relay stamps what it delivers twice.
+    bodies = [
+        {"id": one.uid, "place": place, "version": one.ocsf["finding_info"]["modified_time"]}
+        for place, one in enumerate(found)
+    ]
+    intake.take(
+        connector="test", feed="alerts", records=list(map(SourceRecord, bodies)),
+        normalise=lambda record: found[record.body["place"]],
+    )  # fmt: skip
 
 
 def _triage(tenant_id: uuid.UUID) -> None:
@@ -140,19 +169,24 @@ def test_the_order_in_which_groups_are_joined_does_not_count(told, data) -> None
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 def test_the_order_and_the_batches_of_arrival_do_not_count(monkeypatch, told, data) -> None:
+    """Nor that alerts are told in two versions, late, more than once, and by wrong clocks."""
     monkeypatch.setattr(triage, "_BATCH", data.draw(st.integers(1, 5)))
-    """Nor that alerts are told in two versions, late, and more than once."""
     alerts = _named(told)
+    ahead = data.draw(st.sets(st.sampled_from([one[0] for one in alerts]), max_size=3))
     with scope.tenant(new_tenant(f"acme-{uuid.uuid4().hex[:8]}").id):
         again = data.draw(st.lists(st.sampled_from(alerts), max_size=4))
         told_of = [(one, version) for one in alerts for version in (1, 2)]
         left = data.draw(st.permutations([*told_of, *((one, 2) for one in again)]))
         while left:
             now = data.draw(st.integers(1, len(left)))
-            _deliver(left[:now])
+            _deliver(left[:now], ahead, monkeypatch)
             _triage(scope.require_tenant_id())
             left = left[now:]
-        assert _cases() == _in_one_pass(alerts)
+        known = [
+            (uid, end if uid in ahead else start, end, entities)
+            for uid, start, end, entities in alerts
+        ]
+        assert _cases() == _in_one_pass(known)
         assert Finding.objects.count() == len(alerts)
         gone = Case.objects.filter(merged_into__isnull=False)
         assert not Finding.objects.filter(case__in=gone).exists()
@@ -177,7 +211,9 @@ def test_two_workers_make_the_same_cases(committed_database, make_tenant) -> Non
         try:
             for start in range(0, len(told), 2):
                 with scope.tenant(tenant.id):
-                    _deliver(told[start : start + 2])
+                    _take_page(
+                        [_version(one, version, ()) for one, version in told[start : start + 2]]
+                    )
                 triage.triage(tenant.id, tenant.id)
         finally:
             connections.close_all()
@@ -201,6 +237,18 @@ def test_what_an_alert_tells_later_joins_as_well(in_tenant) -> None:
         connector="test", feed="alerts", records=[SourceRecord({"id": "a", "again": 1})],
         normalise=lambda record: told,
     )  # fmt: skip
+    _triage(in_tenant.id)
+    assert _cases() == {frozenset({"a", "b"})}
+
+
+def test_an_alert_that_goes_on_for_days_is_joined_by_what_comes_then(in_tenant) -> None:
+    """Not only by what comes within a day of when it was first told."""
+    _take([("a", 0, 0, (ENTITIES[0],))])
+    long_ago = _at(0)
+    Finding.objects.update(received_at=long_ago, updated_at=long_ago)
+    _triage(in_tenant.id)
+    _take([("b", 73, 73, (ENTITIES[0],))])
+    _take_page([_version(("a", 0, 72, (ENTITIES[0],)), 2, ())])
     _triage(in_tenant.id)
     assert _cases() == {frozenset({"a", "b"})}
 
