@@ -86,6 +86,16 @@ def _reopen(case: Case) -> None:
         unread.look_again(case, *news.values())
 
 
+def join_again(case: Case) -> None:
+    """Look once more for what belongs to a case whose account the directory knows only now.
+
+    Another case may call the same person otherwise.
+    """
+    told = [one.id for one in case_alerts.of_case(case)]
+    Finding.objects.filter(id__in=told).update(needs_triage=True)
+    work.schedule("triage", case.tenant_id)
+
+
 def names_an_account(case: Case) -> bool:
     """Whether the findings say whom the case is about, known to the directory or not."""
     return any(e.startswith(_ACCOUNTS) for e in case.entities)

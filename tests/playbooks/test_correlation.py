@@ -15,14 +15,14 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbooks import triage
+from playbooks import investigation, triage
 from playbooks.cases import unread
 from playbooks.correlating import joining
 from playbooks.correlation import WINDOW, Group, Partition
 from tenants import intake, scope
-from tenants.models import Case, Finding
+from tenants.models import Account, Case, Finding
+from tenants.records import DirectoryItem, SourceRecord
 from tenants.records import Finding as NormalisedFinding
-from tenants.records import SourceRecord
 from tests.conftest import new_tenant
 from tests.examples import examples
 from tests.waiting import wait_for_lock
@@ -238,6 +238,37 @@ def test_what_an_alert_tells_later_joins_as_well(in_tenant) -> None:
         normalise=lambda record: told,
     )  # fmt: skip
     _triage(in_tenant.id)
+    assert _cases() == {frozenset({"a", "b"})}
+
+
+def _users_are_read() -> None:
+    who = "ann@acme.example"
+    item = DirectoryItem("account", "AB-12", who, attributes={"email": who})
+    intake.take(
+        connector="microsoft365", feed="users", records=[SourceRecord({"id": "AB-12"})],
+        normalise=lambda record: item,
+    )  # fmt: skip
+
+
+def test_an_account_is_the_same_by_its_id_and_by_its_name(in_tenant) -> None:
+    _users_are_read()
+    _take([("a", 0, 0, ("account_id:ab-12",)), ("b", 1, 1, (ENTITIES[0],))])
+    _take([("c", 1, 1, ("account_id:other",))])
+    _triage(in_tenant.id)
+    assert _cases() == {frozenset({"a", "b"}), frozenset({"c"})}
+    assert Account.objects.get() in {case.account for case in Case.objects.all()}
+
+
+def test_cases_that_came_before_the_directory_are_joined_when_it_is_read(in_tenant) -> None:
+    """As they would have been if it had been read first."""
+    for alert in [("a", 0, 0, ("account_id:ab-12",)), ("b", 1, 1, (ENTITIES[0],))]:
+        _take([alert])
+        _triage(in_tenant.id)
+    assert len(_cases()) == 2
+    _users_are_read()
+    for case in Case.objects.order_by("number"):
+        investigation.investigate(in_tenant.id, case.id)
+        _triage(in_tenant.id)
     assert _cases() == {frozenset({"a", "b"})}
 
 
