@@ -18,7 +18,16 @@ from integrations.siem import auditing
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
-from playbooks import approvals, closing, investigation, response, routines, runner, triage
+from playbooks import (
+    approvals,
+    closing,
+    investigation,
+    reconsidering,
+    response,
+    routines,
+    runner,
+    triage,
+)
 from playbooks.cases import looking, scoring
 from playbooks.ladder import reminders
 from playbooks.quality import case_quality
@@ -69,6 +78,8 @@ STAGES: Mapping[str, work.Handler] = {
     "close": closing.close,
     # Where a client met what is known of attackers is counted.
     "sight": sightings.look,
+    # Cases that name what has become known since are scored anew.
+    "reconsider": reconsidering.reconsider,
     # How a closed case kept to the client's own process is checked; some go to a second technician.
     "quality": case_quality.check_closed,
     # What was verified is read back again, an hour and a day later.
@@ -211,6 +222,12 @@ def sight(work_id: str) -> None:
     _perform(work_id, by_turns=True)
 
 
+@dramatiq.actor(actor_name="reconsider", queue_name="polling", **_OPTIONS)
+def reconsider(work_id: str) -> None:
+    """Score cases anew by what has become known of attackers since, each client in its turn."""
+    _perform(work_id, by_turns=True)
+
+
 @dramatiq.actor(actor_name="source", queue_name="polling", **_OPTIONS)
 def read_source(source_id: str) -> None:
     """Read a source of indicators: it is the MSP's own, so its row is no client's work."""
@@ -268,6 +285,7 @@ _ACTORS = {
         close,
         quality,
         sight,
+        reconsider,
         read_source,
         recheck,
         compare,

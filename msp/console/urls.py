@@ -58,6 +58,8 @@ urlpatterns = [
     _page("quality/", quality.quality, "quality"),
     _page("quality/<uuid:quality_id>/review/", quality.review, "quality_review"),
     _page("measures/", measures.measures, "measures"),
+    _page("measures/by-hand/", measures.declared, "baselines"),
+    _page("measures/by-hand/declare/", measures.declare, "baseline_declare"),
     _page("clients/<slug:slug>/process/", quality.process, "quality_process"),
     _page("intelligence/", intelligence.intelligence, "intelligence"),
     _page("intelligence/sources/add/", sources.add, "source_add"),

@@ -179,9 +179,11 @@ _LEDGER = {
     "chat_channel.set": Word("Chat channel set", "info"),
     "chat_channel.removed": Word("Chat channel removed", "warn"),
     "person.absence": Word("Somebody's absence noted", "info"),
+    "baseline.declared": Word("Work by hand declared anew", "quiet"),
     "case.quality": Word("Checked against the client's process", "quiet"),
     "case.reviewed": Word("Reviewed by a second technician", "info"),
     "case.process_set": Word("What is asked of closed cases changed", "info"),
+    "case.known_anew": Word("Looked into again: it names what is known of attackers now", "info"),
     "threat_profile.set": Word("Threat profile changed", "info"),
     "person.joined": Word("Accounts joined to one person", "info"),
     "person.kept_apart": Word("Accounts kept apart", "info"),
@@ -355,3 +357,23 @@ def reversal(name: str) -> str:
         return catalog.get(name).reversal or ""
     except UnknownAction:
         return ""
+
+
+def entity(name: str) -> str:
+    """Return what an alert names as people call it: ``device:sofia-pc`` as ``device sofia-pc``.
+
+    An account goes by its name alone.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "account" or not rest:
+        return rest or name
+    called = {"ip": "address", "app": "application"}.get(kind, kind.replace("_", " "))
+    return f"{called} {rest}"
+
+
+def alert_source(told: str) -> str:
+    """Return an alert and what told of it: ``wazuh: Rootkit`` as ``Rootkit (Wazuh)``."""
+    head, _, title = told.partition(": ")
+    connector, _, rule = head.partition(", ")
+    by = f"{provider(connector)}, our {rule.partition(' ')[0]}" if rule else provider(connector)
+    return f"{title} ({by})" if title else told

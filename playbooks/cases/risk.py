@@ -22,13 +22,17 @@ class Term(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What a case's alerts tell, whatever their number: the worst, how many kinds, how sure."""
+    """What a case's alerts tell, whatever their number: the worst, how many kinds, how sure.
+
+    `known` are those of the indicators that our own intelligence is sure of.
+    """
 
     worst_title: str
     severity_id: int
     kinds: int
     confidence: int
     indicators: int = 0
+    known: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Devices:
     critical: Sequence[tuple[int, str]] = ()
 
 
+NAMED = 3
 NOTHING = History()
 NO_DEVICES = Devices()
 
@@ -97,6 +102,18 @@ def total(parts: Sequence[Term]) -> int:
 def points_of(severity_id: int, table: RiskTable | None = None) -> int:
     """Return the points of an alert's severity."""
     return (table or in_force()).of("severity", Severity(severity_id).name.lower())
+
+
+def of_indicators(number: int, known: Sequence[str]) -> str:
+    """Return the reason of the term of intelligence, which names what is known."""
+    more = ", …" if len(known) > NAMED else ""
+    names = f" ({', '.join(known[:NAMED])}{more})" if known else ""
+    return f"known indicators of attacks: {number}{names}"
+
+
+def names_in(reason: str) -> bool:
+    """Whether a reason of `of_indicators` names any."""
+    return reason.endswith(")")
 
 
 def _term(name: str, points: int, reason: str) -> Term:
@@ -193,7 +210,7 @@ def _provider_risk(table: RiskTable, account: Account | None) -> Term:
 
 def _intelligence(table: RiskTable, signals: Signals) -> Term:
     points = table.of("intelligence", "known_indicator") if signals.indicators else 0
-    return _term("intelligence", points, f"known indicators of attacks: {signals.indicators}")
+    return _term("intelligence", points, of_indicators(signals.indicators, signals.known))
 
 
 def _attacked_before(table: RiskTable, history: History) -> Term:

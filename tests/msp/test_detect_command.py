@@ -38,3 +38,11 @@ def test_a_file_of_which_nothing_is_a_record_is_an_error(tmp_path) -> None:
     with pytest.raises(CommandError) as told:
         _detect(path)
     assert told.value.returncode == 2
+
+
+def test_a_record_with_a_doubled_key_is_named_and_loses_no_neighbour(tmp_path) -> None:
+    path = tmp_path / "doubled.ndjson"
+    path.write_text('{"colour": 1}\n{"userId": "ann", "userId": "bob"}\n{"colour": 2}\n')
+    found, _ = _detect(path)
+    assert [one["event"] for one in found] == [1, 2, 3]
+    assert "'userId' twice" in found[1]["problem"]

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from integrations import files, registry
 from integrations.contract import Feed, Manifest
-from integrations.detection import loading
+from integrations.detection import loading, placeholders
 from integrations.detection.engine import Engine, Match
 from integrations.detection.recognition import recognised
 from integrations.detection.rules import Pack
@@ -31,6 +31,10 @@ class Command(ProductCommand):
             "--rules", type=Path, metavar="DIR",
             help="a folder, file or archive of Sigma rules, instead of Holdfast's own",
         )  # fmt: skip
+        parser.add_argument(
+            "--placeholders", type=Path, metavar="FILE",
+            help="YAML with values for the rules' placeholders (admins: [ann, bob])",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print one JSON object an event")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,7 +42,9 @@ class Command(ProductCommand):
         try:
             connector = registry.connector(options["connector"])
             feed = connector.feed(options["feed"])
-            pack = loading.load(options["rules"] or loading.OUR_RULES)
+            file = options["placeholders"]
+            values = placeholders.of(file) if file else placeholders.NONE
+            pack = loading.load(options["rules"] or loading.OUR_RULES, values)
             engine = Engine(pack)
             seen = Counter[str]()
             found = _events(engine, connector, feed, options["file"], seen)

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0016_short_names_of_computers'),
+        ('tenants', '0017_company_wide_findings'),
     ]
 
     operations = [

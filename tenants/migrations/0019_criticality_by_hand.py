@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0017_work_failures'),
+        ('tenants', '0018_work_failures'),
     ]
 
     operations = [
