@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping
 
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.db.models.functions import Lower
 
 from playbooks.cases import case_alerts, case_signals, looking, scoring, unread
@@ -19,6 +19,7 @@ SETTLED = (
     "suppressed", "archived",  # OCSF
 )  # fmt: skip
 _BATCH = 500
+_ASSESSED = ("account", "risk_terms", "risk", "severity_id", "title")
 _ACCOUNTS = ("account_id:", "account:", "mailbox:")
 
 
@@ -53,17 +54,19 @@ def assess(cases: Collection[Case]) -> None:
 
     Runs inside the tenant's scope, with the cases locked.
     """
-    looking.look_into([case for case in cases if _assess(case)])
+    prefetch_related_objects(list(cases), "account__person")
+    told = case_signals.of_cases(cases)
+    for case in cases:
+        case.account = case.account or find_account(case)
+        worst = told[case.id].worst
+        case.severity_id, case.title = worst.severity_id, worst.title
+        scoring.score(case, told[case.id].signals)
+    Case.objects.bulk_update(cases, _ASSESSED, batch_size=100)
+    looking.look_into([case for case in cases if _goes_on(case)])
 
 
-def _assess(case: Case) -> bool:
-    """Score a case; return whether it is to be looked into."""
-    case.account = case.account or find_account(case)
-    worst = case_signals.worst(case)
-    case.severity_id = worst.severity_id
-    case.title = worst.title
-    scoring.score(case)
-    case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
+def _goes_on(case: Case) -> bool:
+    """Let a case go on with what it has now; return whether it is to be looked into."""
     if case.status == Case.Status.CLOSED:
         _reopen(case)
     elif case.status == Case.Status.AWAITING_APPROVAL:

@@ -25,6 +25,7 @@ from tenants.records import DirectoryItem, SourceRecord
 from tenants.records import Finding as NormalisedFinding
 from tests.conftest import new_tenant
 from tests.examples import examples
+from tests.playbooks.cases import make_account
 from tests.waiting import wait_for_lock
 
 NOON = dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC)
@@ -316,6 +317,27 @@ def test_the_queries_do_not_grow_with_alerts_and_cases(in_tenant, shape) -> None
 
     few = _queries(alerts(0, 10))
     assert _queries(alerts(10, 200)) <= few + 6
+
+
+def test_scoring_many_cases_anew_costs_little_for_each(in_tenant) -> None:
+    """A flood brings something for many cases again and again."""
+
+    def queries(first: int, number: int) -> int:
+        for n in range(first, first + number):
+            make_account(f"user{n}@acme.example")
+        told = [(n, 0, (f"account:user{n}@acme.example",)) for n in range(first, first + number)]
+        _take([(f"f{n}", hour, hour, who) for n, hour, who in told])
+        _triage(in_tenant.id)
+        _take([(f"g{n}", hour + 1, hour + 1, who) for n, hour, who in told])
+        with CaptureQueriesContext(connection) as caught:
+            _triage(in_tenant.id)
+        return len(caught)
+
+    few = queries(0, 5)
+    # What became of the same person's cases, and that it is to be looked into.
+    assert queries(5, 25) <= few + 2 * 20
+    assert Case.objects.count() == 30
+    assert not Case.objects.filter(account=None).exists()
 
 
 def _told_again(uid: str, **changes: Any) -> None:
