@@ -63,7 +63,8 @@ def load(path: Path, values: Values = placeholders.NONE) -> Pack:
     try:
         return loaded(files_of(path), values)
     except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise RulesUnreadable(f"Rules can't be read from {path}: {error}.") from None
+        why = getattr(error, "strerror", None) or error
+        raise RulesUnreadable(f"Rules can't be read from {path}: {why}.") from None
 
 
 def loaded(files: Iterable[File], values: Values = placeholders.NONE) -> Pack:

@@ -8,7 +8,8 @@ from integrations.detection.asking import Asking, Below, Records, Sign, Steps, s
 from integrations.detection.indexing import Field, Index, Known, Numbers
 from integrations.detection.recognition import Kind
 from integrations.detection.rules import Rule
-from integrations.detection.views import NOWHERE, UNSURE, Spots, View
+from integrations.detection.standing import NOWHERE, UNSURE, Spots
+from integrations.detection.views import View
 
 _NOTHING: Final[Numbers] = ()
 # So many texts in a list are looked at as they stand.

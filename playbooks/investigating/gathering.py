@@ -4,6 +4,7 @@ What no connected vendor is asked, Holdfast's own rows may tell (`own_answers`).
 """
 
 import datetime as dt
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,9 @@ _AT_ONCE = 4
 # So long a vendor that asks to wait is waited for; then the rest is decided without its answers.
 _PATIENCE = dt.timedelta(minutes=30)
 _ASKING_SINCE = "asking_since"
+# What leads to an alert happens shortly before it.
+_BEFORE = dt.timedelta(hours=48)
+_OLDEST = dt.timedelta(days=7)
 _LONGEST_NAME = 256
 
 
@@ -86,7 +90,7 @@ def gather(
         connected = connections.by_connector()
         answered = _answered(case)
         questions = [
-            _own(_question(step, facts, connected, _accounts(case)), case)
+            _own(_reaching_back(_question(step, facts, connected, _accounts(case)), case), case)
             for step in steps
             if (step.id, step.uses) not in answered
         ]
@@ -167,6 +171,26 @@ def _question(
         why_not = f"this client has no connection{lack}"
         return _Question(step, (), {}, why_not, is_askable=_is_askable(step.uses, provider))
     return _Question(step, asks, inputs, is_askable=_is_askable(step.uses, provider))
+
+
+def _reaching_back(question: _Question, case: Case) -> _Question:
+    """Have a question about an incident reach back as far from its beginning as from now.
+
+    Else what an intruder did would be usual, or not seen any more, when a case is looked into late
+    or again: their country, their way to sign in, the program that ran. Of what began longer ago
+    than `_OLDEST` too little would be left to compare with.
+    """
+    if case.kind != Case.Kind.INCIDENT:
+        return question
+    now = timezone.now()
+    began = min(now, max(case.first_activity_at, now - _OLDEST))
+    age = now - began
+    more = {"days": age / dt.timedelta(days=1), "hours": age / dt.timedelta(hours=1)}
+    inputs = {
+        name: value + math.ceil(more[name]) if name in more and isinstance(value, int) else value
+        for name, value in question.inputs.items()
+    }
+    return replace(question, inputs={**inputs, "since": (began - _BEFORE).isoformat()})
 
 
 def _is_askable(question: str, provider: str) -> bool:
