@@ -25,7 +25,7 @@ from playbooks.targeting.targets import target_of
 from tenants import evidence, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
-from tenants.models import Account, Case
+from tenants.models import Account, Case, Evidence
 
 _AT_ONCE = 4
 # So long a vendor that asks to wait is waited for; then the rest is decided without its answers.
@@ -102,9 +102,8 @@ def gather(
         left = (since + _PATIENCE - timezone.now()).total_seconds()
         waits = [answer.ask_again_in for answer in answers if answer.ask_again_in]
         goes_on = bool(waits) and left > 0
-        for answer in answers:
-            if not (goes_on and answer.ask_again_in):
-                _keep(case, answer)
+        kept = [answer for answer in answers if not (goes_on and answer.ask_again_in)]
+        evidence.keep([_evidence(case, answer) for answer in kept])
         _note_asking(case, since if goes_on else None)
         if goes_on:
             work.schedule(retry, case_id, delay=min(max(waits), left))
@@ -317,10 +316,10 @@ def _joined(question: str, facts: Json, told: Json, provider: str) -> Json:
     return joined
 
 
-def _keep(case: Case, answer: _Answer) -> None:
+def _evidence(case: Case, answer: _Answer) -> Evidence:
     step = answer.question.step
     asked = {connection.connector: connection.name for connection, _ in answer.question.asks}
-    evidence.record(
+    return evidence.of_answer(
         case,
         gatherer=step.uses,
         question=catalog.get(step.uses).title,
