@@ -95,6 +95,8 @@ def _directory_lags(case: Case) -> bool:
     if case.account is None:
         case.account = triage.find_account(case)
         case.save(update_fields=["account"])
+        if case.account is not None:
+            triage.join_again(case)
     waited = timezone.now() - case.opened_at
     return case.account is None and triage.names_an_account(case) and waited < _DIRECTORY_PATIENCE
 

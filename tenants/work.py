@@ -338,8 +338,9 @@ def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
 
 def _put_off(held: Claim, error: BaseException) -> None:
     """Have what failed tried again, and a person told where it fails again and again."""
-    # A connection that the error broke can't say so.
-    connection.close_if_unusable_or_obsolete()
+    # A connection that the error broke can't say so; one in a transaction is its owner's.
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     setback = setbacks.after(error, failures=held.failures, interruptions=held.interruptions)
     name = type(error).__name__
     postpone(held, setback.pause, name, failures=setback.failures)

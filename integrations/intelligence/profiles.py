@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from integrations.alerting.coverage import Technique
+from integrations.alerting.coverage import Covering, Technique
 from integrations.intelligence.found import entity_of
 from integrations.models import ThreatProfile
 from tenants import ledger, scope
@@ -150,6 +150,20 @@ def rank(profile: ThreatProfile | None, coverage: Iterable[Technique]) -> list[R
 
 def _ranked(name: str, weight: int, why: Iterable[str], known: list[Technique]) -> Ranked:
     state = next((word for word in STATES if any(getattr(one, word) for one in known)), "none")
-    rules = {rule.entry.title for one in known if getattr(one, state, 0) for rule in one.rules}
+    rules = {
+        rule.entry.title
+        for one in known
+        if getattr(one, state, 0)
+        for rule in one.rules
+        if state == "blind" or _does(rule, state)
+    }
     missing = {feed for one in known for feed in one.missing_titles} if state == "blind" else ()
     return Ranked(name, weight, tuple(why), state, tuple(sorted(rules)), tuple(sorted(missing)))
+
+
+def _does(rule: Covering, state: str) -> bool:
+    """Whether a rule is one that covers: what is for a product that nobody has there sees nothing.
+
+    A rule in shadow tells nobody.
+    """
+    return bool(rule.seen and (rule.live or state == "watched"))

@@ -357,3 +357,23 @@ def reversal(name: str) -> str:
         return catalog.get(name).reversal or ""
     except UnknownAction:
         return ""
+
+
+def entity(name: str) -> str:
+    """Return what an alert names as people call it: ``device:sofia-pc`` as ``device sofia-pc``.
+
+    An account goes by its name alone.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "account" or not rest:
+        return rest or name
+    called = {"ip": "address", "app": "application"}.get(kind, kind.replace("_", " "))
+    return f"{called} {rest}"
+
+
+def alert_source(told: str) -> str:
+    """Return an alert and what told of it: ``wazuh: Rootkit`` as ``Rootkit (Wazuh)``."""
+    head, _, title = told.partition(": ")
+    connector, _, rule = head.partition(", ")
+    by = f"{provider(connector)}, our {rule.partition(' ')[0]}" if rule else provider(connector)
+    return f"{title} ({by})" if title else told

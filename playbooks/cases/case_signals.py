@@ -1,10 +1,13 @@
 """What a case's risk is worked out from, read with a few queries however many alerts it has."""
 
 import datetime as dt
-from collections.abc import Iterable
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Case as Choice
-from django.db.models import Count, IntegerField, Max, Q, Value, When
+from django.db.models import Count, IntegerField, Max, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from integrations.intelligence import holes, matching
@@ -20,8 +23,32 @@ _DEVICES = ("device:", "device_id:")
 _INDICATOR = "indicator:"
 
 
-def worst(case: Case) -> Finding:
-    """Return the alert of a case with the gravest severity.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a case's alerts tell: the gravest of them, and what its risk is worked out from."""
+
+    worst: Finding
+    signals: Signals
+
+
+def of_cases(cases: Collection[Case]) -> dict[uuid.UUID, Told]:
+    """Return what the alerts of cases tell, by the case's id; with the same few queries for all."""
+    ids = [case.id for case in cases]
+    worst = {row.case_id: row for row in _worst(ids)}
+    counted = Finding.in_scope().filter(case__in=ids).order_by().values_list("case").annotate(
+        kinds=Count("title", distinct=True), sure=Max("confidence"),
+        severities=ArrayAgg("severity_id", distinct=True),
+    )  # fmt: skip
+    by_case = {case_id: told for case_id, *told in counted}
+    lookup = matching.Lookup({entity for case in cases for entity in case.entities})
+    return {
+        case.id: Told(worst[case.id], _signals(case, worst[case.id], lookup, *by_case[case.id]))
+        for case in cases
+    }
+
+
+def _worst(ids: Collection[uuid.UUID]) -> QuerySet[Finding]:
+    """Return the alert of each case with the gravest severity.
 
     Of equal ones that which joins others, as a vendor's incident does, and tells most; then the
     first.
@@ -33,22 +60,29 @@ def worst(case: Case) -> Finding:
         output_field=IntegerField(),
     )
     joins = Choice(When(class_uid=INCIDENT_FINDING, then=Value(1)), default=Value(0))
-    rows = case.findings.defer("ocsf", "description").annotate(gravity=gravity, joins=joins)
-    return rows.order_by("-gravity", "-joins", "time", "id")[0]
+    rows = Finding.in_scope().filter(case__in=ids).defer("ocsf", "description")
+    rows = rows.annotate(gravity=gravity, joins=joins)
+    return rows.order_by("case_id", "-gravity", "-joins", "time", "id").distinct("case_id")
 
 
-def of_case(case: Case) -> Signals:
-    """Return what the alerts of a case tell of its risk."""
-    told = case.findings.aggregate(kinds=Count("title", distinct=True), sure=Max("confidence"))
-    severities = case.findings.order_by().values_list("severity_id", flat=True).distinct()
-    gravest = max(severities, key=points_of)
-    first = case.findings.filter(severity_id=gravest).order_by("time", "id")
-    known = sure_names(matching.Lookup(case.entities).met_by(case.entities))
+def _signals(
+    case: Case,
+    worst: Finding,
+    lookup: matching.Lookup,
+    kinds: int,
+    sure: int | None,
+    severities: Sequence[int],
+) -> Signals:
+    gravest, title = max(severities, key=points_of), worst.title
+    if gravest != worst.severity_id:
+        first = case.findings.filter(severity_id=gravest).order_by("time", "id")
+        title = first.values_list("title", flat=True)[0]
+    known = sure_names(lookup.met_by(case.entities))
     return Signals(
-        worst_title=first.values_list("title", flat=True)[0],
+        worst_title=title,
         severity_id=gravest,
-        kinds=told["kinds"],
-        confidence=told["sure"] or 0,
+        kinds=kinds,
+        confidence=sure or 0,
         indicators=called_bad(case.entities) + len(known),
         known=known,
     )
@@ -112,10 +146,11 @@ def history(case: Case) -> History:
         same, kind=Case.Kind.INCIDENT, status=Case.Status.CLOSED, merged_into=None,
         closed_at__gte=since,
     ).exclude(id=case.id)  # fmt: skip
-    harmless = before.filter(verdict__in=HARMLESS, title=case.title)
     return History(
-        true_positives=before.filter(verdict=Verdict.TRUE_POSITIVE).count(),
-        harmless=harmless.count(),
+        **before.order_by().aggregate(
+            true_positives=Count("id", filter=Q(verdict=Verdict.TRUE_POSITIVE)),
+            harmless=Count("id", filter=Q(verdict__in=HARMLESS, title=case.title)),
+        )
     )
 
 

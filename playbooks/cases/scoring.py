@@ -20,15 +20,14 @@ _AT_ONCE: Final = 50
 _PRIVILEGE: Final = "privilege"
 
 
-def score(case: Case, roles: Sequence[str] = ()) -> None:
-    """Work out a case's risk; it is not saved.
+def score(case: Case, signals: risk.Signals, roles: Sequence[str] = ()) -> None:
+    """Work out a case's risk of what its alerts tell; it is not saved.
 
     `roles`: what its account holds as its vendor says, where the directory doesn't know it yet.
     """
     parts = risk.terms(
-        case_signals.of_case(case), case.account, case_signals.devices(case),
-        case_signals.history(case), roles=roles,
-    )  # fmt: skip
+        signals, case.account, case_signals.devices(case), case_signals.history(case), roles=roles
+    )
     case.risk_terms = list(parts)
     case.risk = risk.total(parts)
 
@@ -41,7 +40,7 @@ def score_privilege(case: Case, roles: Sequence[str]) -> None:
     is_scored = any(term["name"] == _PRIVILEGE for term in case.risk_terms)
     if case.account is None or is_scored or not (roles or case.account.is_privileged):
         return
-    score(case, roles)
+    score(case, case_signals.of_cases([case])[case.id].signals, roles)
     case.save(update_fields=["risk_terms", "risk"])
 
 
@@ -62,7 +61,9 @@ def rescore(case_ids: Collection[uuid.UUID]) -> int:
     Runs inside the tenant's scope.
     """
     rows = _open().filter(id__in=list(case_ids)).select_for_update(of=("self",))
-    changed = [case for case in rows.order_by("id") if _score_again(case)]
+    cases = list(rows.select_related("account__person").order_by("id"))
+    told = case_signals.of_cases(cases)
+    changed = [case for case in cases if _score_again(case, told[case.id].signals)]
     if any(case.status == Case.Status.AWAITING_APPROVAL for case in changed):
         work.schedule("replan", scope.require_tenant_id())
     return len(changed)
@@ -87,10 +88,10 @@ def _open() -> QuerySet[Case]:
     return rows.exclude(status=Case.Status.CLOSED)
 
 
-def _score_again(case: Case) -> bool:
+def _score_again(case: Case, signals: risk.Signals) -> bool:
     """Score a case anew, and keep what changed; return whether its risk did."""
     before, terms = case.risk, case.risk_terms
-    score(case)
+    score(case, signals)
     _keep_privilege(case, terms)
     if case.risk_terms == terms:
         return False

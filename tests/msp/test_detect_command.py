@@ -41,6 +41,14 @@ def test_a_file_of_which_nothing_is_a_record_is_an_error(tmp_path) -> None:
     assert told.value.returncode == 2
 
 
+def test_a_record_with_a_doubled_key_is_named_and_loses_no_neighbour(tmp_path) -> None:
+    path = tmp_path / "doubled.ndjson"
+    path.write_text('{"colour": 1}\n{"userId": "ann", "userId": "bob"}\n{"colour": 2}\n')
+    found, _ = _detect(path)
+    assert [one["event"] for one in found] == [1, 2, 3]
+    assert "'userId' twice" in found[1]["problem"]
+
+
 def test_what_can_not_be_read_is_counted(tmp_path) -> None:
     path = tmp_path / "mixed.ndjson"
     path.write_text('{"Operation": "Send", "Workload": "Exchange"}\nnothing\n')

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from integrations import files, registry
 from integrations.contract import Feed, Manifest
-from integrations.detection import loading
+from integrations.detection import loading, placeholders
 from integrations.detection.engine import Engine, Match
 from integrations.detection.errors import RulesUnreadable
 from integrations.detection.recognition import recognised
@@ -32,13 +32,19 @@ class Command(ProductCommand):
             "--rules", type=Path, metavar="DIR",
             help="a folder, file or archive of Sigma rules, instead of Holdfast's own",
         )  # fmt: skip
+        parser.add_argument(
+            "--placeholders", type=Path, metavar="FILE",
+            help="YAML with values for the rules' placeholders (admins: [ann, bob])",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print one JSON object an event")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print each event's matches; nothing is stored."""
         try:
             connector, feed = _named(options)
-            pack = _pack(options["rules"])
+            file = options["placeholders"]
+            values = placeholders.of(file) if file else placeholders.NONE
+            pack = _pack(options["rules"], values)
             engine = Engine(pack)
             seen = Counter[str]()
             found = _events(engine, connector, feed, options["file"], seen)
@@ -117,9 +123,9 @@ def _named(options: Mapping[str, Any]) -> tuple[Manifest, Feed]:
     return connector, connector.feed(options["feed"])
 
 
-def _pack(path: Path | None) -> Pack:
+def _pack(path: Path | None, values: placeholders.Values) -> Pack:
     """Holdfast's own rules, or those at the path; RulesUnreadable where there are none."""
-    pack = loading.load(path or loading.OUR_RULES)
+    pack = loading.load(path or loading.OUR_RULES, values)
     if not pack.rules and not pack.not_run:
         raise RulesUnreadable(f"There are no Sigma rules in {path}: no .yml or .yaml file has one.")
     return pack

@@ -95,7 +95,7 @@ def test_console_api_and_report_tell_the_same(browser, tenant: Tenant) -> None:
     assert saved == 110
     by = [(one["playbook"], one["times"], one["minutes_each"]) for one in told["saved_by"]]
     assert by == [(names[0], 2, asked), (names[1], 1, contained)]
-    assert f"{names[0]} 2 {asked} min {2 * asked} min" in console
+    assert f"{names[0]} 2 {asked} min as Holdfast brings it {2 * asked} min" in console
     assert f"Account takeover and business e-mail compromise 2 {asked} minutes" in report
 
     assert told["opinions_weighted_percent"] == 50
