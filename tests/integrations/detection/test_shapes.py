@@ -40,6 +40,24 @@ SHAPES = [
                 "UserPrincipalName": "a@b.example",
                 "Status": '{"errorCode": 50053}',
             },
+            {
+                "TimeGenerated": "2026-01-01T00:00:00Z",
+                "OperationName": "Sign-in activity",
+                "ResultType": "50053",
+                "UserPrincipalName": "a@b.example",
+                "AppDisplayName": "Office",
+            },
+            {
+                "Timestamp": "2026-01-01T00:00:00Z",
+                "Application": "Office",
+                "ApplicationId": "1",
+                "AccountUpn": "a@b.example",
+                "ErrorCode": 50053,
+            },
+            {
+                "category": "AdvancedHunting-AADSignInEventsBeta",
+                "properties": {"AccountUpn": "a@b.example", "ErrorCode": 50053},
+            },
         ],
     ),
     (
@@ -61,6 +79,10 @@ SHAPES = [
                 "OperationNameValue": DELETED.upper(),
                 "ActivityStatusValue": "Success",
                 "_ResourceId": SCOPE,
+            },
+            {
+                "azure": {"activitylogs": {"operation_name": DELETED.upper()}},
+                "event": {"dataset": "azure.activitylogs", "outcome": "success"},
             },
         ],
     ),
@@ -91,6 +113,20 @@ SHAPES = [
                 "USER_EMAIL": "a@b.example",
                 "p_log_type": "GSuite.ActivityEvent",
                 "p_event_time": "2026-01-01 00:00:00",
+            },
+            {
+                "protoPayload": {
+                    "serviceName": "admin.googleapis.com",
+                    "metadata": {
+                        "event": [
+                            {
+                                "eventName": "CHANGE_PASSWORD",
+                                "eventType": "USER_SETTINGS",
+                                "parameter": [{"name": "USER_EMAIL", "value": "a@b.example"}],
+                            }
+                        ]
+                    },
+                }
             },
         ],
     ),
@@ -216,6 +252,10 @@ SHAPES = [
             {"EventCode": "4720", "LogName": "Security", "TargetUserName": "new"},
             {"EventCode": 4720, "Channel": "Security", "TargetUserName": "new"},
             {
+                "event": {"code": "4720"},
+                "winlog": {"channel": "Security", "event_data": {"TargetUserName": "new"}},
+            },
+            {
                 "Event": {
                     "System": {"EventID": {"#text": "4720"}, "Channel": "Security"},
                     "EventData": {"Data": [{"@Name": "TargetUserName", "#text": "new"}]},
@@ -267,6 +307,27 @@ SHAPES = [
                     }
                 }
             },
+            {
+                "ActionType": "Set-Mailbox",
+                "RawEventData": {
+                    "Operation": "Set-Mailbox",
+                    "Workload": "Exchange",
+                    "Parameters": [{"Name": "ForwardTo", "Value": "x@evil.example"}],
+                },
+            },
+            {
+                "category": "AdvancedHunting-CloudAppEvents",
+                "properties": {
+                    "ActionType": "Set-Mailbox",
+                    "RawEventData": json.dumps(
+                        {
+                            "Operation": "Set-Mailbox",
+                            "Workload": "Exchange",
+                            "Parameters": [{"Name": "ForwardTo", "Value": "x@evil.example"}],
+                        }
+                    ),
+                },
+            },
         ],
     ),
     (
@@ -282,6 +343,65 @@ SHAPES = [
                     "targetResources": [{"modifiedProperties": [{"displayName": "KeyType"}]}],
                 },
             },
+            {
+                "OperationName": "Add service principal credentials",
+                "Category": "ApplicationManagement",
+                "InitiatedBy": "{}",
+                "TargetResources": '[{"modifiedProperties": [{"displayName": "KeyType"}]}]',
+            },
+        ],
+    ),
+    (
+        {"product": "m365", "service": "alerts"},
+        {"severity": "High", "title": "Odd program"},
+        [
+            {"serviceSource": "x", "title": "Odd program", "severity": "high"},
+            {
+                "AlertName": "Odd program",
+                "AlertSeverity": "High",
+                "ProviderName": "MDATP",
+                "Type": "SecurityAlert",
+            },
+        ],
+    ),
+    (
+        {"product": "sentinelone", "service": "activity"},
+        {"activityType": 3020, "primaryDescription|contains": "removed"},
+        [
+            {"activityType": 3020, "primaryDescription": "Hash removed"},
+            {"ActivityType": "3020", "EventOriginalMessage": "Hash removed"},
+            {"activityType_d": 3020, "primaryDescription_s": "Hash removed"},
+        ],
+    ),
+    (
+        {"product": "intune", "service": "audit"},
+        {"operationName": "wipe ManagedDevice"},
+        [
+            {
+                "category": "AuditLogs",
+                "operationName": "wipe ManagedDevice",
+                "properties": {"TargetObjectIds": ["1"]},
+            },
+            {
+                "activityType": "wipe ManagedDevice",
+                "activityDateTime": "2026-01-01T00:00:00Z",
+                "componentName": "ManagedDevice",
+            },
+            {
+                "OperationName": "wipe ManagedDevice",
+                "Properties": '{"TargetObjectIds": ["1"]}',
+            },
+        ],
+    ),
+    (
+        {"product": "crowdstrike", "service": "event_stream"},
+        {"OperationName": "createUser"},
+        [
+            {
+                "metadata": {"eventType": "AuthActivityAuditEvent"},
+                "event": {"OperationName": "createUser"},
+            },
+            {"eventType": "AuthActivityAuditEvent", "OperationName": "createUser"},
         ],
     ),
     (
