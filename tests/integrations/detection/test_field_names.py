@@ -1,0 +1,86 @@
+"""Public rules call a feed's fields and values by other names than the feed does."""
+
+import pytest
+
+from tests.integrations.detection.rulebook import engine, rule
+
+SIGN_IN = {"product": "azure", "service": "signinlogs"}
+DRIVE = {"product": "gcp", "service": "google_workspace.drive"}
+
+
+def _graph(code):
+    return {
+        "createdDateTime": "2026-01-01T00:00:00Z", "appDisplayName": "Office",
+        "conditionalAccessStatus": "success",
+        "status": {"errorCode": code, "failureReason": "Strong Auth required"},
+    }  # fmt: skip
+
+
+def _diagnostic(code):
+    return {
+        "category": "SignInLogs", "operationName": "Sign-in activity", "resultType": str(code),
+        "resultDescription": "Strong Auth required", "properties": {"userAgent": "x"},
+    }  # fmt: skip
+
+
+def _export(code):
+    return {
+        "Category": "SignInLogs", "ResultType": str(code), "OperationName": "Sign-in activity",
+        "ResultDescription": "Strong Auth required",
+    }  # fmt: skip
+
+
+def _holds(source, selection, record) -> bool:
+    told = rule({"s": selection, "condition": "s"}, logsource=source)
+    return bool(engine(told).detect(record))
+
+
+@pytest.mark.parametrize("made", [_graph, _diagnostic, _export])
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("Success", 0, True), ("success", 50074, False), ("Failure", 50074, True),
+        ("Failure", 0, False), (0, 0, True), (50074, 50074, True), ("50074", 0, False),
+    ],
+)  # fmt: skip
+def test_a_sign_in_has_its_code_and_the_word_for_it(made, status, code, expected) -> None:
+    assert _holds(SIGN_IN, {"Status": status}, made(code)) is expected
+    assert _holds(SIGN_IN, {"ResultDescription|contains": "strong auth"}, made(code))
+
+
+ACTIVITY = {
+    "id": {"applicationName": "drive"},
+    "events": [
+        {
+            "name": "change_acl_editors",
+            "parameters": [{"name": "visibility", "value": "people_with_link"}],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({"protoPayload.metadata.event.eventName": "change_acl_editors"}, True),
+        ({"protoPayload.metadata.event.visibility": "people_with_link"}, True),
+        ({"protoPayload.metadata.event.visibility": "public_on_the_web"}, False),
+        ({"protoPayload.serviceName": "drive.googleapis.com"}, True),
+        ({"protoPayload.metadata.event": "change_acl_editors"}, False),
+    ],
+)
+@pytest.mark.parametrize("record", [ACTIVITY, {**ACTIVITY["events"][0], "id": ACTIVITY["id"],
+                                               "type": "access"}])  # fmt: skip
+def test_googles_activity_answers_to_the_names_of_cloud_logging(
+    record, selection, expected
+) -> None:
+    assert _holds(DRIVE, selection, record) is expected
+
+
+def test_the_audit_log_answers_to_the_names_of_other_collectors() -> None:
+    record = {
+        "Operation": "MessageSent", "Workload": "MicrosoftTeams",
+        "UserId": "it@evil.onmicrosoft.com", "MessageURLs": ["https://x.example/a.msi"],
+    }  # fmt: skip
+    selection = {"user.email": "*@*.onmicrosoft.com", "o365.audit.MessageURLs|endswith": ".msi"}
+    assert _holds({"product": "m365", "service": "audit"}, selection, record)
