@@ -4,7 +4,7 @@ The shapes are data, under `shapes/`. A record is recognised by itself, whatever
 """
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,8 @@ class Source:
 class Shape:
     """One shape of record. Fields that aren't in `fields` are looked for below each of `roots`.
 
-    `prefixes` are how rules call the record's top where it stands elsewhere for them.
+    `prefixes` are how rules call the record's top where it stands elsewhere for them, `aliases`
+    other names of fields, in lower case.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Shape:
     roots: tuple[Path_, ...]
     fields: Mapping[str, tuple[Place, ...]]
     prefixes: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def may_have(self, names: Container[str]) -> bool:
         """Whether a record with these keys, in lower case, can have the shape."""
@@ -143,6 +145,8 @@ class Shape:
         steps = tuple(field.split("."))
         whole = (Place((field,)),) if len(steps) > 1 else ()
         found = known + tuple(Place(root + steps) for root in self.roots) + whole
+        if alias := self.aliases.get(field.lower()):
+            found += self.places(alias)
         for prefix in self.prefixes:
             if field.lower().startswith(prefix):
                 found += self.places(field[len(prefix) :])
@@ -191,6 +195,7 @@ def _shape(told: Mapping[str, Any]) -> Shape:
             for name, places in told.get("fields", {}).items()
         },
         prefixes=tuple(f"{prefix.lower()}." for prefix in told.get("prefixes", ())),
+        aliases={name.lower(): other for name, other in told.get("aliases", {}).items()},
     )
 
 

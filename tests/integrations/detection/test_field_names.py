@@ -84,3 +84,53 @@ def test_the_audit_log_answers_to_the_names_of_other_collectors() -> None:
     }  # fmt: skip
     selection = {"user.email": "*@*.onmicrosoft.com", "o365.audit.MessageURLs|endswith": ".msi"}
     assert _holds({"product": "m365", "service": "audit"}, selection, record)
+
+
+DEFENDER = "Microsoft-Windows-Windows Defender/Operational"
+SYSMON = "Microsoft-Windows-Sysmon/Operational"
+
+
+def _wazuh(channel, number, data):
+    system = {"eventID": str(number), "channel": channel, "computer": "PC"}
+    lower = {name[:1].lower() + name[1:]: value for name, value in data.items()}
+    return {"data": {"win": {"system": system, "eventdata": lower}}}
+
+
+def _flat(channel, number, data):
+    return {"EventID": number, "Channel": channel, "Computer": "PC", **data}
+
+
+@pytest.mark.parametrize("made", [_wazuh, _flat])
+@pytest.mark.parametrize(
+    ("source", "selection", "channel", "number", "data"),
+    [
+        ({"service": "windefend"}, {"EventID": 5007, "New_Value|contains": "Exclusions"},
+         DEFENDER, 5007, {"New Value": "HKLM\\x\\Exclusions\\Paths"}),
+        ({"service": "windefend"}, {"NewValue|contains": "Exclusions"},
+         DEFENDER, 5007, {"New Value": "HKLM\\x\\Exclusions\\Paths"}),
+        ({"category": "antivirus"}, {"Signature|contains": "Mimikatz", "Filename|endswith": ".exe"},
+         DEFENDER, 1116, {"Threat Name": "HackTool:Win32/Mimikatz", "Path": "C:\\m.exe"}),
+        ({"service": "bits-client"}, {"RemoteName|contains": "evil"},
+         "Microsoft-Windows-Bits-Client/Operational", 16403, {"RemoteName": "http://evil"}),
+        ({"service": "applocker"}, {"EventID": [8004, 8007]},
+         "Microsoft-Windows-AppLocker/EXE and DLL", 8004, {}),
+        ({"category": "registry_delete"}, {"TargetObject|endswith": "\\SD"},
+         SYSMON, 12, {"EventType": "DeleteValue", "TargetObject": "HKLM\\Tree\\T\\SD"}),
+        ({"category": "ps_classic_start"}, {"Data|contains": "HostVersion=1"},
+         "Windows PowerShell", 400, {"Data": "HostVersion=1.0"}),
+        ({"category": "process_tampering"}, {"Type": "Image is replaced"},
+         SYSMON, 25, {"Type": "Image is replaced"}),
+    ],
+)  # fmt: skip
+def test_windows_channels_and_events_are_known_by_their_names_in_rules(
+    made, source, selection, channel, number, data
+) -> None:
+    assert _holds({"product": "windows", **source}, selection, made(channel, number, data))
+
+
+def test_what_was_added_to_the_registry_was_not_deleted() -> None:
+    record = _flat(SYSMON, 12, {"EventType": "CreateKey", "TargetObject": "HKLM\\x"})
+    selection = {"TargetObject|contains": "HKLM"}
+    for category, expected in (("registry_delete", False), ("registry_add", True)):
+        source = {"product": "windows", "category": category}
+        assert _holds(source, selection, record) is expected
