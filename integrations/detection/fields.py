@@ -24,6 +24,7 @@ class Place:
     `joined`: where what stands behind it is, if anything: a vendor may tell a value in two parts.
     `domains`: not the value itself, but the mail domains in it, each with a dot before it. `words`:
     what people call certain values, which is a value beside them; that of `*` is for all others.
+    `quoted`: the vendor writes the value as JSON, in quotes, which don't belong to it.
     """
 
     path: Path_
@@ -32,11 +33,13 @@ class Place:
     joined: Path_ = ()
     domains: bool = False
     words: tuple[tuple[str, str], ...] = ()
+    quoted: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether the value is taken as it stands."""
-        return not (self.before or self.after or self.joined or self.domains or self.words)
+        changes = (self.before, self.after, self.joined, self.domains, self.words, self.quoted)
+        return not any(changes)
 
     def word(self, value: str) -> str:
         """What people call a value; empty where there is no word for it."""
@@ -221,10 +224,11 @@ def _place(told: str | Mapping[str, Any]) -> Place:
         # A name with dots in it, as it stands.
         return Place((told["key"],))
     return Place(
-        _path(told["path"]),
+        tuple(told["steps"]) if "steps" in told else _path(told["path"]),
         told.get("before", ""),
         told.get("after", ""),
         _path(told.get("joined", "")),
         bool(told.get("domains")),
         tuple(told.get("words", {}).items()),
+        bool(told.get("quoted")),
     )

@@ -86,6 +86,35 @@ def test_the_audit_log_answers_to_the_names_of_other_collectors() -> None:
     assert _holds({"product": "m365", "service": "audit"}, selection, record)
 
 
+def _consent(is_admin):
+    changed = [
+        {"displayName": "ConsentContext.IsAdminConsent", "oldValue": None, "newValue": is_admin},
+        {"displayName": "ConsentAction.Permissions", "newValue": "[Scope: Mail.Read]"},
+    ]
+    return [{"type": "ServicePrincipal", "modifiedProperties": changed}]
+
+
+@pytest.mark.parametrize("written", ["{}", '"{}"'])
+@pytest.mark.parametrize(("value", "expected"), [("False", True), ("True", False)])
+def test_whether_an_administrator_consented_is_read_of_what_was_changed(
+    written, value, expected
+) -> None:
+    resources = _consent(written.format(value))
+    audit = {"product": "azure", "service": "auditlogs"}
+    selection = {
+        "properties.message": "Consent to application",
+        "ConsentContext.IsAdminConsent": "false",
+        "TargetResources.modifiedProperties.newValue|contains": "Mail.Read",
+    }
+    graph = {"activityDisplayName": "Consent to application", "initiatedBy": {"user": {}}}
+    diagnostic = {"operationName": "Consent to application", "category": "AuditLogs"}
+    for record in (
+        {**graph, "targetResources": resources},
+        {**diagnostic, "properties": {"targetResources": resources}},
+    ):
+        assert _holds(audit, selection, record) is expected
+
+
 DEFENDER = "Microsoft-Windows-Windows Defender/Operational"
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 
