@@ -4,7 +4,7 @@ The shapes are data, under `shapes/`. A record is recognised by itself, whatever
 """
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ class Place:
     """Where a field may stand; `before` and `after` complete a value that the vendor shortens.
 
     `joined`: where what stands behind it is, if anything: a vendor may tell a value in two parts.
-    `domains`: not the value itself, but the mail domains in it, each with a dot before it.
+    `domains`: not the value itself, but the mail domains in it, each with a dot before it. `words`:
+    what people call certain values, which is a value beside them; that of `*` is for all others.
+    `quoted`: the vendor writes the value as JSON, in quotes, which don't belong to it.
     """
 
     path: Path_
@@ -30,11 +32,19 @@ class Place:
     after: str = ""
     joined: Path_ = ()
     domains: bool = False
+    words: tuple[tuple[str, str], ...] = ()
+    quoted: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether the value is taken as it stands."""
-        return not (self.before or self.after or self.joined or self.domains)
+        changes = (self.before, self.after, self.joined, self.domains, self.words, self.quoted)
+        return not any(changes)
+
+    def word(self, value: str) -> str:
+        """What people call a value; empty where there is no word for it."""
+        words = dict(self.words)
+        return words.get(value) or words.get("*", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,11 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """One shape of record. Fields that aren't in `fields` are looked for below each of `roots`."""
+    """One shape of record. Fields that aren't in `fields` are looked for below each of `roots`.
+
+    `prefixes` are how rules call the record's top where it stands elsewhere for them, `aliases`
+    other names of fields, in lower case.
+    """
 
     name: str
     is_ocsf: bool
@@ -115,6 +129,8 @@ class Shape:
     sources: tuple[Source, ...]
     roots: tuple[Path_, ...]
     fields: Mapping[str, tuple[Place, ...]]
+    prefixes: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def may_have(self, names: Container[str]) -> bool:
         """Whether a record with these keys, in lower case, can have the shape."""
@@ -131,7 +147,13 @@ class Shape:
         known = self.fields.get(field) or self.fields.get(field.lower()) or ()
         steps = tuple(field.split("."))
         whole = (Place((field,)),) if len(steps) > 1 else ()
-        return known + tuple(Place(root + steps) for root in self.roots) + whole
+        found = known + tuple(Place(root + steps) for root in self.roots) + whole
+        if alias := self.aliases.get(field.lower()):
+            found += self.places(alias)
+        for prefix in self.prefixes:
+            if field.lower().startswith(prefix):
+                found += self.places(field[len(prefix) :])
+        return found
 
 
 # The shape of which nothing is known: what a record is recognised by is looked for in it.
@@ -175,6 +197,8 @@ def _shape(told: Mapping[str, Any]) -> Shape:
             name: tuple(map(_place, places if isinstance(places, list) else [places]))
             for name, places in told.get("fields", {}).items()
         },
+        prefixes=tuple(f"{prefix.lower()}." for prefix in told.get("prefixes", ())),
+        aliases={name.lower(): other for name, other in told.get("aliases", {}).items()},
     )
 
 
@@ -200,9 +224,11 @@ def _place(told: str | Mapping[str, Any]) -> Place:
         # A name with dots in it, as it stands.
         return Place((told["key"],))
     return Place(
-        _path(told["path"]),
+        tuple(told["steps"]) if "steps" in told else _path(told["path"]),
         told.get("before", ""),
         told.get("after", ""),
         _path(told.get("joined", "")),
         bool(told.get("domains")),
+        tuple(told.get("words", {}).items()),
+        bool(told.get("quoted")),
     )

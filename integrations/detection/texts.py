@@ -19,6 +19,10 @@ def completed(text: str, place: Place) -> list[str]:
     """The values that a text stands for at a place."""
     if place.domains:
         return [f".{name}" for name in _DOMAIN.findall(text[:_LONGEST_NAMES])]
+    if place.words:
+        return [text, word] if (word := place.word(text)) else [text]
+    if place.quoted:
+        return [text.strip('"')]
     before = "" if text.startswith(place.before) else place.before
     after = "" if text.endswith(place.after) else place.after
     return [f"{before}{text}{after}"]
