@@ -1,7 +1,7 @@
 """How the client's own SIEM was found, in the owner's words."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.models import SiemAudit
@@ -46,14 +46,14 @@ def looks(span: Span) -> tuple[SiemLook, ...]:
     last = {one.connection_id: one for one in made}
     told = {**last, **{one.connection_id: one for one in answered}}
     return tuple(
-        _look(one, last[one.connection_id])
+        _look(one, last[one.connection_id], span)
         for one in sorted(told.values(), key=lambda one: one.connection.name)
     )
 
 
-def _look(made: SiemAudit, last: SiemAudit) -> SiemLook:
+def _look(made: SiemAudit, last: SiemAudit, span: Span) -> SiemLook:
     compared = [one for one in made.comparisons if one["there"] is not None]
-    found = acceptance.in_force([made.connection], made.at)
+    found = acceptance.in_force([made.connection], span.until - timedelta(microseconds=1))
     lived_with = {(kind, subject): one.reason for (_, kind, subject), one in found.items()}
     return SiemLook(
         name=words.printable(made.connection.name),
@@ -64,15 +64,22 @@ def _look(made: SiemAudit, last: SiemAudit) -> SiemLook:
         rules=made.rules,
         rules_enabled=made.rules_enabled,
         problems=tuple(_problems([gap for gap in made.gaps if key(gap) not in lived_with])),
-        accepted=tuple(
-            (words.printable(str(gap["subject"])), words.printable(lived_with[key(gap)]))
-            for gap in made.gaps
-            if key(gap) in lived_with
-        )[:_NAMED],
+        accepted=_accepted(
+            [
+                (words.printable(str(gap["subject"])), words.printable(lived_with[key(gap)]))
+                for gap in made.gaps
+                if key(gap) in lived_with
+            ]
+        ),
         put_right=len(made.gone),
         compared=len(compared),
         same=sum(bool(one["same"]) for one in compared),
     )
+
+
+def _accepted(told: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    more = len(told) - _NAMED
+    return (*told[:_NAMED], *([(f"and {more} more", "")] if more > 0 else []))
 
 
 def _problems(gaps: list[dict[str, Any]]) -> Iterable[SiemProblem]:
