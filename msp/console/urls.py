@@ -125,6 +125,11 @@ urlpatterns = [
     _page("clients/<slug:slug>/important/", important.important, "important"),
     _page("clients/<slug:slug>/important/mark/", important.mark, "mark_vip"),
     _page("clients/<slug:slug>/important/devices/", important.mark_device, "mark_device"),
+    _page(
+        "clients/<slug:slug>/important/criticality/",
+        important.mark_criticality,
+        "mark_criticality",
+    ),
     _page("clients/<slug:slug>/chat/", chat_channel.channel, "chat_channel"),
     _page("clients/<slug:slug>/contacts/add/", contacts.add, "contact_add"),
     _page("clients/<slug:slug>/contacts/<uuid:contact_id>/", contacts.change, "contact"),

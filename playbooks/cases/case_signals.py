@@ -1,15 +1,16 @@
 """What a case's risk is worked out from, read with a few queries however many alerts it has."""
 
 import datetime as dt
+from collections.abc import Iterable
 
 from django.db.models import Case as Choice
 from django.db.models import Count, IntegerField, Max, Q, Value, When
 from django.utils import timezone
 
-from integrations.intelligence import holes, store
-from integrations.intelligence.naming import with_parents
+from integrations.intelligence import holes, matching
+from integrations.models import Indicator
 from integrations.ocsf import INCIDENT_FINDING
-from playbooks.cases import case_devices, exposure
+from playbooks.cases import case_devices, device_criticality, exposure
 from playbooks.cases.risk import Devices, History, Signals, points_of
 from playbooks.cases.risk_table import in_force
 from playbooks.correlation import joining
@@ -17,8 +18,6 @@ from tenants.models import HARMLESS, Case, CaseEntity, Finding, Severity, Verdic
 
 _DEVICES = ("device:", "device_id:")
 _INDICATOR = "indicator:"
-# Percent: less is a hint, and no reason to look at a case first.
-_SURE = 70
 
 
 def worst(case: Case) -> Finding:
@@ -44,21 +43,32 @@ def of_case(case: Case) -> Signals:
     severities = case.findings.order_by().values_list("severity_id", flat=True).distinct()
     gravest = max(severities, key=points_of)
     first = case.findings.filter(severity_id=gravest).order_by("time", "id")
+    known = sure_names(matching.Lookup(case.entities).met_by(case.entities))
     return Signals(
         worst_title=first.values_list("title", flat=True)[0],
         severity_id=gravest,
         kinds=told["kinds"],
         confidence=told["sure"] or 0,
-        indicators=sum(one.startswith(_INDICATOR) for one in case.entities)
-        + _known_to_us(case.entities),
+        indicators=called_bad(case.entities) + len(known),
+        known=known,
     )
 
 
-def _known_to_us(entities: list[str]) -> int:
-    """Return how many things that our own intelligence is sure of a case names."""
-    rows = store.in_force(with_parents(entities)).filter(confidence__gte=_SURE)
+def called_bad(entities: Iterable[str]) -> int:
+    """Return how many things the alerts of a case themselves call bad."""
+    return sum(one.startswith(_INDICATOR) for one in entities)
+
+
+def sure_names(met: Iterable[Indicator]) -> list[str]:
+    """Return the values of indicators that our own intelligence is still sure of, in order."""
+    now = timezone.now()
     # A hole that is used is of a device, and counts as its exposure.
-    return rows.exclude(entity__startswith="cve:").order_by().values("entity").distinct().count()
+    sure = {
+        one.entity.partition(":")[2]
+        for one in met
+        if not one.entity.startswith("cve:") and matching.sure(one, now) >= matching.SURE
+    }
+    return sorted(sure)
 
 
 def devices(case: Case) -> Devices:
@@ -71,8 +81,19 @@ def devices(case: Case) -> Devices:
         named.add(f"device_id:{row.provider}:{row.external_id}".lower())
         if row.hostname:
             named.add(f"device:{row.hostname}".lower())
+    levels = [(one, device_criticality.of_device(one.rows)) for one in found]
     return Devices(
-        servers=[str(one) for one in found if any(row.is_server for row in one.rows)],
+        servers=[
+            str(one)
+            for one, told in levels
+            # A technician's word on a server that little hangs on stands above what it is.
+            if any(row.is_server for row in one.rows) and not (told.by_hand and told.level <= 2)
+        ],
+        critical=[
+            (told.level, f"{one} is of criticality {told.level} of 4: {told.why}")
+            for one, told in levels
+            if told.level
+        ],
         holes=[f"{computer} ({cve})" for computer, cve in holes.on_devices(named)],
         exposed=[f"{one} ({told})" for one in found if (told := exposure.why(one.rows))],
     )

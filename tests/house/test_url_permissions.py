@@ -251,6 +251,9 @@ RULES: dict[str, Rule] = {
     "console:mark_vip": Rule(
         TECHNICIAN, _slug("/admin/clients/{}/important/mark/"), "post", of_client=True
     ),
+    "console:mark_criticality": Rule(
+        TECHNICIAN, _slug("/admin/clients/{}/important/criticality/"), "post", of_client=True
+    ),
     "console:mark_device": Rule(
         TECHNICIAN, _slug("/admin/clients/{}/important/devices/"), "post", of_client=True
     ),

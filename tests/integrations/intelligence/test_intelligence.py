@@ -268,7 +268,7 @@ def test_a_collection_is_gone_on_with_where_it_was(root, tenant, tmp_path, capsy
     assert read == [2, 0, 2]
     after = [one.get("added_after") for one in _Taxii.asked]
     assert after == [None, None, ["2026-11-03T00:00:00Z"], None, None]
-    assert all(one["match[type]"] == ["indicator"] for one in _Taxii.asked)
+    assert all(one["match[type]"][0].startswith("indicator,") for one in _Taxii.asked)
 
 
 def test_a_server_that_tells_no_next_page_is_asked_by_time(root) -> None:
@@ -303,6 +303,18 @@ def _covered(technique: str, **states: int) -> Technique:
     told = {"covered": 0, "watched": 0, "blind": 0, **states}
     rule = Covering(SimpleNamespace(title=f"Rule for {technique}"), 1, 0, 1, 1)
     return Technique(technique, (), (rule,), missing=(), **told)
+
+
+def test_only_rules_whose_log_source_comes_are_said_to_cover() -> None:
+    rules = tuple(
+        Covering(SimpleNamespace(title=title), live, 1 - live, seen, 1)
+        for title, live, seen in (
+            ("Sees it", 1, 1), ("For another product", 1, 0), ("In shadow", 0, 1)
+        )
+    )  # fmt: skip
+    known = Technique("T1566", (), rules, covered=1, watched=0, blind=0, missing=())
+    [told] = [one for one in profiles.rank(None, [known]) if one.technique == "T1566"]
+    assert (told.state, told.rules) == ("covered", ("Sees it",))
 
 
 def test_a_profile_ranks_techniques_and_says_what_covers_them(in_tenant) -> None:
