@@ -9,7 +9,7 @@ from tenants.rls import protect
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("integrations", "0017_sources_on_schedule"),
+        ("integrations", "0019_placeholders_of_packs"),
         ("tenants", "0016_short_names_of_computers"),
     ]
 
