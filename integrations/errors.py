@@ -99,6 +99,10 @@ class AlarmError(HoldfastError):
     """An alarm can't be accepted as asked; the message says why."""
 
 
+class SiemError(HoldfastError):
+    """A gap of a SIEM can't be accepted as asked; the message says why."""
+
+
 class RemovalError(HoldfastError):
     """A connection can't be removed as asked; the message says why."""
 

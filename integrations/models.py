@@ -291,6 +291,7 @@ class SiemAudit(TenantModel):
     rules = models.PositiveIntegerField(default=0)
     rules_enabled = models.PositiveIntegerField(default=0)
     gaps = models.JSONField(default=list)
+    gone = models.JSONField(default=list, help_text="gaps of the audit before that are none now")
     comparisons = models.JSONField(default=list)
     error = models.TextField(blank=True, help_text="why there is no answer, with the fix")
 
@@ -300,3 +301,24 @@ class SiemAudit(TenantModel):
 
     def __str__(self) -> str:
         return f"{len(self.gaps)} gaps"
+
+
+class SiemAcceptance(TenantModel):
+    """A gap of a client's SIEM that somebody decided to live with until a day. The last counts."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=16)
+    subject = models.TextField()
+    reason = models.TextField()
+    actor = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    until = models.DateField(help_text="from this day on it is a gap again")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["tenant", "connection"], name="siem_accepted")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"

@@ -78,6 +78,14 @@ def _of_source(survey: Survey, one: Expected, seen: list[LogSource]) -> Gap | No
 def _rules(survey: Survey) -> Iterator[Gap]:
     rows = {source.name.lower(): source for source in survey.sources}
     for rule in survey.rules:
+        if rule.is_given_up:
+            yield Gap(
+                Kind.FAILING, rule.title,
+                f"The SIEM switched it off, since it kept failing: {rule.failure[:300]}",
+                "Mend its query by what the message says, then switch it on again.",
+                rule.failed_at,
+            )  # fmt: skip
+            continue
         if not rule.is_enabled:
             yield Gap(
                 Kind.DISABLED, rule.title, "The rule is switched off.",

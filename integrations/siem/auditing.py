@@ -5,7 +5,7 @@ import random
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from django.utils import timezone
@@ -16,29 +16,35 @@ from integrations.detection import loading
 from integrations.detection.engine import Engine
 from integrations.errors import ConnectionMisconfigured, Rejected
 from integrations.models import Connection, SiemAudit
-from integrations.siem import retention
+from integrations.siem import history, retention
 from integrations.siem.audit import audit
 from integrations.siem.comparing import (
     Candidate,
     Comparison,
+    Elsewhere,
+    LookedUp,
     Own,
     candidates,
     compared,
     hits_here,
+    looked_up_here,
 )
 from integrations.siem.expected import expected
-from integrations.siem.records import Expected, Gap, Siem, Survey
+from integrations.siem.queries.converting import of_events
+from integrations.siem.records import Expected, Gap, Query, Siem, Survey
 from tenants import scope, work
 from tenants.errors import HoldfastError
 from tenants.models import Work
 
 DAYS = 30
 COMPARED_DAYS = 1
-# Two queries each, at a client's own cost.
+# Two queries each, at a client's own cost, and four more where hits differ.
 MOST_COMPARED = 25
 _EVERY = dt.timedelta(days=1)
 # What came to the SIEM in the last minutes may not have come here yet, and the other way round.
 _SETTLED = dt.timedelta(hours=2)
+# The time by which a SIEM keeps an event may be the one at which it came there.
+_LATE = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,9 @@ def run(row: Connection, days: int = DAYS) -> SiemAudit:
                 tenant_id=row.tenant_id, connection=row, at=at, days=days, error=str(error)
             )
     with scope.tenant(row.tenant_id):
+        before = SiemAudit.objects.filter(connection=row, error="").order_by("-at").first()
+        was = before.gaps if before else []
+        gaps = history.with_first_seen(answer.gaps, was, before.at if before else None, at)
         return SiemAudit.objects.create(
             tenant_id=row.tenant_id,
             connection=row,
@@ -108,7 +117,8 @@ def run(row: Connection, days: int = DAYS) -> SiemAudit:
             sources=sum(source.last_at is not None for source in answer.survey.sources),
             rules=len(answer.survey.rules),
             rules_enabled=sum(rule.is_enabled for rule in answer.survey.rules),
-            gaps=[gap.as_json() for gap in answer.gaps],
+            gaps=gaps,
+            gone=history.gone(gaps, was),
             comparisons=[one.as_json() for one in answer.comparisons],
         )
 
@@ -137,7 +147,7 @@ def _expected(row: Connection, siem: Siem) -> list[Expected]:
     with scope.tenant(row.tenant_id):
         others = Connection.objects.exclude(id=row.id).values_list("connector", flat=True)
         known = {name for name in others if name in registry.CONNECTORS}
-    return [*expected(siem.expects, known), *siem.entered(row.settings)]
+    return [*expected(siem.expects(row.settings), known), *siem.entered(row.settings)]
 
 
 def _compare(row: Connection, siem: Siem, client: Client, survey: Survey) -> list[Comparison]:
@@ -145,14 +155,15 @@ def _compare(row: Connection, siem: Siem, client: Client, survey: Survey) -> lis
     whose log source is known to arrive there.
     """
     arrives = {source.name for source in survey.sources if source.last_at is not None}
-    own = _own(row, _our_engine(), COMPARED_DAYS)
+    engine = _our_engine()
+    own = _own(row, engine, COMPARED_DAYS)
     told = [
         (one.id not in own.hits, one.query.source not in arrives, one.title, one)
         for one in _our_candidates(siem.language(row.settings))
         if one.query is not None
     ]
     chosen = [place[-1] for place in sorted(told, key=lambda place: place[:3])[:MOST_COMPARED]]
-    return list(_run_there(siem, client, chosen, own, COMPARED_DAYS))
+    return list(_Comparing(row, siem, client, engine, COMPARED_DAYS).run(chosen, own))
 
 
 def compare(
@@ -166,9 +177,10 @@ def compare(
     told = [
         one for one in candidates(siem.language(row.settings), rules) if only in ("", one.id)
     ]  # fmt: skip
-    own = _own(row, Engine(loading.load(rules)), days)
+    engine = Engine(loading.load(rules))
+    own = _own(row, engine, days)
     with connections.client(row.tenant_id, row.id) as client:
-        return list(_run_there(siem, client, told, own, days))
+        return list(_Comparing(row, siem, client, engine, days).run(told, own))
 
 
 def _window(days: int) -> tuple[dt.datetime, dt.datetime]:
@@ -181,23 +193,47 @@ def _own(row: Connection, engine: Engine, days: int) -> Own:
         return hits_here(engine, *_window(days))
 
 
-def _run_there(
-    siem: Siem, client: Client, told: Iterable[Candidate], own: Own, days: int
-) -> Iterable[Comparison]:
-    for one in told:
-        reason = one.reason
-        if one.query is not None:
-            try:
-                found = siem.run(client, one.query, *_window(days))
-            except Rejected:
-                reason = (
-                    f"the SIEM refused the query, as it does where it has no {one.query.source}"
-                )
-            else:
-                yield compared(one.id, one.title, one.query, found, own)
-                continue
-        here = len(own.hits.get(one.id, ()))
-        yield Comparison(one.id, one.title, here, reason=f"Not run there: {reason}.")
+class _Comparing:
+    """Rules run there and here, on the same days."""
+
+    def __init__(
+        self, row: Connection, siem: Siem, client: Client, engine: Engine, days: int
+    ) -> None:
+        self.row, self.siem, self.client, self.engine = row, siem, client, engine
+        self.window = _window(days)
+
+    def run(self, told: Iterable[Candidate], own: Own) -> Iterable[Comparison]:
+        for one in told:
+            reason = one.reason
+            if one.query is not None:
+                try:
+                    found = self.siem.run(self.client, one.query, *self.window)
+                    elsewhere = Elsewhere(
+                        partial(self._look_here, one.id), partial(self._look_there, one.query)
+                    )
+                    yield compared(one.id, one.title, one.query, found, own, elsewhere)
+                    continue
+                except Rejected:
+                    reason = (
+                        f"the SIEM refused the query, as it does where it has no {one.query.source}"
+                    )
+            here = len(own.hits.get(one.id, ()))
+            yield Comparison(one.id, one.title, here, reason=f"Not run there: {reason}.")
+
+    def _look_here(self, rule: str, uids: list[str]) -> LookedUp:
+        with scope.tenant(self.row.tenant_id):
+            return looked_up_here(self.engine, rule, uids)
+
+    def _look_there(self, query: Query, uids: list[str]) -> LookedUp:
+        since, until = self.window
+        span = (since - _LATE, until + _LATE)
+        held = self.siem.run(self.client, of_events(query, uids, matching=False), *span)
+        found = self.siem.run(self.client, of_events(query, uids, matching=True), *span)
+        return LookedUp(_lowered(held.ids), _lowered(found.ids))
+
+
+def _lowered(uids: Iterable[str]) -> frozenset[str]:
+    return frozenset(uid.lower() for uid in uids)
 
 
 @cache
@@ -210,9 +246,16 @@ def _our_candidates(language: str) -> tuple[Candidate, ...]:
     return tuple(candidates(language)) if language else ()  # type: ignore[arg-type]
 
 
-def newest_between(start: dt.datetime, until: dt.datetime) -> list[SiemAudit]:
-    """Return the last audit of each SIEM of the scope that was made in the time, with it."""
+def newest_between(
+    start: dt.datetime, until: dt.datetime, *, answered: bool = False
+) -> list[SiemAudit]:
+    """Return the last audit of each SIEM of the scope that was made in the time, with it.
+
+    `answered`: of those in which the SIEM could be asked.
+    """
     found = SiemAudit.in_scope().filter(at__gte=start, at__lt=until).select_related("connection")
+    if answered:
+        found = found.filter(error="")
     return list(found.order_by("connection_id", "-at").distinct("connection_id"))
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-Language = Literal["", "kql", "opensearch"]
+Language = Literal["", "kql", "opensearch", "ecs", "spl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class AnalyticsRule:
     """A rule of the SIEM. `sources` are the log sources that it reads, as far as that is seen.
 
     `alerts`: how many in the time looked at, None where the SIEM doesn't tell. `failure`: what its
-    last run said where that failed, at `failed_at`.
+    last run said where that failed, at `failed_at`. `is_given_up`: the SIEM itself switched it off,
+    since it kept failing.
     """
 
     id: str
@@ -39,6 +40,7 @@ class AnalyticsRule:
     alerts: int | None = None
     failure: str = ""
     failed_at: dt.datetime | None = None
+    is_given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +141,15 @@ class Siem:
     `survey(client, names, days)` reads all that an audit judges; `names` are log sources that
     should arrive. `run(client, query, since, until)` finds what one of our rules would. Both raise
     `integrations.errors`. `language` of a connection's settings, "" where no rule can be run;
-    `expects` names the column of expected.yml that lists what should arrive; `entered` is what
-    somebody entered of that in a connection's settings.
+    `expects` names the column of expected.yml that lists what should arrive, "" for none; `entered`
+    is what somebody entered of that in a connection's settings.
     """
 
     permissions: tuple[str, ...]
     survey: Callable[[Any, Sequence[str], int], Survey]
     run: Callable[[Any, Query, dt.datetime, dt.datetime], Hits]
     language: Callable[[Mapping[str, str]], Language]
-    expects: str = ""
+    expects: Callable[[Mapping[str, str]], str] = lambda settings: ""
     entered: Callable[[Mapping[str, str]], list[Expected]] = lambda settings: []
 
 

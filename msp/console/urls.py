@@ -107,6 +107,7 @@ urlpatterns = [
     _page("clients/<slug:slug>/routines/<slug:playbook_id>/", routines.start, "routine_start"),
     _page("clients/<slug:slug>/siem/", siem.siem, "siem"),
     _page("clients/<slug:slug>/siem/audit/", siem.audit, "siem_audit"),
+    _page("clients/<slug:slug>/siem/accept/", siem.accept, "siem_accept"),
     _page("clients/<slug:slug>/stop/", clients.stop_tenant, "stop_tenant"),
     _page("clients/<slug:slug>/start/", clients.start_tenant, "start_tenant"),
     _page("own-identities/", protection.own_identities, "own_identities"),

@@ -119,6 +119,8 @@ _LEDGER = {
     "plan.gave_way": Word("What had not begun was planned again", "warn"),
     "device.excluded": Word("Device excluded from all actions", "info"),
     "device.included": Word("Device excluded no more", "warn"),
+    "siem.gap_accepted": Word("A gap of the SIEM accepted", "warn"),
+    "siem.gap_accepted_no_more": Word("A gap of the SIEM accepted no more", "quiet"),
     "siem.audits_removed": Word("Older SIEM audits removed", "quiet"),
     "routine.started": Word("Routine started", "info"),
     "routine.defaults_set": Word("What a routine is given by itself changed", "info"),

@@ -160,11 +160,16 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class SiemProblem:
-    """What is wrong in the same way with so many rules or sources of a SIEM; some by name."""
+    """What is wrong in the same way with so many rules or sources of a SIEM; some by name.
+
+    `since`: when the oldest of them was first seen; `todo` what is to be done about them.
+    """
 
     title: str
     number: int
     named: tuple[str, ...]
+    since: dt.datetime | None
+    todo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +177,20 @@ class SiemLook:
     """How the client's own SIEM was found at the month's last look at it.
 
     `compared`: how many of our rules were run there as well, `same` how many found the same as
-    here. `failed`: it could not be asked, so nothing else is known.
+    here. `failed`: it could not be asked, so nothing else is known; `fell_silent`: not since then.
+    `accepted` are the names of what was wrong and may stay so, each with the reason.
     """
 
     name: str
     at: dt.datetime
     failed: bool
+    fell_silent: bool
     sources: int
     rules: int
     rules_enabled: int
     problems: tuple[SiemProblem, ...]
+    accepted: tuple[tuple[str, str], ...]
+    put_right: int
     compared: int
     same: int
 

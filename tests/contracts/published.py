@@ -308,6 +308,7 @@ NINJAONE = Published("ninjaone-subset.yaml", _ninjaone)
 WAZUH = Published("wazuh-4.14-subset.yaml", _wazuh)
 DEFENDER_ENDPOINT = Published("defender_endpoint.yaml", documented.read, DOCUMENTED)
 SENTINEL = Published("sentinel.yaml", documented.read, DOCUMENTED)
+SIEM_PRODUCTS = Published("siem_products.yaml", documented.read, DOCUMENTED)
 SENTINELONE = Published("sentinelone-2.1-requests.json", _sentinelone)
 TACTICAL_RMM = Published("tacticalrmm-urls.txt", _tactical_rmm, judges=("requests",))
 

@@ -227,6 +227,9 @@ RULES: dict[str, Rule] = {
     "console:rules": Rule(READ, _slug("/admin/clients/{}/rules/"), of_client=True),
     "console:rules_edit": Rule(ADMIN, _slug("/admin/clients/{}/rules/edit/"), of_client=True),
     "console:siem": Rule(READ, _slug("/admin/clients/{}/siem/"), of_client=True),
+    "console:siem_accept": Rule(
+        FROM_TECHNICIAN, _slug("/admin/clients/{}/siem/accept/"), "post", of_client=True
+    ),
     "console:siem_audit": Rule(
         FROM_TECHNICIAN, _slug("/admin/clients/{}/siem/audit/"), "post", of_client=True
     ),

@@ -25,6 +25,9 @@ from integrations.siem.records import (
 from integrations.values import Fields, techniques
 
 _RUNS: Final = '("Scheduled analytics rule run", "NRT analytics rule run")'
+# What Sentinel puts before the name of a rule that it switches off because it keeps failing:
+# https://learn.microsoft.com/azure/sentinel/troubleshoot-analytics-rules.
+_AUTO_DISABLED: Final = "AUTO DISABLED"
 _QUERIED: Final = frozenset({"scheduled", "nrt"})
 _MOST_TABLES = 100
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -126,21 +129,30 @@ def _rule(
     own, told = fields.text("name").lower(), fields.nested("properties")
     query, title = told.text("query"), told.text("displayName") or fields.text("name")
     run = runs.get(own, Fields({}))
-    is_failed = run.word("Status") == "failure"
+    changed_at = told.time("lastModifiedUtc")
+    is_enabled = row.get("properties", {}).get("enabled") is True
+    gave_up = not is_enabled and title.upper().startswith(_AUTO_DISABLED)
+    is_failed = gave_up or run.word("Status") == "failure"
     counted = max(alerts.get(own, 0), alerts.get(title.lower(), 0))
     return AnalyticsRule(
         id=own,
         title=title,
-        is_enabled=row.get("properties", {}).get("enabled") is True,
+        is_enabled=is_enabled,
         query=query,
         sources=tables_of(query, known),
         techniques=techniques((*told.texts("techniques"), *told.texts("subTechniques"))),
-        changed_at=told.time("lastModifiedUtc"),
+        changed_at=changed_at,
         # A rule of another kind makes its alerts under other names.
         alerts=counted if fields.word("kind") in _QUERIED else None,
-        failure=(run.text("Description") or "without a reason") if is_failed else "",
-        failed_at=run.time("TimeGenerated") if is_failed else None,
+        failure=(run.text("Description") or _reason(told)) if is_failed else "",
+        failed_at=(run.time("TimeGenerated") or changed_at) if is_failed else None,
+        is_given_up=gave_up,
     )
+
+
+def _reason(told: Fields) -> str:
+    """Why a rule failed: Sentinel writes before its description why it switched it off."""
+    return told.text("description")[:300] or "without a reason"
 
 
 def tables_of(query: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -175,5 +187,5 @@ def run(client: SentinelClient, query: Query, since: dt.datetime, until: dt.date
 
 SIEM: Final = Siem(
     permissions=(QUERY, RULES), survey=survey, run=run, language=lambda settings: "kql",
-    expects="sentinel",
+    expects=lambda settings: "sentinel",
 )  # fmt: skip

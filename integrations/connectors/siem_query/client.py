@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from integrations.addresses import check_endpoint, private_endpoints_allowed
 from integrations.errors import ConnectionMisconfigured, Unavailable
 from integrations.session import ApiToken, Session
-from integrations.transport import Call, Limits, Transport
+from integrations.transport import Call, Transport
 
 SEARCH: Final = "search"
 _MOST_ROWS = 50_000
@@ -108,27 +107,20 @@ def pairs(settings: Mapping[str, str], name: str) -> dict[str, str]:
     return dict(_PAIR.findall(settings.get(name, "")))
 
 
-def connect(
-    settings: Mapping[str, str],
-    secrets: Mapping[str, str],
-    *,
-    allow_private: bool | None = None,
-    limits: Limits | None = None,
-) -> QueryClient:
-    """Return a client for a connection's settings; nothing is sent yet.
+def described(given: Mapping[str, str], transport: Transport) -> QueryClient:
+    """Return a client for a SIEM that a connection's settings describe; nothing is sent yet.
 
     ConnectionMisconfigured says which setting can't work.
     """
-    private = private_endpoints_allowed() if allow_private is None else allow_private
-    given = {name: (value or "").strip() for name, value in {**settings, **secrets}.items()}
-    for name in ("endpoint", "body", "sources_query", "sources_fields", "key"):
+    for name in ("body", "sources_query", "sources_fields"):
         if not given.get(name):
-            raise ConnectionMisconfigured(f"The SIEM's connection lacks {name}: enter it.")
-    check_endpoint(given["endpoint"], allow_private=private)
+            raise ConnectionMisconfigured(
+                f"The SIEM's connection lacks {name}: enter it, or choose a product."
+            )
     if given.get("method", "").upper() not in ("", "GET", "POST"):
         raise ConnectionMisconfigured("method must be GET or POST.")
-    if given.get("language", "") not in ("", "kql", "opensearch"):
-        raise ConnectionMisconfigured("language must be kql or opensearch, or stay empty.")
+    if given.get("language", "") not in ("", "kql", "opensearch", "ecs"):
+        raise ConnectionMisconfigured("language must be kql, opensearch or ecs, or stay empty.")
     if not {"name", "last"} <= pairs(given, "sources_fields").keys():
         raise ConnectionMisconfigured(
             "sources_fields must say which columns hold what, such as name=sourcetype last=last."
@@ -137,7 +129,6 @@ def connect(
     if not _HEADER.fullmatch(header):
         raise ConnectionMisconfigured("header must be a header's name, such as X-Api-Key.")
     token = ApiToken(given["key"], scheme=given.get("scheme", ""), header=header)
-    transport = Transport(allow_private=private, limits=limits)
     return QueryClient(Session(given["endpoint"], transport, token), given, _template(given))
 
 
@@ -151,10 +142,3 @@ def _template(given: Mapping[str, str]) -> dict[str, Any]:
             'body must be a JSON object with {query} in it, such as {"search": "{query}"}.'
         )
     return body
-
-
-def canary(client: QueryClient) -> str:
-    """Ask which log sources arrive through the whole path; say in a sentence what was seen."""
-    until = dt.datetime.now(dt.UTC)
-    found = client.rows(client.settings["sources_query"], until - dt.timedelta(days=1), until)
-    return f"Connected to the SIEM, which names {len(found)} log sources."

@@ -1,11 +1,16 @@
-"""A SIEM of any vendor, described by data: it brings no records, only an audit."""
+"""A SIEM of a known product, or of any that data describes: it brings no records, only an audit."""
 
-from integrations.connectors.siem_query.client import SEARCH, canary, connect
-from integrations.connectors.siem_query.survey import SIEM
+from integrations.connectors.siem_query import elastic, opensearch
+from integrations.connectors.siem_query.products import SIEM, canary, connect
+from integrations.connectors.siem_query.search import SEARCH
 from integrations.contract import Manifest, Organisation, Permission, SetUpStep
 from integrations.envelopes import Exploder
 
+_ELASTIC = "https://www.elastic.co/docs/deploy-manage/api-keys/elasticsearch-api-keys"
+_OPENSEARCH = "https://docs.opensearch.org/latest/security-analytics/security/"
+_SPLUNK = "https://help.splunk.com/en/splunk-enterprise/administer/manage-users-and-security"
 _DOCS = "https://docs.opensearch.org/latest/api-reference/search-apis/search/"
+_DESCRIBED = "Optional, only without a product:"
 
 MANIFEST = Manifest(
     id="siem_query",
@@ -13,47 +18,78 @@ MANIFEST = Manifest(
     title="Other SIEM (queries)",
     documentation=_DOCS,
     settings={
-        "endpoint": "The address that answers queries, such as https://siem.example.com/api/search.",
-        "method": "Optional: GET or POST; POST where it is empty.",
-        "body": "What is asked, as a JSON object with {query}, and {since} and {until} where the "
-        'SIEM wants times, such as {"search": "{query}", "from": "{since}"}. For GET: the '
-        "parameters.",
-        "rows": "Optional: where the rows stand in the answer, such as results or hits.hits.",
-        "columns": "Optional: where the names of the columns stand, if rows are lists.",
-        "header": "Optional: the header that takes the key; Authorization where it is empty.",
-        "scheme": "Optional: what stands before the key there, such as Bearer.",
-        "sources_query": "The query that gives one row for each log source.",
-        "sources_fields": "Its columns: name=… last=… rows=…, such as name=sourcetype "
-        "last=lastTime rows=total.",
-        "expected": "Optional: which log sources should arrive, with the hours after which they "
-        "are late, such as wineventlog=3, o365=12.",
-        "rules_query": "Optional: the query that gives one row for each rule.",
-        "rules_fields": "Optional: its columns, of id, title, enabled, query, source, changed, "
+        "endpoint": "The address that answers searches: https://elastic.example.com:9200 of "
+        "Elasticsearch or OpenSearch, https://splunk.example.com:8089 of Splunk.",
+        "product": "Optional: elasticsearch, opensearch or splunk; then no query has to be entered."
+        " Empty: the queries below describe your SIEM.",
+        "kibana": "Optional, of Elasticsearch: Kibana’s address, for its detection rules, such as "
+        "https://kibana.example.com:5601.",
+        "space": "Optional, of Elasticsearch: Kibana’s space; default where it is empty.",
+        "index": "Optional: which indices hold this client’s events, such as logs-*-acme; all of "
+        "the usual ones where it is empty.",
+        "source_field": "Optional, of Elasticsearch and OpenSearch: the field that names an event’s"
+        " log source; event.dataset or the index where it is empty.",
+        "authority": "Optional: the certificate (PEM) of your own authority, if the SIEM’s comes "
+        "from there.",
+        "expected": "Optional: which other log sources should arrive, with the hours after which "
+        "they are late, such as wineventlog=3, o365=12.",
+        "language": "Optional: kql, opensearch or ecs, to run our rules there as queries; a product"
+        " has its own.",
+        "method": f"{_DESCRIBED} GET or POST; POST where it is empty.",
+        "body": f"{_DESCRIBED} what is asked, as a JSON object with {{query}}, and {{since}} and "
+        '{until} where the SIEM wants times, such as {"search": "{query}", "from": "{since}"}. '
+        "For GET: the parameters.",
+        "rows": f"{_DESCRIBED} where the rows stand in the answer, such as results or hits.hits.",
+        "columns": f"{_DESCRIBED} where the names of the columns stand, if rows are lists.",
+        "header": f"{_DESCRIBED} the header that takes the key; Authorization where it is empty.",
+        "scheme": f"{_DESCRIBED} what stands before the key there, such as Bearer.",
+        "sources_query": f"{_DESCRIBED} the query that gives one row for each log source.",
+        "sources_fields": f"{_DESCRIBED} its columns: name=… last=… rows=…, such as "
+        "name=sourcetype last=lastTime rows=total.",
+        "rules_query": f"{_DESCRIBED} the query that gives one row for each rule.",
+        "rules_fields": f"{_DESCRIBED} its columns, of id, title, enabled, query, source, changed, "
         "alerts and failure, such as title=name enabled=is_on.",
-        "language": "Optional: kql or opensearch, to run our rules there as queries.",
-        "event_id": "Optional: where a row has the vendor's id of the event.",
+        "event_id": f"{_DESCRIBED} where a row has the vendor’s id of the event.",
     },
-    secrets={"key": "The key or token that the SIEM wants to see."},
+    secrets={
+        "key": "What the SIEM wants to see: an API key (encoded) of Elasticsearch, a token of "
+        "Splunk, or name:password of a user of Elasticsearch or OpenSearch.",
+    },
     permissions=(
         Permission(
             SEARCH,
-            "Give the key a role that may search the client's log sources and nothing else.",
-            _DOCS,
+            "Give the key a role that may search the client’s log sources and nothing else: the "
+            "privilege read on its indices, in Splunk also on _internal and _audit.",
+            _ELASTIC,
+        ),
+        Permission(
+            elastic.RULES,
+            "Give the key’s role in Kibana the feature Security with Read, and the privilege read "
+            "on .alerts-security.alerts-*.",
+            "https://www.elastic.co/docs/solutions/security/detect-and-alert/detections-requirements",
+        ),
+        Permission(
+            opensearch.ANALYTICS, "Map the user to this role of OpenSearch’s own.", _OPENSEARCH
         ),
     ),
     rate_limits=(),
     set_up=(
-        SetUpStep("At the SIEM make a key that may only search, for this client's log sources "
-                  "only."),
-        SetUpStep("Try the two queries in the SIEM itself first: one row for each log source with "
-                  "the time of its newest event, and one row for each rule."),
+        SetUpStep("Enter which product it is: elasticsearch, opensearch or splunk. For any other "
+                  "SIEM leave that empty and enter queries, after trying them there."),
+        SetUpStep("Elasticsearch: make an API key with the privilege read on the client’s indices "
+                  "and on .alerts-security.alerts-*, and in Kibana the feature Security with Read. "
+                  "Nothing else.", _ELASTIC),
+        SetUpStep("OpenSearch: make a user with the role security_analytics_read_access and read "
+                  "on the client’s indices; enter it as name:password.", _OPENSEARCH),
+        SetUpStep("Splunk: make a token for a user whose role may search the client’s indexes, "
+                  "_internal and _audit, and nothing else.", _SPLUNK),
     ),
     feeds=(),
     actions=(),
     gatherers=(),
     connect=connect,
     canary=canary,
-    organisation=Organisation(at=("endpoint", "body")),
+    organisation=Organisation(at=("endpoint", "body", "index", "space")),
     explode=Exploder(lists=("results", "rows")),
     siem=SIEM,
 )  # fmt: skip

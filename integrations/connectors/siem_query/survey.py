@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from integrations.connectors.siem_query.client import SEARCH, QueryClient, Row, at, pairs
+from integrations.connectors.siem_query.client import QueryClient, Row, at, pairs
 from integrations.siem.records import (
     MOST_IDS,
     AnalyticsRule,
@@ -13,11 +13,10 @@ from integrations.siem.records import (
     Language,
     LogSource,
     Query,
-    Siem,
     Survey,
     Unread,
 )
-from integrations.values import Fields, instant
+from integrations.values import Fields
 
 _YES: Final = frozenset({"1", "true", "yes", "enabled", "on"})
 _MOST_EXPECTED = 200
@@ -30,7 +29,7 @@ def survey(client: QueryClient, names: Sequence[str], days: int) -> Survey:
     columns = pairs(settings, "sources_fields")
     sources = tuple(
         LogSource(_text(row, columns, "name"), _number(row, columns, "rows"),
-                  instant(at(row, columns["last"])))
+                  Fields({"_": at(row, columns["last"])}).time("_"))
         for row in client.rows(settings["sources_query"], since, at_)
     )  # fmt: skip
     if not settings.get("rules_query"):
@@ -51,7 +50,7 @@ def _rule(row: Row, columns: Mapping[str, str]) -> AnalyticsRule:
         is_enabled=(_text(row, columns, "enabled") or "true").lower() in _YES,
         query=_text(row, columns, "query"),
         sources=tuple(filter(None, _text(row, columns, "source").split(","))),
-        changed_at=instant(at(row, columns.get("changed", "?"))),
+        changed_at=Fields({"_": at(row, columns.get("changed", "?"))}).time("_"),
         alerts=_number(row, columns, "alerts"),
         failure=_text(row, columns, "failure"),
     )
@@ -85,10 +84,7 @@ def entered(settings: Mapping[str, str]) -> list[Expected]:
 
 def language(settings: Mapping[str, str]) -> Language:
     """Return the language that the settings name."""
-    told = settings.get("language", "")
-    return "kql" if told == "kql" else "opensearch" if told == "opensearch" else ""
-
-
-SIEM: Final = Siem(
-    permissions=(SEARCH,), survey=survey, run=run, language=language, entered=entered
-)
+    match settings.get("language", ""):
+        case "kql" | "opensearch" | "ecs" as told:
+            return told
+    return ""

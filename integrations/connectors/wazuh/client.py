@@ -169,13 +169,22 @@ class WazuhClient:
         return [hit for hit in hits if isinstance(hit, dict)]
 
     def asked(self, path: str, permission: str, query: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Ask the indexer; the whole answer. Rejected where the connection has no indexer."""
+        """Ask the indexer; the whole answer. Rejected where the connection has no indexer.
+
+        Unavailable where it searched a part only, which it answers with 200: what a feed read of
+        that would be taken for all there is.
+        """
         if self.indexer is None:
             raise Rejected(
                 "This connection has no indexer: enter its address, user and password for "
                 "vulnerabilities and for what is read back from alerts."
             )
-        return _object(self.indexer.ask(path, permission, query))
+        told = _object(self.indexer.ask(path, permission, query))
+        if told.get("timed_out") or Fields(told).nested("_shards").number("failed"):
+            raise Unavailable(
+                f"POST {path}: the indexer searched only a part of its shards; it is tried again."
+            )
+        return told
 
 
 def basic(user: str, password: str) -> str:

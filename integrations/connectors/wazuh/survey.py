@@ -189,5 +189,6 @@ def _moment(at: dt.datetime) -> str:
 
 SIEM: Final = Siem(
     permissions=(RULES, MANAGER, READ_ALERTS, AGENTS), survey=survey, run=run,
-    language=lambda settings: "opensearch" if settings.get("indexer") else "", expects="wazuh",
+    language=lambda settings: "opensearch" if settings.get("indexer") else "",
+    expects=lambda settings: "wazuh",
 )  # fmt: skip

@@ -18,15 +18,16 @@ _FILE = Path(__file__).with_name("places.yml")
 class Places:
     """A log source in a SIEM: its table or index, and for each field the columns that hold it.
 
-    `prefix`: a field that isn't named stands below it, with its first letter small; without one
-    such a field is refused. `where` is what else marks its events, in the SIEM's language;
-    `event_id` is the column of the id by which the vendor knows the event.
+    `prefix`: a field that isn't named stands below it, with its first letter small unless it
+    `keeps_case`; without one such a field is refused. `where` is what else marks its events,
+    in the SIEM's language; `event_id` is the column of the id by which the vendor knows the event.
     """
 
     source: LogSource
     table: str
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prefix: str = ""
+    keeps_case: bool = False
     where: Any = None
     event_id: str = ""
 
@@ -36,7 +37,8 @@ class Places:
         if found:
             return found
         if self.prefix and "." not in name:
-            return (f"{self.prefix}{name[:1].lower()}{name[1:]}",)
+            first = name[:1] if self.keeps_case else name[:1].lower()
+            return (f"{self.prefix}{first}{name[1:]}",)
         raise Unsupported(f"no column of {self.table} is known for its field {name}")
 
 
@@ -58,6 +60,7 @@ def _all(language: str) -> tuple[Places, ...]:
             one["table"],
             {name.lower(): _listed(where) for name, where in (one.get("fields") or {}).items()},
             one.get("prefix", ""),
+            bool(one.get("keeps_case")),
             one.get("where"),
             one.get("id", ""),
         )

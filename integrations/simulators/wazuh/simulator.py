@@ -8,11 +8,11 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from integrations.simulators.base import search_dsl
 from integrations.simulators.base.http import Answer, Caller, Exchange, Refusal
 from integrations.simulators.base.rest import RestSimulator
 from integrations.simulators.base.routes import Request, cut, route
 from integrations.simulators.base.store import Record
-from integrations.simulators.wazuh import indexer
 from integrations.simulators.wazuh.seeds import INDEXER_USER, SEEDS, USER, alert_of
 
 _NOT_THERE = (1701, "Agent does not exist")
@@ -253,10 +253,10 @@ class Wazuh(RestSimulator):
         route("PUT", "/rootcheck", _rootcheck, "rootcheck:run"),
         route("GET", "/rootcheck/{agent_id}/last_scan", _last_scan, "rootcheck:read"),
         route("PUT", "/active-response", _active_response, "active-response:command"),
-        route("POST", "/wazuh-alerts-*/_search", lambda r: indexer.search(r, "alerts"),
+        route("POST", "/wazuh-alerts-*/_search", lambda r: search_dsl.search(r, "alerts"),
               "Indexer: read wazuh-alerts-*"),
         route("POST", "/wazuh-states-vulnerabilities-*/_search",
-              lambda r: indexer.search(r, "vulnerabilities"),
+              lambda r: search_dsl.search(r, "vulnerabilities"),
               "Indexer: read wazuh-states-vulnerabilities-*"),
     )  # fmt: skip
 

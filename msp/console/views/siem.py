@@ -1,24 +1,31 @@
 """The audit of a client's SIEM: what arrives there, which rules watch, and how hits compare."""
 
-from collections.abc import Iterable
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.dateparse import parse_datetime
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
-from integrations.models import Connection, SiemAudit
-from integrations.siem import auditing
+from integrations.errors import SiemError
+from integrations.models import Connection, SiemAcceptance, SiemAudit
+from integrations.siem import acceptance, auditing
+from integrations.siem.history import key
 from integrations.siem.records import Kind
+from msp.console.actions import actor_of
 from msp.console.sites import page
 from msp.console.words import Word
 from msp.staff.access import needs_role, needs_second_factor, technician_of, writing
 from msp.staff.models import Role
 from msp.staff.selectors import tenants_of
-from tenants.models import Tenant
+from tenants.errors import HoldfastError
+from tenants.models import Tenant, Work
 
 WORDS = {
     Kind.FAILING: Word("Fails", "bad"),
@@ -54,8 +61,12 @@ class _Row:
     connection: Connection
     audit: SiemAudit | None
     groups: list[_Group]
+    accepted: list[tuple[dict[str, Any], SiemAcceptance, Word]]
+    gone: list[tuple[dict[str, Any], Word]]
+    gaps: int
     compared: int
     differing: list[dict[str, Any]]
+    next_at: dt.datetime | None
 
 
 @require_safe
@@ -65,12 +76,21 @@ def siem(request: HttpRequest, slug: str) -> HttpResponse:
     with writing(technician, found.id):
         rows = auditing.siems()
         audits = auditing.newest(rows)
+        accepted = acceptance.in_force(rows, timezone.now())
+    planned = dict(
+        Work.objects.filter(kind="siem", subject__in=[row.id for row in rows])
+        .order_by("-due_at").values_list("subject", "due_at")
+    )  # fmt: skip
+    today = timezone.now().date()
     return page(
         request,
         "siem.html",
         f"SIEM of {found.name}",
         tenant=found,
-        rows=[_row(row, audits.get(row.id)) for row in rows],
+        rows=[_row(row, audits.get(row.id), accepted, planned.get(row.id)) for row in rows],
+        first_day=today + dt.timedelta(days=1),
+        usual_day=today + dt.timedelta(days=90),
+        last_day=today + dt.timedelta(days=acceptance.LONGEST_DAYS),
         may_audit=technician.has_role(Role.TECHNICIAN),
     )
 
@@ -92,20 +112,94 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("console:siem", found.slug)
 
 
-def _row(connection: Connection, made: SiemAudit | None) -> _Row:
-    gaps = [_with_time(gap) for gap in made.gaps] if made else []
+@require_POST
+@needs_role(Role.TECHNICIAN)
+@needs_second_factor
+def accept(request: HttpRequest, slug: str) -> HttpResponse:
+    """Accept a gap until a day, or (with `end`) accept it no longer."""
+    found, technician = _tenant(request, slug), technician_of(request)
+    told = {name: request.POST.get(name, "") for name in ("siem", "kind", "subject", "end")}
+    try:
+        with writing(technician, found.id):
+            if told["end"]:
+                acceptance.end(_id(told["end"]), actor=actor_of(technician))
+            else:
+                rows = {row.id: row for row in auditing.siems()}
+                row = rows.get(_id(told["siem"]))
+                if row is None:
+                    raise SiemError("This SIEM is no longer connected.")
+                acceptance.accept(
+                    row, told["kind"], told["subject"], reason=request.POST.get("reason", ""),
+                    until=_day(request.POST.get("until", "")), actor=actor_of(technician),
+                )  # fmt: skip
+    except HoldfastError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "It is a gap again." if told["end"] else "Accepted.")
+    return redirect("console:siem", found.slug)
+
+
+def _id(told: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(told)
+    except ValueError:
+        raise SiemError("Load the page again.") from None
+
+
+def _day(told: str) -> dt.date:
+    try:
+        found = parse_date(told)
+    except ValueError:
+        found = None
+    if found is None:
+        raise SiemError("Choose until when it is accepted.")
+    return found
+
+
+def _row(
+    connection: Connection, made: SiemAudit | None,
+    accepted: Mapping[tuple[uuid.UUID, str, str], SiemAcceptance], next_at: dt.datetime | None,
+) -> _Row:  # fmt: skip
+    told = [_with_time(gap, made.at) for gap in made.gaps] if made else []
+    lived_with = {id(gap): accepted.get((connection.id, *key(gap))) for gap in told}
+    gaps = [gap for gap in told if lived_with[id(gap)] is None]
     compared = [one for one in made.comparisons if one["there"] is not None] if made else []
     return _Row(
         connection=connection,
         audit=made,
         groups=_grouped(gaps),
+        accepted=[
+            (gap, one, WORDS[Kind(gap["kind"])])
+            for gap in told
+            if (one := lived_with[id(gap)]) is not None
+        ],
+        gone=[(gap, WORDS[Kind(gap["kind"])]) for gap in made.gone] if made else [],
+        gaps=len(gaps),
         compared=len(compared),
-        differing=[one for one in compared if not one["same"]],
+        differing=[{**one, "apart": _apart(one)} for one in compared if not one["same"]],
+        next_at=next_at,
     )
 
 
-def _with_time(gap: dict[str, Any]) -> dict[str, Any]:
-    return {**gap, "since": parse_datetime(gap["since"]) if gap["since"] else None}
+def _apart(one: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
+    """What only one of both found, by whether the other holds it at all."""
+    found = []
+    for side, other, here in (("there", "here", True), ("here", "there", False)):
+        absent = set(one.get(f"absent_{other}") or ())
+        only = one[f"only_{side}"]
+        words = "never came here" if here else "the SIEM does not hold it"
+        missed = "held here, but not found" if here else "held there, but not found"
+        for why, uids in ((words, [uid for uid in only if uid in absent]),
+                          (missed, [uid for uid in only if uid not in absent])):  # fmt: skip
+            if uids:
+                found.append((f"Only {side}:", f"({why})", uids))
+    return found
+
+
+def _with_time(gap: dict[str, Any], at: dt.datetime) -> dict[str, Any]:
+    times = {name: parse_datetime(gap.get(name) or "") for name in ("since", "first_seen")}
+    first = times["first_seen"]
+    return {**gap, **times, "is_new": first is not None and first >= at.replace(microsecond=0)}
 
 
 def _grouped(gaps: Iterable[dict[str, Any]]) -> list[_Group]:

@@ -48,7 +48,7 @@ def _judged(row: Mapping[str, Any]) -> str:
     """How many of the feeds that are read and of the actions the vendor's contract tells of."""
     if not row["judged"]:
         return "the real server" if row["real_server"] else "none"
-    told = "{} of {}".format(*row["judged"])
+    told = "{} of {}".format(*row["judged"]) if row["judged"][1] else "what an audit asks"
     return told if len(row["judges"]) > 1 else f"{told}, {row['judges'][0]} only"
 
 

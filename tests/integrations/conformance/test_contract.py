@@ -11,6 +11,9 @@ def test_reading_conforms(subject, vendor, client, tmp_path) -> None:
     for name in subject.polled:
         _, cursor = sweep(subject.manifest, client, name)
         sweep(subject.manifest, client, name, cursor)
+    siem = subject.manifest.siem
+    if siem is not None:
+        siem.survey(client, (), 30)
     assert subject.contract(tmp_path / "exchanges.ndjson") > 0
 
 

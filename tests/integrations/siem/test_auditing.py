@@ -11,8 +11,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from integrations import connections, registry
+from integrations.errors import SiemError
 from integrations.models import Connection, SiemAudit
-from integrations.siem import auditing
+from integrations.siem import acceptance, auditing
 from integrations.simulators.microsoft_sentinel import seeds
 from tenants import intake, scope
 from tenants.models import Event, LedgerEntry, Tenant, Work
@@ -184,10 +185,100 @@ def test_hits_there_and_here_are_set_side_by_side(row, vendor, tenant, tmp_path)
     assert (one["there"], one["here"], one["same"]) == (4, 2, False)
     assert set(one["only_there"]) == there - here
     assert set(one["only_here"]) == here - there
+    # One came here with another client program, two never came; the SIEM holds what it didn't find.
+    assert set(one["absent_here"]) == {seeds.sign_in(number, at)["Id"] for number in (2, 3)}
+    assert one["absent_there"] == []
     with scope.tenant(tenant.id):
         assert Event.objects.count() == 3
     told, _ = siem("compare", tenant.slug, "--rules", str(path))
     assert "differs       4 there      2 here  Old protocols" in told
+
+
+def test_what_stands_at_another_time_in_one_of_both_is_no_difference(
+    row, vendor, tenant, tmp_path
+) -> None:
+    """Events that came late there, and one that the vendor told us of with another time."""
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(hours=6)
+    long_ago = at - dt.timedelta(hours=30)
+    for own, record in vendor.records("SigninLogs").items():
+        quiet = {**record, "id": own, "ClientAppUsed": "Browser", "TimeGenerated": seeds.stamp(at)}
+        vendor.act("put", collection="SigninLogs", record=quiet)
+    for number, moment in ((0, long_ago), (4, at)):
+        told = seeds.sign_in(number, at)
+        record = {**told, "id": told["Id"], "ClientAppUsed": "IMAP4"}
+        vendor.act("put", collection="SigninLogs",
+                   record={**record, "TimeGenerated": seeds.stamp(moment)})  # fmt: skip
+    _took_in(tenant, [0], at)
+    _took_in(tenant, [4], long_ago)
+    path = tmp_path / "rule.yml"
+    path.write_text(RULE)
+    [one] = json.loads(siem("compare", tenant.slug, "--rules", str(path), "--json")[0])
+    assert (one["there"], one["here"], one["same"]) == (1, 1, True)
+    assert (one["only_here"], one["only_there"]) == ([], [])
+
+
+def test_gaps_have_a_history(row, vendor) -> None:
+    first, again = auditing.run(row), auditing.run(row)
+    assert {gap["first_seen"] for gap in first.gaps} == {first.gaps[0]["first_seen"]}
+    assert [gap["first_seen"] for gap in again.gaps] == [gap["first_seen"] for gap in first.gaps]
+    assert again.gone == []
+    # Somebody deletes the rules: what was wrong with them is gone.
+    for own in vendor.records("rules"):
+        vendor.act("remove", collection="rules", id=own)
+    third = auditing.run(row)
+    assert {gap["subject"] for gap in third.gone} == {gap["subject"] for gap in first.gaps}
+    assert all(gap["first_seen"] for gap in third.gone)
+
+
+def test_what_could_not_be_read_is_not_put_right(row, vendor) -> None:
+    auditing.run(row)
+    vendor.fault("refuse", status=403, path="alertRules")
+    made = auditing.run(row)
+    assert "unread" in {gap["kind"] for gap in made.gaps}
+    assert made.gone == []
+
+
+def test_a_rule_that_sentinel_gave_up_is_failing_not_just_off(row, vendor) -> None:
+    own, rule = next(
+        (own, one) for own, one in vendor.records("rules").items() if one["properties"]["enabled"]
+    )
+    properties = {
+        **rule["properties"], "enabled": False, "displayName": "AUTO DISABLED Impossible travel",
+        "description": "The alert rule was disabled due to too many consecutive failures.",
+    }  # fmt: skip
+    vendor.act("put", collection="rules", record={**rule, "id": own, "properties": properties})
+    told = {gap["subject"]: gap for gap in auditing.run(row).gaps}
+    gap = told["AUTO DISABLED Impossible travel"]
+    assert gap["kind"] == "failing"
+    assert "The SIEM switched it off" in gap["words"]
+
+
+def test_a_gap_is_accepted_for_a_time_and_with_a_reason(row, other_tenant) -> None:
+    made, today = auditing.run(row), timezone.now().date()
+    gap = next(gap for gap in made.gaps if gap["kind"] == "disabled")
+    wanted: dict[str, Any] = {
+        "reason": "It is for tests.", "until": today + dt.timedelta(days=30), "actor": "t:m",
+    }  # fmt: skip
+    with scope.tenant(row.tenant_id):
+        for wrong in ({"reason": " "}, {"until": today}, {"until": today + dt.timedelta(days=400)}):
+            with pytest.raises(SiemError):
+                acceptance.accept(row, gap["kind"], gap["subject"], **{**wanted, **wrong})
+        with pytest.raises(SiemError, match="no longer there"):
+            acceptance.accept(row, gap["kind"], "nothing", **wanted)
+        acceptance.accept(row, gap["kind"], gap["subject"], **wanted)
+        one = acceptance.accept(row, gap["kind"], gap["subject"], **wanted)
+        now = timezone.now()
+        assert list(acceptance.in_force([row], now)) == [(row.id, gap["kind"], gap["subject"])]
+        assert not acceptance.in_force([row], now + dt.timedelta(days=31))
+        # A report of the past tells what held then.
+        acceptance.end(one.id, actor="t:m")
+        assert not acceptance.in_force([row], timezone.now())
+        assert acceptance.in_force([row], now)
+        with pytest.raises(SiemError, match="any more"):
+            acceptance.end(one.id, actor="t:m")
+        assert LedgerEntry.objects.filter(kind__startswith="siem.gap_").count() == 3
+    with scope.tenant(other_tenant.id):
+        assert not acceptance.in_force([row], now)
 
 
 def test_the_command_prints_gaps_with_what_to_do(row) -> None:

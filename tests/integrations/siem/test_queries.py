@@ -12,9 +12,10 @@ from integrations.detection.engine import Engine
 from integrations.detection.errors import Unsupported
 from integrations.siem.comparing import candidates
 from integrations.siem.queries.converting import converted
+from integrations.simulators.base import search_dsl
 from integrations.simulators.microsoft_sentinel import kql
 from integrations.simulators.microsoft_sentinel.seeds import COLUMNS, sign_in
-from integrations.simulators.wazuh import indexer
+from integrations.simulators.siem_query.spl import where
 
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 SIGN_INS = {"product": "azure", "service": "signinlogs"}
@@ -101,7 +102,8 @@ def test_of_our_own_rules_most_cloud_rules_have_a_query_and_the_rest_a_reason() 
     told = candidates("kql")
     assert sum(one.query is not None for one in told) >= 100
     assert all(one.query is not None or one.reason for one in told)
-    assert sum(one.query is not None for one in candidates("opensearch")) >= 25
+    for language, least in (("opensearch", 25), ("ecs", 80), ("spl", 80)):
+        assert sum(one.query is not None for one in candidates(language)) >= least
     assert {one.reason for one in candidates("")} == {
         "the connection has nothing that answers queries"
     }
@@ -140,6 +142,49 @@ def test_a_query_finds_what_the_engine_finds(detection) -> None:
     assert 0 < len(here) < len(rows)
 
 
+@pytest.mark.parametrize("detection", DETECTIONS)
+def test_splunk_finds_what_the_engine_finds(detection) -> None:
+    """On random sign-ins as Graph tells them, which is what the add-on for Splunk keeps."""
+    document, chance = rule(detection), random.Random(20261127)
+    words = ["a", "aB", "ab", "aXb", "b*", "AABB", "a\nb", 'x"\\', "x", None]
+    records = [
+        {"id": str(number), "createdDateTime": "2026-11-26T09:00:00Z", "userId": "u",
+         "userPrincipalName": "ann@acme.example", "appDisplayName": "Office",
+         "clientAppUsed": chance.choice(["IMAP4", "pop3", "Browser"]),
+         "userAgent": chance.choice(words), "status": {"errorCode": chance.choice([0, 50126])},
+         "location": {"countryOrRegion": chance.choice(["GB", "DE"])},
+         "riskState": chance.choice(["none", None]), "conditionalAccessStatus": "success"}
+        for number in range(200)
+    ]  # fmt: skip
+    query = converted(document, "spl")
+    there = [one["id"] for one in records if where(query.body)(one) is True]
+    engine = Engine(loading.loaded([("r.yml", yaml.safe_dump(document).encode())]))
+    here = [one["id"] for one in records if engine.detect(one)]
+    assert there == here
+    assert 0 < len(here) < len(records)
+
+
+@pytest.mark.parametrize(
+    ("detection", "expected"),
+    [
+        ("s: {ResultType: 50126}", "'status.errorCode'=\"50126\""),
+        ("s: {UserAgent: 'Py*\"x\\y'}", r"""match('userAgent', "(?is)^Py.*\"x\\\\y$")"""),
+        ("s: {UserAgent|startswith: a.b}", r"""match('userAgent', "(?is)^a\\.b")"""),
+        ("s: {UserAgent: null}", "(isnull('userAgent') OR 'userAgent'=\"\")"),
+        ("s: {autonomousSystemNumber|gt: 10}", None),
+    ],
+)  # fmt: skip
+def test_what_a_rule_says_in_splunks_language(detection: str, expected: str | None) -> None:
+    if expected is None:
+        with pytest.raises(Unsupported, match="no column"):
+            converted(rule(detection), "spl")
+        return
+    assert (
+        converted(rule(detection), "spl").body.replace("^(?:Py", "^Py").replace("y)$", "y$")
+        == expected
+    )
+
+
 @pytest.mark.parametrize(
     "detection",
     [
@@ -162,7 +207,7 @@ def test_opensearch_finds_what_the_engine_finds(detection) -> None:
         for number in range(200)
     ]  # fmt: skip
     body = converted(document, "opensearch").body
-    there = [one["id"] for one in records if indexer._matches(one, body)]
+    there = [one["id"] for one in records if search_dsl.matches(one, body)]
     engine = Engine(loading.loaded([("r.yml", yaml.safe_dump(document).encode())]))
     assert there == [one["id"] for one in records if engine.detect(one)]
     assert there

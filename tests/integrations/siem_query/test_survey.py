@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from integrations.connectors.siem_query.client import at, connect
+from integrations.connectors.siem_query.client import at
+from integrations.connectors.siem_query.products import connect
 from integrations.connectors.siem_query.survey import entered, run, survey
 from integrations.errors import (
     ConnectionMisconfigured,
@@ -18,14 +19,14 @@ from integrations.errors import (
 from integrations.siem.audit import audit
 from integrations.siem.queries.converting import converted
 from tests.integrations.conformance.subject import Simulated
-from tests.integrations.siem_query.subject import SUBJECT
+from tests.integrations.siem_query.subject import described
 
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
 def vendor(tmp_path) -> Iterator[Simulated]:
-    with SUBJECT.running(tmp_path) as started:
+    with described(tmp_path) as started:
         yield started
 
 

@@ -2,7 +2,10 @@
 
 import datetime as dt
 
+import pytest
+
 from integrations.connectors.wazuh.survey import MANAGER, RULES, run, survey
+from integrations.errors import Unavailable
 from integrations.siem.audit import audit
 from integrations.siem.queries.converting import converted
 from tests.contracts.published import WAZUH
@@ -63,3 +66,10 @@ def test_one_of_our_rules_runs_on_the_alerts(client) -> None:
     hits = run(client, query, now - 30 * ONE_DAY, now + ONE_DAY)
     assert hits.count == len(hits.ids) == 5
     assert run(client, query, now + ONE_DAY, now + 2 * ONE_DAY).count == 0
+
+
+def test_a_part_of_the_indexers_answer_is_no_answer(vendor, client) -> None:
+    """Feeds would take what it holds for all there is, and go on behind what is missing."""
+    vendor.fault("partial", path="_search")
+    with pytest.raises(Unavailable, match="only a part"):
+        survey(client, (), 30)

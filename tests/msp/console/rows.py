@@ -15,6 +15,7 @@ from integrations.models import (
     Problem,
     SiemAudit,
 )
+from integrations.siem import acceptance
 from integrations.siem.comparing import Comparison
 from integrations.siem.records import Gap, Kind
 from msp.onboarding.models import ConsentRequest, Onboarding
@@ -574,12 +575,15 @@ def siem_audit() -> SiemAudit:
     differs = Comparison(
         "id", f"Sign-in by an old protocol {HOSTILE}", 2, 4, ("3fa087a7-6daa-5db1-8444",),
         ("dc8adc50-051a-5cd7-8931", HOSTILE), "Only the newest 50,000 events were looked at.",
-        'SigninLogs\n| where ClientAppUsed in~ ("IMAP4", "POP3")',
+        'SigninLogs\n| where ClientAppUsed in~ ("IMAP4", "POP3")', absent_here=(HOSTILE,),
+        is_by_id=True,
     )  # fmt: skip
     same = Comparison("id2", "The same everywhere", 3, 3)
+    seen = (now - dt.timedelta(days=9)).isoformat(timespec="seconds")
     return SiemAudit.objects.create(
         connection=siem, at=now, days=30, sources=12, rules=40, rules_enabled=31,
-        gaps=[gap.as_json() for gap in gaps],
+        gaps=[{**gap.as_json(), "first_seen": seen} for gap in gaps],
+        gone=[{"kind": "silent", "subject": f"OfficeActivity {HOSTILE}", "words": "x"}],
         comparisons=[differs.as_json(), same.as_json()],
     )  # fmt: skip
 
@@ -649,7 +653,11 @@ def fill_more(rows: Rows) -> Case:
                  "holds": False, "words": "The password is the old one."}]},
         )  # fmt: skip
         _not_told_of_news(rows.connection)
-        siem_audit()
+        acceptance.accept(
+            siem_audit().connection, "missing", "AADNonInteractiveUserSignInLogs",
+            reason=f"The client has no licence for it. {HOSTILE}", actor="technician:mira",
+            until=timezone.now().date() + dt.timedelta(days=90),
+        )  # fmt: skip
         vips.mark(
             rows.account.username, is_vip=True, actor="technician:mira", reason="Runs the clinic."
         )

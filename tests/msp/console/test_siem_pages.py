@@ -1,9 +1,15 @@
 """The page with the audit of a client's SIEM."""
 
+import datetime as dt
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from integrations.models import SiemAudit
+from integrations.models import SiemAcceptance, SiemAudit
+from msp.licensing.periods import Period
+from msp.reports import siem as reported
+from msp.reports.selectors import span_of
 from msp.staff.models import Role
 from tenants import scope
 from tenants.models import Tenant, Work
@@ -46,6 +52,33 @@ def test_only_the_newest_audit_counts_and_only_of_this_client(
     assert "Enter the secret anew." in shown
     assert "Never arrived" not in shown
     assert "no SIEM connected" in client.get(_address(other_tenant)).content.decode()
+
+
+def test_a_technician_accepts_a_gap_and_takes_that_back(tenant, browser) -> None:
+    with scope.tenant(tenant.id):
+        made = siem_audit()
+    gap = next(one for one in made.gaps if one["subject"].startswith("AAD"))
+    client: Client = browser(Role.TECHNICIAN)
+    told = {"siem": str(made.connection_id), "kind": gap["kind"], "subject": gap["subject"],
+            "reason": "No <b>licence</b> for it.",
+            "until": str(made.at.date() + dt.timedelta(days=9))}  # fmt: skip
+    address = f"{_address(tenant)}accept/"
+    before = client.get(_address(tenant)).content.decode()
+    assert f"{len(made.gaps)} gaps" in before
+    shown = client.post(address, told, follow=True).content.decode()
+    assert f"{len(made.gaps) - 1} gaps" in shown
+    assert "No &lt;b&gt;licence&lt;/b&gt; for it." in shown
+    with scope.tenant(tenant.id):
+        one = SiemAcceptance.objects.get()
+        now = timezone.now()
+        span = span_of(tenant, Period(made.at.year, made.at.month), now)
+        assert reported.looks(span)[0].accepted == ((gap["subject"], told["reason"]),)
+    shown = client.post(address, {"end": str(one.id)}, follow=True).content.decode()
+    assert f"{len(made.gaps)} gaps" in shown
+    for wrong in ({"until": "x"}, {"siem": "x"}, {"reason": ""}, {"subject": "other"}):
+        client.post(address, {**told, **wrong})
+    with scope.tenant(tenant.id):
+        assert SiemAcceptance.objects.count() == 1
 
 
 def test_a_technician_has_it_audited_now(tenant, browser) -> None:

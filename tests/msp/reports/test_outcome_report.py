@@ -414,7 +414,7 @@ def test_the_clients_own_monitoring_is_told_in_plain_words(clinic):
         "On 30 March eight kinds of records arrived",
         "eleven of twelve rules were switched on",
         "two rules of ours on the last day: one found there what it found here",
-        "Rules that stop with an error Rare process 1",
-        "Rules that are switched off Rule 0; Rule 1; Rule 2; Rule 3; Rule 4; and 2 more 7",
+        "Rules that stop with an error Rare process We mend them with whoever keeps the system. 1",
+        "Rule 0; Rule 1; Rule 2; Rule 3; Rule 4; and 2 more Switch them on, or delete them. 7",
     ):
         assert told in page, told

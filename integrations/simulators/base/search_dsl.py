@@ -1,4 +1,4 @@
-"""The indexer's search, as far as the connector uses it: filters, sorting, search_after."""
+"""The search of Elasticsearch and OpenSearch, as far as connectors use it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ def _values(record: Record, path: str) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _matches(record: Record, condition: Record) -> bool:
+def matches(record: Record, condition: Record) -> bool:
     """Whether a record meets one condition; ValueError for a kind that isn't served."""
     (kind, told), *_ = condition.items()
+    if kind == "match_all":
+        return True
     if kind == "bool":
         some = told.get("should", [])
         least = int(told.get("minimum_should_match", 0))
         return (
-            all(_matches(record, one) for one in told.get("filter", []))
-            and not any(_matches(record, one) for one in told.get("must_not", []))
-            and sum(_matches(record, one) for one in some) >= least
+            all(matches(record, one) for one in told.get("filter", []))
+            and not any(matches(record, one) for one in told.get("must_not", []))
+            and sum(matches(record, one) for one in some) >= least
         )
     if kind == "exists":
         return any(value is not None for value in _values(record, told["field"]))
@@ -76,22 +78,30 @@ def _is_like(values: list[Any], wanted: Any, pattern_of: Callable[[str], str]) -
 
 
 def _buckets(found: Sequence[Record], told: Record) -> Record:
-    """A terms aggregation with the newest time of each bucket."""
+    """A terms aggregation, with what is asked of each bucket."""
     groups: dict[str, list[Record]] = {}
     for one in found:
-        for value in _values(one["_source"], told["terms"]["field"]):
+        record = {"_index": one.get("_index"), **one["_source"]}
+        for value in _values(record, told["terms"]["field"]):
             if value is not None:
-                groups.setdefault(str(value), []).append(one["_source"])
-    [(name, inner)] = told["aggs"].items()
-    field = inner["max"]["field"]
+                groups.setdefault(str(value), []).append(one)
     buckets = []
     for key, records in groups.items():
-        last = max((_at(one, field) for one in records), key=_millis)
-        newest = {"value": float(_millis(last)), "value_as_string": last}
-        buckets.append({"key": key, "doc_count": len(records), name: newest})
+        inner = {
+            name: _newest(records, asked["max"]["field"])
+            if "max" in asked
+            else _buckets(records, asked)
+            for name, asked in (told.get("aggs") or {}).items()
+        }
+        buckets.append({"key": key, "doc_count": len(records), **inner})
     buckets.sort(key=lambda one: -int(str(one["doc_count"])))
     return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0,
             "buckets": buckets[: told["terms"]["size"]]}  # fmt: skip
+
+
+def _newest(records: Sequence[Record], field: str) -> Record:
+    last = max((_at(one["_source"], field) for one in records), key=_millis)
+    return {"value": float(_millis(last)), "value_as_string": last}
 
 
 def _is_from(found: Any, least: Any) -> bool:
@@ -116,33 +126,43 @@ def _hit(record: Record, sorts: Sequence[str], wanted: Any) -> Record:
     if isinstance(wanted, list):
         source = {}
         for path in wanted:
-            outer, _, inner = path.partition(".")
-            source[outer] = (
-                {inner: _at(record["_source"], path)} if inner else _at(record["_source"], outer)
-            )
-    told = {"_index": "wazuh", "_id": record["id"], "_score": None, "_source": source}
+            *outer, last = path.split(".")
+            place = source
+            for name in outer:
+                place = place.setdefault(name, {})
+            place[last] = _at(record["_source"], path)
+    told = {"_index": record.get("_index", "wazuh"), "_id": record["id"], "_score": None}
+    if wanted is not False:
+        told["_source"] = source
     return told | (
         {"sort": [_sort_value(record["_source"], path) for path in sorts]} if sorts else {}
     )
 
 
 def search(request: Request, collection: str) -> Answer:
-    """One page of what a query finds."""
+    """One page of what a query finds in a collection."""
+    return found_in(request, request.tenant.all(collection))
+
+
+def found_in(request: Request, records: Sequence[Record]) -> Answer:
+    """One page of what a query finds in records with an id and a source."""
     query = request.body if isinstance(request.body, dict) else {}
     condition = query.get("query") or {"bool": {}}
-    found = [one for one in request.tenant.all(collection) if _matches(one["_source"], condition)]
+    found = [one for one in records if matches(one["_source"], condition)]
     orders = [next(iter(one.items())) for one in query.get("sort", [])]
     sorts = [name for name, _ in orders]
     found.sort(key=lambda one: [str(_sort_value(one["_source"], name)) for name in sorts],
                reverse=bool(orders) and orders[0][1] == "desc")  # fmt: skip
     size = min(int(query.get("size", 10)), request.largest_page)
-    page, _ = cut(found, _start(found, sorts, query.get("search_after")), size, request.faults)
+    start = _start(found, sorts, query.get("search_after")) + int(query.get("from", 0))
+    page, _ = cut(found, start, size, request.faults)
     hits = [_hit(one, sorts, query.get("_source")) for one in page] if size else []
     total = {"value": len(found), "relation": "eq"}
     told = query.get("aggs") or {}
     groups = {name: _buckets(found, one) for name, one in told.items()}
     return Answer(200, ({"aggregations": groups} if groups else {}) | {
-        "took": 1, "timed_out": False, "_shards": {"total": 1, "successful": 1, "failed": 0},
+        "took": 1, "timed_out": "partial" in request.faults,
+        "_shards": {"total": 1, "successful": 1, "failed": 0},
         "hits": {"total": total, "max_score": None, "hits": hits},
     })  # fmt: skip
 
