@@ -28,7 +28,7 @@ from playbooks import (
     runner,
     triage,
 )
-from playbooks.cases import looking
+from playbooks.cases import looking, scoring
 from playbooks.ladder import reminders
 from playbooks.quality import case_quality
 from playbooks.replanning import comparing, replanning
@@ -56,6 +56,8 @@ STAGES: Mapping[str, work.Handler] = {
     "triage": triage.triage,
     # Of more new cases than there is room for, the riskiest are next.
     "backlog": looking.look_into_next,
+    # Where what weighs in open cases has changed, their risk is worked out anew.
+    "rescore": scoring.rescore_open,
     # Evidence is gathered, read-only; the verdict table decides.
     "investigate": investigation.investigate,
     # A routine asks its questions and becomes a plan.
@@ -151,6 +153,12 @@ def triage_findings(work_id: str) -> None:
 @dramatiq.actor(actor_name="backlog", **_OPTIONS)
 def look_into_next(work_id: str) -> None:
     """Have the riskiest of a client's waiting cases looked into."""
+    _perform(work_id)
+
+
+@dramatiq.actor(actor_name="rescore", **_OPTIONS)
+def rescore(work_id: str) -> None:
+    """Work out the risk of open cases anew."""
     _perform(work_id)
 
 
@@ -265,6 +273,7 @@ _ACTORS = {
         detect_again,
         triage_findings,
         look_into_next,
+        rescore,
         investigate,
         routine,
         respond,

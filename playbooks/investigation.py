@@ -11,7 +11,7 @@ from integrations import catalog
 from playbooks import library, response, triage, verdicts
 from playbooks.adoption import activation
 from playbooks.adoption.versions import remember
-from playbooks.cases import case_devices, needs, unread
+from playbooks.cases import case_devices, needs, scoring, unread
 from playbooks.investigating import facts as case_facts
 from playbooks.investigating import harmless, open_questions
 from playbooks.investigating.gathering import gather
@@ -109,7 +109,7 @@ def _nobody_looks(case: Case) -> None:
 def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     version = remember(playbook)
     facts = case_facts.of_case(case)
-    triage.score_privilege(case, _roles(facts))
+    scoring.score_privilege(case, _roles(facts))
     of_table = verdicts.decide(playbook, facts)
     if not _stands(case, playbook, of_table) and _waits(case, of_table):
         return

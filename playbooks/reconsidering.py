@@ -14,7 +14,7 @@ from django.utils import timezone
 from integrations.intelligence import matching, sightings
 from integrations.intelligence.slices import slices
 from playbooks import triage
-from playbooks.cases import case_signals, risk
+from playbooks.cases import case_signals, risk, scoring
 from tenants import ledger, scope, work
 from tenants.models import HARMLESS, Case
 
@@ -29,6 +29,7 @@ class _Change:
     """A case, and what its score says of known indicators, before and now."""
 
     case_id: uuid.UUID
+    is_closed: bool
     before: str
     now: str
 
@@ -37,8 +38,11 @@ def reconsider(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
     """Score the client's cases anew of which something else is known. Handler of `reconsider`."""
     with scope.tenant(tenant_id):
         changes = list(_changes())
-        for change in changes[:AT_ONCE]:
-            _assess_anew(change)
+        some = changes[:AT_ONCE]
+        scoring.rescore([one.case_id for one in some if not one.is_closed])
+        for change in some:
+            if change.is_closed:
+                _look_again(change)
         if len(changes) > AT_ONCE:
             work.schedule("reconsider", tenant_id, lane=sightings.LANE, takes_turn=True)
 
@@ -58,8 +62,8 @@ def _changes() -> Iterator[_Change]:
             names = case_signals.sure_names(lookup.met_by(entities))
             vendors = case_signals.called_bad(entities)
             now = risk.of_indicators(vendors + len(names), names) if vendors or names else ""
-            change = _Change(case_id, _reason(terms), now)
-            if change.before != now and _matters(change, names, status, verdict):
+            change = _Change(case_id, status == Case.Status.CLOSED, _reason(terms), now)
+            if change.before != now and _matters(change, names, verdict):
                 yield change
 
 
@@ -67,9 +71,9 @@ def _reason(terms: Iterable[Mapping[str, object]]) -> str:
     return next((str(one["reason"]) for one in terms if one["name"] == _TERM), "")
 
 
-def _matters(change: _Change, names: Sequence[str], status: str, verdict: str) -> bool:
+def _matters(change: _Change, names: Sequence[str], verdict: str) -> bool:
     """Whether a case is assessed anew; a closed one only where something has become known."""
-    if status != Case.Status.CLOSED:
+    if not change.is_closed:
         return True
     # An earlier release gave a number and no names: what it knew then is not new.
     is_silent = bool(change.before) and not risk.names_in(change.before)
@@ -77,7 +81,7 @@ def _matters(change: _Change, names: Sequence[str], status: str, verdict: str) -
     return verdict in HARMLESS and is_new and not is_silent
 
 
-def _assess_anew(change: _Change) -> None:
+def _look_again(change: _Change) -> None:
     case = Case.in_scope().select_for_update(of=("self",)).get(id=change.case_id)
     before = case.risk
     triage.assess([case])

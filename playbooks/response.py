@@ -18,6 +18,7 @@ from playbooks.errors import ConditionError, PlaybookError
 from playbooks.investigating import directory_facts
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Plan, Run, Step, Tier
+from playbooks.people import ENGINE
 from playbooks.plans import giving_way, proof, standing
 from playbooks.plans.standing import OPEN_PLANS
 from playbooks.policy import rules
@@ -28,7 +29,7 @@ from tenants.models import HARMLESS, Case, PlaybookMode, Verdict
 _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=5)
 NEEDS = {
-    Verdict.SUSPICIOUS: "Suspicious, but not proven: decide whether it was the user.",
+    Verdict.SUSPICIOUS: "Suspicious, but not proven: find out whether it is an attack.",
     Verdict.INSUFFICIENT_DATA: "The evidence was not enough to decide: see what was missing.",
 }
 
@@ -48,6 +49,8 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if _directory_lags(case, facts):
             work.schedule("respond", case.id, delay=_DIRECTORY_SECONDS)
             return
+        if case.verdict in HARMLESS and standing.has_begun_nothing(case):
+            _withdraw_suspected(case)
         left = case_devices.doubts(case) if case.verdict == Verdict.TRUE_POSITIVE else []
         try:
             responses = _responses(case, facts)
@@ -61,6 +64,19 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if case.status == Case.Status.NEEDS_TECHNICIAN and unread.news(case):
             # It joined while the case was looked into, and nothing else would look at it now.
             looking.soon(case)
+
+
+def _withdraw_suspected(case: Case) -> None:
+    """Ask nobody any more about what was planned while the case looked like an attack.
+
+    What a person asked for, and the undoing of what was done, is still theirs to decide.
+    """
+    rows = Plan.objects.filter(case=case, status__in=OPEN_PLANS, requested_by=ENGINE)
+    for plan in rows.filter(document__reverses__isnull=True).order_by("created_at"):
+        giving_way.give_way(
+            plan, why=f"the verdict is {case.get_verdict_display().lower()} now",
+            reason="The case turned out to be harmless: nothing of the plan is needed.",
+        )  # fmt: skip
 
 
 def _responses(case: Case, facts: Mapping[str, Any]) -> list[str]:

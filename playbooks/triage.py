@@ -1,11 +1,11 @@
 """Findings → case: what belongs together, how urgent it is, and what looks into it."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from django.db.models import Q
 
-from playbooks.cases import case_alerts, case_signals, looking, risk, unread
+from playbooks.cases import case_alerts, case_signals, looking, scoring, unread
 from playbooks.correlating import joining
 from playbooks.plans import standing
 from tenants import scope, work
@@ -61,34 +61,13 @@ def _assess(case: Case) -> bool:
     worst = case_signals.worst(case)
     case.severity_id = worst.severity_id
     case.title = worst.title
-    _score(case)
+    scoring.score(case)
     case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
     if case.status == Case.Status.CLOSED:
         _reopen(case)
     elif case.status == Case.Status.AWAITING_APPROVAL:
         _look_before_they_decide(case)
     return case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN)
-
-
-def _score(case: Case, roles: Sequence[str] = ()) -> None:
-    parts = risk.terms(
-        case_signals.of_case(case), case.account, case_signals.devices(case),
-        case_signals.history(case), roles=roles,
-    )  # fmt: skip
-    case.risk_terms = list(parts)
-    case.risk = risk.total(parts)
-
-
-def score_privilege(case: Case, roles: Sequence[str]) -> None:
-    """Score a case anew where its account turns out to be privileged: it holds these roles.
-
-    A client's roles may be read after its first alerts.
-    """
-    is_scored = any(term["name"] == "privilege" for term in case.risk_terms)
-    if case.account is None or is_scored or not (roles or case.account.is_privileged):
-        return
-    _score(case, roles)
-    case.save(update_fields=["risk_terms", "risk"])
 
 
 def _look_before_they_decide(case: Case) -> None:

@@ -155,7 +155,13 @@ def _ranked(
     name: str, weight: int, why: Iterable[tuple[str, int]], known: list[Technique]
 ) -> Ranked:
     state = next((word for word in STATES if any(getattr(one, word) for one in known)), "none")
-    rules = {rule.entry.id: rule for one in known if getattr(one, state, 0) for rule in one.rules}
+    rules = {
+        rule.entry.id: rule
+        for one in known
+        if getattr(one, state, 0)
+        for rule in one.rules
+        if state == "blind" or _does(rule, state)
+    }
     missing = {feed for one in known for feed in one.missing_titles} if state == "blind" else ()
     words = told()["techniques"].get(name, {})
     return Ranked(
@@ -163,3 +169,11 @@ def _ranked(
         tuple(sorted(rules.values(), key=lambda one: one.entry.title)), tuple(sorted(missing)),
         words.get("plain", ""), words.get("helps", ""),
     )  # fmt: skip
+
+
+def _does(rule: Covering, state: str) -> bool:
+    """Whether a rule is one that covers: what is for a product that nobody has there sees nothing.
+
+    A rule in shadow tells nobody.
+    """
+    return bool(rule.seen and (rule.live or state == "watched"))

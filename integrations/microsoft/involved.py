@@ -113,6 +113,10 @@ class Involved:
             entity("message", of.text("internetMessageId", "InternetMessageId")),
             entity("message", of.text("networkMessageId", "NetworkMessageId")),
             entity("mailbox", recipient),
+            *(
+                entity("sender", of.nested(name).text("emailAddress"))
+                for name in ("p1Sender", "p2Sender")
+            ),
         )
         self.ip(of.text("senderIp"))
 

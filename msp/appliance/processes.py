@@ -24,7 +24,8 @@ from msp.appliance.errors import AlreadyRunning, ProcessFailed
 from msp.appliance.paths import log_dir
 
 GRACE_SECONDS = 10.0
-READY_SECONDS = 60.0
+# A busy or slow machine takes its time; who ends before is noticed at once.
+READY_SECONDS = 180.0
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
 # A child that lived this long starts with the short backoff again.

@@ -103,6 +103,7 @@ _LEDGER = {
     "case.finding_joined": Word("Finding joined the case", "quiet"),
     "case.verdict": Word("Verdict", "info"),
     "case.needs_technician": Word("Put before a technician", "warn"),
+    "case.rescored": Word("Risk worked out anew", "info"),
     "case.merged": Word("Two cases became one", "info"),
     "case.split": Word("Findings became a case of their own", "info"),
     "case.merge_undone": Word("Two cases again: the merge was undone", "warn"),
@@ -178,10 +179,11 @@ _LEDGER = {
     "chat_channel.set": Word("Chat channel set", "info"),
     "chat_channel.removed": Word("Chat channel removed", "warn"),
     "person.absence": Word("Somebody's absence noted", "info"),
+    "baseline.declared": Word("Work by hand declared anew", "quiet"),
     "case.quality": Word("Checked against the client's process", "quiet"),
     "case.reviewed": Word("Reviewed by a second technician", "info"),
     "case.process_set": Word("What is asked of closed cases changed", "info"),
-    "case.known_anew": Word("Scored anew: other knowledge of attackers", "info"),
+    "case.known_anew": Word("Looked into again: it names what is known of attackers now", "info"),
     "threat_profile.set": Word("Threat profile changed", "info"),
     "person.joined": Word("Accounts joined to one person", "info"),
     "person.kept_apart": Word("Accounts kept apart", "info"),
@@ -194,6 +196,8 @@ _LEDGER = {
     "account.vip": Word("Marked as important", "info"),
     "account.no_vip": Word("Marked as not important", "info"),
     "account.vip_as_told": Word("Important as the feeds say", "info"),
+    "account.criticality": Word("How critical a person is changed", "info"),
+    "device.criticality": Word("How critical a device is changed", "info"),
     "device.exposed": Word("Device marked as reached from the internet", "info"),
     "device.not_exposed": Word("Device marked as not reached from the internet", "info"),
     "device.exposed_as_told": Word("Reached from the internet as the vendors say", "info"),
@@ -353,3 +357,23 @@ def reversal(name: str) -> str:
         return catalog.get(name).reversal or ""
     except UnknownAction:
         return ""
+
+
+def entity(name: str) -> str:
+    """Return what an alert names as people call it: ``device:sofia-pc`` as ``device sofia-pc``.
+
+    An account goes by its name alone.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "account" or not rest:
+        return rest or name
+    called = {"ip": "address", "app": "application"}.get(kind, kind.replace("_", " "))
+    return f"{called} {rest}"
+
+
+def alert_source(told: str) -> str:
+    """Return an alert and what told of it: ``wazuh: Rootkit`` as ``Rootkit (Wazuh)``."""
+    head, _, title = told.partition(": ")
+    connector, _, rule = head.partition(", ")
+    by = f"{provider(connector)}, our {rule.partition(' ')[0]}" if rule else provider(connector)
+    return f"{title} ({by})" if title else told

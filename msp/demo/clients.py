@@ -1,78 +1,172 @@
-"""The demo's clients: registered and connected as a technician would, once."""
+"""The demo's clients: brought in as a technician would, once."""
 
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import httpx
 from django.db.models import Q
 
-from integrations import connections, problems, registry
-from integrations.models import Connection
+from integrations import problems, registry
+from integrations.siem import auditing
+from msp.onboarding import actions as onboarding
+from msp.onboarding.actions import ClientDetails
+from msp.onboarding.models import Onboarding
 from msp.staff.models import Role, Technician
-from tenants import directory, ledger, protection, scope
+from playbooks.adoption import activation
+from playbooks.quality import case_quality
+from tenants import directory, protection, scope
 from tenants.models import Account, Installation, PlaybookMode, Tenant
 
 ACTOR = "demo"
 USERNAME = "demo"
 SECOND = "second"
+# Whoever did the first part of the shift; nobody signs in as her.
+COLLEAGUE = "casey"
 _TIME_ZONE = "Europe/London"
 _BREAK_GLASS = "emergency.access@"
+# What may go further than shadow: everything else only says what it would do.
+_ADOPTED = (
+    "contain-cloud-account", "contain-hybrid-account", "undo-mailbox-tampering",
+    "remove-message-everywhere", "offboard-leaver",
+)  # fmt: skip
 
 
-def connect_all(simulator: str) -> list[Tenant]:
-    """Register and connect every organisation that the simulator has; return the tenants."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What an MSP knows of a client: who decides there, its trade, what it uses besides.
+
+    `sample`: of how many percent of its closed cases a second technician makes sure.
+    """
+
+    contact: str
+    sector: str
+    also: tuple[str, ...] = ()
+    sample: int = 10
+
+
+_KNOWN: Mapping[str, _Known] = {
+    "northwind-dental": _Known("Anna Berg", "health", ("intune",), sample=100),
+    "harbour-law": _Known("James Whitfield", "law", ("microsoft_sentinel",)),
+    "mill-lane-bakery": _Known("Daniel Meyer", "retail"),
+}
+
+
+def connect_all(microsoft: str, sentinel: str) -> list[Tenant]:
+    """Bring in every organisation that the simulator has; return the tenants."""
     Installation.objects.get_or_create(
         id=1, defaults={"msp_name": "Lighthouse IT", "msp_contact": "help@lighthouse-it.example"}
     )
-    found = httpx.get(f"{simulator}/_simulator/tenants", timeout=30).raise_for_status().json()
-    return [_connect(told, simulator) for told in found]
+    return [_bring_in(told, microsoft, sentinel) for told in _organisations(microsoft)]
 
 
-def _grant(told: dict, simulator: str) -> None:
-    """Grant the application exactly what the connector asks for, as its set-up steps say."""
-    needed = sorted(problems.needed(registry.connector("microsoft365")))
-    body = {"tenant": told["id"], "granted": needed}
+def _organisations(simulator: str) -> list[dict]:
+    answer = httpx.get(f"{simulator}/_simulator/tenants", timeout=30).raise_for_status()
+    found: list[dict] = answer.json()
+    return found
+
+
+def _bring_in(told: dict, microsoft: str, sentinel: str) -> Tenant:
+    slug = told["domain"].split(".")[0]
+    known = _KNOWN[slug]
+    details = ClientDetails(
+        slug=slug, name=told["name"], time_zone=_TIME_ZONE, country="GB",
+        contact_name=known.contact, contact_email=contact_of(told["domain"], known.contact),
+    )  # fmt: skip
+    row, _ = onboarding.register(details, actor=ACTOR)
+    _grant(told, microsoft, ["microsoft365", *known.also])
+    with scope.tenant(row.tenant_id):
+        _connect(row, "microsoft365", _microsoft_settings(told, microsoft), told)
+        for connector in known.also:
+            if connector == "intune":
+                _connect(row, connector, _intune_settings(told, microsoft), told)
+            else:
+                _connect_sentinel(row, sentinel)
+        if not row.rules:
+            case_quality.set_process({"sample_percent": known.sample}, actor=ACTOR)
+            _adopt()
+            onboarding.choose_rules(row, None, actor=ACTOR)
+    return row.tenant
+
+
+def _adopt() -> None:
+    """Let the playbooks that this MSP trusts act as the rules of engagement say."""
+    for playbook_id in _ADOPTED:
+        activation.set_mode(
+            playbook_id, PlaybookMode.AUTOMATIC, actor=ACTOR, reason="used at other clients"
+        )
+
+
+def contact_of(domain: str, name: str) -> str:
+    """Return the address of somebody who works at a client."""
+    return f"{name.lower().replace(' ', '.')}@{domain}"
+
+
+def _grant(told: dict, simulator: str, connectors: list[str]) -> None:
+    """Grant the application exactly what the connectors ask for, as their set-up steps say."""
+    needed = {one for name in connectors for one in problems.needed(registry.connector(name))}
+    body = {"tenant": told["id"], "granted": sorted(needed)}
     answer = httpx.post(f"{simulator}/_simulator/permissions", json=body, timeout=30)
     answer.raise_for_status()
 
 
-def _connect(told: dict, simulator: str) -> Tenant:
-    _grant(told, simulator)
-    slug = told["domain"].split(".")[0]
-    tenant, created = Tenant.objects.get_or_create(
-        slug=slug,
-        defaults={
-            "name": told["name"],
-            "time_zone": _TIME_ZONE,
-            "country": "GB",
-            "playbook_mode": PlaybookMode.AUTOMATIC,
-        },
-    )
-    app = told["apps"][0]
-    settings = {
+def _connect(row: Onboarding, connector: str, settings: dict[str, str], told: dict) -> None:
+    """Connect, or correct: the simulator may listen on another port than the last time."""
+    hidden = {"client_secret": told["apps"][0]["secret"]}
+    onboarding.connect(row, connector, settings=settings, secrets=hidden, actor=ACTOR)
+
+
+def _intune_settings(told: dict, simulator: str) -> dict[str, str]:
+    return {
         "tenant_id": told["id"],
-        "client_id": app["client_id"],
+        "client_id": told["apps"][0]["client_id"],
         "login_endpoint": simulator,
         "graph_endpoint": simulator,
+    }
+
+
+def _microsoft_settings(told: dict, simulator: str) -> dict[str, str]:
+    return {
+        **_intune_settings(told, simulator),
         "exchange_endpoint": simulator,
         "activity_endpoint": simulator,
     }
-    with scope.tenant(tenant.id):
-        if created:
-            ledger.append("tenant.created", actor=ACTOR, subject=tenant.name)
-        existing = Connection.objects.filter(connector="microsoft365").first()
-        if existing is None:
-            connections.create(
-                connector="microsoft365",
-                name="Microsoft 365",
-                settings=settings,
-                secrets={"client_secret": app["secret"]},
-                actor=ACTOR,
-            )
-        else:
-            # The simulator may listen on another port than the last time.
-            existing.settings = settings
-            existing.save(update_fields=["settings"])
-    return tenant
+
+
+def _connect_sentinel(row: Onboarding, simulator: str) -> None:
+    [told] = _organisations(simulator)
+    state = httpx.get(f"{simulator}/_simulator/state?collection=workspaces", timeout=30)
+    [workspace] = state.raise_for_status().json().values()
+    settings = {
+        "tenant_id": told["id"],
+        "client_id": told["apps"][0]["client_id"],
+        "login_endpoint": simulator,
+        "workspace_id": workspace["id"],
+        "subscription_id": workspace["subscription"],
+        "resource_group": workspace["resourceGroup"],
+        "workspace_name": workspace["name"],
+        "query_endpoint": simulator,
+        "arm_endpoint": simulator,
+    }
+    _connect(row, "microsoft_sentinel", settings, told)
+    [siem] = auditing.siems()
+    if not auditing.newest([siem]):
+        auditing.soon(siem)
+
+
+def start_all(tenants: list[Tenant]) -> None:
+    """Start each client, now that what it is connected to has been seen to work.
+
+    OnboardingError says what is still to be done.
+    """
+    for tenant in tenants:
+        with scope.tenant(tenant.id):
+            onboarding.finish(onboarding.current(tenant, ACTOR), actor=ACTOR)
+
+
+def sector_of(tenant: Tenant) -> str:
+    """Return a client's trade."""
+    return _KNOWN[tenant.slug].sector
 
 
 def name_special_accounts(tenants: list[Tenant]) -> None:
@@ -108,9 +202,22 @@ def technicians() -> dict[str, str]:
 
 def _technician(username: str) -> str:
     password = secrets.token_urlsafe(9)
-    user, _ = Technician.objects.get_or_create(username=username)
-    user.role = Role.ADMIN
-    user.is_staff = True
+    user = _with_role(username)
     user.set_password(password)
     user.save()
     return password
+
+
+def colleague() -> Technician:
+    """Return the technician who did the first part of the shift, and whose account is closed."""
+    user = _with_role(COLLEAGUE)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+def _with_role(username: str) -> Technician:
+    user, _ = Technician.objects.get_or_create(username=username)
+    user.role = Role.ADMIN
+    user.is_staff = True
+    return user

@@ -8,8 +8,13 @@ from tenants import scope
 from tenants.models import LedgerEntry, Verdict
 
 _WORDS = {
+    "onboarding.finished": "brought in: every step is done",
     "case.opened": "case opened: {subject}",
-    "plan.proposed": "planned: {subject}",
+    "case.merged": "made one case: {subject}",
+    "question.asked": "asks “was this you?”: {subject}",
+    "question.answered": "has its answer: {subject}",
+    "known_good.created": "marked as expected: {subject}",
+    "plan.proposed": "planned: {playbook}",
     "approval.requested": "asks for approval: {subject}",
     "step.verified": "done and read back: {subject}",
     "step.failed": "FAILED: {subject}",
@@ -35,14 +40,21 @@ class News:
                 .exclude(id__in=self._told)
                 .order_by("id")
             )
+        line = ""
         for entry in entries:
             self._told.add(entry.id)
-            yield f"  {self._names.get(entry.tenant_id, '?')}: {_words(entry)}"
+            before, line = line, f"  {self._names.get(entry.tenant_id, '?')}: {_words(entry)}"
+            # What concerns two cases stands in the ledger for each.
+            if line != before:
+                yield line
 
 
 def _words(entry: LedgerEntry) -> str:
     if entry.kind == "case.verdict":
-        verdict = Verdict(entry.body["verdict"]).label
+        verdict = str(Verdict(entry.body["verdict"]).label).lower()
         return f"verdict: {verdict}. {entry.body['because']}"
-    subject = words.ledger_subject(entry.kind, entry.subject)
-    return _WORDS[entry.kind].format(subject=subject)
+    playbook = entry.body.get("playbook")
+    return _WORDS[entry.kind].format(
+        subject=words.ledger_subject(entry.kind, entry.subject),
+        playbook=playbook["title"] if isinstance(playbook, dict) else "",
+    )

@@ -3,30 +3,27 @@
 import datetime as dt
 import io
 import json
-import os
-import socket
-import sys
 from collections.abc import Callable, Mapping
-from functools import cache
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
 from msp.appliance import demo_settings
 from msp.appliance.postgres import revive_embedded_database
-from msp.appliance.processes import ProcessSpec, Supervisor, only_one
-from msp.demo import clients, summary
+from msp.appliance.processes import Supervisor, only_one
+from msp.demo import clients, desk, knowledge, postbox, programs, senders, summary
 from msp.demo.news import News
+from msp.demo.postbox import Postbox
 from msp.licensing.actions import count_seats
+from msp.onboarding.errors import OnboardingError
 from msp.reports.actions import make_outcome_report
 from tenants.models import Tenant
 
 _SETTLE_SECONDS = 300.0
-_FIRST_PORT = 8000
 Say = Callable[[str], None]
 
 
@@ -35,19 +32,26 @@ def run(*, once: bool, say: Say) -> int:
     folder = settings.VAR_DIR / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     demo_settings.write(settings.VAR_DIR)
-    with only_one(folder / "demo.lock"), _supervisor() as supervisor:
+    # This process began before they were kept.
+    settings.HOLDFAST_ALLOW_PRIVATE_ENDPOINTS = True
+    with ExitStack() as until_the_end:
+        until_the_end.enter_context(only_one(folder / "demo.lock"))
+        box = until_the_end.enter_context(postbox.opened(folder / "mail"))
+        supervisor = until_the_end.enter_context(_supervisor())
         say("Preparing the database …")
         call_command("setup", stdout=io.StringIO())
-        simulator = _start_simulator(supervisor, folder, say)
-        tenants = clients.connect_all(simulator)
+        tenants = _bring_in(supervisor, folder, say)
         passwords = clients.technicians()
-        address = _start_product(supervisor, say)
+        say("Starting workers, scheduler and web …")
+        address = programs.start_product(supervisor, box.port)
+        shift = _Shift(supervisor, tenants, address, box, say)
         if once:
-            told = _work(supervisor, tenants, folder, say)
-            return _judge(told, folder, say)
+            shift.work()
+            return _judge(_report_all(supervisor, tenants, folder, say), folder, say)
         _greet(address, passwords, say)
-        _work(supervisor, tenants, folder, say)
-        _show_around(address, say)
+        shift.work()
+        _report_all(supervisor, tenants, folder, say)
+        _show_around(address, folder, say)
         supervisor.run()
     return 0
 
@@ -56,68 +60,68 @@ def _supervisor() -> Supervisor:
     return Supervisor(max_failures=5, each_second=revive_embedded_database)
 
 
-def _start_simulator(supervisor: Supervisor, folder: Path, say: Say) -> str:
-    say("Starting the simulated Microsoft 365 of three clients …")
-    port = _free_port(_FIRST_PORT + 100)
-    address = f"http://127.0.0.1:{port}"
-    supervisor.start(
-        ProcessSpec(
-            "microsoft365-simulator",
-            [
-                sys.executable, "-m", "integrations.simulators.microsoft365",
-                "--port", str(port),
-                "--state", str(folder / "microsoft365.sqlite"),
-                "--log", str(folder / "microsoft365.log"),
-            ],
-            ready=lambda: _answers(f"{address}/_simulator/health"),
-        )
-    )  # fmt: skip
-    return address
-
-
-def _start_product(supervisor: Supervisor, say: Say) -> str:
-    say("Starting workers, scheduler and web …")
-    # With a database of one's own the settings that are kept with the state are not read.
-    env = demo_settings.DEMO if os.environ.get("DATABASE_URL") else None
-    port = _free_port(_FIRST_PORT)
-    address = f"http://127.0.0.1:{port}"
-    supervisor.start(
-        ProcessSpec(
-            "workers",
-            [sys.executable, "-m", "dramatiq", "msp.worker", "--processes", "1", "--threads", "4"],
-            env=env,
-        )
+def _bring_in(supervisor: Supervisor, folder: Path, say: Say) -> list[Tenant]:
+    say("Starting the simulated Microsoft 365 of three clients, and a SIEM …")
+    microsoft = programs.start_simulator(supervisor, folder, "microsoft365", port=100)
+    sentinel = programs.start_simulator(
+        supervisor, folder, "microsoft_sentinel", port=200, seed="harbour_law"
     )
-    supervisor.start(ProcessSpec("scheduler", [sys.executable, "manage.py", "scheduler"], env=env))
-    supervisor.start(
-        ProcessSpec(
-            "web",
-            [
-                sys.executable, "-m", "uvicorn", "msp.asgi:application",
-                "--host", "127.0.0.1", "--port", str(port),
-                "--log-level", "warning", "--lifespan", "off",
-            ],
-            env=env,
-            ready=lambda: _answers(f"{address}/healthz"),
-        )
-    )  # fmt: skip
-    return address
+    knowledge.take_in()
+    tenants = clients.connect_all(microsoft, sentinel)
+    knowledge.profile(tenants)
+    return tenants
 
 
-def _work(supervisor: Supervisor, tenants: list[Tenant], folder: Path, say: Say) -> dict[str, Any]:
-    """Wait until everything that goes by itself has gone, then make the reports."""
-    say("Reading the clients' Microsoft 365; watch what is found:")
-    news = News({tenant.id: tenant.name for tenant in tenants})
+class _Shift:
+    """One shift: what goes by itself, what people do meanwhile, and what goes on from there."""
 
-    def settled() -> bool:
-        clients.name_special_accounts(tenants)
-        for line in news.lines():
-            say(line)
+    def __init__(
+        self, supervisor: Supervisor, tenants: list[Tenant], web: str, box: Postbox, say: Say
+    ) -> None:
+        self._supervisor = supervisor
+        self._tenants = {tenant.slug: tenant for tenant in tenants}
+        self._web = web
+        self._box = box
+        self._say = say
+        self._news = News({tenant.id: tenant.name for tenant in tenants})
+
+    def work(self) -> None:
+        """Let the whole shift pass."""
+        self._say("Reading the clients' Microsoft 365; watch what is found:")
+        self._settle()
+        try:
+            clients.start_all(list(self._tenants.values()))
+        except OnboardingError as error:
+            self._say(str(error))
+        self._send(senders.FIRST)
+        self._settle()
+        self._say("Casey, a colleague, works on the queue …")
+        desk.begin(self._tenants, self._box)
+        self._settle()
+        desk.finish(self._tenants)
+        self._send(senders.LATER)
+        self._settle()
+        knowledge.count_sightings(list(self._tenants.values()))
+
+    def _send(self, alerts: tuple[senders.Alert, ...]) -> None:
+        for alert in alerts:
+            senders.send(alert, self._tenants[alert.client], self._web)
+
+    def _settle(self) -> None:
+        """Wait until everything that goes by itself has gone."""
+        if not self._supervisor.wait_until(self._is_settled, timeout=_SETTLE_SECONDS):
+            self._say("Not everything was finished in time; the logs are in var/log/.")
+
+    def _is_settled(self) -> bool:
+        clients.name_special_accounts(list(self._tenants.values()))
+        for line in self._news.lines():
+            self._say(line)
         return summary.is_settled()
 
-    in_time = supervisor.wait_until(settled, timeout=_SETTLE_SECONDS)
-    if not in_time:
-        say("Not everything was finished in time; the logs are in var/log/.")
+
+def _report_all(
+    supervisor: Supervisor, tenants: list[Tenant], folder: Path, say: Say
+) -> dict[str, Any]:
     say("Counting protected people and writing the reports …")
     reports = [_report(tenant, folder) for tenant in tenants]
     supervisor.wait_until(summary.is_settled, timeout=30)
@@ -157,32 +161,13 @@ def _greet(address: str, passwords: Mapping[str, str], say: Say) -> None:
     )
 
 
-def _show_around(address: str, say: Say) -> None:
+def _show_around(address: str, folder: Path, say: Say) -> None:
     say(
         f"\n  All is done that goes by itself. Look, at {address}, at\n"
         "    the work queue: the plans for Harbour Law wait for your Approve;\n"
         "    the closed case of Northwind Dental: what was found, done and read back, and there\n"
         "    “Undo”, which the second technician approves;\n"
-        "    the owners' reports: var/demo/*.pdf\n"
+        "    Daniel Meyer's journey at Harbour Law: the client was asked “was this you?”;\n"
+        "    Known good, Intelligence, Detections, Quality and the SIEM of Harbour Law;\n"
+        f"    the owners' reports: {folder}/*.pdf, and the mails: {folder}/mail/*.eml\n"
     )
-
-
-@cache
-def _http() -> httpx.Client:
-    """Return the one client: to make one reads all authorities, which takes a while each time."""
-    return httpx.Client(timeout=2)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return _http().get(url).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _free_port(first: int) -> int:
-    for port in range(first, first + 100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise OSError(f"No free port from {first} to {first + 99}: stop what listens there.")

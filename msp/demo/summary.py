@@ -6,13 +6,17 @@ from typing import Any
 from django.db.models import Sum
 
 from integrations.models import FeedState
+from msp.demo import seen
 from msp.licensing.models import Seat
 from playbooks.models import Step
 from tenants import ledger, scope, work
 from tenants.models import Case, Finding, RawRecord, Tenant
 
 _UNSETTLED = (Case.Status.NEW, Case.Status.INVESTIGATING, Case.Status.RESPONDING)
-_STAGES = ["triage", "investigate", "respond", "run", "close"]
+_STAGES = [
+    "triage", "investigate", "respond", "run", "close", "quality", "notify", "siem", "detect",
+    "check",
+]  # fmt: skip
 
 
 def is_settled() -> bool:
@@ -43,6 +47,7 @@ def summary(reports: list[Path]) -> dict[str, Any]:
             "actions_verified": steps.filter(status=Step.Status.VERIFIED).count(),
             "actions_failed": steps.filter(status=Step.Status.FAILED).count(),
         }
+        told |= seen.counted()
         seats = Seat.objects.values("tenant_id", "person_id").distinct().count()
     return {
         **told,
@@ -61,6 +66,7 @@ def problems(told: dict[str, Any]) -> list[str]:
     """Return what in a summary does not hold, in words; empty where all is well."""
     expected = {
         "clients connected": told["tenants"] >= 3,
+        "all of them were brought in": told["onboarded"] == told["tenants"],
         "records came in": told["records_in"] > 0,
         "alerts became findings": told["findings"] > 0,
         "unreadable records were kept in quarantine": told["quarantined"] > 0,
@@ -73,5 +79,6 @@ def problems(told: dict[str, Any]) -> list[str]:
         "protected people were counted": told["seats"] > 0,
         "each client has its report": len(told["reports"]) == told["tenants"]
         and all(Path(path).stat().st_size > 0 for path in told["reports"]),
+        **{words: told[name] > 0 for name, words in seen.WORDS.items()},
     }
     return [words for words, holds in expected.items() if not holds]

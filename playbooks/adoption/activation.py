@@ -55,6 +55,15 @@ def mode_in_force(playbook_id: str) -> str:
     return mode or Tenant.objects.get(id=scope.require_tenant_id()).playbook_mode
 
 
+def only_watches() -> bool:
+    """Whether the scope's tenant is in shadow: no playbook that acts may do more than plan."""
+    return all(
+        held.mode == PlaybookMode.SHADOW
+        for held in playbooks().values()
+        if held.playbook.kind != "investigation"
+    )
+
+
 def newest() -> dict[str, Activation]:
     """Return the scope's activation that is in force for each playbook that has one."""
     rows = Activation.objects.select_related("version").order_by("created_at", "id")

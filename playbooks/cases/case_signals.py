@@ -10,7 +10,7 @@ from django.utils import timezone
 from integrations.intelligence import holes, matching
 from integrations.models import Indicator
 from integrations.ocsf import INCIDENT_FINDING
-from playbooks.cases import case_devices, exposure
+from playbooks.cases import case_devices, device_criticality, exposure
 from playbooks.cases.risk import Devices, History, Signals, points_of
 from playbooks.cases.risk_table import in_force
 from playbooks.correlation import joining
@@ -81,8 +81,19 @@ def devices(case: Case) -> Devices:
         named.add(f"device_id:{row.provider}:{row.external_id}".lower())
         if row.hostname:
             named.add(f"device:{row.hostname}".lower())
+    levels = [(one, device_criticality.of_device(one.rows)) for one in found]
     return Devices(
-        servers=[str(one) for one in found if any(row.is_server for row in one.rows)],
+        servers=[
+            str(one)
+            for one, told in levels
+            # A technician's word on a server that little hangs on stands above what it is.
+            if any(row.is_server for row in one.rows) and not (told.by_hand and told.level <= 2)
+        ],
+        critical=[
+            (told.level, f"{one} is of criticality {told.level} of 4: {told.why}")
+            for one, told in levels
+            if told.level
+        ],
         holes=[f"{computer} ({cve})" for computer, cve in holes.on_devices(named)],
         exposed=[f"{one} ({told})" for one in found if (told := exposure.why(one.rows))],
     )

@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from playbooks import triage
+from playbooks.adoption import activation
 from playbooks.authoring.playbook import Playbook
 from playbooks.cases import case_devices, involved, unread
 from playbooks.errors import LinkError, PlaybookError
@@ -25,7 +26,7 @@ from playbooks.plans import standing
 from playbooks.questions import chat_channels, managers
 from playbooks.signed_links import Address, SignedLinks
 from tenants import evidence, ledger, scope, work
-from tenants.models import Case, Contact, LedgerEntry, PlaybookMode, Verdict
+from tenants.models import Case, Contact, LedgerEntry, Verdict
 
 ASKS = "person.get_word"
 # The step of the library's investigations that reads the answer.
@@ -128,8 +129,7 @@ def ask_by_itself(case: Case, playbook: Playbook) -> UserQuestion | None:
     """
     asks = any(step.uses == ASKS for step in playbook.steps)
     is_open = case.verdict in (Verdict.SUSPICIOUS, Verdict.INSUFFICIENT_DATA)
-    in_shadow = case.tenant.playbook_mode == PlaybookMode.SHADOW
-    if not asks or not is_open or in_shadow or case.user_questions.exists():
+    if not asks or not is_open or case.user_questions.exists() or activation.only_watches():
         return None
     able = people(case) if about(case) else []
     if not able:

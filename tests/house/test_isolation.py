@@ -22,6 +22,7 @@ EXEMPT = {
     "tenants_work": "ids of due work and no client's data, found before a scope is entered",
     "playbooks_playbookversion": "playbooks are the same for every client",
     "playbooks_msprules": "the MSP's own rules, which every client's are laid on",
+    "playbooks_baseline": "what the MSP declared of its own work, the same for every client",
     "integrations_indicator": "what is known of attackers: from outside, the same for every client",
     "integrations_namedthreat": "what a source names, from outside: the same for every client",
     "integrations_warninglist": "what the MSP never looks for: the same for every client",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from playbooks import approvals, rollback
+from playbooks import approvals, response, rollback
 from playbooks.models import Approval, Plan
 from tenants import scope
 from tenants.models import Case, LedgerEntry
@@ -44,6 +44,28 @@ def test_an_older_plan_that_waits_gives_way_to_the_newer_one(case, cloud) -> Non
     assert [entry.body["withdrawn"] for entry in _entries(case, "plan.superseded")] == [
         ["disable", "sessions"]
     ]
+
+
+def test_what_was_planned_on_a_suspicion_asks_nobody_once_the_case_is_harmless(
+    case,  # noqa: F811
+    cloud,  # noqa: F811
+) -> None:
+    set_rules(case.tenant_id, default="technician")
+    plan = adopt(case, ORDERED)
+    with scope.tenant(case.tenant_id):
+        Case.objects.filter(id=case.id).update(
+            status=Case.Status.INVESTIGATING, verdict="benign",
+            verdict_detail={"playbook": "investigate-account-takeover"},
+        )  # fmt: skip
+    response.respond(case.tenant_id, case.id)
+    assert reread(plan).status == Plan.Status.SUPERSEDED
+    assert [entry.body["why"] for entry in _entries(case, "plan.superseded")] == [
+        "the verdict is benign now"
+    ]
+    drain(["close"])
+    with scope.tenant(case.tenant_id):
+        assert not Approval.objects.filter(decision="pending").exists()
+        assert Case.objects.get(id=case.id).status == Case.Status.CLOSED
 
 
 def test_what_the_older_plan_has_called_is_proven_and_not_done_at_once_by_both(

@@ -57,8 +57,8 @@ def test_a_late_indicator_scores_open_cases_anew_and_one_taken_back_again(tenant
     assert _reconsidered(tenant, case) == (before + 15, told)
     assert _reconsidered(tenant, case) == (before + 15, told)
     with scope.tenant(tenant.id):
-        entry = LedgerEntry.objects.get(kind="case.known_anew")
-        assert entry.body["known"] == told[0]
+        entry = LedgerEntry.objects.get(kind="case.rescored")
+        assert told[0] in str(entry.body["terms"])
     _know("net:185.220.101.0/24", is_revoked=True)
     assert _reconsidered(tenant, case) == (before, [])
 
@@ -89,6 +89,9 @@ def test_what_was_closed_as_harmless_is_looked_into_again_and_an_attack_is_not(t
         assert harmless.status == Case.Status.INVESTIGATING
         assert (attack.status, old.status) == (Case.Status.CLOSED, Case.Status.CLOSED)
         assert [one.subject for one in Work.objects.filter(kind="investigate")] == [harmless.id]
+        entry = LedgerEntry.objects.get(kind="case.known_anew")
+        assert entry.case_id == harmless.id
+        assert BAD.removeprefix("ip:") in entry.body["known"]
 
 
 def test_of_many_cases_some_are_scored_at_a_time(tenant, monkeypatch) -> None:

@@ -33,6 +33,7 @@ ACTS: Mapping[str, Callable[..., Any]] = {
         Misuse.business_email_compromise,
         Misuse.vip_compromise,
         Misuse.false_alarm,
+        Misuse.travel,
         Misuse.malformed_records,
         Misuse.set_enabled,
         Misuse.register_phone,

@@ -79,7 +79,7 @@ def message_evidence(
         "p1Sender": from_,
         "p2Sender": from_,
         "senderIp": None,
-        "threats": [threat],
+        "threats": [threat] if threat else [],
         "threatDetectionMethods": [],
         "urlCount": 1 if threat == "Phish" else 0,
         "urls": [],

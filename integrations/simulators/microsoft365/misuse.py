@@ -207,25 +207,32 @@ class Misuse(Scenarios):
     ) -> list[Record]:  # fmt: skip
         """The mailbox sends one message to many addresses."""
         person, message = self.user(user), self._id("message")
+        told, when = f"<{message}@{self.tenant.domain}>", at or self.now
         return [
-            self.tenant.put(
-                "messageTraces",
-                {
-                    "id": self._id("trace"),
-                    "MessageTraceId": stable_id(message, number),
-                    "MessageId": f"<{message}@{self.tenant.domain}>",
-                    "Received": instant(at or self.now),
-                    "SenderAddress": person["mail"],
-                    "RecipientAddress": f"person{number}@{domain}",
-                    "Subject": "New bank details",
-                    "Status": "Delivered",
-                    "Size": 20_000,
-                    "FromIP": None,
-                    "ToIP": None,
-                },
-            )
+            self._trace(told, person["mail"], f"person{number}@{domain}", "New bank details", when)
             for number in range(recipients)
         ]
+
+    def _trace(
+        self, message_id: str, sender: str, to: str, subject: str, at: datetime | None = None
+    ) -> Record:
+        """What message trace tells of one copy of a message."""
+        return self.tenant.put(
+            "messageTraces",
+            {
+                "id": self._id("trace"),
+                "MessageTraceId": stable_id(message_id, to),
+                "MessageId": message_id,
+                "Received": instant(at or self.now - timedelta(hours=1)),
+                "SenderAddress": sender,
+                "RecipientAddress": to,
+                "Subject": subject,
+                "Status": "Delivered",
+                "Size": 20_000,
+                "FromIP": None,
+                "ToIP": None,
+            },
+        )
 
     def deliver(
         self,
@@ -235,8 +242,12 @@ class Misuse(Scenarios):
         message_id: str = "<4711@bad.example>",
         authentication: str = "spf=pass dkim=pass dmarc=pass",
         threat: str = "",
+        is_reported: bool = False,
     ) -> Record:
-        """The same message reaches several mailboxes; `threat` is what an alert calls it."""
+        """The same message reaches several mailboxes; `threat` is what an alert calls it.
+
+        `is_reported`: the first who got it calls it phishing, by Outlook's button.
+        """
         for name in users:
             person = self.user(name)
             given = {
@@ -254,6 +265,7 @@ class Misuse(Scenarios):
             }
             record = message(self._id("message"), "Inbox", given)
             self.tenant.put(f"messages:{person['id']}", record)
+            self._trace(message_id, sender, person["mail"], subject)
         if threat:
             person = self.user(users[0])
             when = self.now - timedelta(minutes=50)
@@ -262,7 +274,19 @@ class Misuse(Scenarios):
                 person, when, "Email messages removed after delivery", "medium", "InitialAccess",
                 ["T1566.002"], [evidence], detector="microsoftDefenderForOffice365",
             )  # fmt: skip
+        if is_reported:
+            self._report_mail(self.user(users[0]), message_id, sender, subject)
         return {"internetMessageId": message_id}
+
+    def _report_mail(self, person: Record, message_id: str, sender: str, subject: str) -> None:
+        """What Microsoft tells of a user's report, which it has not judged yet."""
+        when = self.now - timedelta(minutes=40)
+        evidence = message_evidence(person, when, message_id, sender, subject, "")
+        self._alert(
+            person, when, "Email reported by user as malware or phish", "low", "InitialAccess",
+            ["T1566"], [{**evidence, "verdict": "unknown"}],
+            detector="microsoftDefenderForOffice365",
+        )  # fmt: skip
 
     def click(self, user: str, message_id: str = "<4711@bad.example>") -> Record:
         """Somebody follows a link in a message."""

@@ -57,13 +57,14 @@ class Place:
         }
 
 
-# Addresses are from the networks reserved for documentation (RFC 5737).
+# Addresses are from the networks reserved for documentation (RFC 5737, RFC 3849).
 OFFICES = {
     "GB": Place("Bristol", "England", "GB", 51.4545, -2.5879, "203.0.113."),
     "US": Place("Columbus", "Ohio", "US", 39.9612, -82.9988, "203.0.113."),
     "DE": Place("Leipzig", "Sachsen", "DE", 51.3397, 12.3731, "203.0.113."),
 }
 ATTACKER = Place("Lagos", "Lagos", "NG", 6.5244, 3.3792, "198.51.100.")
+HOLIDAY = Place("Lisbon", "Lisboa", "PT", 38.7223, -9.1393, "2001:db8:351::")
 ANONYMISER = Place("Chisinau", "Chisinau", "MD", 47.0105, 28.8638, "192.0.2.")
 BROWSERS = ["Edge 142.0.0", "Chrome 142.0.0", "Safari 26.1"]
 SYSTEMS = ["Windows11", "Windows11", "MacOs"]

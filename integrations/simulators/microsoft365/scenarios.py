@@ -27,6 +27,7 @@ from .mail import folder_id
 from .people import (
     ANONYMISER,
     ATTACKER,
+    HOLIDAY,
     Place,
     inbox_rule,
     phone_method,
@@ -97,6 +98,28 @@ class Scenarios:
             [user_evidence(self.tenant, person, when, "suspicious"),
              ip_evidence(when, address, self.office, "unknown")],
             detector="azureAdIdentityProtection",
+        )  # fmt: skip
+
+    def travel(self, user: str, at: datetime | None = None) -> Record:
+        """A user works from abroad on the own computer; Defender for Cloud Apps finds it unusual.
+
+        Returns the alert.
+        """
+        person = self.user(user)
+        when = at or self.now - timedelta(hours=4)
+        number, _ = self._desk(person)
+        address = f"{HOLIDAY.network}{10 + number}"
+        for minutes in (0, 90):
+            self._sign_in(
+                person, when + timedelta(minutes=minutes), HOLIDAY, address,
+                usual_device(person, number),
+            )  # fmt: skip
+        return self._alert(
+            person, when + timedelta(minutes=10), "Activity from infrequent country", "medium",
+            "InitialAccess", ["T1078.004"],
+            [user_evidence(self.tenant, person, when, "suspicious"),
+             ip_evidence(when, address, HOLIDAY, "unknown")],
+            detector="cloudAppSecurity",
         )  # fmt: skip
 
     def malformed_records(self) -> list[Record]:

@@ -16,6 +16,7 @@ from integrations.simulators.base.store import App, Record, Store, stable_id
 from . import ordinary, tenant_wide
 from .entra import initial_domain
 from .graph import instant
+from .misuse import Misuse
 from .people import (
     NAMES,
     OFFICES,
@@ -26,7 +27,6 @@ from .people import (
     user_record,
     usual_device,
 )
-from .scenarios import Scenarios
 
 BASELINE_DAYS = 30
 APP_NAME = "Holdfast"
@@ -64,7 +64,7 @@ DEFAULT_PERMISSIONS = [
 ]
 
 
-class Organisation(Scenarios):
+class Organisation(Misuse):
     """A tenant with its people, and verbs for what happens to them."""
 
     @property

@@ -13,25 +13,56 @@ from .seed import organisation
 
 
 def demo(store: Store, now: datetime, seed: int) -> None:
-    """Three clients: a compromised mailbox, a compromised administrator, and an ordinary month."""
+    """Three clients: a compromised mailbox, a compromised administrator, and an ordinary month.
+
+    Beside that each has what fills a technician's day: false alarms, journeys, doubtful mail.
+    """
+    _dental(store, now, seed)
+    _law(store, now, seed + 1)
+    _bakery(store, now, seed + 2)
+
+
+def _dental(store: Store, now: datetime, seed: int) -> None:
     dental = organisation(
         store, "northwind-dental.example", name="Northwind Dental", people=9, now=now, seed=seed
     )
     dental.business_email_compromise("priya.shah", at=now - timedelta(hours=3))
-    dental.false_alarm("anna.berg", at=now - timedelta(hours=7))
+    # The same again and again, days apart: each time nothing is wrong.
+    for hours in (7, 55, 103):
+        dental.false_alarm("anna.berg", at=now - timedelta(hours=hours))
     defender.enrol(dental.tenant, now)
     intune.enrol(dental.tenant, now)
+
+
+def _law(store: Store, now: datetime, seed: int) -> None:
     law = organisation(
-        store, "harbour-law.example", name="Harbour Law", people=12, now=now, seed=seed + 1,
+        store, "harbour-law.example", name="Harbour Law", people=12, now=now, seed=seed,
         is_hybrid=True,
     )  # fmt: skip
     law.vip_compromise(at=now - timedelta(hours=2))
     law.false_alarm("omar.haddad", at=now - timedelta(hours=20))
+    law.travel("daniel.meyer", at=now - timedelta(hours=5))
     law.malformed_records()
+    # One sender's campaign, of which no mail has anything in common with the other.
+    for user, sender, number in (
+        ("grace.nolan", "billing@courtfees.example", 1),
+        ("yusuf.demir", "accounts@courtfees-pay.example", 2),
+    ):
+        law.deliver(
+            [user], subject="Court fee 20941 unpaid", sender=sender,
+            message_id=f"<fee-{number}@{sender.partition('@')[2]}>",
+            authentication="spf=fail dkim=none dmarc=fail", is_reported=True,
+        )  # fmt: skip
+
+
+def _bakery(store: Store, now: datetime, seed: int) -> None:
     bakery = organisation(
-        store, "mill-lane-bakery.example", name="Mill Lane Bakery", people=5, now=now, seed=seed + 2
+        store, "mill-lane-bakery.example", name="Mill Lane Bakery", people=5, now=now, seed=seed
     )
     bakery.false_alarm("marta.kowalska", at=now - timedelta(hours=30))
+    bakery.travel("lucia.fernandez", at=now - timedelta(hours=6))
+    # The backup reads everything anew, which is more than it reads on other nights.
+    bakery.take_files("svc.backup", 400)
 
 
 def bec(store: Store, now: datetime, seed: int) -> None:

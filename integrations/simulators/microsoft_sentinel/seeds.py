@@ -60,14 +60,7 @@ def stamp(moment: datetime) -> str:
 
 def demo(store: Store, now: datetime, seed: int) -> None:
     """A workspace in which some of everything is wrong."""
-    tenant = store.add_tenant(stable_id("sentinel", seed), "Example Ltd", "example.example")
-    client_id = stable_id("sentinel", "client", seed)
-    secret = "sim-" + stable_id("sentinel", "secret", seed)
-    tenant.apps[client_id] = App(client_id, "Holdfast", secret, list(PERMISSIONS))
-    tenant.put("workspaces", {
-        "id": stable_id("sentinel", "workspace", seed), "name": WORKSPACE, "resourceGroup": GROUP,
-        "subscription": stable_id("sentinel", "subscription", seed),
-    })  # fmt: skip
+    tenant = _workspace(store, seed, "Example Ltd", "example.example")
     _rules(tenant, now)
     for number in range(_ALERTS):
         row = alert(tenant, number, now)
@@ -76,15 +69,57 @@ def demo(store: Store, now: datetime, seed: int) -> None:
         row = sign_in(number, now - timedelta(minutes=7 * number))
         tenant.put("SigninLogs", row, row["Id"])
     last = now - timedelta(days=4)
-    tenant.put("OfficeActivity", {
-        "TimeGenerated": stamp(last), "Operation": "New-InboxRule", "OfficeWorkload": "Exchange",
-        "UserId": "ann@example.example", "OfficeId": _id("office", 1), "Type": "OfficeActivity",
-    }, "1")  # fmt: skip
+    _mailbox_rule(tenant, "ann", last)
     for table, at in (("SigninLogs", now), ("SecurityAlert", now), ("OfficeActivity", last)):
-        tenant.put("Usage", {
-            "TimeGenerated": stamp(at), "DataType": table, "Quantity": 1.5,
-            "QuantityUnit": "MBytes", "IsBillable": True, "Type": "Usage",
-        }, table)  # fmt: skip
+        _usage(tenant, table, at)
+
+
+def _workspace(store: Store, seed: int, name: str, domain: str) -> Tenant:
+    tenant = store.add_tenant(stable_id("sentinel", seed), name, domain)
+    client_id = stable_id("sentinel", "client", seed)
+    secret = "sim-" + stable_id("sentinel", "secret", seed)
+    tenant.apps[client_id] = App(client_id, "Holdfast", secret, list(PERMISSIONS))
+    tenant.put("workspaces", {
+        "id": stable_id("sentinel", "workspace", seed), "name": WORKSPACE, "resourceGroup": GROUP,
+        "subscription": stable_id("sentinel", "subscription", seed),
+    })  # fmt: skip
+    return tenant
+
+
+def _mailbox_rule(tenant: Tenant, user: str, at: datetime) -> None:
+    tenant.put("OfficeActivity", {
+        "TimeGenerated": stamp(at), "Operation": "New-InboxRule", "OfficeWorkload": "Exchange",
+        "UserId": f"{user}@{tenant.domain}", "OfficeId": _id("office", 1), "Type": "OfficeActivity",
+    }, "1")  # fmt: skip
+
+
+def _usage(tenant: Tenant, table: str, at: datetime) -> None:
+    tenant.put("Usage", {
+        "TimeGenerated": stamp(at), "DataType": table, "Quantity": 1.5, "QuantityUnit": "MBytes",
+        "IsBillable": True, "Type": "Usage",
+    }, table)  # fmt: skip
+
+
+def harbour_law(store: Store, now: datetime, seed: int) -> None:
+    """The workspace of the demo's law firm: nobody has looked after it for a year."""
+    tenant = _workspace(store, seed, "Harbour Law", "harbour-law.example")
+    _rules(tenant, now)
+    people = ("tom.okafor", "grace.nolan", "omar.haddad", "hannah.clarke")
+    for number in range(_SIGN_INS):
+        row = sign_in(number, now - timedelta(minutes=31 * number + 5))
+        row |= {
+            "ClientAppUsed": "Browser", "ResultType": "0",
+            "IPAddress": f"203.0.113.{10 + number % len(people)}",
+            "UserPrincipalName": f"{people[number % len(people)]}@{tenant.domain}",
+        }  # fmt: skip
+        tenant.put("SigninLogs", row, row["Id"])
+    row = alert(tenant, 1, now)
+    own = {"$id": "2", "Name": "sam.adeyemi", "UPNSuffix": tenant.domain, "Type": "account"}
+    tenant.put("SecurityAlert", {**row, "Entities": json.dumps([own])}, row["SystemAlertId"])
+    last = now - timedelta(days=4)
+    _mailbox_rule(tenant, "grace.nolan", last)
+    for table, at in (("SigninLogs", now), ("SecurityAlert", now), ("OfficeActivity", last)):
+        _usage(tenant, table, at)
 
 
 def _id(*parts: object) -> str:
@@ -187,4 +222,4 @@ def sign_in(number: int, at: datetime) -> Record:
     }  # fmt: skip
 
 
-SEEDS: Mapping[str, Seed] = {"demo": demo}
+SEEDS: Mapping[str, Seed] = {"demo": demo, "harbour_law": harbour_law}

@@ -144,6 +144,24 @@ def provider(name: str) -> str:
 
 
 @register.filter
+def entity_in_words(entity: str) -> str:
+    """Return what an alert names as people call it: ``device:sofia-pc`` as ``device sofia-pc``."""
+    return words.entity(entity)
+
+
+@register.filter
+def entities_in_words(entities: Sequence[str]) -> str:
+    """Return all that alerts name, as people call it."""
+    return ", ".join(map(words.entity, entities))
+
+
+@register.filter
+def sources_in_words(sources: Sequence[str]) -> str:
+    """Return alerts with what told of them: ``wazuh: Rootkit`` as ``Rootkit (Wazuh)``."""
+    return "; ".join(map(words.alert_source, sources))
+
+
+@register.filter
 def by_whom(actor: str) -> str:
     """Return whoever did something as people call them: ``technician:ann`` as ``ann``."""
     return named(actor)

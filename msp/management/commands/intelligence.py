@@ -57,6 +57,8 @@ class Command(ProductCommand):
         warn.add_argument("file", type=Path)
         doing.add_parser("warnings", help="the warning lists, and how much each keeps out")
         doing.add_parser("unwarn", help="forget a warning list").add_argument("name")
+        look = doing.add_parser("look", help="count now where a client met what is known")
+        look.add_argument("slug")
         profile = doing.add_parser("profile", help="who may attack a client")
         profile.add_argument("slug")
         profile.add_argument("--sector", required=True)
@@ -193,6 +195,19 @@ class Command(ProductCommand):
             rows = Indicator.objects.filter(source=source)
             live = store.in_force().filter(source=source).count()
             self.stdout.write(f"{source}: {rows.count()} kept, {live} looked for")
+
+    def _look(self, options: dict[str, Any]) -> None:
+        tenant = tenant_by_slug(options["slug"])
+        sightings.look_now(tenant.id)
+        with scope.reading([tenant.id]):
+            met = list(sightings.shown().select_related("indicator"))
+        for one in met:
+            self.stdout.write(
+                f"{one.indicator.entity}: {one.events} events, {one.cases} cases, "
+                f"last {one.last_at:%Y-%m-%d %H:%M} UTC"
+            )
+        if not met:
+            self.stdout.write(f"{tenant.name} has met nothing that is looked for.")
 
     def _profile(self, options: dict[str, Any]) -> None:
         tenant = tenant_by_slug(options["slug"])

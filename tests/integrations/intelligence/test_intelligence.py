@@ -305,6 +305,18 @@ def _covered(technique: str, **states: int) -> Technique:
     return Technique(technique, (), (rule,), missing=(), **told)
 
 
+def test_only_rules_whose_log_source_comes_are_said_to_cover() -> None:
+    rules = tuple(
+        Covering(SimpleNamespace(id=title, title=title), live, 1 - live, seen, 1)
+        for title, live, seen in (
+            ("Sees it", 1, 1), ("For another product", 1, 0), ("In shadow", 0, 1)
+        )
+    )  # fmt: skip
+    known = Technique("T1566", (), rules, covered=1, watched=0, blind=0, missing=())
+    [told] = [one for one in profiles.rank(None, [known]) if one.technique == "T1566"]
+    assert (told.state, [one.entry.title for one in told.rules]) == ("covered", ["Sees it"])
+
+
 def test_a_profile_ranks_techniques_and_says_what_covers_them(in_tenant) -> None:
     known = [
         _covered("T1566.002", covered=1),

@@ -6,6 +6,8 @@ from integrations import registry
 from integrations.connectors.microsoft365 import mail
 from integrations.contract import Target
 from integrations.errors import NotFound, PermissionMissing
+from integrations.intelligence.naming import with_parents
+from tests.integrations.microsoft365.test_feeds import sweep
 
 TO = ["priya.shah", "anna.berg", "tom.okafor"]
 
@@ -32,6 +34,18 @@ def test_a_harmful_message(ask, message) -> None:
         "has_malicious_attachment": False,
         "is_lookalike_domain": False,
     }
+
+
+def test_the_alert_and_the_trace_of_a_message_name_its_sender(vendor, client) -> None:
+    """By that an indicator is found in them: whoever reports a mail has not judged it."""
+    sender = "accounts@bad.example"
+    vendor.act("deliver", users=TO, sender=sender, is_reported=True)
+    alerts, _ = sweep(client, "alerts")
+    [told] = [one for one in alerts if one.title.startswith("Email reported by user")]
+    traces, _ = sweep(client, "message_trace")
+    named = [one for one in traces if f"sender:{sender}" in one.entities]
+    assert f"sender:{sender}" in told.entities
+    assert (len(named), with_parents(told.entities) >= {"domain:bad.example"}) == (3, True)
 
 
 def test_a_forged_sender_of_a_domain_that_looks_like_the_own(vendor, ask) -> None:

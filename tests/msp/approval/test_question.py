@@ -14,6 +14,7 @@ from msp.notifications.user_questions import path_of
 from msp.staff import actions
 from msp.staff.models import Role
 from playbooks import library
+from playbooks.adoption import activation
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.investigating import facts as case_facts
 from playbooks.models import UserQuestion
@@ -160,10 +161,12 @@ def test_the_mail_asks_without_the_accounts_mailbox(case, mails) -> None:
 
 
 def test_the_engine_asks_once_and_not_for_a_client_in_shadow(case) -> None:
+    Tenant.objects.filter(id=case.tenant_id).update(playbook_mode="shadow")
     with scope.tenant(case.tenant_id):
-        case.tenant.playbook_mode = "shadow"
+        activation.set_mode("investigate-malware", "automatic", actor="ann")
         assert user_questions.ask_by_itself(case, PLAYBOOK) is None
-        case.tenant.playbook_mode = "approve"
+        # As clients leave shadow: one playbook after the other.
+        activation.set_mode("isolate-endpoint", "approve", actor="ann")
         assert user_questions.ask_by_itself(case, library.get("investigate-malware")) is None
         case.verdict = "true_positive"
         assert user_questions.ask_by_itself(case, PLAYBOOK) is None

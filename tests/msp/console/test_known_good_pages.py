@@ -36,6 +36,7 @@ def test_a_pattern_is_made_from_a_case(browser, rows: Rows) -> None:
     days = {"review_at": f"{row.review_at:%Y-%m-%d}", "expires_at": f"{row.expires_at:%Y-%m-%d}"}
     listed = web.post(address, {**told, **days}, follow=True).content.decode()
     assert "Office move" in listed
+    assert "address 203.0.113.9" in listed
     assert _newest(rows).created_by == "technician:sam"
 
 

@@ -69,6 +69,7 @@ def message_trace(record: Fields) -> Event:
             entity("message", record.text("NetworkMessageId")),
             entity("mailbox", recipient),
             entity("account", recipient),
+            entity("sender", sender),
             entity("ip", ip),
         ),
         ocsf=ocsf.event(
