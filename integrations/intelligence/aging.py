@@ -43,6 +43,8 @@ def sure(
     kind = _kind(entity)
     if kind is None or expires_at is None:
         return confidence
+    if expires_at <= now:
+        return 0
     life = max(expires_at - seen_at, _DAY)
     age = min(max((now - seen_at) / life, 0.0), 1.0)
     return round(confidence * (1 - float(age ** (1 / kind["speed"]))))

@@ -35,18 +35,21 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A technique with its weight, why it is ranked so, and what covers it at the client.
+    """A technique with its weight, the share of each reason in it, and what covers it at a client.
 
+    `plain` is what it is, in words an owner knows; `helps`: what protects from it besides a rule.
     `state`: covered (a live rule, and its log source comes), watched (in shadow), blind (a rule,
     but what it reads does not come: connect one of `missing`), or none.
     """
 
     technique: str
     weight: int
-    why: tuple[str, ...]
+    why: tuple[tuple[str, int], ...]
     state: str
-    rules: tuple[str, ...]
+    rules: tuple[Covering, ...]
     missing: tuple[str, ...]
+    plain: str = ""
+    helps: str = ""
 
 
 @cache
@@ -134,11 +137,11 @@ def rank(profile: ThreatProfile | None, coverage: Iterable[Technique]) -> list[R
     `coverage` is the client's; what covers a sub-technique covers its technique.
     """
     weights: dict[str, int] = {}
-    why: dict[str, list[str]] = {}
+    why: dict[str, list[tuple[str, int]]] = {}
     for reason in reasons(profile):
         for technique, weight in reason.techniques.items():
             weights[technique] = weights.get(technique, 0) + weight
-            why.setdefault(technique, []).append(reason.title)
+            why.setdefault(technique, []).append((reason.title, weight))
     known: dict[str, list[Technique]] = {}
     for one in coverage:
         known.setdefault(one.id.partition(".")[0], []).append(one)
@@ -148,17 +151,24 @@ def rank(profile: ThreatProfile | None, coverage: Iterable[Technique]) -> list[R
     ]
 
 
-def _ranked(name: str, weight: int, why: Iterable[str], known: list[Technique]) -> Ranked:
+def _ranked(
+    name: str, weight: int, why: Iterable[tuple[str, int]], known: list[Technique]
+) -> Ranked:
     state = next((word for word in STATES if any(getattr(one, word) for one in known)), "none")
     rules = {
-        rule.entry.title
+        rule.entry.id: rule
         for one in known
         if getattr(one, state, 0)
         for rule in one.rules
         if state == "blind" or _does(rule, state)
     }
     missing = {feed for one in known for feed in one.missing_titles} if state == "blind" else ()
-    return Ranked(name, weight, tuple(why), state, tuple(sorted(rules)), tuple(sorted(missing)))
+    words = told()["techniques"].get(name, {})
+    return Ranked(
+        name, weight, tuple(why), state,
+        tuple(sorted(rules.values(), key=lambda one: one.entry.title)), tuple(sorted(missing)),
+        words.get("plain", ""), words.get("helps", ""),
+    )  # fmt: skip
 
 
 def _does(rule: Covering, state: str) -> bool:

@@ -176,8 +176,15 @@ def _known_indicators(facts: Facts) -> str:
     rows = parts.rows(facts, "matches")
     if not rows:
         return "Nothing is known of them."
-    named = (f"{row.get('name')} ({row.get('source')}, {row.get('confidence')} %)" for row in rows)
-    return f"Known: {', '.join(list(named)[:MOST_NAMED])}."
+    named = [_known_one(row) for row in rows[:MOST_NAMED]]
+    return f"Known: {', '.join(named)}."
+
+
+def _known_one(row: Facts) -> str:
+    points_at = f": {'; '.join(row['about'][:2])}" if row.get("about") else ""
+    tlp = f", TLP:{str(row['tlp']).upper()}" if row.get("tlp") else ""
+    source, sure = row.get("source"), row.get("confidence")
+    return f"{row.get('name')} ({source}, {sure} %{tlp}{points_at})"
 
 
 def _word(facts: Facts) -> str:

@@ -231,6 +231,23 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class LikelyThreat:
+    """One way of attack in plain words, whether we watch for it, and what else helps."""
+
+    what: str
+    watched: str
+    helps: str
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyThreats:
+    """What attackers most likely try, by what the client is and uses (`because`)."""
+
+    because: tuple[str, ...]
+    told: tuple[LikelyThreat, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Everything that the monthly outcome report of one tenant says."""
 
@@ -246,6 +263,7 @@ class Outcome:
     numbers: Numbers
     performance: Performance
     siems: tuple[SiemLook, ...]
+    threats: LikelyThreats | None
     alerts_by_day: tuple[tuple[dt.date, int], ...]
     incidents: tuple[Incident, ...]
     untold: int

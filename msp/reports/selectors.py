@@ -11,7 +11,7 @@ from django.db.models.functions import TruncDate
 from msp.licensing import selectors as licensing
 from msp.licensing.periods import Period
 from msp.licensing.rules import NOT_COUNTED
-from msp.reports import coverage, narrative, performance, siem, words
+from msp.reports import coverage, narrative, performance, siem, threats, words
 from msp.reports import measures as reported
 from msp.reports.content import (
     Incident,
@@ -91,6 +91,7 @@ def outcome(tenant_id: uuid.UUID, period: Period, made_at: dt.datetime) -> Outco
         numbers=numbers,
         performance=performance.of(measured.together),
         siems=siem.looks(span),
+        threats=threats.likely(tenant_id),
         alerts_by_day=_alerts_by_day(span),
         incidents=told,
         untold=len(stories) - len(told),

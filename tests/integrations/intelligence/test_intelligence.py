@@ -301,20 +301,20 @@ def test_private_addresses_are_out_of_reach(db, settings) -> None:
 
 def _covered(technique: str, **states: int) -> Technique:
     told = {"covered": 0, "watched": 0, "blind": 0, **states}
-    rule = Covering(SimpleNamespace(title=f"Rule for {technique}"), 1, 0, 1, 1)
+    rule = Covering(SimpleNamespace(id=technique, title=f"Rule for {technique}"), 1, 0, 1, 1)
     return Technique(technique, (), (rule,), missing=(), **told)
 
 
 def test_only_rules_whose_log_source_comes_are_said_to_cover() -> None:
     rules = tuple(
-        Covering(SimpleNamespace(title=title), live, 1 - live, seen, 1)
+        Covering(SimpleNamespace(id=title, title=title), live, 1 - live, seen, 1)
         for title, live, seen in (
             ("Sees it", 1, 1), ("For another product", 1, 0), ("In shadow", 0, 1)
         )
     )  # fmt: skip
     known = Technique("T1566", (), rules, covered=1, watched=0, blind=0, missing=())
     [told] = [one for one in profiles.rank(None, [known]) if one.technique == "T1566"]
-    assert (told.state, told.rules) == ("covered", ("Sees it",))
+    assert (told.state, [one.entry.title for one in told.rules]) == ("covered", ["Sees it"])
 
 
 def test_a_profile_ranks_techniques_and_says_what_covers_them(in_tenant) -> None:
@@ -327,8 +327,12 @@ def test_a_profile_ranks_techniques_and_says_what_covers_them(in_tenant) -> None
     ranked = {one.technique: one for one in profiles.rank(row, known)}
     assert next(iter(ranked)) == "T1566"
     assert ranked["T1566"].weight == 9
-    assert ranked["T1566"].why == ("every company", "Law and accounting", "United Kingdom")
-    assert (ranked["T1566"].state, ranked["T1566"].rules) == ("covered", ("Rule for T1566.002",))
+    assert ranked["T1566"].why == (
+        ("every company", 3), ("Law and accounting", 3), ("United Kingdom", 3),
+    )  # fmt: skip
+    rules = [one.entry.title for one in ranked["T1566"].rules]
+    assert (ranked["T1566"].state, rules) == ("covered", ["Rule for T1566.002"])
+    assert all(one.plain and one.helps for one in ranked.values())
     assert ranked["T1003"].state == "blind"
     assert ranked["T1558"].state == "none"
     assert len(ranked) > len(profiles.rank(None, known))

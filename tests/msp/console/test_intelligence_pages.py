@@ -1,10 +1,13 @@
 """What the pages about intelligence and threats show."""
 
-import pytest
+import datetime as dt
 
-from integrations.intelligence import sightings, sources, store
+import pytest
+from django.utils import timezone
+
+from integrations.intelligence import sightings, sources, store, warnings
 from integrations.intelligence.found import Found
-from integrations.models import IndicatorSource
+from integrations.models import IndicatorSource, SourceQuality
 from msp.staff.models import Role
 from tenants import scope
 from tenants.models import Case
@@ -36,7 +39,43 @@ def test_the_pages_list_what_is_known_and_what_is_likely(browser, rows: Rows) ->
         assert said in page, said
     web.post(address, {"sector": "health", "country": "JP"})
     assert "the country ranks nothing" in web.get(address).content.decode()
-    assert browser(Role.TECHNICIAN).post(address, {"sector": "law"}).status_code == 403
+    assert browser(Role.VIEWER).post(address, {"sector": "law"}).status_code == 403
+
+
+def test_a_technician_sets_who_may_attack_a_client_and_sees_what_to_do(browser, rows: Rows) -> None:
+    _keep("domain:northwind.example", "net:185.220.101.0/24", title="Phishing site")
+    web = browser(Role.TECHNICIAN)
+    address = f"/admin/clients/{rows.tenant.slug}/threats/"
+    told = {"sector": "law", "country": "GB", "own": "northwind.example\n185.220.101.0/25\n"}
+    assert web.post(address, told).status_code == 302
+    page = web.get(address).content.decode()
+    for said in (
+        "Law and accounting", "Mails that ask for a password", "Filter mail", "Until then:",
+        "The client itself is called bad", "domain:northwind.example", "MITRE ATT&amp;CK, ©",
+        "185.220.101.0/25", f"coverage/?client={rows.tenant.slug}",
+    ):  # fmt: skip
+        assert said in page, said
+    web.post(address, {**told, "own": "not a name"})
+    assert "no domain, address or network" in web.get(address).content.decode()
+
+
+def test_the_page_says_what_ages_what_is_secret_and_what_keeps_out(browser, rows: Rows) -> None:
+    now = timezone.now()
+    _keep(BAD, confidence=80, tlp="red", about=("campaign: Winter",), also=("domain:bad.test",),
+          seen_at=now - dt.timedelta(days=15))  # fmt: skip
+    _keep("ip:40.97.1.1")
+    file = b'{"name": "Our customers", "type": "hostname", "list": ["shop.test"]}'
+    warnings.take_in(file, actor="technician:mira")
+    _keep("domain:www.shop.test")
+    with scope.tenant(rows.tenant.id):
+        SourceQuality.objects.create(source="feed", harmless=9, attacks=1, counted_at=now)
+    page = browser(Role.VIEWER).get("/admin/intelligence/").content.decode()
+    for said in (
+        "TLP:RED", "campaign: Winter", "and domain:bad.test", "40 %", "told 80 %",
+        "Our customers", "it is on “Our customers”", "it is an address of Microsoft 365",
+        "10 % of the decided ones were attacks", "It mostly warns of nothing", "Addresses change",
+    ):  # fmt: skip
+        assert said in page, said
 
 
 def test_an_administrator_adds_pauses_and_removes_a_source(browser, settings, db) -> None:

@@ -113,7 +113,18 @@ def _intelligence(rows: seeded.Rows) -> None:
     """Indicators in each state, one that a case met, and a hole that is used."""
     now = timezone.now()
     told = [
-        ("ip:185.220.101.5", {"title": "Exit node", "confidence": 80}),
+        (
+            "ip:185.220.101.5",
+            {
+                "title": "Exit node",
+                "confidence": 80,
+                "tlp": "red",
+                "seen_at": now - dt.timedelta(days=6),
+                "about": ("campaign: Winter", "threat-actor: Bear"),
+            },
+        ),
+        ("net:185.220.102.0/24", {"confidence": 60, "tlp": "green"}),
+        ("domain:northwind.example", {"title": "Phishing site"}),
         ("ip:10.0.0.1", {}),
         ("domain:old.test", {"expires_at": now - dt.timedelta(days=1)}),
         ("url:https://login-northwind.test/verify/session/" + "a" * 200, {"is_revoked": True}),
@@ -130,7 +141,10 @@ def _intelligence(rows: seeded.Rows) -> None:
             target="NWD-LT-1", entities=["device:nwd-lt-1", "cve:cve-2024-21887"],
             ocsf={"activity_id": 1},
         )  # fmt: skip
-        profiles.keep("health", "GB", ["microsoft365", "windows"], actor="technician:mira")
+        profiles.keep(
+            "health", "GB", ["microsoft365", "windows"], own=["northwind.example"],
+            actor="technician:mira",
+        )  # fmt: skip
     sightings.look(rows.tenant.id, rows.tenant.id)
 
 

@@ -13,13 +13,16 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from pypdf import PdfReader
 
+from integrations.intelligence import profiles, store
+from integrations.intelligence.found import Found
 from integrations.models import Connection, SiemAudit
 from msp.licensing import selectors as licensing
 from msp.licensing.periods import Period
 from msp.reports import actions, selectors
 from msp.reports.actions import make_outcome_report
 from msp.reports.models import Report
-from tenants import ledger, scope
+from playbooks.investigating import own_answers
+from tenants import evidence, ledger, scope
 from tenants.models import Account, Case, Installation, LedgerEntry, Tenant, Verdict
 from tests.conftest import new_tenant
 from tests.msp.reports import world
@@ -418,3 +421,34 @@ def test_the_clients_own_monitoring_is_told_in_plain_words(clinic):
         "Rule 0; Rule 1; Rule 2; Rule 3; Rule 4; and 2 more Switch them on, or delete them. 7",
     ):
         assert told in page, told
+
+
+def test_an_owner_reads_what_attackers_likely_try_and_no_secret_of_a_source(clinic: Tenant) -> None:
+    with scope.tenant(clinic.id):
+        assert selectors.outcome(clinic.id, Period.parse(MONTH), MADE_AT).threats is None
+        profiles.keep("health", "GB", ["vpn"], actor="technician:mira")
+        case = Case.objects.filter(verdict=Verdict.TRUE_POSITIVE).first()
+        assert case is not None
+        secret = Found(
+            "1", "secret-campaign.test", "domain:secret-campaign.test", title="Operation Hush",
+            confidence=90, tlp="red", about=("campaign: Hush",),
+        )  # fmt: skip
+        store.keep("trust circle", [secret])
+        Case.objects.filter(id=case.id).update(
+            entities=[*case.entities, "domain:secret-campaign.test"]
+        )
+        told = own_answers.tell("indicator.list_matches", Case.objects.get(id=case.id), {})
+        assert told["matches"][0]["tlp"] == "red"
+        evidence.record(
+            case, gatherer="indicator.list_matches", question="intelligence", asked_of="holdfast",
+            asked_at=MADE_AT, answer={"step": "intelligence", "facts": told, "reason": ""},
+            is_available=True, summary="",
+        )  # fmt: skip
+    pdf = bytes(make_outcome_report(clinic.id, MONTH, made_at=MADE_AT).pdf)
+    said = text_of(pdf)
+    for words in ("What attackers most likely try with you", "Health care", "Locking your files",
+                  "Not yet: the system that would tell us is not connected"):  # fmt: skip
+        assert words in said, words
+    for hidden in ("Hush", "secret-campaign", "trust circle"):
+        assert hidden not in said, hidden
+    assert "T1486" not in said
