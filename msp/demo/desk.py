@@ -21,7 +21,7 @@ from playbooks.patterns import known_good
 from tenants import scope
 from tenants.models import Case, Tenant, Verdict
 
-TROJAN = "Trojan found in a download"
+SCRIPT = "Suspicious script was stopped"
 BLOCKED = "Connection to a control server was blocked"
 DOWNLOADS = "Unusual volume of file downloads"
 TRAVELLER = "Lucía Fernández"
@@ -50,7 +50,7 @@ def _join(tenant: Tenant, casey: Technician) -> None:
     """Make one case of two alerts that share nothing by which a rule could join them."""
     found = [
         one
-        for title in (TROJAN, BLOCKED)
+        for title in (SCRIPT, BLOCKED)
         for one in _cases(tenant, title)
         if one.merged_into_id is None and one.status != Case.Status.CLOSED
     ]
@@ -60,7 +60,7 @@ def _join(tenant: Tenant, casey: Technician) -> None:
     actions.take_case(first, actor=casey)
     actions.merge_cases(
         first, str(second.number), actor=casey,
-        reason="10.20.0.17 was SOFIA-PC at that time, by the router's list of addresses.",
+        reason="10.20.0.17 was TOM-PC at that time, by the router's list of addresses.",
     )  # fmt: skip
 
 

@@ -52,7 +52,14 @@ FIRST = (
             "more": "The program could not remove it.", "computer": "SOFIA-PC",
         },
     ),
-    # It names an address only: that this is Sofia's computer somebody has to find out.
+    Alert(
+        "northwind-dental", "Antivirus", "antivirus-2",
+        {
+            "what": "Suspicious script was stopped", "kind": "Execution", "severity": "medium",
+            "more": "It came with a mail.", "computer": "TOM-PC",
+        },
+    ),
+    # It names an address only: that this is Tom's computer somebody has to find out.
     Alert(
         "northwind-dental", "Firewall", "firewall-1",
         {
