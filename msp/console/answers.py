@@ -133,17 +133,6 @@ def _forwarding(facts: Facts) -> str:
     return f"All mail is forwarded to {to}{where}."
 
 
-def _employment(facts: Facts) -> str:
-    status = str(facts.get("status") or "unknown")
-    told = {"active": "Works here", "leaver": "Has left, or is leaving", "on_leave": "Is on leave"}
-    return _joined(
-        told.get(status, "Nothing is known of the employment"),
-        f"last day {facts['last_day']}" if facts.get("last_day") else "",
-        f"until {facts['until']}" if facts.get("until") else "",
-        f"as {facts['source']} says" if facts.get("source") and status in told else "",
-    )
-
-
 def _device(facts: Facts) -> str:
     device = facts.get("device") or {}
     is_isolated = device.get("is_isolated")
@@ -313,7 +302,6 @@ def _compliance(facts: Facts) -> str:
 
 
 _WORDS: dict[str, Callable[[Facts], str]] = {
-    "hr.get_employment": _employment,
     "identity.list_mfa_prompts": _mfa_prompts,
     "endpoint.get_device": _device,
     "endpoint.list_alerts": _alerts,

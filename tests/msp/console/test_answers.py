@@ -152,16 +152,6 @@ from msp.console.answers import in_words
             "1 weakened setting: A.",
         ),
         ("posture.list_drift", {"settings": [], "count": 0}, "0 weakened settings."),
-        (
-            "hr.get_employment",
-            {"status": "unknown", "last_day": "", "until": "", "source": "Entra ID"},
-            "Nothing is known of the employment.",
-        ),
-        (
-            "hr.get_employment",
-            {"status": "leaver", "last_day": "2026-10-31", "until": "", "source": "Entra ID"},
-            "Has left, or is leaving; last day 2026-10-31; as Entra ID says.",
-        ),
     ],
 )
 def test_answers_are_said_in_a_line(gatherer: str, facts: dict, said: str) -> None:
