@@ -228,7 +228,10 @@ class Gatherer(Protocol):
         """The vendor's permissions that it needs, and no more."""
 
     def gather(self, client: Any, target: Target, inputs: Json) -> Json:
-        """Ask the vendor and return facts in the shape that the catalog states for the action."""
+        """Ask the vendor and return facts in the shape that the catalog states for the action.
+
+        An investigation gives `since` beside the inputs: what happened from then on is recent.
+        """
 
 
 @dataclass(frozen=True, slots=True)

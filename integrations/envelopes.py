@@ -4,12 +4,12 @@ Pure: no database, no network. What holds no record, such as an error's answer, 
 that the normaliser will quarantine, with the reason, so that nothing disappears silently.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from integrations import json_text
 from tenants.records import SourceRecord
 
 _DEPTH = 6
@@ -186,7 +186,7 @@ def _parsed(text: str) -> Any:
     """The text's JSON; with trailing commas taken off if need be; None where it isn't JSON."""
     for candidate in (text, _without_trailing_commas(text)):
         try:
-            return json.loads(candidate)
+            return json_text.parsed(candidate)
         except (ValueError, RecursionError):
             continue
     return None
@@ -218,7 +218,6 @@ def _whole_items(text: str) -> tuple[list[Any], str]:
     start = text.find("[")
     if start < 0:
         return [], text
-    decoder = json.JSONDecoder()
     found: list[Any] = []
     position = start + 1
     while True:
@@ -227,7 +226,7 @@ def _whole_items(text: str) -> tuple[list[Any], str]:
         if position >= len(text) or text[position] != "{":
             return found, text[position:] if found else text
         try:
-            item, position = decoder.raw_decode(text, position)
+            item, position = json_text.DECODER.raw_decode(text, position)
         except (ValueError, RecursionError):
             return found, text[position:] if found else text
         found.append(item)

@@ -13,10 +13,11 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from integrations import tables
+from integrations import json_text, tables
 from integrations.contract import ReadContent
 from tenants.errors import IntakeError
 from tenants.records import SourceRecord, Unreadable
@@ -118,6 +119,13 @@ def _as_one_document(content: bytes) -> tuple[Any, bool]:
         return None, False
 
 
+class _Flaw(Enum):
+    """Why a record is not taken in, though it is JSON."""
+
+    TOO_DEEP = "too_deep"
+    DOUBLED_KEY = "doubled_key"
+
+
 class _TooDeep(ValueError):
     """Nested deeper than Python can handle later."""
 
@@ -125,10 +133,10 @@ class _TooDeep(ValueError):
 def _parse(content: bytes) -> Any:
     """Parse JSON; ValueError where it is none, or nested too deeply."""
     try:
-        document = json.loads(content.decode("utf-8"))
+        document = json_text.parsed(content.decode("utf-8"))
     except RecursionError:
         raise _TooDeep from None
-    if _is_deeper(document, _DEEPEST_DOCUMENT):
+    if _flaw(document, _DEEPEST_DOCUMENT) is _Flaw.TOO_DEEP:
         raise _TooDeep
     return document
 
@@ -172,14 +180,20 @@ def _records(document: Any, explode: Explode) -> Iterator[SourceRecord | Unreada
         refused = record.context.get("quarantine")
         if refused:
             yield Unreadable(_as_bytes(record), refused["code"], refused["reason"])
-        elif _is_deeper(record.body, _DEEPEST):
-            yield Unreadable(
-                _as_bytes(record),
-                "too_deep",
-                f"The record is nested more than {_DEEPEST} levels deep.",
-            )
+        elif flaw := _flaw(record.body, _DEEPEST):
+            yield Unreadable(_as_bytes(record), flaw.value, _why(flaw, record))
         else:
             yield record
+
+
+def _why(flaw: _Flaw, record: SourceRecord) -> str:
+    if flaw is _Flaw.TOO_DEEP:
+        return f"The record is nested more than {_DEEPEST} levels deep."
+    key = json_text.doubled(record.body)[:80]
+    return (
+        f"The record has {key!r} twice in one object, and nothing says which value counts: both are"
+        " kept, as a list. Have the sender write each key once."
+    )
 
 
 def _as_bytes(record: SourceRecord) -> bytes:
@@ -189,16 +203,19 @@ def _as_bytes(record: SourceRecord) -> bytes:
     return json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Say whether containers are nested more than `levels` deep; without recursion."""
+def _flaw(value: Any, levels: int) -> _Flaw | None:
+    """Tell of containers more than `levels` deep, and of doubled keys; without recursion."""
     containers = [value] if isinstance(value, dict | list) else []
-    depth = 0
+    depth, is_doubled = 0, False
     while containers and depth <= levels:
         depth += 1
+        is_doubled = is_doubled or json_text.Several in map(type, containers)
         containers = [
             child
             for item in containers
             for child in (item.values() if isinstance(item, dict) else item)
             if isinstance(child, dict | list)
         ]
-    return depth > levels
+    if depth > levels:
+        return _Flaw.TOO_DEEP
+    return _Flaw.DOUBLED_KEY if is_doubled else None

@@ -21,9 +21,13 @@ from integrations.alerting.rows import (
 from integrations.indicator_models import (
     Indicator,
     IndicatorSource,
+    NamedThreat,
     Sighting,
     SightingLook,
+    SourceQuality,
     ThreatProfile,
+    WarningEntry,
+    WarningList,
 )
 from tenants.models import Secret, TenantModel
 from tenants.models.base import TenantManager
@@ -38,6 +42,7 @@ __all__ = [
     "HealthAlarm",
     "Indicator",
     "IndicatorSource",
+    "NamedThreat",
     "PackRule",
     "Problem",
     "RuleDay",
@@ -49,10 +54,13 @@ __all__ = [
     "RulesState",
     "Sighting",
     "SightingLook",
+    "SourceQuality",
     "Stage",
     "StageDefault",
     "Subscription",
     "ThreatProfile",
+    "WarningEntry",
+    "WarningList",
 ]
 
 

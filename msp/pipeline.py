@@ -18,8 +18,17 @@ from integrations.siem import auditing
 from msp.notifications import actions as notifications
 from msp.onboarding import consent, relationships
 from msp.queue import broker
-from playbooks import approvals, closing, investigation, response, routines, runner, triage
-from playbooks.cases import looking
+from playbooks import (
+    approvals,
+    closing,
+    investigation,
+    reconsidering,
+    response,
+    routines,
+    runner,
+    triage,
+)
+from playbooks.cases import looking, scoring
 from playbooks.ladder import reminders
 from playbooks.quality import case_quality
 from playbooks.replanning import comparing, replanning
@@ -47,6 +56,8 @@ STAGES: Mapping[str, work.Handler] = {
     "triage": triage.triage,
     # Of more new cases than there is room for, the riskiest are next.
     "backlog": looking.look_into_next,
+    # Where what weighs in open cases has changed, their risk is worked out anew.
+    "rescore": scoring.rescore_open,
     # Evidence is gathered, read-only; the verdict table decides.
     "investigate": investigation.investigate,
     # A routine asks its questions and becomes a plan.
@@ -67,6 +78,8 @@ STAGES: Mapping[str, work.Handler] = {
     "close": closing.close,
     # Where a client met what is known of attackers is counted.
     "sight": sightings.look,
+    # Cases that name what has become known since are scored anew.
+    "reconsider": reconsidering.reconsider,
     # How a closed case kept to the client's own process is checked; some go to a second technician.
     "quality": case_quality.check_closed,
     # What was verified is read back again, an hour and a day later.
@@ -143,6 +156,12 @@ def look_into_next(work_id: str) -> None:
     _perform(work_id)
 
 
+@dramatiq.actor(actor_name="rescore", **_OPTIONS)
+def rescore(work_id: str) -> None:
+    """Work out the risk of open cases anew."""
+    _perform(work_id)
+
+
 @dramatiq.actor(actor_name="investigate", **_OPTIONS)
 def investigate(work_id: str) -> None:
     """Gather evidence and reach a verdict."""
@@ -203,6 +222,12 @@ def sight(work_id: str) -> None:
     _perform(work_id, by_turns=True)
 
 
+@dramatiq.actor(actor_name="reconsider", queue_name="polling", **_OPTIONS)
+def reconsider(work_id: str) -> None:
+    """Score cases anew by what has become known of attackers since, each client in its turn."""
+    _perform(work_id, by_turns=True)
+
+
 @dramatiq.actor(actor_name="source", queue_name="polling", **_OPTIONS)
 def read_source(source_id: str) -> None:
     """Read a source of indicators: it is the MSP's own, so its row is no client's work."""
@@ -248,6 +273,7 @@ _ACTORS = {
         detect_again,
         triage_findings,
         look_into_next,
+        rescore,
         investigate,
         routine,
         respond,
@@ -259,6 +285,7 @@ _ACTORS = {
         close,
         quality,
         sight,
+        reconsider,
         read_source,
         recheck,
         compare,

@@ -23,6 +23,7 @@ from integrations.models import Connection
 from integrations.siem import auditing
 from msp import apps
 from msp.licensing.actions import count_seats
+from playbooks.cases import scoring
 from tenants import ledger, scope, turns, work
 from tenants.models import Tenant, Work
 
@@ -51,6 +52,7 @@ def run(stop: threading.Event) -> None:
                 schedule_checks()
                 auditing.plan()
                 sightings.plan()
+                scoring.plan()
                 thin_hits()
                 seats_due = elapsed + _SEATS_SECONDS
         except Exception:

@@ -123,13 +123,13 @@ def _is_anybodys(host: str) -> bool:
 def span(finding: Finding) -> tuple[dt.datetime, dt.datetime]:
     """Return from when until when what an alert tells of happened, as far as can be believed.
 
-    Nothing is told before it happened, so a clock that is ahead counts as now; and a date of long
-    ago, such as year 1, says nothing.
+    Nothing is told before it happened, so a clock that is ahead counts as when the alert was told
+    last; and a date of long ago, such as year 1, says nothing.
     """
     start = finding.first_activity_at or finding.time
     end = finding.last_activity_at or finding.time
     start, end = min(start, end), max(start, end)
-    came = finding.received_at
+    came = finding.updated_at
     end = min(end, came)
     if end < came - _OLDEST:
         return came, came

@@ -11,7 +11,7 @@ from integrations import catalog
 from playbooks import library, response, triage, verdicts
 from playbooks.adoption import activation
 from playbooks.adoption.versions import remember
-from playbooks.cases import case_devices, needs, unread
+from playbooks.cases import case_devices, needs, scoring, unread
 from playbooks.investigating import facts as case_facts
 from playbooks.investigating import harmless, open_questions
 from playbooks.investigating.gathering import gather
@@ -95,6 +95,8 @@ def _directory_lags(case: Case) -> bool:
     if case.account is None:
         case.account = triage.find_account(case)
         case.save(update_fields=["account"])
+        if case.account is not None:
+            triage.join_again(case)
     waited = timezone.now() - case.opened_at
     return case.account is None and triage.names_an_account(case) and waited < _DIRECTORY_PATIENCE
 
@@ -109,7 +111,7 @@ def _nobody_looks(case: Case) -> None:
 def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
     version = remember(playbook)
     facts = case_facts.of_case(case)
-    triage.score_privilege(case, _roles(facts))
+    scoring.score_privilege(case, _roles(facts))
     of_table = verdicts.decide(playbook, facts)
     if not _stands(case, playbook, of_table) and _waits(case, of_table):
         return

@@ -13,12 +13,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from playbooks import response, triage
+from playbooks.cases import unread
 from playbooks.cases.case_numbers import next_number
 from playbooks.correlating import case_entities, joining, merging
 from playbooks.correlation import span
 from playbooks.errors import CaseError
 from playbooks.models import Plan
-from playbooks.plans import giving_way
+from playbooks.plans import giving_way, standing
 from playbooks.plans.standing import OPEN_PLANS
 from tenants import ledger, scope, work
 from tenants.models import Case, CaseChange, Finding
@@ -76,6 +77,7 @@ def split(
         _have_only_its_own(one)
     merging.record("case.split", change, f"#{other.number} out of #{case.number}", actor, reason)
     triage.assess([case, other])
+    _look_again(case)
     change.before["left"] = merging.decided(case)
     change.save(update_fields=["before"])
     return change
@@ -127,7 +129,6 @@ def why_not_undone(change: CaseChange) -> str:
 
 def _unmerge(change: CaseChange, case: Case, other: Case) -> None:
     is_undisturbed = merging.decided(case) == change.before["merged"]
-    entities = set(case.entities)
     told = Finding.objects.filter(id__in=change.findings, case=case)
     back = list(Plan.objects.filter(id__in=change.plans, case=case).values_list("id", flat=True))
     merging.move(list(told.values_list("id", flat=True)), back, to=other)
@@ -143,8 +144,9 @@ def _unmerge(change: CaseChange, case: Case, other: Case) -> None:
             for name in _STANDS:
                 setattr(case, name, _read(case, name, change.before["case"]))
         case.save()
-        if set(case.entities) != entities:
-            triage.assess([case])
+        triage.assess([case])
+        if not is_undisturbed:
+            _look_again(case)
     for one in (case, other):
         _go_on(one)
 
@@ -163,6 +165,16 @@ def _unsplit(change: CaseChange, case: Case, other: Case, reason: str) -> None:
         _go_on(case)
     else:
         triage.assess([case])
+
+
+def _look_again(case: Case) -> None:
+    """Have a case looked into again whose verdict read what is another case's now.
+
+    Where something is being done already, it goes on: what was taken out is looked into by itself.
+    """
+    waits = (Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING)
+    if case.verdict and case.status in waits and standing.has_begun_nothing(case):
+        unread.look_again(case, "Some of what its verdict read is another case's now.")
 
 
 def _restore(case: Case, told: dict[str, Any]) -> None:

@@ -1,11 +1,12 @@
 """Findings → case: what belongs together, how urgent it is, and what looks into it."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
+from django.db.models.functions import Lower
 
-from playbooks.cases import case_alerts, case_signals, looking, risk, unread
+from playbooks.cases import case_alerts, case_signals, looking, scoring, unread
 from playbooks.correlating import joining
 from playbooks.plans import standing
 from tenants import scope, work
@@ -18,6 +19,7 @@ SETTLED = (
     "suppressed", "archived",  # OCSF
 )  # fmt: skip
 _BATCH = 500
+_ASSESSED = ("account", "risk_terms", "risk", "severity_id", "title")
 _ACCOUNTS = ("account_id:", "account:", "mailbox:")
 
 
@@ -52,43 +54,24 @@ def assess(cases: Collection[Case]) -> None:
 
     Runs inside the tenant's scope, with the cases locked.
     """
-    looking.look_into([case for case in cases if _assess(case)])
+    prefetch_related_objects(list(cases), "account__person")
+    told = case_signals.of_cases(cases)
+    for case in cases:
+        case.account = case.account or find_account(case)
+        worst = told[case.id].worst
+        case.severity_id, case.title = worst.severity_id, worst.title
+        scoring.score(case, told[case.id].signals)
+    Case.objects.bulk_update(cases, _ASSESSED, batch_size=100)
+    looking.look_into([case for case in cases if _goes_on(case)])
 
 
-def _assess(case: Case) -> bool:
-    """Score a case; return whether it is to be looked into."""
-    case.account = case.account or find_account(case)
-    worst = case_signals.worst(case)
-    case.severity_id = worst.severity_id
-    case.title = worst.title
-    _score(case)
-    case.save(update_fields=["account", "risk_terms", "risk", "severity_id", "title"])
+def _goes_on(case: Case) -> bool:
+    """Let a case go on with what it has now; return whether it is to be looked into."""
     if case.status == Case.Status.CLOSED:
         _reopen(case)
     elif case.status == Case.Status.AWAITING_APPROVAL:
         _look_before_they_decide(case)
     return case.status in (Case.Status.NEW, Case.Status.NEEDS_TECHNICIAN)
-
-
-def _score(case: Case, roles: Sequence[str] = ()) -> None:
-    parts = risk.terms(
-        case_signals.of_case(case), case.account, case_signals.devices(case),
-        case_signals.history(case), roles=roles,
-    )  # fmt: skip
-    case.risk_terms = list(parts)
-    case.risk = risk.total(parts)
-
-
-def score_privilege(case: Case, roles: Sequence[str]) -> None:
-    """Score a case anew where its account turns out to be privileged: it holds these roles.
-
-    A client's roles may be read after its first alerts.
-    """
-    is_scored = any(term["name"] == "privilege" for term in case.risk_terms)
-    if case.account is None or is_scored or not (roles or case.account.is_privileged):
-        return
-    _score(case, roles)
-    case.save(update_fields=["risk_terms", "risk"])
 
 
 def _look_before_they_decide(case: Case) -> None:
@@ -106,6 +89,16 @@ def _reopen(case: Case) -> None:
         unread.look_again(case, *news.values())
 
 
+def join_again(case: Case) -> None:
+    """Look once more for what belongs to a case whose account the directory knows only now.
+
+    Another case may call the same person otherwise.
+    """
+    told = [one.id for one in case_alerts.of_case(case)]
+    Finding.objects.filter(id__in=told).update(needs_triage=True)
+    work.schedule("triage", case.tenant_id)
+
+
 def names_an_account(case: Case) -> bool:
     """Whether the findings say whom the case is about, known to the directory or not."""
     return any(e.startswith(_ACCOUNTS) for e in case.entities)
@@ -119,11 +112,15 @@ def find_account(case: Case) -> Account | None:
     """
     named = _named(case)
     ids = _with_prefix(named, "account_id:")
-    by_id = Account.objects.filter(external_id__in=ids, deleted_upstream_at=None)
+    # Alerts name ids in lower case.
+    by_id = Account.objects.annotate(named=Lower("external_id")).filter(
+        named__in=ids, deleted_upstream_at=None
+    )
     found = min(
         by_id,
         key=lambda one: (
-            one.provider not in ids[one.external_id], not one.is_privileged, one.external_id
+            one.provider not in ids[one.external_id.lower()], not one.is_privileged,
+            one.external_id,
         ),
         default=None,
     )  # fmt: skip

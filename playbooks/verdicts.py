@@ -15,6 +15,8 @@ _HARMLESS = ("benign", "false_positive")
 _HARMFUL = ("true_positive", "suspicious")
 _PREFIX = "evidence."
 _EMBEDDED = re.compile(r"\$\{[^{}]*\}")
+# Between sentences, and not within an expression.
+_SENTENCES = re.compile(r"(?<=[.])\s+(?![^{]*\})")
 _ASKS_PRESENCE = re.compile(r"\bhas\s*\(|\bin\s+evidence\b|\bavailable\b")
 
 
@@ -62,7 +64,7 @@ def _decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     would_change: list[dict[str, str]] = []
     for row in playbook.verdicts:
         needed = sorted(evidence_read(row.when) & lacking)
-        other = {"rule": row.id, "verdict": row.verdict, "because": _if_so(row, facts)}
+        other = {"rule": row.id, "verdict": row.verdict, "because": _says(row, facts)}
         if needed and not _fails_anyway(row.when, facts):
             untested.append({**other, "needs": needed})
             continue
@@ -81,12 +83,20 @@ def _decide(playbook: Playbook, facts: Mapping[str, Any]) -> Result:
     raise ConditionError(f"{playbook.id}: no row of the verdict table holds.")
 
 
-def _if_so(row: VerdictRow, facts: Mapping[str, Any]) -> str:
-    """Return what the row would say if it held; where a fact is not known, it is left open."""
+def _says(row: VerdictRow, facts: Mapping[str, Any]) -> str:
+    """Return what the row says, without the sentences that tell of a fact which is not known.
+
+    Where that is all of them, the fact is left open.
+    """
+    known = [told for one in _SENTENCES.split(row.because) if (told := _filled(one, facts))]
+    return " ".join(known) or _EMBEDDED.sub("…", row.because)
+
+
+def _filled(sentence: str, facts: Mapping[str, Any]) -> str:
     try:
-        return str(fill(row.because, facts))
+        return str(fill(sentence, facts))
     except ConditionError:
-        return _EMBEDDED.sub("…", row.because)
+        return ""
 
 
 def _fails_anyway(condition: Condition, facts: Mapping[str, Any]) -> bool:
@@ -114,7 +124,7 @@ def _result(
         verdict=row.verdict,
         confidence=row.confidence,
         rule=row.id,
-        because=str(fill(row.because, facts)),
+        because=_says(row, facts),
         facts=row.when.facts_read(facts),
         missing=tuple(missing),
         untested=tuple(untested),

@@ -9,6 +9,7 @@ HoldfastError
 ├── ContactError         a contact that can't be kept as it was entered
 ├── MatchError           two people who can't be joined or kept apart as was asked
 ├── VipError             an important person who can't be named as it was asked
+├── CriticalityError     how critical somebody or something is can't be kept as it was asked
 └── ProtectionError      an account that can't be protected as it was asked
 """
 
@@ -39,6 +40,10 @@ class ContactError(HoldfastError):
 
 class VipError(HoldfastError):
     """An important person can't be named as asked; the message says what to do."""
+
+
+class CriticalityError(HoldfastError):
+    """How critical a person or device is can't be kept as it was asked."""
 
 
 class ProtectionError(HoldfastError):

@@ -1,7 +1,7 @@
 """Evidence: what was asked of whom, when, and the answer; hashed and never changed."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -24,6 +24,26 @@ def record(
     summary: str = "",
 ) -> Evidence:
     """Keep one answer (or that there was none) as evidence of `case`."""
+    row = of_answer(
+        case, gatherer=gatherer, question=question, asked_of=asked_of, asked_at=asked_at,
+        answer=answer, is_available=is_available, summary=summary,
+    )  # fmt: skip
+    keep([row])
+    return row
+
+
+def of_answer(
+    case: Case,
+    *,
+    gatherer: str,
+    question: str,
+    asked_of: str,
+    asked_at: dt.datetime,
+    answer: Mapping[str, Any],
+    is_available: bool,
+    summary: str = "",
+) -> Evidence:
+    """Return one answer (or that there was none) as evidence of `case`; it is not kept yet."""
     row = Evidence(
         tenant_id=scope.require_tenant_id(),
         case=case,
@@ -37,8 +57,12 @@ def record(
         summary=summary,
     )
     row.sha256 = content_hash(row)
-    row.save(force_insert=True)
     return row
+
+
+def keep(rows: Sequence[Evidence]) -> None:
+    """Keep evidence, in this order."""
+    Evidence.objects.bulk_create(rows)
 
 
 def of_case(case: Case) -> QuerySet[Evidence]:

@@ -34,4 +34,5 @@ def mark(device: Device, *, is_exposed: bool | None, actor: str, reason: str) ->
         body={"provider": row.provider, "before": before, "reason": reason},
     )  # fmt: skip
     work.schedule("replan", row.tenant_id)
+    work.schedule("rescore", row.tenant_id)
     return row

@@ -86,5 +86,6 @@ def columns(told: NormalisedFinding, raw: Raw) -> dict[str, Any]:
         "target": bounded(told.target, 512),
         "entities": [bounded(entity, 400) for entity in told.entities[:MOST_ENTITIES]],
         "link": bounded(told.link, 2000),
+        "is_company_wide": told.is_company_wide,
         "ocsf": storable(jsonable(told.ocsf)),
     }

@@ -17,13 +17,22 @@ from django.utils import timezone
 from tenants import devices, scope
 from tenants.canonical import jsonable
 from tenants.identifiers import Identifier, Kind, Value, of_account
-from tenants.important_titles import is_important
+from tenants.important_titles import HANDLES_MONEY, handles_money, is_important
 from tenants.matching import CROWD, Candidate, Decided, Doubt, resolve
-from tenants.models import Account, AccountIdentifier, MatchDecision, MatchDoubt, Person
+from tenants.models import (
+    NORMAL_CRITICALITY,
+    Account,
+    AccountIdentifier,
+    MatchDecision,
+    MatchDoubt,
+    Person,
+)
 from tenants.storable import moment
 
 _BATCH = 500
-_DESCRIBED = ("display_name", "primary_email", "job_title", "is_vip", "criticality")
+_DESCRIBED = (
+    "display_name", "primary_email", "job_title", "is_vip", "criticality", "criticality_because",
+)  # fmt: skip
 
 
 def lock() -> None:
@@ -140,14 +149,39 @@ def mark_vip(accounts: Collection[Account], word: bool | None) -> list[Account]:
     It is kept with every account of each person. Return those on which it is another one now.
     Under the `lock`.
     """
+    # What the hand said must not stay where no feed says anything.
+    return _keep_word(accounts, {"vip_by_hand": word}, {"is_vip": False} if word is None else {})
+
+
+def mark_criticality(
+    accounts: Collection[Account], level: int | None, *, actor: str, reason: str
+) -> list[Account]:
+    """Keep a technician's word on how critical these accounts' people are; None takes it back.
+
+    It is kept with every account of each person. Return those on which it is another one now.
+    Under the `lock`.
+    """
+    word = {
+        "criticality_by_hand": level, "criticality_by": actor if level else "",
+        "criticality_because": reason if level else "",
+    }  # fmt: skip
+    return _keep_word(accounts, word, {} if level else {"criticality": NORMAL_CRITICALITY})
+
+
+def _keep_word(
+    accounts: Collection[Account], word: Mapping[str, object], forgotten: Mapping[str, object]
+) -> list[Account]:
+    """Keep a word with every account of these accounts' people; return where it is another one.
+
+    `forgotten` is how people stand of whom it is taken back, until a feed tells.
+    """
     people = {row.person_id for row in accounts if row.person_id}
     rows = Account.objects.filter(Q(id__in=[row.id for row in accounts]) | Q(person__in=people))
-    changed = [row for row in rows if row.vip_by_hand != word]
-    rows.update(vip_by_hand=word)
-    if word is None and changed:
-        # What the hand said must not stay where no feed says anything.
+    changed = [row for row in rows if any(getattr(row, name) != word[name] for name in word)]
+    rows.update(**word)
+    if forgotten and changed:
         Person.objects.filter(Q(id__in=people) | Q(first_account__person__in=people)).update(
-            is_vip=False
+            **forgotten
         )
     _describe(people)
     return changed
@@ -293,8 +327,28 @@ def _describe_one(person: Person, accounts: Sequence[Account]) -> None:
     # A title marks, and its change takes no mark back: who reached the directory could change it.
     known = any(one.is_vip for one in [person, *merged]) or any(map(is_important, titles))
     person.is_vip = any(marks) if marks else known
-    ranks = [one for one in told("criticality") if one in (1, 2, 3, 4)]
-    person.criticality = max(ranks or [one.criticality for one in [person, *merged]])
+    person.criticality, person.criticality_because = _criticality(
+        [person, *merged], accounts, [one for one in told("criticality") if one in (1, 2, 3, 4)]
+    )
+
+
+def _criticality(
+    people: Sequence[Person], accounts: Sequence[Account], ranks: Sequence[int]
+) -> tuple[int, str]:
+    """Return how critical a person is, and why: by hand, else by a feed, else by the title."""
+    by_hand = [row for row in accounts if row.criticality_by_hand is not None]
+    if by_hand:
+        highest = max(by_hand, key=lambda row: row.criticality_by_hand or 0)
+        return highest.criticality_by_hand or 0, highest.criticality_because
+    if ranks:
+        return max(ranks), "their directory says so"
+    known = [(one.criticality, one.criticality_because) for one in people]
+    known += [
+        (HANDLES_MONEY, f"their directory calls them “{title}”")
+        for title in (str(row.attributes.get("job_title") or "") for row in accounts)
+        if handles_money(title)
+    ]
+    return max(known, key=lambda one: one[0])
 
 
 def _keep_doubts(ids: Collection[uuid.UUID], doubts: Sequence[Doubt]) -> None:

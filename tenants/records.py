@@ -38,7 +38,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A vendor's alert. `confidence` is percent, None where the vendor doesn't say."""
+    """A vendor's alert. `confidence` is percent, None where the vendor doesn't say.
+
+    `is_company_wide`: the record says that it tells of a change that holds for the whole company.
+    """
 
     uid: str
     class_uid: int
@@ -58,6 +61,7 @@ class Finding:
     target: str = ""
     entities: tuple[str, ...] = ()
     link: str = ""
+    is_company_wide: bool = False
 
 
 DirectoryKind = Literal[

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
-from tenants import work
+from tenants import leases, work
 from tenants.models import Work
 
 # A message's worker goes on with what is due for so long, before it lets other messages come.
@@ -52,7 +52,7 @@ UPDATE tenants_work AS row
        due_at = created_at
   FROM next WHERE row.id = next.id
 RETURNING row.id, row.tenant_id, row.kind, row.subject, row.generation, row.attempts,
-          row.leased_by
+          row.failures, row.leased_by
 """
 
 
@@ -78,7 +78,7 @@ def shares(turns: int) -> Shares:
 
 def claim_next() -> work.Claim | None:
     """Take what is next by turns; None where nothing may begin now."""
-    worker = work.worker_name()
+    worker = leases.worker_name()
     share = shares(settings.WORK_TURNS)
     told: dict[str, int | float | str] = {
         "turns": share.turns,
@@ -87,7 +87,7 @@ def claim_next() -> work.Claim | None:
         "of_slow": share.of_slow,
         "slow_after": work.SLOW_SECONDS,
         "worker": worker,
-        "lease": work.lease_seconds(),
+        "lease": leases.lease_seconds(),
     }
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, told)

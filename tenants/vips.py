@@ -38,5 +38,6 @@ def mark(name: str, *, is_vip: bool | None, actor: str, reason: str) -> list[Acc
         )
     if changed:
         work.schedule("replan", changed[0].tenant_id)
+        work.schedule("rescore", changed[0].tenant_id)
     ids = [row.id for row in found]
     return list(Account.objects.filter(id__in=ids).select_related("person").order_by("provider"))

@@ -7,20 +7,15 @@ Times are of the statement, not of the transaction that it stands in.
 """
 
 import datetime as dt
-import os
-import socket
-import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 
-from tenants import scope
-from tenants.errors import HoldfastError
+from tenants import leases, scope, setbacks
+from tenants.leases import Claim, LeaseLost
 from tenants.models import Work, new_id
 from tenants.statements import Statement
 
@@ -31,7 +26,6 @@ Handler = Callable[[uuid.UUID, uuid.UUID], None]
 
 # Told what fails again and again: tenant, kind, subject and the error's class.
 Teller = Callable[[uuid.UUID, str, uuid.UUID, str], None]
-_TELL_AFTER = 5
 # How long a row's work took in seconds, and of which holder it is; as the database tells it.
 _Took = tuple[float | None, uuid.UUID | None]
 # What took longer the last time, or is in hand for longer now, is slow; so is its whole holder.
@@ -48,10 +42,10 @@ WITH before AS (
      WHERE tenant_id = %(tenant)s AND kind = %(kind)s AND subject = %(subject)s
 )
 INSERT INTO tenants_work
-    (id, tenant_id, kind, subject, due_at, generation, attempts, leased_by,
+    (id, tenant_id, kind, subject, due_at, generation, attempts, failures, leased_by,
      last_error, lane, holder, created_at)
 VALUES (%(id)s, %(tenant)s, %(kind)s, %(subject)s,
-        statement_timestamp() + make_interval(secs => %(delay)s), 1, 0, '', '', %(lane)s,
+        statement_timestamp() + make_interval(secs => %(delay)s), 1, 0, 0, '', '', %(lane)s,
         %(holder)s, statement_timestamp())
 ON CONFLICT (tenant_id, kind, subject) DO UPDATE
    SET due_at = CASE WHEN tenants_work.leased_until > statement_timestamp()
@@ -67,23 +61,6 @@ RETURNING id, lane, coalesce((SELECT waits FROM before), false)
 _sender: list[Sender] = []
 _teller: list[Teller] = []
 _in_hand: ContextVar["_InHand | None"] = ContextVar("holdfast_work_in_hand", default=None)
-
-
-class LeaseLost(HoldfastError):
-    """Another worker took this work over; whoever holds the old lease must stop at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A row of work held by this worker until its lease runs out."""
-
-    id: uuid.UUID
-    tenant_id: uuid.UUID
-    kind: str
-    subject: uuid.UUID
-    generation: int
-    attempts: int
-    worker: str
 
 
 @dataclass(slots=True)
@@ -104,11 +81,6 @@ def on_send(sender: Sender) -> None:
 def on_stuck(teller: Teller) -> None:
     """Set what tells a person of work that has failed several times, once at start."""
     _teller[:] = [teller]
-
-
-def worker_name() -> str:
-    """Return the name of this worker thread: host, process, thread."""
-    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
 
 
 def schedule(
@@ -164,7 +136,7 @@ def claim(work_id: uuid.UUID) -> Claim | None:
 
     `due_at` goes back to when the row was made: what is asked for from now on has a later time.
     """
-    worker = worker_name()
+    worker = leases.worker_name()
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -179,9 +151,9 @@ def claim(work_id: uuid.UUID) -> Claim | None:
                           WHERE id = %s AND due_at <= statement_timestamp()
                             AND (leased_until IS NULL OR leased_until <= statement_timestamp())
                             FOR UPDATE SKIP LOCKED)
-            RETURNING id, tenant_id, kind, subject, generation, attempts, leased_by
+            RETURNING id, tenant_id, kind, subject, generation, attempts, failures, leased_by
             """,
-            [worker, lease_seconds(), work_id],
+            [worker, leases.lease_seconds(), work_id],
         )
         row = cursor.fetchone()
     return Claim(*row) if row else None
@@ -190,56 +162,8 @@ def claim(work_id: uuid.UUID) -> Claim | None:
 def renew() -> None:
     """Extend the lease of the work in hand; LeaseLost if another worker has taken it over."""
     in_hand = _in_hand.get()
-    if in_hand is not None and not _extend(in_hand.claim):
-        raise _lost(in_hand.claim)
-
-
-def _lost(held: Claim) -> LeaseLost:
-    return LeaseLost(f"The lease on {held.kind} {held.subject} has run out.")
-
-
-def _extend(held: Claim) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE tenants_work SET leased_until = clock_timestamp() + make_interval(secs => %s)"
-            " WHERE id = %s AND leased_by = %s AND leased_until > clock_timestamp()",
-            [lease_seconds(), held.id, held.worker],
-        )
-        return cursor.rowcount == 1
-
-
-@contextmanager
-def _kept(held: Claim) -> Iterator[None]:
-    """Keep the lease while the block runs, however long a vendor takes to answer.
-
-    It lives and dies with the process: a killed worker's lease runs out.
-    """
-    done = threading.Event()
-
-    def extend() -> None:
-        # Most work ends before its lease is extended once, and then needs no connection.
-        if done.wait(lease_seconds() / 3):
-            return
-        try:
-            while True:
-                try:
-                    if not _extend(held):
-                        return
-                except DatabaseError:
-                    # The server may be starting again; the next try may come in time.
-                    connection.close()
-                if done.wait(lease_seconds() / 3):
-                    return
-        finally:
-            connection.close()
-
-    keeper = threading.Thread(target=extend, name=f"lease of {held.kind}", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        done.set()
-        keeper.join()
+    if in_hand is not None and not leases.extend(in_hand.claim):
+        raise leases.lost(in_hand.claim)
 
 
 def complete(held: Claim) -> None:
@@ -253,7 +177,7 @@ def complete(held: Claim) -> None:
             cursor.execute(
                 "UPDATE tenants_work SET leased_by = '', leased_until = NULL, attempts = 0,"
                 " took_seconds = extract(epoch FROM statement_timestamp() - began_at),"
-                " sent_at = NULL WHERE id = %s AND leased_by = %s"
+                " failures = 0, sent_at = NULL WHERE id = %s AND leased_by = %s"
                 " RETURNING took_seconds, holder",
                 [held.id, held.worker],
             )
@@ -278,7 +202,8 @@ def repeat(
         cursor.execute(
             """
             UPDATE tenants_work AS row
-               SET leased_by = '', leased_until = NULL, attempts = 0, sent_at = NULL,
+               SET leased_by = '', leased_until = NULL, attempts = 0, failures = 0,
+                   sent_at = NULL,
                    took_seconds = extract(epoch FROM statement_timestamp() - began_at),
                    due_at = CASE WHEN due_at = created_at THEN next.at
                                  ELSE LEAST(due_at, next.at) END,
@@ -293,7 +218,7 @@ def repeat(
         )
         told = cursor.fetchone()
     if told is None:
-        raise _lost(held)
+        raise leases.lost(held)
     transaction.on_commit(lambda: _repeated(in_hand, told))
     if delay <= 0:
         transaction.on_commit(lambda: _hint_later(held.id, kind))
@@ -304,19 +229,20 @@ def _repeated(in_hand: _InHand, told: _Took) -> None:
     _tell_others_of_the_holder(in_hand.claim, told)
 
 
-def postpone(held: Claim, seconds: float, error: str) -> None:
+def postpone(held: Claim, seconds: float, error: str, *, failures: int) -> None:
     """Free the row to be tried again in `seconds`, with what went wrong.
 
-    What was asked for meanwhile is done at its time, where that is earlier.
+    `failures`: how many attempts have ended by an error of the work's own by now. What was asked
+    for meanwhile is done at its time, where that is earlier.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tenants_work SET leased_by = '', leased_until = NULL, sent_at = NULL,"
             " took_seconds = extract(epoch FROM statement_timestamp() - began_at),"
             " due_at = LEAST(statement_timestamp() + make_interval(secs => %s),"
-            "                CASE WHEN generation <> %s THEN due_at END), last_error = %s"
-            " WHERE id = %s AND leased_by = %s RETURNING took_seconds, holder",
-            [seconds, held.generation, error[:2000], held.id, held.worker],
+            "                CASE WHEN generation <> %s THEN due_at END), last_error = %s,"
+            " failures = %s WHERE id = %s AND leased_by = %s RETURNING took_seconds, holder",
+            [seconds, held.generation, error[:2000], failures, held.id, held.worker],
         )
         _tell_others_of_the_holder(held, cursor.fetchone())
 
@@ -393,15 +319,13 @@ def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
     in_hand = _InHand(held, inline)
     token = _in_hand.set(in_hand)
     try:
-        with _kept(held):
+        with leases.kept(held):
             handler(held.tenant_id, held.subject)
     except LeaseLost:
         raise
     except BaseException as error:
         # Dramatiq's time limit is no Exception; what it cut is to count as slow, and to come again.
-        postpone(held, min(300, 2**held.attempts), type(error).__name__)
-        if held.attempts == _TELL_AFTER and _teller:
-            _teller[0](held.tenant_id, held.kind, held.subject, type(error).__name__)
+        _put_off(held, error)
         raise
     else:
         if not in_hand.is_free:
@@ -412,12 +336,19 @@ def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
         hint(work_id, kind, is_shared=True)
 
 
+def _put_off(held: Claim, error: BaseException) -> None:
+    """Have what failed tried again, and a person told where it fails again and again."""
+    # A connection that the error broke can't say so; one in a transaction is its owner's.
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    setback = setbacks.after(error, failures=held.failures, interruptions=held.interruptions)
+    name = type(error).__name__
+    postpone(held, setback.pause, name, failures=setback.failures)
+    if _teller and setback.is_to_be_told:
+        _teller[0](held.tenant_id, held.kind, held.subject, name)
+
+
 def waiting(kinds: list[str] | None = None) -> int:
     """Return how many rows are due now or being worked on."""
     rows = Work.objects.filter(due_at__lte=dt.datetime.now(dt.UTC))
     return rows.filter(kind__in=kinds).count() if kinds else rows.count()
-
-
-def lease_seconds() -> float:
-    """Return how long a worker that says nothing keeps what it holds."""
-    return float(settings.WORK_LEASE_SECONDS)

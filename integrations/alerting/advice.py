@@ -12,6 +12,9 @@ from integrations.alerting.rulebook import Entry
 from integrations.alerting.sources import Reach
 from integrations.detection.rules import LogSource
 
+# What speaks for a rule in shadow: it fires seldom, and mostly where there was an attack.
+_FEW_A_WEEK: Final = 10
+_READY_PRECISION: Final = 50
 # A person can look at so many hits of one rule and one client a week, and not at more.
 _MANY_A_WEEK: Final = 100
 _LEAST_CASES: Final = 5
@@ -20,7 +23,8 @@ _LEAST_PRECISION: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing: `kind` is failing, loud, wrong, duplicate, silent, alerts, blind or never."""
+    """One thing: `kind` is failing, loud, wrong, duplicate, silent, ready, alerts, blind
+    or never."""
 
     kind: str
     words: str
@@ -48,7 +52,7 @@ def on(
                 "Keep the better of the two and set the other to off.",
             )
         )  # fmt: skip
-    found += _reach(reached, clients, needs)
+    found += [*_reach(reached, clients, needs), *_ready(stage_at, measured, clients)]
     if measured.last_at is None and reached.get(Reach.SEEN):
         found.append(
             Advice(
@@ -88,6 +92,22 @@ def _wrong(measured: Measured) -> list[Advice]:
     words = f"It was right in {measured.right} of {decided} decided cases."
     fix = "Set it to shadow until it leaves out what was harmless."
     return [Advice("wrong", words, fix)]
+
+
+def _ready(stage_at: Sequence[Stage], measured: Measured, clients: int) -> list[Advice]:
+    decided = measured.shadow_decided
+    if Stage.SHADOW not in stage_at or not decided or measured.week > _FEW_A_WEEK * clients:
+        return []
+    if 100 * measured.shadow_right < _READY_PRECISION * decided:
+        return []
+    cases = "the one decided case" if decided == 1 else f"{decided} decided cases"
+    words = (
+        f"In shadow it fires seldom, and {measured.shadow_right} of {cases} about the same"
+        " accounts or devices at that time were an attack or suspicious."
+    )
+    return [
+        Advice("ready", words, "Look at its hits; if you want to be told of them, set it live.")
+    ]
 
 
 def _reach(reached: Mapping[Reach, int], clients: int, needs: Sequence[LogSource]) -> list[Advice]:

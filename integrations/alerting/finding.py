@@ -168,6 +168,7 @@ def _finding(hit: Hit, now: dt.datetime) -> Finding:
         category=_category(entry),
         severity_id=SEVERITIES.get(entry.level, Severity.UNKNOWN),
         techniques=[bounded(one, 16) for one in entry.techniques],
+        is_company_wide=entry.is_company_wide,
         received_at=now,
         times_seen=0,
     )

@@ -21,9 +21,10 @@ from django.utils import timezone
 from integrations.alerting import failing, rulebook
 from integrations.alerting.rows import PackRule, RulePack
 from integrations.alerting.rulebook import Entry
-from integrations.detection import legacy, loading
+from integrations.detection import legacy, loading, placeholders
 from integrations.detection.documents import documents
 from integrations.detection.errors import Broken, RulesUnreadable
+from integrations.detection.placeholders import Values
 from integrations.detection.rules import NotRun
 from integrations.errors import DetectionError
 from tenants.canonical import sha256_of
@@ -90,21 +91,26 @@ class Imported:
 
 
 def take(
-    path: Path, *, name: str, actor: str, licence: str = "", missing: Missing = Missing.UNLESS_MANY
-) -> Imported:
+    path: Path, *, name: str, actor: str, licence: str = "",
+    missing: Missing = Missing.UNLESS_MANY, values: Values | None = None,
+) -> Imported:  # fmt: skip
     """Import a file, a folder or an archive of Sigma rules as the pack `name`.
 
-    `missing` says what becomes of rules that the pack had and has no more. DetectionError or
-    RulesUnreadable where nothing of it can be run, or the name can't be; DetectionError too where
-    most of the pack would be withdrawn, and that is not what was asked for.
+    `values` are those of its placeholders; None leaves those that it has. `missing` says what
+    becomes of rules that the pack had and has no more. DetectionError or RulesUnreadable where
+    nothing of it can be run, or the name can't be; DetectionError too where most of the pack would
+    be withdrawn, and that is not what was asked for.
     """
     name = name.strip()
     if not name or len(name) > _LONGEST_NAME or name.casefold() == rulebook.OWN.casefold():
         raise DetectionError("Give the pack a name of its own with --name.")
     files = _read(path)
+    if values is None:
+        values = _values_of(name)
     book = rulebook.made_of(
         [(file, content, rulebook.OWN, "") for file, content in rulebook.own_files()]
-        + [(f"{name}/{file}", content, name, licence) for file, content in files]
+        + [(f"{name}/{file}", content, name, licence) for file, content in files],
+        values={name: values},
     )
     not_run = [
         NotRun(one.file.removeprefix(f"{name}/"), one.title, one.kind, one.reason)
@@ -118,7 +124,7 @@ def take(
     texts = _texts(files)
     with transaction.atomic():
         _one_at_a_time()
-        told = _keep(path, name, licence, actor, entries, texts, not_run, missing)
+        told = _keep(path, name, licence, actor, entries, texts, not_run, missing, values)
         if not (told.new or told.replaced or told.unchanged):
             why = told.not_run[0]
             raise DetectionError(f"No rule of it was taken. The first: {why.file}: {why.reason}.")
@@ -154,6 +160,12 @@ def _read(path: Path) -> list[tuple[str, bytes]]:
         raise RulesUnreadable(f"Rules can't be read from {path}: {error}.") from None
 
 
+def _values_of(name: str) -> Values:
+    """The values of placeholders that were given for a pack before."""
+    pack = RulePack.objects.filter(name=name, removed_at=None).first()
+    return placeholders.kept(pack.placeholders) if pack else placeholders.NONE
+
+
 def _one_at_a_time() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('rule packs', 13))")
@@ -161,7 +173,7 @@ def _one_at_a_time() -> None:
 
 def _keep(
     path: Path, name: str, licence: str, actor: str, entries: Sequence[Entry],
-    texts: dict[tuple[str, str], str], not_run: Sequence[NotRun], missing: Missing,
+    texts: dict[tuple[str, str], str], not_run: Sequence[NotRun], missing: Missing, values: Values,
 ) -> Imported:  # fmt: skip
     now = timezone.now()
     told = Imported(name, not_run=not_run)
@@ -196,7 +208,7 @@ def _keep(
     held = PackRule.objects.filter(pack=pack, replaced_at=None).order_by("rule_id")
     pack.sha256 = sha256_of(list(held.values_list("rule_id", "sha256")))
     pack.source, pack.licence = str(path)[:500], licence[:500]
-    pack.not_run = told.as_json()["not_run"]
+    pack.not_run, pack.placeholders = told.as_json()["not_run"], dict(values)
     pack.imported_at, pack.imported_by = now, actor
     pack.save()
     rulebook.changed()

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,10 @@ _RIGHT: Final = (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS)
 _WRONG: Final = HARMLESS
 _VERDICTS_OF: Final = dt.timedelta(days=90)
 _COMPARED: Final = (5, 5_000)
+# Beside a hit in shadow stands a case about the same account or device at about the same time.
+_BESIDE_WITHIN_DAYS: Final = 1
+_BESIDE_KINDS: Final = ("account:%", "account_id:%", "device:%", "device_id:%", "mailbox:%")
+_MOST_SHADOW_HITS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Measured:
     """A rule's hits in the last days, findings and folded hits in 30, and decided cases in 90.
 
     `right`: cases with a finding of it that were an attack or suspicious; `wrong`: that were not.
+    `shadow_right` and `shadow_wrong`: the same of cases beside its hits in shadow, which make no
+    finding: about the same account or device, at most a day before the case or after it.
     """
 
     week: int = 0
@@ -35,6 +41,13 @@ class Measured:
     last_at: dt.datetime | None = None
     right: int = 0
     wrong: int = 0
+    shadow_right: int = 0
+    shadow_wrong: int = 0
+
+    @property
+    def shadow_decided(self) -> int:
+        """How many decided cases stand beside its hits in shadow."""
+        return self.shadow_right + self.shadow_wrong
 
     @property
     def precision(self) -> int | None:
@@ -62,11 +75,11 @@ def of_tenants(tenant_ids: Collection[uuid.UUID]) -> dict[str, Measured]:
             last=Max("last_at"),
         )
     )
-    verdicts = _verdicts(tenant_ids, now)
+    verdicts, beside = _verdicts(tenant_ids, now), _beside(tenant_ids, now)
     return {
         row["rule_id"]: Measured(
             row["week"], row["month"], row["made"], row["told_together"], row["last"],
-            *verdicts.get(row["rule_id"], (0, 0)),
+            *verdicts.get(row["rule_id"], (0, 0)), *beside.get(row["rule_id"], (0, 0)),
         )
         for row in rows
     }  # fmt: skip
@@ -80,6 +93,41 @@ def _verdicts(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, 
         .values_list("rule_id", "finding__case__verdict")
         .annotate(cases=Count("finding__case", distinct=True))
     )
+    return _counted(rows)
+
+
+def _beside(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, tuple[int, int]]:
+    """What became of the cases beside each rule's newest hits in shadow."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT hit.rule_id, beside.verdict, count(DISTINCT beside.id)
+            FROM (
+                SELECT rule_id, tenant_id, event_id, event_time FROM integrations_rulehit
+                WHERE tenant_id = ANY(%s) AND stage = 'shadow' AND at >= %s
+                ORDER BY at DESC LIMIT %s) AS hit
+            JOIN tenants_event AS event
+                ON event.id = hit.event_id AND event.tenant_id = hit.tenant_id
+            CROSS JOIN LATERAL unnest(event.entities) AS who
+            JOIN tenants_caseentity AS shared
+                ON shared.tenant_id = hit.tenant_id AND shared.entity = who
+            JOIN tenants_case AS beside
+                ON beside.id = shared.case_id AND beside.verdict = ANY(%s)
+                AND hit.event_time >= beside.opened_at - make_interval(days => %s)
+                AND hit.event_time <= coalesce(beside.closed_at, now()) + make_interval(days => %s)
+            WHERE who LIKE ANY(%s)
+            GROUP BY hit.rule_id, beside.verdict
+            """,
+            [
+                list(tenant_ids), now - _VERDICTS_OF, _MOST_SHADOW_HITS, [*_RIGHT, *_WRONG],
+                _BESIDE_WITHIN_DAYS, _BESIDE_WITHIN_DAYS, list(_BESIDE_KINDS),
+            ],
+        )  # fmt: skip
+        return _counted(cursor.fetchall())
+
+
+def _counted(rows: Iterable[tuple[str, str, int]]) -> dict[str, tuple[int, int]]:
+    """By rule, how many cases were an attack or suspicious, and how many were not."""
     found: dict[str, tuple[int, int]] = {}
     for rule_id, verdict, cases in rows:
         right, wrong = found.get(rule_id, (0, 0))

@@ -37,6 +37,7 @@ class RulePack(models.Model):
     licence = models.CharField(max_length=500, blank=True)
     sha256 = models.CharField(max_length=64, help_text="of all its rules as they stand")
     not_run = models.JSONField(default=list, help_text="file, title, kind, reason of each")
+    placeholders = models.JSONField(default=dict, help_text="the values of each, by its name")
     imported_at = models.DateTimeField()
     imported_by = models.CharField(max_length=200)
     removed_at = models.DateTimeField(null=True, blank=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import yaml
@@ -17,9 +18,11 @@ import yaml
 from integrations.alerting import correlation_reading
 from integrations.alerting.correlation import Correlation
 from integrations.alerting.rows import PackRule, RulesState
-from integrations.detection import loading
+from integrations.catalog import company_wide
+from integrations.detection import loading, placeholders
 from integrations.detection.engine import Engine
 from integrations.detection.errors import Broken, Unsupported
+from integrations.detection.placeholders import Values
 from integrations.detection.rules import Filter, LogSource, NotRun, Pack, Rule
 from tenants.models import new_id
 
@@ -57,6 +60,16 @@ class Entry:
     def is_own(self) -> bool:
         """Whether it comes with Holdfast."""
         return self.pack == OWN
+
+    @property
+    def is_company_wide(self) -> bool:
+        """Whether what it finds holds for a whole company: by its tag, else as alerts tell it.
+
+        Of Holdfast's own rules each that does has the tag.
+        """
+        if company_wide.TAG in _tags(self.document):
+            return True
+        return not self.is_own and company_wide.tells("", self.title, self.techniques)
 
     @property
     def text(self) -> str:
@@ -138,7 +151,8 @@ def _load(generation: uuid.UUID | None) -> Rulebook:
         for row in rows
     ]
     own = [(name, content, OWN, "Apache-2.0") for name, content in own_files()]
-    return made_of([*own, *imported], generation)
+    values = {row.pack.name: placeholders.kept(row.pack.placeholders) for row in rows}
+    return made_of([*own, *imported], generation, values)
 
 
 @cache
@@ -161,16 +175,23 @@ def read_own() -> None:
         _own_file(name, content)
 
 
-def _read(name: str, content: bytes, *, is_own: bool) -> loading.Read:
-    return _own_file(name, content) if is_own else loading.of_file(name, content)
+def _read(name: str, content: bytes, pack: str, values: Mapping[str, Values]) -> loading.Read:
+    if pack == OWN:
+        return _own_file(name, content)
+    return loading.of_file(name, content, values.get(pack, placeholders.NONE))
 
 
 def made_of(
-    files: Iterable[tuple[str, bytes, str, str]], generation: uuid.UUID | None = None
+    files: Iterable[tuple[str, bytes, str, str]],
+    generation: uuid.UUID | None = None,
+    values: Mapping[str, Values] = MappingProxyType({}),
 ) -> Rulebook:
-    """Make a rulebook of files: name, content, pack and licence of each."""
+    """Make a rulebook of files: name, content, pack and licence of each.
+
+    `values` has the values of each pack's placeholders.
+    """
     told = [
-        (name, pack_name, licence, _read(name, content, is_own=pack_name == OWN))
+        (name, pack_name, licence, _read(name, content, pack_name, values))
         for name, content, pack_name, licence in files
     ]
     packs = {name: pack_name for name, pack_name, _, _ in told}
@@ -335,9 +356,13 @@ def _counting(
     )
 
 
-def _attack(document: Mapping[str, Any]) -> list[str]:
+def _tags(document: Mapping[str, Any]) -> list[str]:
     tags = document.get("tags")
-    found = (str(tag).lower() for tag in (tags if isinstance(tags, list) else ()))
+    return [str(tag).lower() for tag in (tags if isinstance(tags, list) else ())]
+
+
+def _attack(document: Mapping[str, Any]) -> list[str]:
+    found = _tags(document)
     return [tag.removeprefix("attack.") for tag in found if tag.startswith("attack.")]
 
 

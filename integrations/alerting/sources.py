@@ -91,10 +91,13 @@ def _sources(told: Sequence[str] | None) -> tuple[LogSource, ...]:
 
 
 def title(feed: str) -> str:
-    """Return what a feed, told as ``connector feed``, is called."""
+    """Return what a feed, told as ``connector feed``, is called, and how it comes if not read."""
     connector, name = feed.split(" ", 1)
     manifest = registry.connector(connector)
-    return f"{manifest.title}: {manifest.feed(name).title}"
+    told = manifest.feed(name)
+    is_connected = told.fetch is not None or told.is_pushed
+    how = "" if is_connected else " (as files, or through a webhook)"
+    return f"{manifest.title}: {told.title}{how}"
 
 
 def feeds_for(sources: Sequence[LogSource]) -> list[str]:

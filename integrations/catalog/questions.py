@@ -134,6 +134,17 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         {"policy": "object"},
     ),
     gatherer(
+        "identity.get_replication_right",
+        "Right to copy the whole directory",
+        "account",
+        {
+            "may_replicate": "boolean",
+            "is_long_held": "boolean",
+            "rights_changed_at": "string",
+            "through": "list",
+        },
+    ),
+    gatherer(
         "identity.get_break_glass_state",
         "State of the emergency accounts",
         "tenant",

@@ -10,19 +10,10 @@ from enum import Enum
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from integrations.detection.fields import Sorter
-from integrations.detection.views import (
-    MOST_KEYS,
-    NOWHERE,
-    UNSURE,
-    Keys,
-    Layout,
-    Record,
-    Spot,
-    View,
-    is_something,
-    is_worth_keeping,
-    keys_of,
-)
+from integrations.detection.keys import MOST_KEYS, Keys, is_worth_keeping, keys_of
+from integrations.detection.standing import NOWHERE, UNSURE, Layout, Spot
+from integrations.detection.texts import is_something
+from integrations.detection.views import Record, View
 
 # The record as its vendor sent it; behind it the OCSF event made of it, if there is one.
 Records = tuple[Record, ...]

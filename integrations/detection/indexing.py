@@ -9,7 +9,7 @@ from integrations.detection.conditions import Way
 from integrations.detection.fields import Place
 from integrations.detection.predicates import How, folded, readable, tail
 from integrations.detection.rules import Rule
-from integrations.detection.views import completed
+from integrations.detection.texts import completed
 
 # A longer text is not looked through for literals: overlapping ones could be told without end.
 _LONGEST_TEXT = 64 * 1024

@@ -8,9 +8,13 @@ from integrations.detection.asking import Asking, Below, Records, Sign, Steps, s
 from integrations.detection.indexing import Field, Index, Known, Numbers
 from integrations.detection.recognition import Kind
 from integrations.detection.rules import Rule
-from integrations.detection.views import NOWHERE, UNSURE, Spots, View
+from integrations.detection.standing import NOWHERE, UNSURE, Spots
+from integrations.detection.views import View
 
 _NOTHING: Final[Numbers] = ()
+# So many texts in a list are looked at as they stand.
+_FEW: Final = 64
+_TEXTS: Final = frozenset({str})
 
 # What stands below one part of a record: a key, which rules its values call for, and the field.
 Read = tuple[Any, Known, Field]
@@ -47,6 +51,9 @@ class Plan:
                     found += known[value]
                 elif kind is int:
                     found += known[str(value)]
+                elif kind is list and _are_few_texts(value):
+                    for one in value:
+                        found += known[one]
                 else:
                     left += (field,)
         if left or self._index.anywhere:
@@ -72,6 +79,10 @@ class Plan:
     def _view(self, records: Records) -> View:
         parts = tuple((records[number], layout) for number, layout in self._kind.parts)
         return View(records[0], parts, records, self._spots)
+
+
+def _are_few_texts(values: list[Any]) -> bool:
+    return 0 < len(values) <= _FEW and _TEXTS.issuperset(map(type, values))
 
 
 def plan(index: Index, kind: Kind, asked: Asking) -> Plan:

@@ -15,7 +15,6 @@ import re2
 from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.types import (
     CompareOperators,
-    Placeholder,
     SigmaCasedString,
     SigmaCompareExpression,
     SigmaRegularExpression,
@@ -29,7 +28,9 @@ from integrations.detection.errors import Unsupported
 
 Accepts = Callable[[str], bool]
 # What one compiled pattern may take; RE2 refuses a larger one.
-_MOST_PATTERN_BYTES = 4 * 1024 * 1024
+_MOST_PATTERN_BYTES = 1024 * 1024
+# pySigma compiles a rule's patterns to check them, just before they are compiled to be run.
+_COMPILED_LATELY = 1_024
 _LONGEST_NUMBER = 64
 _SHORTEST_LITERAL = 2
 _FLAGS = {
@@ -52,14 +53,17 @@ class QuietRe2(RE2RegexEngine):
 
     def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
         """Return the compiled pattern; re2.error where RE2 can't run it."""
-        options = re2.Options()
-        options.max_mem = _MOST_PATTERN_BYTES
-        options.log_errors = False
         letters = "".join(_FLAGS[one] for one, bit in _BITS.items() if flags & bit)
-        compiled: RegexPattern = re2.compile(
-            f"(?{letters}){pattern}" if letters else pattern, options
-        )
-        return compiled
+        return _compiled(f"(?{letters}){pattern}" if letters else pattern)
+
+
+@lru_cache(maxsize=_COMPILED_LATELY)
+def _compiled(pattern: str) -> RegexPattern:
+    options = re2.Options()
+    options.max_mem = _MOST_PATTERN_BYTES
+    options.log_errors = False
+    compiled: RegexPattern = re2.compile(pattern, options)
+    return compiled
 
 
 class How(Enum):
@@ -113,10 +117,6 @@ def of_string(value: SigmaString) -> Predicate:
     fold: Callable[[str], str] = str if is_cased else folded
     parts = [fold(readable(part)) if isinstance(part, str) else part for part in value.s]
     shown = f"{value}{' (same case)' if is_cased else ''}"
-    named = [part.name for part in parts if isinstance(part, Placeholder)]
-    if named:
-        listed = "%, %".join(named)[:200]
-        raise Unsupported(f"it has the placeholder %{listed}%: write your own values in its place")
     if not any(isinstance(part, SpecialChars) for part in parts):
         text = "".join(part for part in parts if isinstance(part, str))
         whole = frozenset({folded(text)})
@@ -155,8 +155,6 @@ def _with_wildcards(parts: list[Any], shown: str) -> tuple[str, Accepts]:
 
 def of_regular_expression(value: SigmaRegularExpression) -> Predicate:
     """A regular expression, found anywhere in the text."""
-    if value.contains_placeholder():
-        raise Unsupported("its pattern has a placeholder: write your own values in its place")
     pattern = value.regexp.original if value.regexp.original else str(value.regexp)
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
     told = f"matches /{value.regexp}/{flags}"

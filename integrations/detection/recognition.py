@@ -6,7 +6,9 @@ from typing import Final
 
 from integrations.detection.asking import Asking, Facts, Parts, Records, Tree, view_of
 from integrations.detection.fields import BARE, Source, Test, shapes, sorter
-from integrations.detection.views import MOST_KEYS, Layout, Record, View
+from integrations.detection.keys import MOST_KEYS
+from integrations.detection.standing import Layout
+from integrations.detection.views import Record, View
 
 # What is remembered of kinds takes no more; a kind of thirty keys takes some ten thousand bytes.
 _MOST_BYTES: Final = 32 * 2**20

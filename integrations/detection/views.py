@@ -1,130 +1,21 @@
-"""A record as rules see it: its fields by their Sigma names, as texts.
-
-Where a field stands is worked out once for all records of a shape that have the same keys.
-"""
+"""A record as rules see it: its fields by their Sigma names, as texts."""
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any
 
-from integrations.detection.fields import Place, Shape
+from integrations.detection.fields import Place
+from integrations.detection.keys import MOST_KEYS, NAMES, VALUES, Keys, keys_of
 from integrations.detection.predicates import folded, readable
+from integrations.detection.standing import NONE_KNOWN, NOWHERE, UNSURE, Layout, Spots, Steps
+from integrations.detection.texts import MOST_VALUES, completed, leaves, texts_of
 
 _LONGEST_INNER_JSON = 256 * 1024
-_MOST_VALUES = 5_000
-_MOST_TEXTS = 200_000
-_LONGEST_NAMES = 64 * 1024
-# What is remembered of records' keys is bounded, however many kinds of records there are.
-MOST_KEYS = 256
-_MOST_KEY_CHARACTERS = 8_192
-_MOST_KINDS = 2_048
-_DOMAIN = re.compile(r"@([A-Za-z0-9][A-Za-z0-9.-]*)")
-# How vendors write lists of names with values.
-_NAMES = ("name", "key", "displayname", "@name")
-_VALUES = ("value", "valuestring", "multivalue", "boolvalue", "intvalue", "newvalue", "#text")
-_PAIR = {*_NAMES, *_VALUES}
 _MISSING = object()
 
 Record = Mapping[str, Any]
-Steps = tuple[tuple[str, str], ...]
 Texts = tuple[str, ...]
-
-
-class Keys:
-    """The keys of a record or of a part of one; `names` are the same by their lower case.
-
-    `is_pair`: it is nothing but a name with a value.
-    """
-
-    __slots__ = ("is_pair", "names", "own")
-
-    def __init__(self, keys: Iterable[Any]) -> None:
-        self.own = frozenset(keys)
-        self.names = {str(key).lower(): key for key in keys}
-        self.is_pair = self.names.keys() <= _PAIR
-
-    @property
-    def has_pair(self) -> bool:
-        """Whether there is a name with a value among them."""
-        names = self.names.keys()
-        return not names.isdisjoint(_NAMES) and not names.isdisjoint(_VALUES)
-
-    def find(self, step: str, lower: str) -> Any:
-        """The key that is the step, in whatever case; None where there is none."""
-        return step if step in self.own else self.names.get(lower)
-
-
-class Standing(NamedTuple):
-    """A place below a key that the record has; `steps` in the rule's case and in lower case."""
-
-    key: str
-    steps: Steps
-    place: Place | None
-
-
-class _Standings(dict[str, tuple[Standing, ...]]):
-    """By a field, the places that a record with certain keys can have, most likely first."""
-
-    __slots__ = ("_keys", "_shape")
-
-    def __init__(self, shape: Shape, keys: Keys) -> None:
-        super().__init__()
-        self._shape, self._keys = shape, keys
-
-    def __missing__(self, field: str) -> tuple[Standing, ...]:
-        found = self[field] = tuple(self._look(field))
-        return found
-
-    def _look(self, field: str) -> Iterator[Standing]:
-        for place in self._shape.places(field):
-            first, *rest = place.path
-            key = self._keys.find(first, first.lower())
-            if key is not None:
-                steps = tuple((step, step.lower()) for step in rest)
-                yield Standing(key, steps, None if place.is_plain else place)
-
-
-class Layout:
-    """Where the fields of a shape stand in records that have the same keys."""
-
-    __slots__ = ("shape", "standing")
-
-    def __init__(self, shape: Shape, keys: Keys) -> None:
-        self.shape, self.standing = shape, _Standings(shape, keys)
-
-
-class Spot(NamedTuple):
-    """Where a field of records stands, if what is there is a text; `place` completes it.
-
-    The steps are the number of one of the records, then keys, or 0 for a list's only item.
-    """
-
-    steps: tuple[Any, ...]
-    place: Place | None
-
-
-# Signs in the place of a spot: no place is left, and: each record has to be looked through.
-NOWHERE: Final = Spot((), None)
-UNSURE: Final = Spot((), None)
-
-
-class Spots(dict[str, Spot]):
-    """By a field its spot in records of one kind, looked up but once."""
-
-    __slots__ = ("_look",)
-
-    def __init__(self, look: Callable[[str], Spot]) -> None:
-        super().__init__()
-        self._look = look
-
-    def __missing__(self, field: str) -> Spot:
-        found = self[field] = self._look(field)
-        return found
-
-
-_NONE_KNOWN: Final = Spots(lambda field: UNSURE)
 
 
 class View:
@@ -144,7 +35,7 @@ class View:
         raw: Record,
         parts: tuple[tuple[Record, Layout], ...],
         records: tuple[Record, ...] = (),
-        spots: Spots = _NONE_KNOWN,
+        spots: Spots = NONE_KNOWN,
     ) -> None:
         self.raw, self.parts = raw, parts
         self._records, self._spots = records, spots
@@ -192,7 +83,7 @@ class View:
     def texts(self) -> Texts:
         """Every text in the raw record."""
         if self._texts is None:
-            self._texts = tuple(_leaves(self.raw))
+            self._texts = tuple(leaves(self.raw))
         return self._texts
 
     def folded_texts(self) -> Texts:
@@ -213,7 +104,7 @@ class View:
             if type(node) is str:
                 found: Texts = (node if node.isascii() else readable(node),)
             else:
-                found = _texts(node)
+                found = texts_of(node)
             if place is not None:
                 found = tuple(made for text in found for made in completed(text, place))
                 if place.joined and found:
@@ -224,7 +115,7 @@ class View:
 
     def _joined(self, record: Record, found: Texts, place: Place) -> Texts:
         steps = tuple((step, step.lower()) for step in place.joined)
-        behind = _texts(self._at(record, steps))
+        behind = texts_of(self._at(record, steps))
         return tuple(text + other for text in found for other in behind or ("",))
 
     def _below(self, node: Any, steps: Steps) -> Any:
@@ -251,7 +142,7 @@ class View:
         nodes = [node]
         for step in steps:
             found = (child for node in nodes for child in self._step(node, step))
-            nodes = list(islice(found, _MOST_VALUES))
+            nodes = list(islice(found, MOST_VALUES))
             if not nodes:
                 break
         return nodes
@@ -265,7 +156,7 @@ class View:
             key = self._keys(node).names.get(step[1])
             return [] if key is None else [node[key]]
         if isinstance(node, list):
-            few = node if len(node) <= _MOST_VALUES else node[:_MOST_VALUES]
+            few = node if len(node) <= MOST_VALUES else node[:MOST_VALUES]
             return self._in_list(few, step)
         return []
 
@@ -300,8 +191,8 @@ class View:
 
     def _pairs(self, item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         keys = self._keys(item).names
-        names = {str(item[keys[key]]).lower() for key in _NAMES if key in keys}
-        for value in _VALUES:
+        names = {str(item[keys[key]]).lower() for key in NAMES if key in keys}
+        for value in VALUES:
             if value in keys:
                 for name in names:
                     yield name, item[keys[value]]
@@ -331,85 +222,3 @@ class View:
                 known = (text, None)
             self._parsed[id(text)] = known
         return known[1]
-
-
-_known: dict[tuple[str, ...], Keys] = {}
-
-
-def keys_of(keys: tuple[str, ...]) -> Keys:
-    """What is worked out once for all records that have these keys."""
-    found = _known.get(keys)
-    if found is None:
-        found = Keys(keys)
-        if is_worth_keeping(keys):
-            if len(_known) >= _MOST_KINDS:
-                _known.clear()
-            _known[keys] = found
-    return found
-
-
-def is_worth_keeping(keys: tuple[str, ...]) -> bool:
-    """Whether a kind of record with these keys may be remembered: it takes little memory."""
-    return len(keys) <= MOST_KEYS and sum(len(str(key)) for key in keys) <= _MOST_KEY_CHARACTERS
-
-
-def completed(text: str, place: Place) -> list[str]:
-    """The values that a text stands for at a place."""
-    if place.domains:
-        return [f".{name}" for name in _DOMAIN.findall(text[:_LONGEST_NAMES])]
-    before = "" if text.startswith(place.before) else place.before
-    after = "" if text.endswith(place.after) else place.after
-    return [f"{before}{text}{after}"]
-
-
-def _texts(node: Any) -> tuple[str, ...]:
-    if type(node) is int:
-        return (str(node),)
-    return tuple(_as_text(leaf) for leaf in islice(_flat(node), _MOST_VALUES))
-
-
-def is_something(node: Any) -> bool:
-    """Whether there is a value in it."""
-    if type(node) is list:
-        return next(_flat(node), None) is not None
-    return node is not None
-
-
-def _flat(node: Any) -> Iterator[Any]:
-    """What is in a list, and in lists in it; null isn't anything."""
-    waiting = [node]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend(reversed(node))
-        elif node is not None:
-            yield node
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return readable(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    if isinstance(value, (dict, list)):
-        try:
-            return readable(json.dumps(value, ensure_ascii=False, default=str))
-        except RecursionError:
-            return "(nested too deeply)"
-    return str(value)
-
-
-def _leaves(record: Record) -> Iterator[str]:
-    waiting: list[Any] = list(record.values())[::-1]
-    told = 0
-    while waiting and told < _MOST_TEXTS:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            waiting.extend(reversed(list(node.values())))
-        elif isinstance(node, list):
-            waiting.extend(reversed(node))
-        elif node is not None:
-            told += 1
-            yield _as_text(node)

@@ -18,7 +18,15 @@ from django.db import transaction
 
 from integrations.addresses import private_endpoints_allowed
 from integrations.errors import AnswerTooLarge, NotFound, Throttled
-from integrations.intelligence import reading, sightings, sources, store, taxii
+from integrations.intelligence import (
+    context_store,
+    reading,
+    sightings,
+    sources,
+    stix,
+    store,
+    taxii,
+)
 from integrations.intelligence.found import Found
 from integrations.intelligence.reading import Unreadable
 from integrations.models import IndicatorSource
@@ -44,7 +52,7 @@ class Place:
     username: str = ""
     secret: str = field(default="", repr=False)
     confidence: int = store.USUAL_CONFIDENCE
-    days: int = store.USUAL_DAYS
+    days: int = store.BY_KIND
     scheduled: uuid.UUID | None = None
 
     def headers(self, *, bare: bool = False) -> dict[str, str]:
@@ -140,16 +148,21 @@ def collection(place: Place, told: Read, *, after: str = "") -> None:
     `told` is what the reading came to, also where it breaks off.
     """
     name = place.address.partition(" ")[2]
-    with transport() as sending:
-        for page in taxii.pages(place.server(), name, sending, added_after=after):
-            with transaction.atomic():
-                found = reading.read_document({"objects": [], **page.envelope})
-                told.outcome += _keep(place, found)
-                store.reach(place.source, place.address, page.reached)
-            if told.outcome.read > reading.MOST:
-                raise Unreadable(f"There are more than {reading.MOST:,} indicators.")
-            if page.reached and page.envelope.get("more") and not told.goes_on():
-                break
+    context = stix.Context(named=context_store.named(place.source))
+    try:
+        with transport() as sending:
+            for page in taxii.pages(place.server(), name, sending, added_after=after):
+                with transaction.atomic():
+                    found = reading.read_document({"objects": [], **page.envelope}, context)
+                    told.outcome += _keep(place, found)
+                    store.reach(place.source, place.address, page.reached)
+                if told.outcome.read > reading.MOST:
+                    raise Unreadable(f"There are more than {reading.MOST:,} indicators.")
+                if page.reached and page.envelope.get("more") and not told.goes_on():
+                    break
+    finally:
+        # A relation may stand on a later page than what it is of.
+        context_store.keep(place.source, context)
 
 
 def misp_feed(place: Place, told: Read, *, after: str = "") -> None:

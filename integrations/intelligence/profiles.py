@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from integrations.alerting.coverage import Covering, Technique
+from integrations.intelligence.found import entity_of
 from integrations.models import ThreatProfile
 from tenants import ledger, scope
 from tenants.errors import HoldfastError
 
+_MOST_OWN = 200
 STATES = ("covered", "watched", "blind")
 _FILE = Path(__file__).with_name("profiles.json")
 
@@ -59,8 +61,13 @@ def current() -> ThreatProfile | None:
     return ThreatProfile.in_scope().order_by("-version").first()
 
 
-def keep(sector: str, country: str, tools: Iterable[str], *, actor: str) -> ThreatProfile:
-    """Keep another version of the tenant's profile; BadProfile says what is none of ours."""
+def keep(
+    sector: str, country: str, tools: Iterable[str], *, own: Iterable[str] = (), actor: str
+) -> ThreatProfile:
+    """Keep another version of the tenant's profile; BadProfile says what is none of ours.
+
+    `own`: the client's domains, public addresses and networks, as somebody writes them.
+    """
     chosen = sorted(set(tools))
     if sector not in told()["sectors"]:
         raise BadProfile(f"There is no sector {sector!r}: {', '.join(told()['sectors'])}.")
@@ -70,14 +77,31 @@ def keep(sector: str, country: str, tools: Iterable[str], *, actor: str) -> Thre
     country = country.strip().upper()
     if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
         raise BadProfile("A country is two letters, such as GB.")
+    names = _own(own)
     before = current()
     row = ThreatProfile.objects.create(
         tenant_id=scope.require_tenant_id(), version=before.version + 1 if before else 1,
-        sector=sector, country=country, tools=chosen, author=actor,
+        sector=sector, country=country, tools=chosen, own=names, author=actor,
     )  # fmt: skip
-    body = {"sector": sector, "country": country, "tools": chosen}
+    body = {"sector": sector, "country": country, "tools": chosen, "own": names}
     ledger.append("threat_profile.set", actor=actor, subject=str(row), body=body)
     return row
+
+
+def _own(told: Iterable[str]) -> list[str]:
+    """Return the entities of what somebody wrote; BadProfile where something is no such name."""
+    found = set()
+    for value in told:
+        if not value.strip():
+            continue
+        kind = "ip" if value.strip().replace("/", "").replace(".", "").isdigit() else "domain"
+        entity, why = entity_of("ip" if ":" in value else kind, value)
+        if why:
+            raise BadProfile(f"{value.strip()[:100]} is no domain, address or network: {why}.")
+        found.add(entity)
+    if len(found) > _MOST_OWN:
+        raise BadProfile(f"At most {_MOST_OWN} own domains and addresses can be kept.")
+    return sorted(found)
 
 
 def reasons(profile: ThreatProfile | None) -> list[Reason]:

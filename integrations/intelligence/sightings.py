@@ -15,8 +15,7 @@ from django.db import connection
 from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
-from integrations.intelligence import store
-from integrations.intelligence.naming import with_parents
+from integrations.intelligence import matching, quality, store
 from integrations.models import Sighting, SightingLook
 from tenants import scope, work
 from tenants.models import Case, Event, RawRecord, Tenant, Work
@@ -31,7 +30,6 @@ _AGAIN_SECONDS = 3600.0
 _SPREAD_SECONDS = 600.0
 _RECORDS_AT_ONCE = 5000
 _SLICES_AT_ONCE = 20
-_NAMES_AT_ONCE = 5000
 _LONGEST_STATEMENT = "30s"
 _ADD = """
 INSERT INTO integrations_sighting
@@ -67,7 +65,8 @@ class _Met:
 def look(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
     """Count where a client met what is known. Handler of work `sight`.
 
-    It is done again in an hour while there is anything to look for.
+    It is done again in an hour while there is anything to look for. Then open cases are scored anew
+    by what is known now: work `reconsider`.
     """
     if not Tenant.objects.filter(id=tenant_id, is_active=True).exists():
         return
@@ -87,6 +86,7 @@ def look(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
             _bound_statements()
             if _is_through(until):
                 work.schedule("sight", tenant_id, delay=_AGAIN_SECONDS, lane=LANE)
+                work.schedule("reconsider", tenant_id, lane=LANE)
                 return
     with scope.tenant(tenant_id):
         work.schedule("sight", tenant_id, lane=LANE, takes_turn=True)
@@ -165,7 +165,8 @@ def _is_through(until: dt.datetime) -> bool:
 def _place() -> SightingLook:
     """Return how far the look is; back at the start of the window where a whole one is due."""
     now = timezone.now()
-    place = SightingLook.in_scope().first() or SightingLook(reached_at=now)
+    # Held until this slice is counted: a worker whose lease ran out counts none of it again.
+    place = SightingLook.in_scope().select_for_update().first() or SightingLook(reached_at=now)
     if place.whole_at is None or now - place.whole_at >= _WHOLE_EVERY:
         Sighting.in_scope().filter(is_draft=True).delete()
         place.whole_at, place.is_whole, place.reached_at = now, True, now - WINDOW
@@ -184,6 +185,7 @@ def _show(place: SightingLook) -> None:
     counted.exclude(cases=0).update(cases=0)
     _keep(_known(_cases()), is_draft=False, are_cases=True)
     counted.filter(events=0, cases=0).delete()
+    quality.count(timezone.now() - WINDOW)
 
 
 def _events(after: dt.datetime, until: dt.datetime) -> Iterator[tuple[list[str], _Met]]:
@@ -208,21 +210,20 @@ def _cases() -> Iterator[tuple[list[str], _Met]]:
 
 def _known(named: Iterable[tuple[list[str], _Met]]) -> Mapping[uuid.UUID, _Met]:
     """Return what was met of the indicators in force, each event and case once."""
-    by_name: dict[str, _Met] = {}
-    for entities, met in named:
-        for name in with_parents(entities):
-            if name in by_name:
-                by_name[name].add(met.times, met.first_at, met.last_at)
-            else:
-                by_name[name] = _Met(met.times, met.first_at, met.last_at)
-    names = list(by_name)
-    return {
-        indicator: by_name[name]
-        for start in range(0, len(names), _NAMES_AT_ONCE)
-        for indicator, name in store.in_force(names[start : start + _NAMES_AT_ONCE])
-        .order_by()
-        .values_list("id", "entity")
-    }
+    told = list(named)
+    lookup = matching.Lookup(one for entities, _ in told for one in entities)
+    found: dict[uuid.UUID, _Met] = {}
+    for entities, met in told:
+        for one in lookup.met_by(entities):
+            _count(found, one.id, met)
+    return found
+
+
+def _count(found: dict[uuid.UUID, _Met], indicator: uuid.UUID, met: _Met) -> None:
+    if indicator in found:
+        found[indicator].add(met.times, met.first_at, met.last_at)
+    else:
+        found[indicator] = _Met(met.times, met.first_at, met.last_at)
 
 
 def _keep(known: Mapping[uuid.UUID, _Met], *, is_draft: bool, are_cases: bool = False) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from integrations.addresses import check_endpoint, private_endpoints_allowed
 from integrations.errors import ConnectionMisconfigured
-from integrations.intelligence import sightings
+from integrations.intelligence import context_store, sightings
 from integrations.models import Indicator, IndicatorSource
 from tenants import ledger, scope, vault
 from tenants.errors import HoldfastError
@@ -38,7 +38,8 @@ class BadSource(HoldfastError):
 class Wish:
     """A source as somebody enters it. `secret`: password of `username`, or without one a token.
 
-    `confidence` (percent) and `days` hold where the source tells none of its own.
+    `confidence` (percent) and `days` hold where the source tells none of its own; without days what
+    it tells is good for as long as its kind is.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Wish:
     secret: str = ""
     every_hours: int = 24
     confidence: int = 50
-    days: int = 90
+    days: int = 0
 
 
 def add(wish: Wish, *, actor: str) -> IndicatorSource:
@@ -89,8 +90,8 @@ def _checked(wish: Wish) -> tuple[str, str]:
         )
     if not 1 <= wish.every_hours <= 720:
         raise BadSource("A source is read every 1 to 720 hours.")
-    if not (0 <= wish.confidence <= 100 and 1 <= wish.days <= 3650):
-        raise BadSource("Confidence is 0 to 100, days are 1 to 3650.")
+    if not (0 <= wish.confidence <= 100 and 0 <= wish.days <= 3650):
+        raise BadSource("Confidence is 0 to 100, days are 1 to 3650, or 0: as each kind ages.")
     if len(wish.username) > 200 or len(wish.secret) > 10_000:
         raise BadSource("The user name or the secret is too long.")
     if not (address + collection + wish.username).isprintable():
@@ -143,6 +144,7 @@ def remove(source_id: uuid.UUID, *, actor: str) -> None:
     row = IndicatorSource.objects.select_for_update().get(id=source_id)
     Indicator.objects.filter(source=row.name, is_revoked=False).update(is_revoked=True)
     row.delete()
+    context_store.forget(row.name)
     sightings.look_again()
     _note("removed", row, actor)
 

@@ -4,26 +4,27 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from integrations.intelligence import warning_lists
+from integrations.intelligence import aging, warnings
 from integrations.intelligence.found import LONGEST, Found
 from integrations.intelligence.reading import MOST, Unreadable
+from integrations.intelligence.slices import slices
 from integrations.models import Indicator, IndicatorSource
 from tenants.storable import bounded, storable
 
 _BATCH = 2000
-# What a source does not say: neither sure nor unsure, and good for a quarter.
+# What a source does not say: neither sure nor unsure, and good for as long as its kind is.
 USUAL_CONFIDENCE = 50
-USUAL_DAYS = 90
+BY_KIND = 0
+_OVER = "it had expired already when it was taken in"
 _KEY = ("external_id", "entity")
 _KEPT = (
     "told", "title", "confidence", "valid_from", "expires_at", "is_revoked", "not_matched",
-    "updated_at",
+    "updated_at", "also", "tlp", "about", "seen_at",
 )  # fmt: skip
 
 
@@ -60,17 +61,19 @@ def keep(
     found: Iterable[Found],
     *,
     confidence: int = USUAL_CONFIDENCE,
-    days: int = USUAL_DAYS,
+    days: int = BY_KIND,
 ) -> Outcome:
     """Keep what a source tells; what it told before is brought up to date.
 
-    `confidence` and `days` hold where the source says nothing of its own; a vulnerability that is
-    known to be used never expires by itself. Unreadable where there are too many.
+    `confidence` and `days` hold where the source says nothing of its own; without days it is good
+    for as long as its kind is (`aging`). A vulnerability that is known to be used never expires by
+    itself. Unreadable where there are too many.
     """
     began, source = timezone.now(), bounded(source, 100)
-    outcome, waiting = Outcome(), _once(found)
-    while batch := list(islice(waiting, _BATCH)):
-        outcome += _keep(source, [_row(source, one, confidence, days) for one in batch], began)
+    outcome = Outcome()
+    for batch in slices(_once(found), _BATCH):
+        told = _warned(batch)
+        outcome += _keep(source, [_row(source, one, confidence, days) for one in told], began)
         if outcome.read > MOST:
             raise Unreadable(f"There are more than {MOST:,} indicators: take fewer.")
     IndicatorSource.objects.update_or_create(name=source, defaults={"read_at": timezone.now()})
@@ -82,6 +85,7 @@ def _keep(source: str, rows: Sequence[Indicator], began: dt.datetime) -> Outcome
         source=source, external_id__in={row.external_id for row in rows}
     )
     before = _looked_for(of_source)
+    _keep_about(rows, of_source)
     Indicator.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["source", *_KEY], update_fields=_KEPT
     )
@@ -89,7 +93,20 @@ def _keep(source: str, rows: Sequence[Indicator], began: dt.datetime) -> Outcome
     of_source.filter(updated_at__lt=began, is_revoked=False).update(is_revoked=True)
     live = _looked_for(of_source) & {(row.external_id, row.entity) for row in rows}
     reasons = Counter(row.not_matched for row in rows if row.not_matched)
+    reasons[_OVER] = sum(not row.not_matched and _is_over(row, began) for row in rows)
+    reasons = +reasons
     return Outcome(len(rows), len(live), len(live - before), reasons)
+
+
+def _is_over(row: Indicator, now: dt.datetime) -> bool:
+    return row.expires_at is not None and row.expires_at <= now
+
+
+def _keep_about(rows: Sequence[Indicator], before: QuerySet[Indicator]) -> None:
+    """Let what an indicator points at stand where its source tells it again without that."""
+    known = dict(before.exclude(about=[]).order_by().values_list("external_id", "about"))
+    for row in rows:
+        row.about = row.about or known.get(row.external_id, [])
 
 
 def _looked_for(rows: QuerySet[Indicator]) -> set[tuple[str, str]]:
@@ -124,15 +141,24 @@ def in_force(entities: Iterable[str] | None = None) -> QuerySet[Indicator]:
 
 
 def _once(found: Iterable[Found]) -> Iterator[Found]:
-    """Yield each indicator once, as it can be kept, warned of what is never looked for."""
+    """Yield each indicator once, as it can be kept."""
     seen: set[tuple[str, str]] = set()
     for told in found:
         one = _storable(told)
-        why = warning_lists.why_not(one.entity) if one.entity else ""
-        kept = replace(one, not_matched=f"warning list: {why}") if why else one
-        if (kept.external_id, kept.entity) not in seen:
-            seen.add((kept.external_id, kept.entity))
-            yield kept
+        if (one.external_id, one.entity) not in seen:
+            seen.add((one.external_id, one.entity))
+            yield one
+
+
+def _warned(found: Sequence[Found]) -> list[Found]:
+    """Return the indicators, those on a warning list with that as why they are not looked for."""
+    why = warnings.why_not({one.entity for one in found} - {""})
+    return [
+        replace(one, not_matched=f"{warnings.PREFIX}{why[one.entity]}"[:300])
+        if one.entity in why
+        else one
+        for one in found
+    ]
 
 
 def _storable(one: Found) -> Found:
@@ -140,12 +166,18 @@ def _storable(one: Found) -> Found:
         one, external_id=bounded(one.external_id, 300), entity=bounded(one.entity, LONGEST),
         told=storable(one.told), title=storable(one.title)[:300],
         not_matched=storable(one.not_matched)[:280],
+        also=tuple(bounded(also, LONGEST) for also in one.also),
+        about=tuple(storable(about)[:200] for about in one.about),
     )  # fmt: skip
 
 
 def _row(source: str, one: Found, confidence: int, days: int) -> Indicator:
     now = timezone.now()
-    lasts = None if one.entity.startswith("cve:") else now + dt.timedelta(days=days)
+    seen_at = min(one.seen_at or now, now)
+    lasts = dt.timedelta(days=days) if days else aging.good_for(one.entity)
+    if not one.entity or one.entity.startswith("cve:"):
+        lasts = None
+    usual = seen_at + lasts if lasts else None
     return Indicator(
         source=source,
         external_id=one.external_id,
@@ -154,8 +186,12 @@ def _row(source: str, one: Found, confidence: int, days: int) -> Indicator:
         title=one.title,
         confidence=confidence if one.confidence is None else one.confidence,
         valid_from=one.valid_from,
-        expires_at=one.expires_at or lasts,
+        expires_at=one.expires_at or usual,
         is_revoked=one.is_revoked,
         not_matched=one.not_matched,
         updated_at=now,
+        also=list(one.also),
+        tlp=one.tlp,
+        about=list(one.about),
+        seen_at=seen_at,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from integrations.errors import VendorError
+from integrations.intelligence import stix
 from integrations.transport import Call, Transport
 
 _MEDIA = "application/taxii+json;version=2.1"
@@ -63,7 +64,10 @@ def pages(
     server: Server, collection: str, transport: Transport, *, added_after: str = ""
 ) -> Iterator[Objects]:
     """Yield the pages of a collection, all of them or what was added after a moment."""
-    query = {"match[type]": "indicator", **({"added_after": added_after} if added_after else {})}
+    query = {
+        "match[type]": ",".join(stix.READ),
+        **({"added_after": added_after} if added_after else {}),
+    }
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
         path = f"collections/{quote(collection, safe='')}/objects/?{urlencode(query)}"

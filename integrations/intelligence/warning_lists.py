@@ -1,6 +1,7 @@
 """What is never looked for, since everybody meets it: private networks, big sites, empty files.
 
-Below a site where anybody may keep something, a whole address (URL) still counts.
+These lists come with Holdfast; an MSP takes in others (see `warnings`). Below a site where anybody
+may keep something, a whole address (URL) still counts. Pure.
 """
 
 import ipaddress
@@ -11,66 +12,75 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from integrations.intelligence.found import NETWORK, NETWORKS
+from integrations.intelligence.naming import host_of, with_parents
+
 _FILE = Path(__file__).with_name("warning_lists.json")
 _FREE_MAIL = ("gmail.com", "outlook.com", "live.com", "icloud.com", "yahoo.com")
+_RESERVED = "it is an address of a private or reserved network"
 
 
 @cache
-def _lists() -> Mapping[str, Any]:
-    told: Mapping[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
-    return told
+def told() -> Mapping[str, Any]:
+    """Return the lists that come with Holdfast, by what they hold."""
+    known: Mapping[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return known
+
+
+@cache
+def _reasons() -> Mapping[str, str]:
+    """Return why each listed entity is one, by its name."""
+    kinds = {"addresses": "ip:", "networks": NETWORKS, "domains": "domain:", "hashes": "file:"}
+    return {
+        f"{'ip:' if kind == NETWORKS and '/' not in value else kind}{value}": f"it is {name}"
+        for group, kind in kinds.items()
+        for name, values in told()[group].items()
+        for value in values
+    }
 
 
 def why_not(entity: str) -> str:
     """Return on which warning list an entity stands, in words; empty where it is on none."""
     kind, _, value = entity.partition(":")
-    if kind == "ip":
-        return _address(value)
-    if kind == "file":
-        return _listed("hashes", value)
-    if kind == "domain":
-        return _domain(value)
-    if kind == "url":
-        parts = urlsplit(value)
-        host = parts.hostname or ""
-        is_whole = parts.path.strip("/") or parts.query
-        if is_whole and any(_is_below(host, one) for one in _lists()["hosted"]):
-            return ""
-        return _address(host) if _is_address(host) else _domain(host)
-    if kind == "sender" and value.rpartition("@")[2] not in _FREE_MAIL:
-        return _domain(value.rpartition("@")[2])
-    return ""
-
-
-def _address(value: str) -> str:
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        return ""
-    if not address.is_global or address.is_multicast:
+    if kind in ("ip", NETWORK) and _is_reserved(value):
         # Of the networks for examples too: no event of a real client has them.
-        return "it is an address of a private or reserved network"
-    return _listed("addresses", str(address))
+        return _RESERVED
+    if kind == "url" and (_is_reserved(host_of(value)) or not is_hosted(value)):
+        return _RESERVED if _is_reserved(host_of(value)) else _listed(entity)
+    if kind == "url" or is_free_mail(entity):
+        return ""
+    return _listed(entity)
 
 
-def _is_address(value: str) -> bool:
+def is_hosted(url: str) -> bool:
+    """Whether a whole address stands below a site where anybody may keep something."""
     try:
-        ipaddress.ip_address(value)
+        parts = urlsplit(url)
+        is_whole = bool(parts.path.strip("/") or parts.query)
+        host = parts.hostname or ""
     except ValueError:
         return False
-    return True
+    return is_whole and any(host == one or host.endswith(f".{one}") for one in told()["hosted"])
 
 
-def _domain(value: str) -> str:
-    for name, domains in _lists()["domains"].items():
-        if any(_is_below(value, one) for one in domains):
-            return f"it is {name}"
-    return ""
+def is_free_mail(entity: str) -> bool:
+    """Whether it is a sender of a provider where anybody has an address."""
+    return entity.startswith("sender:") and entity.rpartition("@")[2] in _FREE_MAIL
 
 
-def _is_below(value: str, domain: str) -> bool:
-    return value == domain or value.endswith(f".{domain}")
+def is_free_provider(domain: str) -> bool:
+    """Whether anybody has an address under a domain: it is no client's own."""
+    return domain in _FREE_MAIL
 
 
-def _listed(kind: str, value: str) -> str:
-    return next((f"it is {name}" for name, all_ in _lists()[kind].items() if value in all_), "")
+def _listed(entity: str) -> str:
+    reasons = _reasons()
+    return next((reasons[one] for one in sorted(with_parents([entity])) if one in reasons), "")
+
+
+def _is_reserved(value: str) -> bool:
+    try:
+        one = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return not one.is_global or one.is_multicast

@@ -144,7 +144,9 @@ class CasesMeasuredSerializer(serializers.Serializer):
     cases = serializers.IntegerField(min_value=0, help_text="Merged cases count once.")
     closed = serializers.IntegerField(min_value=0)
     times = TimesSerializer()
-    without_escalation = ShareSerializer(help_text="Closed cases that needed no technician.")
+    without_escalation = ShareSerializer(
+        help_text="Closed cases that needed no technician, neither to look nor to approve."
+    )
     verdicts_kept = ShareSerializer(
         help_text="Verdicts of the engine that technicians kept, of those they closed a case on."
     )

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from integrations import catalog
-
-Facts = Mapping[str, Any]
+from msp.console import answer_parts as parts
+from msp.console import device_answers, mail_answers
+from msp.console.answer_parts import MOST_NAMED, Facts
 
 _AUTHORITY = {
     "cloud": "governed in the cloud",
@@ -29,7 +30,7 @@ def in_words(gatherer: str, facts: Facts) -> str:
         return words(facts)
     known = {question.name: question.facts for question in catalog.QUESTIONS}
     told = [_told(name, facts[name]) for name in known.get(gatherer, ()) if name in facts]
-    line = _joined(*told) if any(told) else ""
+    line = parts.joined(*told) if any(told) else ""
     return line[:1].upper() + line[1:]
 
 
@@ -53,13 +54,14 @@ def _listed_as(nouns: str, values: Sequence[Any]) -> str:
     noun = nouns[:-1] if len(values) == 1 and nouns.endswith("s") else nouns
     if len(named) < len(values):
         return f"{len(values)} {noun}"
-    return _listed(named, noun, _name, plural=noun)[:-1]
+    return parts.listed(named, noun, parts.name, plural=noun)[:-1]
 
 
 def _mfa_prompts(facts: Facts) -> str:
     denied = facts.get("denied") or 0
-    return _joined(
-        _counted(facts.get("count", len(_rows(facts, "prompts"))), "request") + " to confirm",
+    return parts.joined(
+        parts.counted(facts.get("count", len(parts.rows(facts, "prompts"))), "request")
+        + " to confirm",
         f"{denied} refused" if denied else "none refused",
         "one was then confirmed" if facts.get("approved_after_denials") else "",
     )
@@ -69,7 +71,7 @@ def _account(facts: Facts) -> str:
     account = facts.get("account") or {}
     is_enabled = account.get("is_enabled")
     state = f"Sign-in is {'allowed' if is_enabled else 'blocked'}" if is_enabled is not None else ""
-    return _joined(
+    return parts.joined(
         state,
         ", ".join(map(str, account.get("roles") or [])) or "no administrator's role",
         _AUTHORITY.get(account.get("source_of_authority", ""), ""),
@@ -79,8 +81,8 @@ def _account(facts: Facts) -> str:
 def _sign_ins(facts: Facts) -> str:
     suspicious = facts.get("suspicious_successes") or 0
     unusual = facts.get("unusual_countries") or []
-    return _joined(
-        _counted(facts.get("count", len(_rows(facts, "sign_ins"))), "sign-in"),
+    return parts.joined(
+        parts.counted(facts.get("count", len(parts.rows(facts, "sign_ins"))), "sign-in"),
         f"{suspicious} suspicious {'one' if suspicious == 1 else 'ones'} succeeded"
         if suspicious
         else "no suspicious one succeeded",
@@ -89,153 +91,63 @@ def _sign_ins(facts: Facts) -> str:
 
 
 def _auth_methods(facts: Facts) -> str:
-    recent = [row for row in _rows(facts, "methods") if row.get("is_recent")]
+    recent = [row for row in parts.rows(facts, "methods") if row.get("is_recent")]
     added = ", ".join(str(row.get("name") or row.get("kind")) for row in recent)
-    return _joined(
-        _counted(len(_rows(facts, "methods")), "sign-in method"),
+    return parts.joined(
+        parts.counted(len(parts.rows(facts, "methods")), "sign-in method"),
         f"added lately: {added}" if added else "none added lately",
     )
 
 
 def _risk_detections(facts: Facts) -> str:
     level = str(facts.get("user_risk_level") or "")
-    return _joined(
-        _counted(len(_rows(facts, "detections")), "detection"),
+    return parts.joined(
+        parts.counted(len(parts.rows(facts, "detections")), "detection"),
         f"the provider rates the user's risk as {level}" if level else "",
     )
 
 
 def _directory_changes(facts: Facts) -> str:
-    registered = [str(row.get("method")) for row in _rows(facts, "methods_registered")]
-    return _joined(
-        _counted(len(_rows(facts, "changes")), "change"), ", ".join(dict.fromkeys(registered))
+    registered = [str(row.get("method")) for row in parts.rows(facts, "methods_registered")]
+    return parts.joined(
+        parts.counted(len(parts.rows(facts, "changes")), "change"),
+        ", ".join(dict.fromkeys(registered)),
     )
-
-
-def _inbox_rules(facts: Facts) -> str:
-    suspicious = [
-        f"“{row.get('name')}” {', '.join(map(str, row.get('why') or []))}"
-        for row in _rows(facts, "rules")
-        if row.get("is_suspicious")
-    ]
-    return _joined(
-        _counted(len(_rows(facts, "rules")), "rule"),
-        f"suspicious: {'; '.join(suspicious)}" if suspicious else "none suspicious",
-    )
-
-
-def _forwarding(facts: Facts) -> str:
-    if not facts.get("is_forwarding"):
-        return "Mail is not forwarded."
-    forwarding = facts.get("forwarding") or {}
-    to = forwarding.get("smtp_address") or forwarding.get("recipient") or "somebody"
-    where = ", outside the organisation" if facts.get("forwards_outside") else ""
-    return f"All mail is forwarded to {to}{where}."
-
-
-def _device(facts: Facts) -> str:
-    device = facts.get("device") or {}
-    is_isolated = device.get("is_isolated")
-    state = "cut off the network" if is_isolated else "on the network"
-    return _joined(
-        str(device.get("hostname") or "The computer"),
-        state if is_isolated is not None else "",
-        "a server" if device.get("is_server") else "",
-        str(device.get("os") or ""),
-    )
-
-
-def _alerts(facts: Facts) -> str:
-    high = facts.get("high") or 0
-    return _joined(
-        _counted(facts.get("count", len(_rows(facts, "alerts"))), "alert"),
-        f"{high} of high severity" if high else "none of high severity",
-    )
-
-
-def _processes(facts: Facts) -> str:
-    suspicious = [row for row in _rows(facts, "processes") if row.get("is_suspicious")]
-    running = [row for row in suspicious if row.get("is_running")]
-    return _joined(
-        _counted(len(suspicious), "suspicious program") + _named(suspicious),
-        f"still running: {len(running)}" if running else "",
-    )
-
-
-def _files(facts: Facts) -> str:
-    harmful = [row for row in _rows(facts, "files") if row.get("is_malicious")]
-    free = [row for row in harmful if not row.get("is_quarantined")]
-    return _joined(
-        _counted(len(harmful), "harmful file"),
-        f"not locked away{_named(free)}" if free else "all locked away" if harmful else "",
-    )
-
-
-def _credential_access(facts: Facts) -> str:
-    found = _rows(facts, "accesses")
-    programs = dict.fromkeys(str(row["program"]) for row in found if row.get("program"))
-    return _joined(
-        _counted(facts.get("count", len(found)), "attempt") + " to read stored passwords",
-        f"by {', '.join(programs)}" if programs else "",
-    )
-
-
-def _users(facts: Facts) -> str:
-    users = _rows(facts, "users")
-    privileged = [row for row in users if row.get("is_privileged")]
-    return _joined(
-        _counted(len(users), "user"),
-        f"administrators{_named(privileged)}" if privileged else "no administrator",
-    )
-
-
-def _missing(facts: Facts) -> str:
-    return _joined(_counted(len(_rows(facts, "patches")), "missing update"))
 
 
 def _emergency_accounts(facts: Facts) -> str:
-    told = [f"{_name(row)}: {_emergency_account(row)}" for row in _rows(facts, "accounts")]
-    return _joined(*told) if told else "There is no emergency account."
+    told = [
+        f"{parts.name(row)}: {_emergency_account(row)}" for row in parts.rows(facts, "accounts")
+    ]
+    return parts.joined(*told) if told else "There is no emergency account."
 
 
 def _emergency_account(row: Facts) -> str:
     days, used = row.get("last_tested_days"), row.get("unexpected_sign_ins") or 0
-    parts = (
+    state = (
         "switched on" if row.get("is_enabled") else "switched off",
         f"{'free of' if row.get('is_excluded_from_policies') else 'bound by'} the sign-in policies",
-        "never tried" if days is None else f"tried {_counted(days, 'day')} ago",
-        _counted(used, "unexpected sign-in") if used else "no unexpected sign-in",
+        "never tried" if days is None else f"tried {parts.counted(days, 'day')} ago",
+        parts.counted(used, "unexpected sign-in") if used else "no unexpected sign-in",
     )
-    return ", ".join(parts)
+    return ", ".join(state)
 
 
 def _privileged_accounts(facts: Facts) -> str:
-    return _listed(_rows(facts, "accounts"), "administrator", _name)
+    return parts.listed(parts.rows(facts, "accounts"), "administrator", parts.name)
 
 
 def _inactive_accounts(facts: Facts) -> str:
-    return _listed(
-        _rows(facts, "accounts"),
+    return parts.listed(
+        parts.rows(facts, "accounts"),
         "unused account",
-        lambda row: f"{_name(row)} ({_counted(row.get('last_sign_in_days', 0), 'day')})",
+        lambda row: f"{parts.name(row)} ({parts.counted(row.get('last_sign_in_days', 0), 'day')})",
     )
-
-
-def _pending_updates(facts: Facts) -> str:
-    lacking = [row for row in _rows(facts, "devices") if row.get("patches")]
-    return _joined(
-        _counted(len(_rows(facts, "devices")), "computer"),
-        _listed(lacking, "of them lacking updates", _name, plural="of them lacking updates")[:-1],
-    )
-
-
-def _exposed_devices(facts: Facts) -> str:
-    return _listed(_rows(facts, "devices"), "computer", _name)
 
 
 def _drift(facts: Facts) -> str:
-    weaker = [row for row in _rows(facts, "settings") if row.get("is_weaker")]
-    return _listed(weaker, "weakened setting", _name)
+    weaker = [row for row in parts.rows(facts, "settings") if row.get("is_weaker")]
+    return parts.listed(weaker, "weakened setting", parts.name)
 
 
 def _compared_sign_ins(facts: Facts) -> str:
@@ -244,8 +156,8 @@ def _compared_sign_ins(facts: Facts) -> str:
         for kind, name in _NEW.items()
         if facts.get(f"new_{kind}")
     ]
-    before = _counted(facts.get("before", 0), "earlier sign-in")
-    return _joined(f"Compared with {before}", "; ".join(new) if new else "nothing is new")
+    before = parts.counted(facts.get("before", 0), "earlier sign-in")
+    return parts.joined(f"Compared with {before}", "; ".join(new) if new else "nothing is new")
 
 
 _NEW = {"countries": "new country", "devices": "new device", "clients": "new program"}
@@ -253,30 +165,30 @@ _NEW = {"countries": "new country", "devices": "new device", "clients": "new pro
 
 def _past_cases(facts: Facts) -> str:
     attacks, harmless = facts.get("true_positives") or 0, facts.get("harmless") or 0
-    return _joined(
-        _counted(facts.get("count", 0), "earlier case"),
-        _counted(attacks, "real attack") if attacks else "",
+    return parts.joined(
+        parts.counted(facts.get("count", 0), "earlier case"),
+        parts.counted(attacks, "real attack") if attacks else "",
         f"{harmless} harmless" if harmless else "",
     )
 
 
 def _known_indicators(facts: Facts) -> str:
-    rows = _rows(facts, "matches")
+    rows = parts.rows(facts, "matches")
     if not rows:
         return "Nothing is known of them."
     named = (f"{row.get('name')} ({row.get('source')}, {row.get('confidence')} %)" for row in rows)
-    return f"Known: {', '.join(list(named)[:_MOST_NAMED])}."
+    return f"Known: {', '.join(list(named)[:MOST_NAMED])}."
 
 
 def _word(facts: Facts) -> str:
     said = [
         f"{row.get('name')}: {_SAID.get(str(row.get('answer')), row.get('answer'))}"
         + (f" (by a link that {row['link_seen_by']} saw)" if row.get("link_seen_by") else "")
-        for row in _rows(facts, "said")
+        for row in parts.rows(facts, "said")
     ]
     if facts.get("answer") == "unconfirmed":
         said.append("this decides nothing alone")
-    return _joined(*said) if said else _SAID.get(str(facts.get("answer")), "")
+    return parts.joined(*said) if said else _SAID.get(str(facts.get("answer")), "")
 
 
 _SAID = {
@@ -290,75 +202,92 @@ def _elsewhere(facts: Facts) -> str:
     if not facts.get("is_counted"):
         return "Not counted: with so few clients the number would say which one it is."
     clients = facts.get("clients") or 0
-    return f"Cases at {_counted(clients, 'other client')} name the same indicators."
+    return f"Cases at {parts.counted(clients, 'other client')} name the same indicators."
 
 
-def _compliance(facts: Facts) -> str:
-    return _joined(
-        "Keeps to the policies" if facts.get("is_compliant") else "Does not keep to the policies",
-        "encrypted" if facts.get("is_encrypted") else "not known to be encrypted",
-        f"used by {facts['owner']}" if facts.get("owner") else "",
+def _grants(facts: Facts) -> str:
+    found = parts.rows(facts, "grants")
+    new = [f"{parts.name(row)} ({_grant(row)})" for row in found if row.get("is_recent")]
+    return parts.joined(
+        f"{parts.counted(len(found), 'app')} allowed",
+        f"lately: {', '.join(new[:MOST_NAMED])}" if new else "none lately",
     )
 
 
-_WORDS: dict[str, Callable[[Facts], str]] = {
+def _grant(row: Facts) -> str:
+    reach = "far-reaching" if row.get("is_risky") else "may do little"
+    return f"{reach}, {'its maker is known' if row.get('is_verified') else 'of an unknown maker'}"
+
+
+def _assignments(facts: Facts) -> str:
+    found = parts.rows(facts, "assignments")
+    if not found:
+        return "No administrator's role."
+    return parts.joined(*(f"{parts.name(row)} ({_assignment(row)})" for row in found[:MOST_NAMED]))
+
+
+def _assignment(row: Facts) -> str:
+    how = "switched on" if row.get("is_activated") else "may be switched on"
+    is_lasting = not (row.get("is_activated") or row.get("is_eligible"))
+    since = "lately" if row.get("is_recent") else "for longer"
+    by = f", given by {row['granted_by']}" if row.get("granted_by") else ""
+    return f"{'for good' if is_lasting else how}, {since}{by}"
+
+
+def _source_activity(facts: Facts) -> str:
+    got_in = facts.get("accounts_succeeded") or 0
+    return parts.joined(
+        parts.counted(len(parts.rows(facts, "sources")), "address", "es"),
+        f"{parts.counted(facts.get('accounts_tried') or 0, 'account')} tried",
+        f"got into {got_in} of them" if got_in else "got into none",
+        f"{parts.counted(facts.get('failures') or 0, 'attempt')} failed",
+    )
+
+
+def _replication_right(facts: Facts) -> str:
+    if not facts.get("may_replicate"):
+        return "The account has no right to copy the directory."
+    changed = str(facts.get("rights_changed_at") or "")[:10]
+    through = ", ".join(map(str, facts.get("through") or []))
+    return parts.joined(
+        "May copy the whole directory" + (f", through {through}" if through else ""),
+        f"who may was last changed on {changed}" if changed else "since when is not known",
+    )
+
+
+def _employment(facts: Facts) -> str:
+    until, last = facts.get("until"), facts.get("last_day")
+    return parts.joined(
+        _EMPLOYMENT.get(str(facts.get("status")), "Not known whether this person works here"),
+        f"until {until}" if until else "",
+        f"last day {last}" if last else "",
+        f"as {facts['source']} says" if facts.get("source") else "",
+    )
+
+
+_EMPLOYMENT = {"active": "Works here", "on_leave": "On leave", "leaver": "Has left"}
+
+_WORDS: Mapping[str, Callable[[Facts], str]] = {
+    **device_answers.WORDS,
+    **mail_answers.WORDS,
+    "identity.list_oauth_grants": _grants,
+    "identity.list_role_assignments": _assignments,
+    "identity.list_source_activity": _source_activity,
+    "identity.get_replication_right": _replication_right,
+    "hr.get_employment": _employment,
     "identity.list_mfa_prompts": _mfa_prompts,
-    "endpoint.get_device": _device,
-    "endpoint.list_alerts": _alerts,
-    "endpoint.list_processes": _processes,
-    "endpoint.list_files": _files,
-    "endpoint.list_credential_access": _credential_access,
-    "endpoint.list_logged_on_users": _users,
-    "patch.list_missing": _missing,
     "identity.get_account": _account,
     "identity.list_sign_ins": _sign_ins,
     "identity.list_auth_methods": _auth_methods,
     "identity.list_risk_detections": _risk_detections,
     "identity.list_directory_changes": _directory_changes,
-    "mailbox.list_inbox_rules": _inbox_rules,
-    "mailbox.get_forwarding": _forwarding,
     "identity.get_break_glass_state": _emergency_accounts,
     "identity.list_privileged_accounts": _privileged_accounts,
     "identity.list_inactive_accounts": _inactive_accounts,
-    "patch.list_pending_updates": _pending_updates,
-    "patch.list_exposed_devices": _exposed_devices,
     "posture.list_drift": _drift,
     "identity.compare_sign_ins": _compared_sign_ins,
     "case.list_past_cases": _past_cases,
     "indicator.list_matches": _known_indicators,
     "person.get_word": _word,
     "case.count_elsewhere": _elsewhere,
-    "endpoint.get_compliance": _compliance,
 }
-_MOST_NAMED = 10
-
-
-def _rows(facts: Facts, name: str) -> Sequence[Mapping[str, Any]]:
-    return [row for row in facts.get(name) or [] if isinstance(row, Mapping)]
-
-
-def _named(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = dict.fromkeys(str(row["name"]) for row in rows if row.get("name"))
-    return f": {', '.join(names)}" if names else ""
-
-
-def _name(row: Facts) -> str:
-    return str(row.get("name") or row.get("external_id") or "?")
-
-
-def _listed(
-    rows: Sequence[Facts], noun: str, named: Callable[[Facts], str], plural: str = ""
-) -> str:
-    """Count the rows and name the first of them."""
-    count = f"{len(rows)} {plural}" if plural else _counted(len(rows), noun)
-    names = [named(row) for row in rows[:_MOST_NAMED]]
-    names += ["…"] if len(rows) > _MOST_NAMED else []
-    return f"{count}{': ' if names else ''}{', '.join(names)}."
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(part for part in parts if part) + "."

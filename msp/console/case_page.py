@@ -54,6 +54,7 @@ class ChangeView:
     by: str
     undone_by: str
     can_be_undone: bool
+    why_not_undone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +198,27 @@ def _changes(case: Case) -> list[ChangeView]:
     return [_change(row, case) for row in rows.order_by("-id")]
 
 
+# By the kind, whether it is told on the case that goes on, and whether it was undone.
+_CHANGED = {
+    (CaseChange.Kind.MERGE, True, False): "is part of this case.",
+    (CaseChange.Kind.MERGE, False, False): "has this case as a part.",
+    (CaseChange.Kind.MERGE, True, True): "was part of this case for a while.",
+    (CaseChange.Kind.MERGE, False, True): "had this case as a part for a while.",
+    (CaseChange.Kind.SPLIT, True, False): "was split off.",
+    (CaseChange.Kind.SPLIT, False, False): "is what this was split off from.",
+    (CaseChange.Kind.SPLIT, True, True): "was split off for a while, and is part of this again.",
+    (CaseChange.Kind.SPLIT, False, True): "has this as a part again, which was split off.",
+}
+
+
 def _change(row: CaseChange, case: Case) -> ChangeView:
-    other = row.other if row.case_id == case.id else row.case
-    is_older = row.case_id == case.id
-    if row.kind == CaseChange.Kind.MERGE:
-        told = "is part of this case" if is_older else "has this case as a part"
-    else:
-        told = "was split off" if is_older else "is what this was split off from"
-    why_not = regrouping.why_not_undone(row)
-    return ChangeView(row, other, told, named(row.actor), named(row.undone_by), not why_not)
+    goes_on, is_undone = row.case_id == case.id, row.undone_at is not None
+    told = _CHANGED[CaseChange.Kind(row.kind), goes_on, is_undone]
+    why_not = "" if is_undone else regrouping.why_not_undone(row)
+    return ChangeView(
+        row, row.other if goes_on else row.case, told, named(row.actor), named(row.undone_by),
+        not is_undone and not why_not, why_not,
+    )  # fmt: skip
 
 
 def _thin(case: Case) -> list[Report]:

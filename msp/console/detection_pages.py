@@ -19,7 +19,6 @@ from integrations.alerting import (
     stages,
 )
 from integrations.alerting.advice import Advice
-from integrations.alerting.coverage import Technique
 from integrations.alerting.failing import Failing
 from integrations.alerting.measuring import NOTHING, Measured
 from integrations.alerting.rows import PackRule, RuleHit, RulePack, RuleStage, Stage, StageDefault
@@ -47,6 +46,7 @@ _KINDS: Final = {
     "wrong": Word("Mostly wrong", "bad"),
     "duplicate": Word("Duplicate", "warn"),
     "silent": Word("Source silent", "warn"),
+    "ready": Word("Ready for live", "good"),
     "blind": Word("Blind", "warn"),
     "alerts": Word("Comes as alerts", "quiet"),
     "never": Word("Never fired", "quiet"),
@@ -54,6 +54,9 @@ _KINDS: Final = {
 # Where somebody should do something, the most urgent first.
 URGENT: Final = ("failing", "loud", "wrong", "duplicate", "silent")
 _HITS_SHOWN: Final = 20
+_HITS_COMPARED: Final = 500
+_SHARED_SHOWN: Final = 3
+_SHARED_BY: Final = 3
 _CHANGES_SHOWN: Final = 20
 _DAYS_SHOWN: Final = 30
 
@@ -86,6 +89,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What many of a rule's newest hits share: what it is, its value, in how many of how many."""
+
+    label: str
+    value: str
+    count: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RulePage:
     """One rule with everything that is known of it."""
 
@@ -93,6 +106,7 @@ class RulePage:
     default: Word
     clients: Sequence[tuple[Tenant, Word, bool]]
     hits: Sequence[RuleHit]
+    shared: Sequence[Shared]
     days: Sequence[tuple[dt.date, int]]
     changes: Sequence[Change]
     versions: Sequence[PackRule]
@@ -208,6 +222,7 @@ def rule_page(rule_id: str, tenants: Sequence[Tenant]) -> RulePage | None:
             for tenant in tenants
         ],
         hits=_hits(rule_id, ids),
+        shared=_shared(rule_id, ids),
         days=_days(rule_id, ids),
         changes=_changes(rule_id, tenants),
         versions=list(
@@ -233,6 +248,23 @@ def _hits(rule_id: str, ids: Sequence[uuid.UUID]) -> list[RuleHit]:
     )
 
 
+def _shared(rule_id: str, ids: Sequence[uuid.UUID]) -> list[Shared]:
+    """Return the accounts, targets and addresses that stand out among a rule's newest hits."""
+    newest = RuleHit.in_scope().filter(rule_id=rule_id, tenant_id__in=ids).order_by("-at", "-id")
+    told = list(
+        newest.values_list("event__actor", "event__target", "event__source_ip")[:_HITS_COMPARED]
+    )
+    found = []
+    for label, values in zip(("Who", "Target", "Address"), zip(*told, strict=True), strict=False):
+        counted = Counter(str(value) for value in values if value)
+        found += [
+            Shared(label, value, count, len(told))
+            for value, count in counted.most_common(_SHARED_SHOWN)
+            if count >= _SHARED_BY and count >= len(told) / 5
+        ]
+    return found
+
+
 def _days(rule_id: str, ids: Sequence[uuid.UUID]) -> list[tuple[dt.date, int]]:
     counted = measuring.days_of(rule_id, ids)
     today = timezone.now().date()
@@ -255,16 +287,3 @@ def _changes(rule_id: str, tenants: Sequence[Tenant]) -> list[Change]:
 
 def _word(stage: str) -> Word | None:
     return STAGES[Stage(stage)] if stage else None
-
-
-def by_tactic(techniques: Sequence[Technique]) -> list[tuple[str, list[Technique]]]:
-    """Return the techniques under each of their tactics, in the order of an attack."""
-    known = coverage.tactics()
-    others = {tactic: tactic for one in techniques for tactic in one.tactics}
-    names = {**known, **{tactic: name for tactic, name in others.items() if tactic not in known}}
-    found = [
-        (name, [one for one in techniques if tactic in one.tactics])
-        for tactic, name in names.items()
-    ]
-    rest = [one for one in techniques if not one.tactics]
-    return [(name, under) for name, under in [*found, ("Without a tactic", rest)] if under]

@@ -13,6 +13,8 @@ _WORDS = {
     ("criticality", "person_level_3"): ("Criticality", "a person of criticality 3"),
     ("criticality", "person_level_4"): ("Criticality", "a person of criticality 4"),
     ("criticality", "server"): ("Criticality", "a server"),
+    ("criticality", "device_level_3"): ("Criticality", "a device of criticality 3"),
+    ("criticality", "device_level_4"): ("Criticality", "a device of criticality 4"),
     ("exposure", "no_second_factor"): ("Exposure", "no second sign-in factor is registered"),
     ("exposure", "known_exploited_hole"): (
         "Exposure",

@@ -13,6 +13,7 @@ from integrations import catalog
 from integrations.catalog import fact_words
 from msp.console import answers, words
 from msp.console.words import Word
+from playbooks import library
 from playbooks.investigating import open_questions
 from tenants import evidence
 from tenants.models import Case, Evidence, Verdict
@@ -79,6 +80,8 @@ class VerdictView:
     because: str
     rule: str
     playbook: str
+    playbook_title: str
+    version: str
     read: Sequence[EvidenceView]
     facts: Sequence[Fact]
     missing: Sequence[Missing]
@@ -116,19 +119,33 @@ def of_case(case: Case, seen: Sequence[EvidenceView]) -> VerdictView:
     return VerdictView(
         because=str(detail.get("because", "")),
         rule=str(detail.get("rule", "")),
-        playbook=f"{detail['playbook']}, version {detail['version']}"
-        if "playbook" in detail and "version" in detail
-        else "",
+        playbook=str(detail.get("playbook", "")),
+        playbook_title=_title(str(detail.get("playbook", ""))),
+        version=str(detail.get("version", "")),
         read=list(_newest(stood_on, steps).values()),
         facts=[_fact(path, value, uses) for path, value in sorted(facts.items())],
         missing=[_missing(item, stood_on) for item in detail.get("missing", [])],
-        questions=detail.get("questions", []) if case.verdict in _ASKS else [],
+        questions=[_asked(one) for one in detail.get("questions", [])]
+        if case.verdict in _ASKS
+        else [],
         untested=[_other(row, uses) for row in detail.get("untested", [])],
         would_change=[_other(row, uses) for row in detail.get("would_change", [])],
         stood_on=len(named),
         is_intact=named.items() <= kept.items(),
         looked_again=_looked_again(detail),
     )
+
+
+def _title(playbook: str) -> str:
+    """Return what people call a playbook; its id where it is none that comes with Holdfast."""
+    known = library.playbooks().get(playbook)
+    return known.title if known else playbook
+
+
+def _asked(item: Mapping[str, str]) -> dict[str, str]:
+    """Return a question with how to get its answer: of somebody, or by looking somewhere."""
+    how = "Look in" if item["whom"] in open_questions.PLACES else "Ask"
+    return {**item, "how": f"{how} {item['whom']}"}
 
 
 def _looked_again(detail: Mapping[str, Any]) -> dt.datetime | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msp.licensing.periods import Period
 from playbooks.freezes import zone_of
-from playbooks.quality import measures
+from playbooks.quality import baselines, measures, measuring
 from playbooks.quality.measures import CaseMeasures, Measures, Share
 from tenants.models import Tenant
 
@@ -31,15 +31,17 @@ def of_period(
     """Return the measures of the tenants' cases, in a scope that reads them.
 
     A case counts in the month in which it was opened, in its tenant's time zone; with `until`,
-    only where that was before.
+    only where that was before. Minutes saved are by the baselines that were declared before the
+    month was over (UTC), so that a month's number stays what it was.
     """
     told = sorted(tenants, key=lambda tenant: tenant.slug)
-    cases = measures.of_cases({tenant.id: _interval(period, tenant, until) for tenant in told})
+    minutes = baselines.in_force(period.end(dt.UTC))
+    cases = measuring.of_cases({tenant.id: _interval(period, tenant, until) for tenant in told})
     by_tenant: dict[uuid.UUID, list[CaseMeasures]] = defaultdict(list)
     for case in cases:
         by_tenant[case.tenant_id].append(case)
-    clients = tuple((tenant, measures.summarise(by_tenant[tenant.id])) for tenant in told)
-    return Measured(period, measures.summarise(cases), clients, tuple(cases))
+    clients = tuple((tenant, measures.summarise(by_tenant[tenant.id], minutes)) for tenant in told)
+    return Measured(period, measures.summarise(cases, minutes), clients, tuple(cases))
 
 
 def as_json(measured: Measured) -> dict[str, Any]:

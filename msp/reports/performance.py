@@ -1,9 +1,9 @@
-"""How the month's cases went, in the owner's words; the numbers are those of `measures`. Pure."""
+"""How the month's cases went, in the owner's words; the numbers are those of `measures`."""
 
 import datetime as dt
 
 from msp.reports.content import Performance, Stage, Work
-from playbooks import library
+from playbooks.quality import baselines
 from playbooks.quality.measures import Measures, Share
 
 _STAGES = {
@@ -28,7 +28,7 @@ def of(measured: Measures) -> Performance:
         second_opinions=Share(measured.opinions.agreed, measured.opinions.given),
         minutes_saved=measured.minutes_saved,
         work=tuple(
-            Work(library.playbooks()[one.playbook].title, one.times, one.minutes)
+            Work(baselines.title_of(one.playbook), one.times, one.minutes)
             for one in measured.saved
         ),
     )  # fmt: skip

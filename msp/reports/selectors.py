@@ -129,7 +129,7 @@ def _in(span: Span, field: str) -> Q:
 def _numbers(span: Span, signals: int, measured: Measured) -> Numbers:
     together = measured.together
     attacks = measures.summarise(
-        one for one in measured.cases if one.verdict == Verdict.TRUE_POSITIVE
+        (one for one in measured.cases if one.verdict == Verdict.TRUE_POSITIVE), {}
     )
     false_alarms = sum(together.by_verdict.get(verdict, 0) for verdict in _FALSE_ALARMS)
     contained = attacks.times["contain"]

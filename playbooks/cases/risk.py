@@ -5,9 +5,10 @@ The points stand in `risk_table.yaml`; what they are given for is read here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from playbooks.cases.risk_table import LARGEST, RiskTable, in_force
+from tenants.important_titles import is_important
 from tenants.models import Account, Severity
 
 
@@ -21,13 +22,17 @@ class Term(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What a case's alerts tell, whatever their number: the worst, how many kinds, how sure."""
+    """What a case's alerts tell, whatever their number: the worst, how many kinds, how sure.
+
+    `known` are those of the indicators that our own intelligence is sure of.
+    """
 
     worst_title: str
     severity_id: int
     kinds: int
     confidence: int
     indicators: int = 0
+    known: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,17 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """Of the case's devices the servers, those with a hole that attackers are known to use, and
-    those that the internet reaches, each with who says so.
+    """Of the case's devices the servers, the critical ones, those with a hole that attackers are
+    known to use, and those that the internet reaches, each with who says so.
     """
 
     servers: Sequence[str] = ()
     holes: Sequence[str] = ()
     exposed: Sequence[str] = ()
+    critical: Sequence[tuple[int, str]] = ()
 
 
+NAMED = 3
 NOTHING = History()
 NO_DEVICES = Devices()
 
@@ -74,7 +81,7 @@ def terms(
             _confidence(table, signals),
             _privilege(table, account, roles),
             _importance(table, account),
-            _server(table, devices.servers),
+            _critical_device(table, devices),
             _exposure(table, account),
             _hole(table, devices.holes),
             _reached(table, devices.exposed),
@@ -95,6 +102,18 @@ def total(parts: Sequence[Term]) -> int:
 def points_of(severity_id: int, table: RiskTable | None = None) -> int:
     """Return the points of an alert's severity."""
     return (table or in_force()).of("severity", Severity(severity_id).name.lower())
+
+
+def of_indicators(number: int, known: Sequence[str]) -> str:
+    """Return the reason of the term of intelligence, which names what is known."""
+    more = ", …" if len(known) > NAMED else ""
+    names = f" ({', '.join(known[:NAMED])}{more})" if known else ""
+    return f"known indicators of attacks: {number}{names}"
+
+
+def names_in(reason: str) -> bool:
+    """Whether a reason of `of_indicators` names any."""
+    return reason.endswith(")")
 
 
 def _term(name: str, points: int, reason: str) -> Term:
@@ -128,19 +147,38 @@ def _privilege(table: RiskTable, account: Account | None, told: Sequence[str]) -
 
 
 def _importance(table: RiskTable, account: Account | None) -> Term:
-    person: Any = account.person if account else None
-    if person is None:
+    if account is None:
         return _term("criticality", 0, "")
-    level = f"person_level_{person.criticality}"
-    points = table.points["criticality"].get(level, 0)
-    points += table.of("criticality", "important_person") if person.is_vip else 0
-    return _term("criticality", points, f"{person.display_name} is marked as important")
+    who = account.person.display_name if account.person else account.username
+    reasons, points = [], 0
+    if account.is_vip:
+        points += table.of("criticality", "important_person")
+        reasons.append(f"{who} is an important person{_why_important(account)}")
+    level, because = account.criticality
+    if more := table.points["criticality"].get(f"person_level_{level}", 0):
+        points += more
+        reasons.append(f"{who} is of criticality {level} of 4{f': {because}' if because else ''}")
+    return _term("criticality", points, "; ".join(reasons))
 
 
-def _server(table: RiskTable, servers: Sequence[str]) -> Term:
-    points = table.of("criticality", "server") if servers else 0
-    are = "are servers" if len(servers) > 1 else "is a server"
-    return _term("critical device", points, f"{', '.join(servers[:3])} {are}")
+def _why_important(account: Account) -> str:
+    if account.vip_by_hand:
+        return ", as a technician said"
+    title = account.person.job_title if account.person else ""
+    return f": “{title}”" if is_important(title) else ""
+
+
+def _critical_device(table: RiskTable, devices: Devices) -> Term:
+    reasons, points = [], 0
+    if devices.servers:
+        points += table.of("criticality", "server")
+        are = "are servers" if len(devices.servers) > 1 else "is a server"
+        reasons.append(f"{', '.join(devices.servers[:3])} {are}")
+    level, told = max(devices.critical, default=(0, ""))
+    if more := table.points["criticality"].get(f"device_level_{level}", 0):
+        points += more
+        reasons.append(told)
+    return _term("critical device", points, "; ".join(reasons))
 
 
 def _exposure(table: RiskTable, account: Account | None) -> Term:
@@ -172,7 +210,7 @@ def _provider_risk(table: RiskTable, account: Account | None) -> Term:
 
 def _intelligence(table: RiskTable, signals: Signals) -> Term:
     points = table.of("intelligence", "known_indicator") if signals.indicators else 0
-    return _term("intelligence", points, f"known indicators of attacks: {signals.indicators}")
+    return _term("intelligence", points, of_indicators(signals.indicators, signals.known))
 
 
 def _attacked_before(table: RiskTable, history: History) -> Term:

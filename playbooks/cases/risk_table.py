@@ -20,7 +20,10 @@ _SHAPE: dict[str, tuple[str, ...]] = {
     "several_signals": ("each_more", "most"),
     "confidence": ("from_percent", "points"),
     "privilege": ("points",),
-    "criticality": ("important_person", "person_level_3", "person_level_4", "server"),
+    "criticality": (
+        "important_person", "person_level_3", "person_level_4", "server", "device_level_3",
+        "device_level_4",
+    ),
     "exposure": ("no_second_factor", "known_exploited_hole", "internet_facing"),
     "provider_risk": ("medium", "high"),
     "intelligence": ("known_indicator",),

@@ -5,10 +5,12 @@ beside them belongs to others by that alone: nearly every alert of a client may 
 must not become one case. What is about them alone is joined by them, as anything else is.
 """
 
-from collections.abc import Collection
+import uuid
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from django.db.models import Q, Value
+from django.db.models.functions import Lower
 
 from playbooks.correlation import Names, short_name
 from tenants.models import Account, AccountIdentifier, Device, Mailbox
@@ -25,26 +27,41 @@ def known(entities: Collection[str]) -> Names:
 
 def _people(entities: Collection[str]) -> dict[str, str]:
     """Return whose accounts and mailboxes are; a name that two people have is nobody's."""
-    by_name: dict[str, list[str]] = {}
-    for one in entities:
-        if one.startswith(_OF_PEOPLE):
-            by_name.setdefault(one.partition(":")[2], []).append(one)
-    if not by_name:
-        return {}
+    people: dict[str, set[str]] = {}
+    for entity, person in [*_by_name(entities), *_by_id(entities)]:
+        people.setdefault(entity, set()).add(f"person:{person}")
+    return {entity: next(iter(found)) for entity, found in people.items() if len(found) == 1}
+
+
+def _by_name(entities: Collection[str]) -> Iterator[tuple[str, uuid.UUID]]:
+    named = _values(entities, *_OF_PEOPLE)
     rows = AccountIdentifier.objects.filter(
-        kind__in=("address", "login"), value__in=list(by_name), is_current=True,
+        kind__in=("address", "login"), value__in=list(named), is_current=True,
         account__deleted_upstream_at=None,
     ).exclude(account__person=None)  # fmt: skip
-    people: dict[str, set[str]] = {}
-    for value, person in rows.exclude(account__kind__in=_KINDS).values_list(
-        "value", "account__person"
-    ):
-        people.setdefault(value, set()).add(f"person:{person}")
-    return {
-        entity: next(iter(found))
-        for value, found in people.items() if len(found) == 1
-        for entity in by_name[value]
-    }  # fmt: skip
+    rows = rows.exclude(account__kind__in=_KINDS)
+    for value, person in rows.values_list("value", "account__person") if named else ():
+        yield from ((entity, person) for entity in named[value])
+
+
+def _by_id(entities: Collection[str]) -> Iterator[tuple[str, uuid.UUID]]:
+    """Some alerts name an account only by its id, others only by its name."""
+    named = _values(entities, "account_id:")
+    rows = Account.objects.exclude(person=None).exclude(kind__in=_KINDS)
+    rows = rows.annotate(own=Lower("external_id")).filter(
+        own__in=list(named), deleted_upstream_at=None
+    )
+    for value, person in rows.values_list("own", "person") if named else ():
+        yield from ((entity, person) for entity in named[value])
+
+
+def _values(entities: Collection[str], *prefixes: str) -> dict[str, list[str]]:
+    """Return what is named, each with the entities that name it so."""
+    found: dict[str, list[str]] = {}
+    for one in entities:
+        if one.startswith(prefixes):
+            found.setdefault(one.partition(":")[2], []).append(one)
+    return found
 
 
 def _of_accounts() -> set[str]:

@@ -149,9 +149,11 @@ class _Batch:
         return sets
 
     def _tells_more(self, case: Case) -> bool:
-        """Whether its alerts name others by now, or are worse."""
+        """Whether its alerts name others by now, are worse, or are known to be about somebody."""
         more = self._more.get(case.id, ())
         told = set().union(*(one.entities for one in more))
+        if not joining(told, self._names) <= self._shared.get(case.id, set()):
+            return True
         # OCSF's 99 is "other", and no severity.
         is_worse = any(one.severity_id % 99 > case.severity_id % 99 for one in more)
         return is_worse or not told <= set(case.entities)

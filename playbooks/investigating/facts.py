@@ -5,6 +5,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations.alerting.finding import PREFIX
+from integrations.catalog import company_wide
 from playbooks import availability
 from playbooks.authoring.playbook import NO_VERDICT
 from playbooks.cases import case_alerts, case_devices
@@ -106,9 +108,20 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "category": finding.category,
         "severity": Severity(finding.severity_id).label.lower(),
         "techniques": finding.techniques,
+        "is_company_wide": _is_company_wide(finding),
         "source": finding.connector,
         "time": finding.time,
     }
+
+
+def _is_company_wide(finding: Finding) -> bool:
+    """Whether an alert tells of a change for the whole company: as it says itself, else its name.
+
+    A rule has said it when it made the finding.
+    """
+    if finding.is_company_wide or finding.uid.startswith(PREFIX):
+        return finding.is_company_wide
+    return company_wide.tells(finding.connector, finding.title, finding.techniques)
 
 
 def _account(account: Account, answered: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ What no connected vendor is asked, Holdfast's own rows may tell (`own_answers`).
 """
 
 import datetime as dt
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +25,15 @@ from playbooks.targeting.targets import target_of
 from tenants import evidence, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
-from tenants.models import Account, Case
+from tenants.models import Account, Case, Evidence
 
 _AT_ONCE = 4
 # So long a vendor that asks to wait is waited for; then the rest is decided without its answers.
 _PATIENCE = dt.timedelta(minutes=30)
 _ASKING_SINCE = "asking_since"
+# What leads to an alert happens shortly before it.
+_BEFORE = dt.timedelta(hours=48)
+_OLDEST = dt.timedelta(days=7)
 _LONGEST_NAME = 256
 
 
@@ -86,7 +90,7 @@ def gather(
         connected = connections.by_connector()
         answered = _answered(case)
         questions = [
-            _own(_question(step, facts, connected, _accounts(case)), case)
+            _own(_reaching_back(_question(step, facts, connected, _accounts(case)), case), case)
             for step in steps
             if (step.id, step.uses) not in answered
         ]
@@ -98,9 +102,8 @@ def gather(
         left = (since + _PATIENCE - timezone.now()).total_seconds()
         waits = [answer.ask_again_in for answer in answers if answer.ask_again_in]
         goes_on = bool(waits) and left > 0
-        for answer in answers:
-            if not (goes_on and answer.ask_again_in):
-                _keep(case, answer)
+        kept = [answer for answer in answers if not (goes_on and answer.ask_again_in)]
+        evidence.keep([_evidence(case, answer) for answer in kept])
         _note_asking(case, since if goes_on else None)
         if goes_on:
             work.schedule(retry, case_id, delay=min(max(waits), left))
@@ -168,6 +171,26 @@ def _question(
         why_not = f"this client has no connection{lack}"
         return _Question(step, (), {}, why_not, is_askable=_is_askable(step.uses, provider))
     return _Question(step, asks, inputs, is_askable=_is_askable(step.uses, provider))
+
+
+def _reaching_back(question: _Question, case: Case) -> _Question:
+    """Have a question about an incident reach back as far from its beginning as from now.
+
+    Else what an intruder did would be usual, or not seen any more, when a case is looked into late
+    or again: their country, their way to sign in, the program that ran. Of what began longer ago
+    than `_OLDEST` too little would be left to compare with.
+    """
+    if case.kind != Case.Kind.INCIDENT:
+        return question
+    now = timezone.now()
+    began = min(now, max(case.first_activity_at, now - _OLDEST))
+    age = now - began
+    more = {"days": age / dt.timedelta(days=1), "hours": age / dt.timedelta(hours=1)}
+    inputs = {
+        name: value + math.ceil(more[name]) if name in more and isinstance(value, int) else value
+        for name, value in question.inputs.items()
+    }
+    return replace(question, inputs={**inputs, "since": (began - _BEFORE).isoformat()})
 
 
 def _is_askable(question: str, provider: str) -> bool:
@@ -293,10 +316,10 @@ def _joined(question: str, facts: Json, told: Json, provider: str) -> Json:
     return joined
 
 
-def _keep(case: Case, answer: _Answer) -> None:
+def _evidence(case: Case, answer: _Answer) -> Evidence:
     step = answer.question.step
     asked = {connection.connector: connection.name for connection, _ in answer.question.asks}
-    evidence.record(
+    return evidence.of_answer(
         case,
         gatherer=step.uses,
         question=catalog.get(step.uses).title,

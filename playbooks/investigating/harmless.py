@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from integrations.alerting.finding import PREFIX
 from integrations.values import address, is_inside
+from playbooks import library
 from playbooks.cases import case_alerts
 from playbooks.language import Playbook
 from playbooks.questions import user_questions
@@ -71,6 +72,7 @@ def doubt(case: Case, playbook: Playbook, facts: Mapping[str, Any], result: Resu
         _denied(case)
         or _never_seen(findings, playbook, facts)
         or _told_by_another(findings, playbook, facts, result)
+        or _of_the_whole_company(playbook, facts)
     )
     if unseen:
         return unseen
@@ -149,6 +151,25 @@ def _told_by_another(
                 "the vendor's console",
             )
     return None
+
+
+def _of_the_whole_company(playbook: Playbook, facts: Mapping[str, Any]) -> Doubt | None:
+    """Why a computer, a message or a person refutes no change that holds for a whole company.
+
+    Only an investigation that is for such changes may call one harmless.
+    """
+    wide = [one for one in facts["case"]["findings"] if one["is_company_wide"]]
+    is_for_these = playbook.id not in library.LAST and library.triggers(
+        playbook, {**facts, "case": {**facts["case"], "findings": wide}}
+    )
+    if not wide or is_for_these:
+        return None
+    title = wide[0]["title"]
+    return Doubt(
+        f"“{title}” holds for the whole company, of which what was looked at tells nothing.",
+        f"Who made the change that “{title}” tells of, and was it meant?",
+        "the client's contact",
+    )
 
 
 def _addresses(finding: Finding) -> list[str]:

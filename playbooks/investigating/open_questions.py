@@ -18,10 +18,13 @@ class Question(NamedTuple):
     whom: str
 
 
-_USER, _MANAGER, _CONTACT, _VENDOR = (
+_USER, _MANAGER, _CONTACT, _VENDOR, _LISTS = (
     "the user", "their manager", "the client's contact", "the vendor's console",
+    "a public list of attackers",
 )  # fmt: skip
-_QUESTIONS: Mapping[str, Question] = {
+# Where is looked, and nobody asked.
+PLACES = frozenset({_VENDOR, _LISTS})
+QUESTIONS: Mapping[str, Question] = {
     "identity.get_account": Question(
         "Is the account switched on, and does it hold an administrator's role?", _VENDOR
     ),
@@ -60,11 +63,14 @@ _QUESTIONS: Mapping[str, Question] = {
     "identity.get_password_policy": Question(
         "How long has the account's password to be, and when was it changed last?", _VENDOR
     ),
+    "identity.get_replication_right": Question(
+        "Which program copies the directory with this account, and since when may it?", _CONTACT
+    ),
     "identity.get_break_glass_state": Question(
         "Did anybody use the emergency account, and what for?", _CONTACT
     ),
     "indicator.list_matches": Question(
-        "Are the addresses, names or files known to belong to an attacker?", _VENDOR
+        "Are the addresses, names or files known to belong to an attacker?", _LISTS
     ),
     "person.get_word": Question("Was it them?", _MANAGER),
     "hr.get_employment": Question(
@@ -133,7 +139,7 @@ _QUESTIONS: Mapping[str, Question] = {
 
 def question(uses: str) -> Question:
     """Return what to ask in place of a catalog question that got no answer."""
-    found = _QUESTIONS.get(uses)
+    found = QUESTIONS.get(uses)
     if found is not None:
         return found
     try:
@@ -164,5 +170,5 @@ def of_suspicion(uses: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
     What only a product can tell it has told already.
     """
-    asked = ({"step": step, "uses": one} for step, one in uses if question(one).whom != _VENDOR)
+    asked = ({"step": step, "uses": one} for step, one in uses if question(one).whom not in PLACES)
     return of_missing(asked, is_suspect=True)

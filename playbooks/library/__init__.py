@@ -57,7 +57,7 @@ def choose_investigation(
     known = playbooks() if among is None else among
     others = sorted(known.keys() - set(LAST))
     for playbook in (known[one] for one in (*others, *LAST) if one in known):
-        if playbook.kind == "investigation" and _triggers(playbook, facts):
+        if playbook.kind == "investigation" and triggers(playbook, facts):
             return playbook
     return None
 
@@ -78,10 +78,11 @@ def responses_for(
         raise PlaybookError(
             [f"{investigation_id} names {one!r}: import and activate it." for one in missing]
         )
-    return [playbook_id for playbook_id in named if _triggers(known[playbook_id], facts)]
+    return [playbook_id for playbook_id in named if triggers(known[playbook_id], facts)]
 
 
-def _triggers(playbook: Playbook, facts: Mapping[str, Any]) -> bool:
+def triggers(playbook: Playbook, facts: Mapping[str, Any]) -> bool:
+    """Whether a playbook is for a case with these facts."""
     try:
         return playbook.trigger.holds(facts)
     except ConditionError:

@@ -16,7 +16,7 @@ from playbooks.models.plans import (
     Tier,
     spoken_target,
 )
-from playbooks.models.quality import CaseProcess, CaseQuality
+from playbooks.models.quality import Baseline, CaseProcess, CaseQuality
 from playbooks.models.questions import Absence, ChatChannel, UserQuestion
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Activation",
     "Agreement",
     "Approval",
+    "Baseline",
     "CaseProcess",
     "CaseQuality",
     "ChatChannel",

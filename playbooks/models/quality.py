@@ -60,3 +60,22 @@ class CaseQuality(TenantModel):
 
     def __str__(self) -> str:
         return f"quality of {self.case}"
+
+
+class Baseline(models.Model):
+    """Minutes that a playbook takes by hand, as the MSP declared them at a time.
+
+    The newest one of a playbook holds from then on; what Holdfast brings holds before.
+    """
+
+    playbook_id = models.CharField(max_length=100)
+    minutes = models.PositiveSmallIntegerField()
+    reason = models.TextField(help_text="where the number comes from")
+    author = models.CharField(max_length=200)
+    declared_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-declared_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.playbook_id}: {self.minutes} minutes"

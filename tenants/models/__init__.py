@@ -3,6 +3,7 @@
 from tenants.models.base import TenantModel, new_id
 from tenants.models.cases import HARMLESS, Case, CaseChange, CaseEntity, Evidence, Verdict
 from tenants.models.directory import (
+    NORMAL_CRITICALITY,
     Account,
     Contact,
     Device,
@@ -19,6 +20,7 @@ from tenants.models.work import Work
 
 __all__ = [
     "HARMLESS",
+    "NORMAL_CRITICALITY",
     "Account",
     "AccountIdentifier",
     "Case",

@@ -7,6 +7,22 @@ from django.utils import timezone
 
 from tenants.models.base import TenantModel
 
+# How much hangs on a person or device, from 1 (low) to 4 (critical), where nobody says otherwise.
+NORMAL_CRITICALITY = 2
+
+
+class Weighed(models.Model):
+    """What a technician said of how critical it is, above any feed's word."""
+
+    criticality_by_hand = models.PositiveSmallIntegerField(
+        null=True, help_text="1 low … 4 critical; empty: nobody said"
+    )
+    criticality_by = models.CharField(max_length=200, blank=True)
+    criticality_because = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
 
 class Person(TenantModel):
     """A human being of the client; owns accounts, uses devices, is what a seat is counted by."""
@@ -15,7 +31,10 @@ class Person(TenantModel):
     primary_email = models.CharField(max_length=320, blank=True)
     job_title = models.CharField(max_length=256, blank=True)
     is_vip = models.BooleanField(default=False)
-    criticality = models.PositiveSmallIntegerField(default=2, help_text="1 low … 4 critical")
+    criticality = models.PositiveSmallIntegerField(
+        default=NORMAL_CRITICALITY, help_text="1 low … 4 critical"
+    )
+    criticality_because = models.TextField(blank=True, help_text="who says so, and why")
 
     class Meta:
         ordering = ["display_name"]
@@ -38,7 +57,7 @@ class Listed(TenantModel):
         abstract = True
 
 
-class Account(Listed):
+class Account(Listed, Weighed):
     """One identity at one provider."""
 
     class Kind(models.TextChoices):
@@ -122,6 +141,13 @@ class Account(Listed):
         """Whether it is an important person's, or important itself where it is no person's."""
         return self.person.is_vip if self.person else bool(self.vip_by_hand)
 
+    @property
+    def criticality(self) -> tuple[int, str]:
+        """How much hangs on whose it is, or on itself where it is no person's, and why."""
+        if self.person is not None:
+            return self.person.criticality, self.person.criticality_because
+        return self.criticality_by_hand or NORMAL_CRITICALITY, self.criticality_because
+
 
 class Contact(TenantModel):
     """A person at the client whom the MSP may ask, in the order of `position`."""
@@ -143,7 +169,7 @@ class Contact(TenantModel):
         return self.name
 
 
-class Device(Listed):
+class Device(Listed, Weighed):
     """A computer or phone."""
 
     owner = models.ForeignKey(

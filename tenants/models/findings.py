@@ -123,6 +123,9 @@ class Finding(TenantModel):
     target = models.CharField(max_length=512, blank=True)
     entities = ArrayField(models.CharField(max_length=400), default=list)
     link = models.CharField(max_length=2000, blank=True)
+    is_company_wide = models.BooleanField(
+        default=False, help_text="whether it tells of a change that holds for the whole company"
+    )
     ocsf = models.JSONField()
     content_hash = models.CharField(max_length=64)
     hash_by_feed = models.JSONField(

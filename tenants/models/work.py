@@ -18,7 +18,12 @@ class Work(models.Model):
     subject = models.UUIDField()
     due_at = models.DateTimeField()
     generation = models.PositiveIntegerField(default=1)
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(
+        default=0, help_text="how often it was begun since it last ended well"
+    )
+    failures = models.PositiveIntegerField(
+        default=0, help_text="how many of these ended by an error of its own"
+    )
     leased_by = models.CharField(max_length=128, blank=True)
     leased_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True, help_text="when a message was last sent for it")

@@ -115,6 +115,8 @@ RULES: dict[str, Rule] = {
     "console:threats": Rule(READ, _slug("/admin/clients/{}/threats/"), of_client=True),
     "console:quality": Rule(READ, "/admin/quality/"),
     "console:measures": Rule(READ, "/admin/measures/"),
+    "console:baselines": Rule(READ, "/admin/measures/by-hand/"),
+    "console:baseline_declare": Rule(FROM_ADMIN, "/admin/measures/by-hand/declare/", "post"),
     "console:quality_review": Rule(
         FROM_TECHNICIAN, _own("quality", "/admin/quality/{}/review/"), "post", of_client=True
     ),
@@ -245,6 +247,9 @@ RULES: dict[str, Rule] = {
     "console:important": Rule(READ, _slug("/admin/clients/{}/important/"), of_client=True),
     "console:mark_vip": Rule(
         TECHNICIAN, _slug("/admin/clients/{}/important/mark/"), "post", of_client=True
+    ),
+    "console:mark_criticality": Rule(
+        TECHNICIAN, _slug("/admin/clients/{}/important/criticality/"), "post", of_client=True
     ),
     "console:mark_device": Rule(
         TECHNICIAN, _slug("/admin/clients/{}/important/devices/"), "post", of_client=True

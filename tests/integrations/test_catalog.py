@@ -5,6 +5,7 @@ import re
 import pytest
 
 from integrations import catalog
+from integrations.catalog import company_wide
 from integrations.errors import UnknownAction
 
 _CHANGING = [action for action in catalog.ACTIONS if not action.is_read_only]
@@ -49,3 +50,21 @@ def test_a_question_states_its_answers_and_contains_nothing(
 def test_an_unknown_name_is_answered_with_those_near_it() -> None:
     with pytest.raises(UnknownAction, match=r"endpoint\.isolate"):
         catalog.get("endpoint.isolat")
+
+
+@pytest.mark.parametrize(
+    ("title", "is_company_wide"),
+    [
+        ("New CA Policy by Non-approved Actor", True),
+        ("Conditional Access policy was modified", True),
+        ("User added to conditional access policy exclusion group", True),
+        ("Security defaults disabled", True),
+        ("Sign-in blocked by conditional access policy", False),
+        ("Sign-in failure due to Conditional Access requirements not met", False),
+        ("Suspicious inbox rule", False),
+    ],
+)
+def test_a_change_for_all_is_told_apart_from_a_sign_in_that_it_stopped(
+    title: str, is_company_wide: bool
+) -> None:
+    assert company_wide.tells("siem_query", title, []) is is_company_wide

@@ -1,6 +1,7 @@
 """``manage.py detect``: what no rule can have been meant for is said, not passed over."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -38,3 +39,46 @@ def test_a_file_of_which_nothing_is_a_record_is_an_error(tmp_path) -> None:
     with pytest.raises(CommandError) as told:
         _detect(path)
     assert told.value.returncode == 2
+
+
+def test_a_record_with_a_doubled_key_is_named_and_loses_no_neighbour(tmp_path) -> None:
+    path = tmp_path / "doubled.ndjson"
+    path.write_text('{"colour": 1}\n{"userId": "ann", "userId": "bob"}\n{"colour": 2}\n')
+    found, _ = _detect(path)
+    assert [one["event"] for one in found] == [1, 2, 3]
+    assert "'userId' twice" in found[1]["problem"]
+
+
+def test_what_can_not_be_read_is_counted(tmp_path) -> None:
+    path = tmp_path / "mixed.ndjson"
+    path.write_text('{"Operation": "Send", "Workload": "Exchange"}\nnothing\n')
+    found, said = _detect(path)
+    assert [one["event"] for one in found] == [1, 2]
+    assert found[0] == {"event": 1, "matches": []}
+    assert "not JSON" in found[1]["problem"]
+    assert "1 of 2 records can't be read" in said
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ([], "with --connector and --feed. Connectors: active_directory, "),
+        (["--connector", "intune"], "Say which feed of intune the records are of"),
+        (["--connector", "intune", "--feed", "x"], "intune has no feed 'x'. Its feeds: "),
+        (["--connector", "intune", "--feed", "audit", "--rules", "none"], "No such file"),
+        (["--connector", "intune", "--feed", "audit", "--rules", "empty"], "are no Sigma rules"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_said_with_what_to_do(tmp_path, named, words) -> None:
+    path = tmp_path / "some.ndjson"
+    path.write_text("{}\n")
+    (tmp_path / "empty").mkdir()
+    named = [str(tmp_path / one) if one in ("none", "empty") else one for one in named]
+    with pytest.raises(CommandError, match=re.escape(words)) as told:
+        call_command("detect", str(path), *named, "--json", stdout=StringIO(), stderr=StringIO())
+    assert told.value.returncode == 2
+
+
+def test_a_folder_is_not_a_file_of_records(tmp_path) -> None:
+    with pytest.raises(CommandError, match="is a folder: name one of the files in it"):
+        _detect(tmp_path)

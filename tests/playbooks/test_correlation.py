@@ -5,7 +5,7 @@ import datetime as dt
 import random
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -15,16 +15,17 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbooks import triage
+from playbooks import investigation, triage
 from playbooks.cases import unread
 from playbooks.correlating import joining
 from playbooks.correlation import WINDOW, Group, Partition
 from tenants import intake, scope
-from tenants.models import Case, Finding
+from tenants.models import Account, Case, Finding
+from tenants.records import DirectoryItem, SourceRecord
 from tenants.records import Finding as NormalisedFinding
-from tenants.records import SourceRecord
 from tests.conftest import new_tenant
 from tests.examples import examples
+from tests.playbooks.cases import make_account
 from tests.waiting import wait_for_lock
 
 NOON = dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC)
@@ -36,6 +37,8 @@ ENTITIES = (
 )  # fmt: skip
 SHARED_BY_STRANGERS = "ip:192.0.2.1"
 
+# A clock that is so far ahead tells nothing: the alert counts as of when it came.
+AHEAD = 10_000
 _alerts = st.lists(
     st.tuples(
         st.integers(0, 120), st.integers(0, 30), st.sets(st.sampled_from(ENTITIES), max_size=3)
@@ -93,20 +96,47 @@ def _take(alerts: Sequence[Told]) -> None:
     )  # fmt: skip
 
 
-def _deliver(told: Sequence[tuple[Told, int]]) -> None:
-    """Take alerts in, in one of two versions: the first names only the half, and no more at all."""
-    for place, (alert, version) in enumerate(told):
-        uid, start, end, entities = alert
-        named = entities if version == 2 else entities[: len(entities) // 2]
-        finding = dataclasses.replace(
-            _finding((uid, start, end, named)), ocsf={"finding_info": {"modified_time": version}}
-        )
-        # A relay stamps what it delivers twice.
-        body = {"id": uid, "version": version, "relayed": place % 2}
-        intake.take(
-            connector="test", feed="alerts", records=[SourceRecord(body)],
-            normalise=lambda record, finding=finding: finding,
-        )  # fmt: skip
+def _deliver(
+    told: Sequence[tuple[Told, int]], ahead: Collection[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Take alerts in, each when it is told, in one of two versions.
+
+    The first comes when it begins, names only the half and no more at all, and knows no later
+    activity; the second comes when it has ended. What is told by a clock that is `ahead` comes then
+    in both. What comes at the same time is of one page.
+    """
+    pages: list[tuple[int, list[tuple[Told, int]]]] = []
+    for alert, version in told:
+        uid, start, end, _ = alert
+        came = end if version == 2 or uid in ahead else start
+        if not pages or pages[-1][0] != came:
+            pages.append((came, []))
+        pages[-1][1].append((alert, version))
+    for came, page in pages:
+        with monkeypatch.context() as at_that_time:
+            at_that_time.setattr(timezone, "now", lambda came=came: _at(came))
+            _take_page([_version(alert, version, ahead) for alert, version in page])
+
+
+def _version(alert: Told, version: int, ahead: Collection[str]) -> NormalisedFinding:
+    uid, start, end, entities = alert
+    named = entities if version == 2 else entities[: len(entities) // 2]
+    until = end if version == 2 else start
+    by_their_clock = AHEAD if uid in ahead else 0
+    told = _finding((uid, start + by_their_clock, until + by_their_clock, named))
+    return dataclasses.replace(told, ocsf={"finding_info": {"modified_time": version}})
+
+
+def _take_page(found: Sequence[NormalisedFinding]) -> None:
+    # A relay stamps what it delivers twice.
+    bodies = [
+        {"id": one.uid, "place": place, "version": one.ocsf["finding_info"]["modified_time"]}
+        for place, one in enumerate(found)
+    ]
+    intake.take(
+        connector="test", feed="alerts", records=list(map(SourceRecord, bodies)),
+        normalise=lambda record: found[record.body["place"]],
+    )  # fmt: skip
 
 
 def _triage(tenant_id: uuid.UUID) -> None:
@@ -140,19 +170,24 @@ def test_the_order_in_which_groups_are_joined_does_not_count(told, data) -> None
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 def test_the_order_and_the_batches_of_arrival_do_not_count(monkeypatch, told, data) -> None:
+    """Nor that alerts are told in two versions, late, more than once, and by wrong clocks."""
     monkeypatch.setattr(triage, "_BATCH", data.draw(st.integers(1, 5)))
-    """Nor that alerts are told in two versions, late, and more than once."""
     alerts = _named(told)
+    ahead = data.draw(st.sets(st.sampled_from([one[0] for one in alerts]), max_size=3))
     with scope.tenant(new_tenant(f"acme-{uuid.uuid4().hex[:8]}").id):
         again = data.draw(st.lists(st.sampled_from(alerts), max_size=4))
         told_of = [(one, version) for one in alerts for version in (1, 2)]
         left = data.draw(st.permutations([*told_of, *((one, 2) for one in again)]))
         while left:
             now = data.draw(st.integers(1, len(left)))
-            _deliver(left[:now])
+            _deliver(left[:now], ahead, monkeypatch)
             _triage(scope.require_tenant_id())
             left = left[now:]
-        assert _cases() == _in_one_pass(alerts)
+        known = [
+            (uid, end if uid in ahead else start, end, entities)
+            for uid, start, end, entities in alerts
+        ]
+        assert _cases() == _in_one_pass(known)
         assert Finding.objects.count() == len(alerts)
         gone = Case.objects.filter(merged_into__isnull=False)
         assert not Finding.objects.filter(case__in=gone).exists()
@@ -177,7 +212,9 @@ def test_two_workers_make_the_same_cases(committed_database, make_tenant) -> Non
         try:
             for start in range(0, len(told), 2):
                 with scope.tenant(tenant.id):
-                    _deliver(told[start : start + 2])
+                    _take_page(
+                        [_version(one, version, ()) for one, version in told[start : start + 2]]
+                    )
                 triage.triage(tenant.id, tenant.id)
         finally:
             connections.close_all()
@@ -201,6 +238,49 @@ def test_what_an_alert_tells_later_joins_as_well(in_tenant) -> None:
         connector="test", feed="alerts", records=[SourceRecord({"id": "a", "again": 1})],
         normalise=lambda record: told,
     )  # fmt: skip
+    _triage(in_tenant.id)
+    assert _cases() == {frozenset({"a", "b"})}
+
+
+def _users_are_read() -> None:
+    who = "ann@acme.example"
+    item = DirectoryItem("account", "AB-12", who, attributes={"email": who})
+    intake.take(
+        connector="microsoft365", feed="users", records=[SourceRecord({"id": "AB-12"})],
+        normalise=lambda record: item,
+    )  # fmt: skip
+
+
+def test_an_account_is_the_same_by_its_id_and_by_its_name(in_tenant) -> None:
+    _users_are_read()
+    _take([("a", 0, 0, ("account_id:ab-12",)), ("b", 1, 1, (ENTITIES[0],))])
+    _take([("c", 1, 1, ("account_id:other",))])
+    _triage(in_tenant.id)
+    assert _cases() == {frozenset({"a", "b"}), frozenset({"c"})}
+    assert Account.objects.get() in {case.account for case in Case.objects.all()}
+
+
+def test_cases_that_came_before_the_directory_are_joined_when_it_is_read(in_tenant) -> None:
+    """As they would have been if it had been read first."""
+    for alert in [("a", 0, 0, ("account_id:ab-12",)), ("b", 1, 1, (ENTITIES[0],))]:
+        _take([alert])
+        _triage(in_tenant.id)
+    assert len(_cases()) == 2
+    _users_are_read()
+    for case in Case.objects.order_by("number"):
+        investigation.investigate(in_tenant.id, case.id)
+        _triage(in_tenant.id)
+    assert _cases() == {frozenset({"a", "b"})}
+
+
+def test_an_alert_that_goes_on_for_days_is_joined_by_what_comes_then(in_tenant) -> None:
+    """Not only by what comes within a day of when it was first told."""
+    _take([("a", 0, 0, (ENTITIES[0],))])
+    long_ago = _at(0)
+    Finding.objects.update(received_at=long_ago, updated_at=long_ago)
+    _triage(in_tenant.id)
+    _take([("b", 73, 73, (ENTITIES[0],))])
+    _take_page([_version(("a", 0, 72, (ENTITIES[0],)), 2, ())])
     _triage(in_tenant.id)
     assert _cases() == {frozenset({"a", "b"})}
 
@@ -237,6 +317,27 @@ def test_the_queries_do_not_grow_with_alerts_and_cases(in_tenant, shape) -> None
 
     few = _queries(alerts(0, 10))
     assert _queries(alerts(10, 200)) <= few + 6
+
+
+def test_scoring_many_cases_anew_costs_little_for_each(in_tenant) -> None:
+    """A flood brings something for many cases again and again."""
+
+    def queries(first: int, number: int) -> int:
+        for n in range(first, first + number):
+            make_account(f"user{n}@acme.example")
+        told = [(n, 0, (f"account:user{n}@acme.example",)) for n in range(first, first + number)]
+        _take([(f"f{n}", hour, hour, who) for n, hour, who in told])
+        _triage(in_tenant.id)
+        _take([(f"g{n}", hour + 1, hour + 1, who) for n, hour, who in told])
+        with CaptureQueriesContext(connection) as caught:
+            _triage(in_tenant.id)
+        return len(caught)
+
+    few = queries(0, 5)
+    # What became of the same person's cases, and that it is to be looked into.
+    assert queries(5, 25) <= few + 2 * 20
+    assert Case.objects.count() == 30
+    assert not Case.objects.filter(account=None).exists()
 
 
 def _told_again(uid: str, **changes: Any) -> None:

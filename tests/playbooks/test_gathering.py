@@ -13,6 +13,7 @@ from integrations.errors import Throttled
 from integrations.models import Connection
 from playbooks import investigation, library, routines
 from playbooks.adoption import activation
+from playbooks.investigating import gathering
 from playbooks.models import Step
 from tenants.models import Account, Case, Evidence, Work
 from tests.playbooks.cases import make_account, make_case
@@ -55,6 +56,27 @@ def _look(case: Case) -> Case:
 
 def _asked(cloud: Vendor) -> list[str]:
     return [question for question, _ in cloud.asked]
+
+
+@pytest.mark.parametrize(("days_ago", "reached"), [(0, 0), (3, 3), (40, 7)])
+def test_what_is_asked_late_reaches_back_to_the_beginning(case, cloud, days_ago, reached) -> None:
+    """Else an intruder's country is usual, and their work not seen, when a case is opened late."""
+    cloud.on_ask = None
+    now = timezone.now()
+    case.first_activity_at = now - dt.timedelta(days=days_ago)
+    case.save(update_fields=["first_activity_at"])
+    _look(case)
+    given = {step.uses: step.inputs(facts()) for step in PLAYBOOK.steps}
+    began = now - dt.timedelta(days=reached)
+    for question, inputs in cloud.asked:
+        since = dt.datetime.fromisoformat(inputs["since"])
+        assert abs(since + dt.timedelta(hours=48) - began) < dt.timedelta(minutes=1)
+        if "days" in inputs:
+            assert inputs["days"] - given[question]["days"] in (reached, reached + 1)
+    hours = gathering._Question(PLAYBOOK.steps[0], (), {"hours": 24})
+    assert gathering._reaching_back(hours, case).inputs["hours"] - 24 in (
+        24 * reached, 24 * reached + 1,
+    )  # fmt: skip
 
 
 def test_only_the_busy_vendor_is_asked_again(case, cloud) -> None:

@@ -9,6 +9,8 @@ from django.utils import timezone
 from integrations.alerting.finding import PREFIX
 from playbooks import library, verdicts
 from playbooks.adoption import activation
+from playbooks.expressions.given import merged
+from playbooks.investigating import facts as case_facts
 from playbooks.investigating import harmless, own_answers
 from playbooks.questions import user_questions
 from tenants import scope
@@ -172,6 +174,33 @@ def test_a_product_that_alerted_of_nothing_refutes_only_itself(
     found = _doubt_of(quiet, connector, uid, severity)
     assert bool(found) is is_doubted
     assert found is None or "“Odd program”" in found.why
+
+
+@pytest.mark.parametrize(
+    ("told", "is_doubted"),
+    [
+        ({"title": "Odd program"}, False),
+        ({"title": "Odd program", "is_company_wide": True}, True),
+        # As its vendor calls it, where nothing else says so.
+        ({"title": "Suspicious Group Policy Tampering", "connector": "microsoft365"}, True),
+        ({"title": "Odd program", "techniques": ["T1484.001"]}, True),
+    ],
+)
+def test_what_was_found_on_a_computer_refutes_no_change_for_the_whole_company(
+    quiet, told, is_doubted
+) -> None:
+    phishing = library.get("investigate-reported-phishing")
+    with scope.tenant(quiet):
+        _arrive(_alert("w", 0, PRIYA, "message:m-1"))
+        Finding.objects.filter(uid="w").update(**told)
+        made = Case.objects.get(findings__uid="w")
+        seen = {**phishing.example, "case": case_facts.of_case(made)["case"]}
+        ordinary = next(one for one in phishing.tests if one["expect"]["verdict"] == "benign")
+        seen = {**merged(seen, {"evidence": ordinary["change"]["evidence"]})}
+        found = harmless.doubt(made, phishing, seen, verdicts.decide(phishing, seen))
+    assert bool(found) is is_doubted
+    if found:
+        assert (found.whom, told["title"] in found.question) == ("the client's contact", True)
 
 
 def test_what_is_suspicious_is_put_before_a_technician_with_what_to_ask(quiet, cloud) -> None:  # noqa: F811

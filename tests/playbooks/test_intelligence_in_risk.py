@@ -32,4 +32,4 @@ def test_what_is_surely_known_counts(in_tenant, entity, confidence, named, count
         raw=raw, case=case, connector="c", uid="1", class_uid=2004, title="Alert", severity_id=3,
         ocsf={}, content_hash="", time=at, received_at=at, updated_at=at,
     )  # fmt: skip
-    assert case_signals.of_case(case).indicators == counted
+    assert case_signals.of_cases([case])[case.id].signals.indicators == counted

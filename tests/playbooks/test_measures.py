@@ -4,15 +4,18 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from playbooks import library
 from playbooks.errors import PlaybookError
 from playbooks.models import Agreement, Approval, CaseQuality, Plan
-from playbooks.quality import baselines, measures
+from playbooks.quality import baselines, measures, measuring
 from playbooks.quality.measures import CaseMeasures, Measures, Saved, Share, Took
 from playbooks.quality.opinions import compared
 from tenants import evidence, scope
-from tenants.models import Case, LedgerEntry, Tenant
+from tenants.models import Case, Finding, LedgerEntry, RawRecord, Tenant
 from tests.playbooks.cases import give_evidence, make_account, make_case, make_plan
 
 START = dt.datetime(2026, 11, 3, 8, tzinfo=dt.UTC)
@@ -46,8 +49,19 @@ def _asked(plan: Plan, asked: int, answered: int | None) -> None:
     )  # fmt: skip
 
 
+def _alert(case: Case, minutes: int) -> None:
+    raw = RawRecord.objects.create(
+        connector="test", feed="alerts", received_at=_at(minutes), body=b"{}", content_hash="x",
+        outcome="finding",
+    )  # fmt: skip
+    Finding.objects.create(
+        raw=raw, connector="test", uid=str(minutes), class_uid=2004, title="x", time=_at(minutes),
+        severity_id=3, ocsf={}, case=case, received_at=_at(minutes), updated_at=_at(minutes),
+    )  # fmt: skip
+
+
 def _cases(tenant: Tenant) -> list[CaseMeasures]:
-    return measures.of_cases({tenant.id: MONTH})
+    return measuring.of_cases({tenant.id: MONTH})
 
 
 def _only(tenant: Tenant) -> CaseMeasures:
@@ -56,7 +70,7 @@ def _only(tenant: Tenant) -> CaseMeasures:
 
 
 def _saved(tenant: Tenant) -> int | None:
-    return measures.summarise(_cases(tenant)).minutes_saved
+    return measures.summarise(_cases(tenant), baselines.supplied()).minutes_saved
 
 
 def _minutes(found: CaseMeasures) -> dict[str, tuple[float, float]]:
@@ -84,6 +98,41 @@ def test_waiting_for_people_is_left_out_once(case, tenant) -> None:
     assert found["investigate"] == (10, 10)
     assert found["contain"] == (100, 40)
     assert found["remediate"] == (130, 70)
+
+
+def test_who_had_to_approve_was_needed_but_not_who_undoes_something(case, tenant) -> None:
+    plan = make_plan(case)
+    Case.objects.filter(id=case.id).update(status=Case.Status.CLOSED)
+    assert _only(tenant).is_escalated
+    document = {**plan.document, "reverses": str(plan.id)}
+    Plan.objects.filter(id=plan.id).update(document=document)
+    assert _only(tenant).is_escalated is False
+    Plan.objects.filter(id=plan.id).update(document=plan.document)
+    Approval.objects.filter(plan=plan).update(tier="client")
+    assert _only(tenant).is_escalated is False
+
+
+def test_what_came_before_the_first_alert_has_no_time(case, tenant) -> None:
+    """After a split, or where the clocks of two machines differ: by seconds they may."""
+    _alert(case, 10)
+    assert _minutes(_only(tenant)) == {
+        "investigate": (0, 0), "contain": (90, 90), "remediate": (120, 120),
+    }  # fmt: skip
+    Case.objects.filter(id=case.id).update(decided_at=_at(10) - dt.timedelta(seconds=2))
+    assert _minutes(_only(tenant))["investigate"] == (0, 0)
+
+
+def test_a_thousand_cases_take_no_more_statements_than_one(case, tenant) -> None:
+    with CaptureQueriesContext(connection) as few:
+        _cases(tenant)
+    Case.objects.bulk_create(
+        Case(number=number, title="x", opened_at=START, first_activity_at=START,
+             last_activity_at=START, status=Case.Status.CLOSED, closed_at=_at(5))
+        for number in range(100, 1100)
+    )  # fmt: skip
+    with CaptureQueriesContext(connection) as many:
+        assert len(_cases(tenant)) == 1001
+    assert len(many) == len(few) <= 10
 
 
 def test_what_is_still_waited_for_counts_until_the_stage(case, tenant) -> None:
@@ -139,7 +188,7 @@ def test_agreement_is_by_plan_and_overridden_prevails(case, tenant) -> None:
         is_sampled=True, verdict="true_positive", review_verdict="benign", reviewed_at=_at(200),
     )  # fmt: skip
     assert _only(tenant).opinions == (("true_positive", "benign"),)
-    told = measures.summarise(_cases(tenant)).opinions
+    told = measures.summarise(_cases(tenant), baselines.supplied()).opinions
     assert (told.given, told.agreed, told.weighted_percent) == (1, 0, 0)
 
 
@@ -156,7 +205,7 @@ def test_a_verdict_is_kept_or_not_by_whom_closes_the_case(case, tenant) -> None:
 
 def test_minutes_are_saved_by_what_was_done(case, tenant) -> None:
     asked, contained = (
-        baselines.in_force()[name]
+        baselines.supplied()[name]
         for name in ("investigate-account-takeover", "contain-cloud-account")
     )
     plan = make_plan(case)
@@ -174,9 +223,9 @@ def test_only_the_interval_and_the_tenants_asked_for(case, tenant, other_tenant)
         make_case(make_account(), opened_at=MONTH[0])
     Case.objects.filter(id=case.id).update(opened_at=MONTH[1])
     with scope.reading([tenant.id, other_tenant.id]):
-        assert measures.of_cases({}) == []
+        assert measuring.of_cases({}) == []
         assert _cases(tenant) == []
-        found = measures.of_cases({tenant.id: MONTH, other_tenant.id: MONTH})
+        found = measuring.of_cases({tenant.id: MONTH, other_tenant.id: MONTH})
     assert [one.tenant_id for one in found] == [other_tenant.id]
 
 
@@ -199,12 +248,13 @@ def test_median_and_90th_percentile() -> None:
             _case_measures(
                 0, is_incident=False, times={}, done=("scan-endpoint", "release-endpoint")
             ),
-        ]
+        ],
+        baselines.supplied(),
     )
     contain = together.times["contain"]
     assert (contain.cases, contain.median, contain.p90) == (10, 330, 540)
     assert (contain.median_without_waiting, contain.p90_without_waiting) == (0, 0)
-    minutes = baselines.in_force()
+    minutes = baselines.supplied()
     assert together.saved == (
         Saved("scan-endpoint", 2, minutes["scan-endpoint"]),
         Saved("release-endpoint", 1, minutes["release-endpoint"]),
@@ -231,14 +281,40 @@ def test_second_opinions_are_weighed_by_how_near_they_come() -> None:
 
 
 def test_what_was_not_measured_is_none() -> None:
-    nothing: Measures = measures.summarise([])
+    nothing: Measures = measures.summarise([], {})
     assert nothing.minutes_saved is None
     assert nothing.without_escalation.percent is None
     assert {spread.median for spread in nothing.times.values()} == {None}
 
 
+def test_a_month_that_is_over_keeps_its_baseline(case, tenant) -> None:
+    name, start = "investigate-account-takeover", timezone.now()
+    before = baselines.supplied()[name]
+    for minutes in (before + 7, before + 9):
+        baselines.declare(name, minutes, "Timed on ten cases.", actor="technician:mira")
+    later = timezone.now() + dt.timedelta(seconds=1)
+    assert baselines.in_force(start)[name] == before
+    assert baselines.in_force(later)[name] == before + 9
+    [one] = [one for one in baselines.declared(later) if one.playbook == name]
+    assert (one.minutes, one.row and one.row.author) == (before + 9, "technician:mira")
+    assert [row.minutes for row in baselines.history()] == [before + 9, before + 7]
+    assert LedgerEntry.objects.filter(kind="baseline.declared", subject=name).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("playbook", "minutes", "reason", "told"),
+    [("none-such", 5, "x", "no playbook"), ("scan-endpoint", 0, "x", "from 1 to"),
+     ("scan-endpoint", 481, "x", "from 1 to"), ("scan-endpoint", 5, " ", "Say where")],
+)  # fmt: skip
+def test_a_baseline_that_makes_no_sense_is_refused(
+    db, playbook: str, minutes: int, reason: str, told: str
+) -> None:
+    with pytest.raises(PlaybookError, match=told):
+        baselines.declare(playbook, minutes, reason, actor="technician:mira")
+
+
 def test_every_playbook_has_a_baseline() -> None:
-    assert set(baselines.in_force()) == set(library.playbooks())
+    assert set(baselines.supplied()) == set(library.playbooks())
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,21 @@ def test_what_is_new_is_told_from_what_is_usual(in_tenant) -> None:
     assert (told["count"], told["before"]) == (12, 10)
 
 
+def test_what_an_intruder_did_is_not_usual_days_later(in_tenant) -> None:
+    case = make_case(make_account())
+    for day in range(6, 16):
+        _sign_in(case, day, "GB", "PC-1", "Browser")
+    _sign_in(case, 4, "NG", "KALI", "IMAP4")
+    assert _ask("identity.compare_sign_ins", case)["new_devices"] == []
+    began = (case.last_activity_at - dt.timedelta(days=5)).isoformat()
+    told = _ask("identity.compare_sign_ins", case, since=began)
+    assert (told["new_countries"], told["new_devices"]) == (["NG"], ["KALI"])
+
+
 def test_too_few_sign_ins_say_nothing(in_tenant) -> None:
     case = make_case(make_account())
     _sign_in(case, 5, "GB", "PC-1", "Browser")
-    with pytest.raises(own_answers.NotTold, match="1 sign-ins before"):
+    with pytest.raises(own_answers.NotTold, match="what is usual: 1"):
         _ask("identity.compare_sign_ins", case)
 
 

@@ -215,6 +215,64 @@ def test_undoing_a_split_restores_exactly(in_tenant) -> None:
     assert Finding.objects.get(uid="again").case == case
 
 
+def _awaiting(case: Case) -> Plan:
+    plan = make_plan(_decided(case))
+    response.set_status(Case.objects.get(id=case.id))
+    case.refresh_from_db()
+    assert case.status == Case.Status.AWAITING_APPROVAL
+    return plan
+
+
+def test_a_verdict_that_read_what_was_split_off_is_looked_at_again_before_people_decide(
+    in_tenant,
+) -> None:
+    _arrive(("a", (ANN,)), ("b", (ANN, PC)))
+    case = Case.objects.get()
+    plan = _awaiting(case)
+    before = _state()
+    Work.objects.all().delete()
+    change = regrouping.split(case.id, [Finding.objects.get(uid="b").id], **WHO)
+    case.refresh_from_db()
+    assert case.status == Case.Status.INVESTIGATING
+    assert Work.objects.filter(kind="investigate", subject=case.id).exists()
+    regrouping.undo(change.id, **WHO)
+    after = _state()
+    after["cases"] = [one for one in after["cases"] if one["id"] != change.other_id]
+    assert after == before
+    plan.refresh_from_db()
+    assert plan.status == Plan.Status.AWAITING_APPROVAL
+
+
+def test_a_verdict_on_two_cases_that_are_two_again_is_looked_at_again(in_tenant) -> None:
+    one, other = _two()
+    change = regrouping.merge(one.id, other.id, **WHO)
+    one.refresh_from_db()
+    _awaiting(one)
+    Work.objects.all().delete()
+    regrouping.undo(change.id, **WHO)
+    one.refresh_from_db()
+    other.refresh_from_db()
+    assert (one.status, set(one.entities)) == (Case.Status.INVESTIGATING, {ANN})
+    assert (other.status, other.verdict, set(other.entities)) == (Case.Status.NEW, "", {BOB, PC})
+    looked_into = set(Work.objects.filter(kind="investigate").values_list("subject", flat=True))
+    assert looked_into == {one.id, other.id}
+
+
+def test_cases_that_name_the_same_keep_their_account_when_they_are_two_again(in_tenant) -> None:
+    """Also where what came since changed the verdict."""
+    account = make_account("ann@acme.example")
+    _arrive(("a", (ANN,)), ("b", (ANN,)))
+    case = Case.objects.get()
+    split = regrouping.split(case.id, [Finding.objects.get(uid="b").id], **WHO)
+    merged = regrouping.merge(case.id, split.other_id, **WHO)
+    Case.objects.filter(id=case.id).update(
+        status=Case.Status.NEEDS_TECHNICIAN, verdict="suspicious", decided_at=timezone.now()
+    )
+    regrouping.undo(merged.id, **WHO)
+    assert {one.account for one in Case.objects.all()} == {account}
+    assert {one.findings.count() for one in Case.objects.all()} == {1}
+
+
 def test_a_merge_by_hand_ends_that_they_are_kept_apart_and_its_undoing_brings_it_back(
     in_tenant,
 ) -> None:

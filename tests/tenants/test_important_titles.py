@@ -1,8 +1,8 @@
-"""Which job titles make a person important."""
+"""Which job titles make a person important, or more critical than others."""
 
 import pytest
 
-from tenants.important_titles import is_important
+from tenants.important_titles import handles_money, is_important
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,13 @@ def test_who_signs_for_the_firm_is_important(title) -> None:
 )  # fmt: skip
 def test_who_does_not_is_not(title) -> None:
     assert not is_important(title)
+
+
+@pytest.mark.parametrize(
+    ("title", "is_so"),
+    [("Bookkeeper", True), ("Accounts Payable Clerk", True), ("Lohnbuchhalterin", True),
+     ("Senior Accountant", True), ("Payroll", True), ("", False), ("Account Executive", False),
+     ("Nurse", False), ("Accounting software developer", False), ("Bookkeeping trainer", False)],
+)  # fmt: skip
+def test_who_pays_bills_is_more_critical_than_others(title, is_so) -> None:
+    assert handles_money(title) is is_so

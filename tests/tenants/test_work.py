@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, connections, transaction
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tenants import scope, work
+from tenants import leases, scope, setbacks, work
 from tenants.models import Tenant, Work
 
 pytestmark = pytest.mark.usefixtures("committed_database")
@@ -134,7 +134,7 @@ def test_a_dead_workers_row_goes_to_another_and_the_old_one_can_do_no_harm(clien
     assert new.worker != old.worker
     assert new.attempts == 2
     work.complete(old)
-    work.postpone(old, HOUR, "late")
+    work.postpone(old, HOUR, "late", failures=1)
     row = _row(client)
     assert row.leased_by == new.worker
     assert row.last_error == ""
@@ -303,19 +303,75 @@ def test_what_is_not_in_hand_is_scheduled_where_it_should_be_repeated(client) ->
 def test_failing_work_is_tried_again_later_and_later(client) -> None:
     _ask(client, uuid.uuid4())
 
-    def broken(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
-        raise ValueError("no such thing")
-
     waits = []
     for _ in range(12):
         with pytest.raises(ValueError, match="no such thing"):
-            work.perform(_row(client).id, {"run": broken})
+            work.perform(_row(client).id, {"run": _fails})
         waits.append(round(_seconds_until_due(client)))
         assert work.claim(_row(client).id) is None
         _move(client, "due_at = now()")
     assert waits == sorted(waits)
     assert waits[0] <= 2 < waits[2] <= 8 < waits[-1] <= 300
     assert _row(client).last_error == "ValueError"
+
+
+def _loses_the_database(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def _fails(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+    raise ValueError("no such thing")
+
+
+def _end_badly(client: Tenant, handler, error: type[BaseException]) -> float:
+    """Let the client's work end by an error; return after how many seconds it is tried again."""
+    with pytest.raises(error):
+        work.perform(_row(client).id, {"run": handler})
+    waits = _seconds_until_due(client)
+    _move(client, "due_at = now()")
+    return waits
+
+
+def test_whoever_lost_the_database_or_died_is_tried_again_soon(client) -> None:
+    """What killed workers and servers count for is not the work's own failure."""
+    told: list[str] = []
+    work.on_stuck(lambda tenant, kind, subject, error: told.append(error))
+    _ask(client, uuid.uuid4())
+    assert _end_badly(client, _fails, ValueError) <= 2
+    for _ in range(8):
+        assert _end_badly(client, _loses_the_database, OperationalError) <= 4
+        _in_another_thread(lambda: work.claim(_row(client).id))
+        _expire_lease(client)
+    assert (_row(client).attempts, _row(client).failures) == (17, 1)
+    assert 2 < _end_badly(client, _fails, ValueError) <= 4
+    assert told == []
+
+
+def test_what_loses_the_database_every_time_is_slowed_down_and_told(client) -> None:
+    told: list[str] = []
+    work.on_stuck(lambda tenant, kind, subject, error: told.append(error))
+    _ask(client, uuid.uuid4())
+    waits = [_end_badly(client, _loses_the_database, OperationalError) for _ in range(26)]
+    assert max(waits[:20]) <= 4 < 30 < waits[-1] <= 300
+    assert told == ["OperationalError"]
+
+
+def test_a_statement_that_takes_too_long_is_the_works_own_failure(client) -> None:
+    def slow(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '1ms'; SELECT pg_sleep(5)")
+
+    _ask(client, uuid.uuid4())
+    _end_badly(client, slow, OperationalError)
+    assert _row(client).failures == 1
+
+
+def test_an_error_that_hides_a_lost_database_is_an_interruption() -> None:
+    hiding = ValueError("evidence could not be stored")
+    hiding.__cause__ = OperationalError("the connection is closed")
+    assert setbacks.is_interruption(hiding)
+    assert not setbacks.is_interruption(ValueError("no such thing"))
 
 
 def test_lost_messages_are_sent_again_but_not_at_once(client) -> None:
@@ -405,7 +461,7 @@ class _Worker(RuleBasedStateMachine):
     @rule()
     def fail(self) -> None:
         if self.held is not None:
-            work.postpone(self.held, 0, "failed")
+            work.postpone(self.held, 0, "failed", failures=1)
             self.held = None
 
     @invariant()
@@ -424,8 +480,10 @@ def test_nothing_asked_is_ever_forgotten(client) -> None:
 
 @pytest.fixture(autouse=True)
 def _leave_the_sender_as_it_was() -> Iterator[None]:
+    teller = list(work._teller)
     yield
     work.on_send(lambda work_id, kind: None)
+    work._teller[:] = teller
 
 
 def test_a_dead_workers_row_is_sent_again_as_soon_as_its_lease_has_run_out(client) -> None:
@@ -446,7 +504,7 @@ def test_a_lease_outlives_a_database_that_is_started_again(tenant, monkeypatch, 
     with scope.tenant(tenant.id):
         work.schedule("run", tenant.id)
     row = Work.objects.get()
-    real, asked, was_extended = work._extend, [], threading.Event()
+    real, asked, was_extended = leases.extend, [], threading.Event()
 
     def extend(held: work.Claim) -> bool:
         asked.append(held)
@@ -458,6 +516,6 @@ def test_a_lease_outlives_a_database_that_is_started_again(tenant, monkeypatch, 
     def handler(tenant_id, subject) -> None:
         assert was_extended.wait(30), "nobody tried again"
 
-    monkeypatch.setattr(work, "_extend", extend)
+    monkeypatch.setattr(leases, "extend", extend)
     work.perform(row.id, {"run": handler})
     assert len(asked) >= 2

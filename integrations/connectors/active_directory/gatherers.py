@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.connectors.active_directory import ids, privileged
+from integrations.connectors.active_directory import ids, privileged, rights
 from integrations.connectors.active_directory.actions.targets import named
 from integrations.connectors.active_directory.client import DirectoryClient
 from integrations.connectors.active_directory.entries import Entry, guid, number, sid, text
@@ -36,6 +36,8 @@ _LISTED = _ACCOUNT[:-1]
 # (https://learn.microsoft.com/windows/win32/adschema/a-lastlogontimestamp).
 _NOTED_LATE = 14
 _AT_ONCE = 50
+# Whoever gives an account a right to use it against the domain does not wait so long.
+_LONG = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,39 @@ class GetPasswordPolicy:
         return {"policy": rules | {"is_fine_grained": bool(finer)}}
 
 
+@dataclass(frozen=True, slots=True)
+class GetReplicationRight:
+    """Whether the account may copy the whole directory, through whom, and since when."""
+
+    name: str = "identity.get_replication_right"
+    permissions: tuple[str, ...] = (READ,)
+
+    def gather(self, client: DirectoryClient, target: Target, inputs: Json) -> Json:
+        """Return the right; it is long held where nobody's right was changed for 30 days."""
+        entry = client.read(
+            named(target), "objectSid", "sAMAccountName", "tokenGroups", permission=READ
+        )
+        held = {ids.sid_text(one) for one in entry.values.get("tokengroups", ())} | {sid(entry)}
+        head = rights.of_domain(client)
+        through = head.holders(held)
+        changed = head.changed_at
+        return {
+            "may_replicate": bool(through),
+            "is_long_held": bool(through)
+            and changed is not None
+            and changed < dt.datetime.now(dt.UTC) - _LONG,
+            "rights_changed_at": changed.isoformat() if changed else "",
+            "through": sorted(_names(client, through)),
+        }
+
+
+def _names(client: DirectoryClient, sids: Iterable[str]) -> Iterator[str]:
+    """Yield what the directory calls these SIDs, itself where it doesn't know one."""
+    for one in sids:
+        found = client.all(ids.is_equal("objectSid", one), "sAMAccountName", most=1)
+        yield (text(found[0], "sAMAccountName") if found else "") or one
+
+
 def _chunks(held: Iterable[str]) -> Iterator[list[str]]:
     known = sorted(held)
     for start in range(0, len(known), _AT_ONCE):
@@ -180,4 +215,5 @@ GATHERERS: tuple[Gatherer, ...] = (
     ListPrivilegedAccounts(),
     ListInactiveAccounts(),
     GetPasswordPolicy(),
+    GetReplicationRight(),
 )

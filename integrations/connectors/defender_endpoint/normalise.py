@@ -92,6 +92,7 @@ def _machine(told: Fields) -> DirectoryItem:
             managed_by=told.text("managedBy"),
             merged_into=told.text("mergedIntoMachineId"),
             tags=told.texts("machineTags"),
+            device_value=told.text("deviceValue"),
             group=told.text("rbacGroupName"),
             last_ip=told.text("lastIpAddress"),
             last_external_ip=told.text("lastExternalIpAddress"),

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from integrations.alerting import coverage as techniques
 from integrations.alerting import importing
-from msp.console import detection_actions, detection_pages
+from msp.console import coverage_pages, detection_actions, detection_pages
 from msp.console.detection_pages import URGENT
 from msp.console.sites import page
 from msp.staff.access import needs_role, needs_second_factor, technician_of
@@ -24,8 +24,16 @@ _PAGE = 50
 _SHOWN = {
     "urgent": "what needs somebody",
     "hits": "what fired in 30 days",
+    "ready": "what may go live",
+    "never": "what never fired",
     "blind": "what is blind or silent",
     "all": "all rules",
+}
+_COVERAGE_SHOWN = {
+    "all": "all techniques",
+    "covered": "what is covered",
+    "blind": "what is blind",
+    "quiet": "what is in shadow or off",
 }
 
 
@@ -46,6 +54,8 @@ def detections(request: HttpRequest) -> HttpResponse:
     kept = {
         "urgent": [row for row in rows if row.kinds & set(URGENT)],
         "hits": [row for row in rows if row.measured.month],
+        "ready": [row for row in rows if "ready" in row.kinds],
+        "never": [row for row in rows if "never" in row.kinds],
         "blind": [row for row in rows if row.kinds & {"blind", "silent"}],
     }.get(show, rows)
     kept = [row for row in kept if detection_pages.is_about(row, wanted)]
@@ -55,9 +65,12 @@ def detections(request: HttpRequest) -> HttpResponse:
         tenants=tenants, chosen=chosen, total=len(rows), show=show, shown=_SHOWN, wanted=wanted,
         pages=Paginator(kept, _PAGE).get_page(request.GET.get("page")),
         query=f"{urlencode(asked)}&",
+        client_query=f"{urlencode({'client': chosen.slug})}&" if chosen else "",
         urgent=sum(bool(row.kinds & set(URGENT)) for row in rows),
         blind=sum("blind" in row.kinds for row in rows),
         hits=sum(row.measured.month for row in rows),
+        ready=sum("ready" in row.kinds for row in rows),
+        never=sum("never" in row.kinds for row in rows),
         not_run=detection_pages.not_run(), withdrawn=importing.withdrawn(),
         engine_failure=detection_pages.engine_failure(looked_at),
     )  # fmt: skip
@@ -103,10 +116,17 @@ def coverage(request: HttpRequest) -> HttpResponse:
     """Show which ATT&CK techniques are covered, by what, and where a feed is missing."""
     tenants, chosen, looked_at = _chosen(request)
     found = techniques.of_tenants([tenant.id for tenant in looked_at])
+    show = request.GET.get("show", "all")
+    kept = {
+        "covered": [one for one in found if one.covered],
+        "blind": [one for one in found if one.blind],
+        "quiet": [one for one in found if not one.covered and not one.blind],
+    }.get(show, found)
     return page(
         request, "coverage.html", "ATT&CK coverage",
         tenants=tenants, chosen=chosen, clients=len(looked_at),
-        tactics=detection_pages.by_tactic(found), total=len(found),
+        tactics=coverage_pages.by_tactic(kept), total=len(found), show=show,
+        shown=_COVERAGE_SHOWN, to_connect=coverage_pages.to_connect(found),
         covered=sum(bool(one.covered) for one in found),
         proven=sum(bool(one.proofs) for one in found),
         blind=sum(bool(one.blind) for one in found),

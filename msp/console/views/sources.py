@@ -16,7 +16,7 @@ from msp.staff.models import Role
 from tenants.errors import HoldfastError
 
 _LONGEST = 10_000
-_NUMBERS = {"every_hours": 24, "confidence": store.USUAL_CONFIDENCE, "days": store.USUAL_DAYS}
+_NUMBERS = {"every_hours": 24, "confidence": store.USUAL_CONFIDENCE, "days": store.BY_KIND}
 _TEXTS = ("name", "kind", "address", "collection", "username")
 
 

@@ -10,8 +10,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from integrations import files, registry
 from integrations.contract import Feed, Manifest
-from integrations.detection import loading
+from integrations.detection import loading, placeholders
 from integrations.detection.engine import Engine, Match
+from integrations.detection.errors import RulesUnreadable
 from integrations.detection.recognition import recognised
 from integrations.detection.rules import Pack
 from msp.product_command import ProductCommand
@@ -25,20 +26,25 @@ class Command(ProductCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The file, what it is, and which rules."""
         parser.add_argument("file", type=Path)
-        parser.add_argument("--connector", required=True)
-        parser.add_argument("--feed", required=True)
+        parser.add_argument("--connector", default="", help="whose records, as microsoft365")
+        parser.add_argument("--feed", default="", help="which of its feeds, as sign_ins")
         parser.add_argument(
             "--rules", type=Path, metavar="DIR",
             help="a folder, file or archive of Sigma rules, instead of Holdfast's own",
+        )  # fmt: skip
+        parser.add_argument(
+            "--placeholders", type=Path, metavar="FILE",
+            help="YAML with values for the rules' placeholders (admins: [ann, bob])",
         )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print one JSON object an event")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print each event's matches; nothing is stored."""
         try:
-            connector = registry.connector(options["connector"])
-            feed = connector.feed(options["feed"])
-            pack = loading.load(options["rules"] or loading.OUR_RULES)
+            connector, feed = _named(options)
+            file = options["placeholders"]
+            values = placeholders.of(file) if file else placeholders.NONE
+            pack = _pack(options["rules"], values)
             engine = Engine(pack)
             seen = Counter[str]()
             found = _events(engine, connector, feed, options["file"], seen)
@@ -53,6 +59,8 @@ class Command(ProductCommand):
     def _say_what_was_not_read(self, seen: Counter[str], options: dict[str, Any]) -> None:
         """Tell of records that no rule can have been meant for; exit with 2 where all are so."""
         total, unread = sum(seen.values()), seen["unreadable"]
+        if unread:
+            self.stderr.write(f"{unread} of {total} records can't be read: see their lines above.")
         if seen["strange"]:
             self.stderr.write(
                 f"{seen['strange']} of {total} records are neither of the feed {options['feed']} "
@@ -69,6 +77,7 @@ class Command(ProductCommand):
             if problem:
                 told["problem"] = problem
             self.stdout.write(json.dumps(told))
+        self.stdout.flush()
         for one in pack.not_run:
             self.stderr.write(f"not run: {one.file}: {one.kind}: {one.reason}")
 
@@ -93,6 +102,33 @@ class Command(ProductCommand):
         )
         for one in engine.pack.not_run:
             self.stdout.write(f"not run: {one.file}: {one.kind}: {one.reason}")
+
+
+def _named(options: Mapping[str, Any]) -> tuple[Manifest, Feed]:
+    """The connector and feed that are meant; HoldfastError where one is left out or unknown."""
+    path: Path = options["file"]
+    if path.is_dir():
+        raise HoldfastError(f"{path} is a folder: name one of the files in it.")
+    if not options["connector"]:
+        known = ", ".join(sorted(registry.CONNECTORS))
+        raise HoldfastError(
+            f"Say whose records {path} holds, with --connector and --feed. Connectors: {known}."
+        )
+    connector = registry.connector(options["connector"])
+    if not options["feed"]:
+        feeds = ", ".join(one.name for one in connector.feeds)
+        raise HoldfastError(
+            f"Say which feed of {connector.id} the records are of, with --feed. Feeds: {feeds}."
+        )
+    return connector, connector.feed(options["feed"])
+
+
+def _pack(path: Path | None, values: placeholders.Values) -> Pack:
+    """Holdfast's own rules, or those at the path; RulesUnreadable where there are none."""
+    pack = loading.load(path or loading.OUR_RULES, values)
+    if not pack.rules and not pack.not_run:
+        raise RulesUnreadable(f"There are no Sigma rules in {path}: no .yml or .yaml file has one.")
+    return pack
 
 
 def _events(

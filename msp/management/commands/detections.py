@@ -11,6 +11,7 @@ from django.db import transaction
 from integrations.alerting import coverage, importing, rulebook, stages, trying
 from integrations.alerting.importing import Missing
 from integrations.alerting.rows import Stage
+from integrations.detection import placeholders
 from integrations.errors import DetectionError
 from msp.console import detection_pages
 from msp.console.detection_pages import Row
@@ -53,6 +54,11 @@ class Command(ProductCommand):
             default=Missing.UNLESS_MANY,
             help="what becomes of rules that the pack had and has no more (else: withdrawn, but"
             " not most of a pack)",
+        )  # fmt: skip
+        taken.add_argument(
+            "--placeholders", type=Path, metavar="FILE",
+            help="YAML with your values for the rules' placeholders (admins: [ann, bob]); without"
+            " it a pack keeps those that it has",
         )  # fmt: skip
         taken.add_argument("--json", action="store_true")
         taken.add_argument("--actor", default="command line")
@@ -155,6 +161,7 @@ class Command(ProductCommand):
             actor=f"operator:{options['actor']}",
             licence=options["licence"],
             missing=options["missing"],
+            values=placeholders.of(options["placeholders"]) if options["placeholders"] else None,
         )
         if options["json"]:
             self.stdout.write(json.dumps(told.as_json()))

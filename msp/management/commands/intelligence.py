@@ -14,8 +14,9 @@ from integrations.intelligence import (
     sources,
     store,
     taxii,
+    warnings,
 )
-from integrations.models import Indicator, IndicatorSource
+from integrations.models import Indicator, IndicatorSource, WarningList
 from msp.product_command import ProductCommand
 from tenants import scope
 from tenants.errors import HoldfastError
@@ -46,10 +47,16 @@ class Command(ProductCommand):
         )
         told.add_argument("--source", default="", help="what to call it")
         told.add_argument("--confidence", type=int, default=store.USUAL_CONFIDENCE)
-        told.add_argument("--days", type=int, default=store.USUAL_DAYS, help="how long they hold")
+        told.add_argument(
+            "--days", type=int, default=store.BY_KIND, help="how long they hold; 0: by kind"
+        )
         told.add_argument("--json", action="store_true")
         doing.add_parser("list", help="how many indicators each source has")
         self._of_sources(doing)
+        warn = doing.add_parser("warn", help="take in a warning list in MISP's format")
+        warn.add_argument("file", type=Path)
+        doing.add_parser("warnings", help="the warning lists, and how much each keeps out")
+        doing.add_parser("unwarn", help="forget a warning list").add_argument("name")
         look = doing.add_parser("look", help="count now where a client met what is known")
         look.add_argument("slug")
         profile = doing.add_parser("profile", help="who may attack a client")
@@ -57,6 +64,10 @@ class Command(ProductCommand):
         profile.add_argument("--sector", required=True)
         profile.add_argument("--country", default="")
         profile.add_argument("--tool", action="append", default=[])
+        profile.add_argument(
+            "--own", action="append", default=[], metavar="NAME",
+            help="a domain, public address or network of the client: no sighting of an attacker",
+        )  # fmt: skip
 
     def _of_sources(self, doing: Any) -> None:
         adding = doing.add_parser("add", help="a source that is read on its schedule")
@@ -71,7 +82,9 @@ class Command(ProductCommand):
         )
         adding.add_argument("--hours", type=int, default=24, help="how often it is read")
         adding.add_argument("--confidence", type=int, default=store.USUAL_CONFIDENCE)
-        adding.add_argument("--days", type=int, default=store.USUAL_DAYS, help="how long they hold")
+        adding.add_argument(
+            "--days", type=int, default=store.BY_KIND, help="how long they hold; 0: by kind"
+        )
         doing.add_parser("sources", help="what is read on a schedule, and how it went")
         for name, said in (
             ("pause", "read a source no more"), ("resume", "read it again"),
@@ -90,8 +103,8 @@ class Command(ProductCommand):
         ways = [bool(options["file"]), bool(options["url"]), bool(options["taxii"])]
         if sum(ways) != 1:
             raise CommandError("Give a FILE, --url or --taxii: one of them.", returncode=2)
-        if not (0 <= options["confidence"] <= 100 and 1 <= options["days"] <= 3650):
-            raise CommandError("Confidence is 0 to 100, days are 1 to 3650.", returncode=2)
+        if not (0 <= options["confidence"] <= 100 and 0 <= options["days"] <= 3650):
+            raise CommandError("Confidence is 0 to 100, days are 0 to 3650.", returncode=2)
         if options["taxii"] and not options["collection"]:
             self._collections(options)
             return
@@ -153,6 +166,28 @@ class Command(ProductCommand):
             f"{options['name']} is removed with its secret; nothing that it told is looked for."
         )
 
+    def _warn(self, options: dict[str, Any]) -> None:
+        try:
+            content = options["file"].read_bytes()
+        except OSError as error:
+            raise reading.Unreadable(f"{options['file']}: {error.strerror}.") from None
+        row, left = warnings.take_in(content, actor=_ACTOR)
+        sightings.look_again()
+        self.stdout.write(f"{row.name}: {row.entries} entries; {len(left)} can’t be used.")
+        for value, why in left:
+            self.stdout.write(f"  {value}: {why}")
+
+    def _warnings(self, _options: dict[str, Any]) -> None:
+        for row in WarningList.objects.all():
+            self.stdout.write(f"{row.name}: {row.kind}, {row.entries} entries, {row.version}")
+        for why, count in warnings.kept_out().items():
+            self.stdout.write(f"  {count} kept out: {why}")
+
+    def _unwarn(self, options: dict[str, Any]) -> None:
+        warnings.remove(options["name"])
+        sightings.look_again()
+        self.stdout.write(f"{options['name']} is forgotten; what it kept out is looked for again.")
+
     def _list(self, _options: dict[str, Any]) -> None:
         for source in (
             Indicator.objects.order_by("source").values_list("source", flat=True).distinct()
@@ -178,7 +213,11 @@ class Command(ProductCommand):
         tenant = tenant_by_slug(options["slug"])
         with scope.tenant(tenant.id):
             row = profiles.keep(
-                options["sector"], options["country"], options["tool"], actor=_ACTOR
+                options["sector"],
+                options["country"],
+                options["tool"],
+                own=options["own"],
+                actor=_ACTOR,
             )
         self.stdout.write(f"{tenant.name}: {row}")
 

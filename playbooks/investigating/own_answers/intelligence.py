@@ -1,9 +1,10 @@
 """Which known indicators the case, and what happened around it, name."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from integrations.contract import Json
-from integrations.intelligence import store
+from integrations.intelligence import markings, matching
 from integrations.intelligence.naming import with_parents
 from tenants.models import Case, Event
 
@@ -18,20 +19,21 @@ def matches(case: Case, _inputs: Json) -> Json:
     `highest_confidence` is 0 where there are none.
     """
     told = with_parents(case.entities)
-    seen = told | with_parents(_around(case))
-    rows = store.in_force(seen).order_by("-confidence", "entity", "source")
-    found = list(rows[:_MOST])
+    found = matching.known({*case.entities, *_around(case)})
     return {
-        "matches": [
-            {
-                "external_id": str(one.id), "name": one.entity, "source": one.source,
-                "title": one.title, "confidence": one.confidence,
-                "in_alert": one.entity in told,
-            }
-            for one in found
-        ],
-        "count": rows.count(),
-        "highest_confidence": max((one.confidence for one in found), default=0),
+        "matches": [_match(one, told) for one in found[:_MOST]],
+        "count": len(found),
+        "highest_confidence": max((one.sure for one in found), default=0),
+    }
+
+
+def _match(known: matching.Known, told: Collection[str]) -> Json:
+    one = known.indicator
+    return {
+        "external_id": str(one.id), "name": one.entity, "source": one.source, "title": one.title,
+        "confidence": known.sure, "told_confidence": one.confidence, "about": one.about,
+        "tlp": one.tlp, "for_own_eyes": one.tlp in markings.OWN_EYES,
+        "in_alert": one.entity in told,
     }  # fmt: skip
 
 

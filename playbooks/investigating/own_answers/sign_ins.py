@@ -6,10 +6,11 @@ from typing import Any
 
 from integrations import ocsf
 from integrations.contract import Json
+from integrations.values import Fields
 from playbooks.investigating.own_answers.asked import NotTold, days, person_of
 from tenants.models import Case, Event
 
-# The last two days are compared with what came before.
+# The last two days, or what came since the case began, are compared with what came before.
 _LATELY = dt.timedelta(days=2)
 _MOST = 5000
 # Fewer sign-ins say nothing of what is usual.
@@ -17,11 +18,13 @@ _ENOUGH = 10
 
 
 def compare(case: Case, inputs: Json) -> Json:
-    """Return the usual places, devices and clients of `days` (60), and those new in the last two.
+    """Return the usual places, devices and clients of `days` (60), and those new since then.
 
-    NotTold where no sign-in of the person was ever taken in, or too few to say what is usual.
+    They are new from `since` on, else in the last two days. NotTold where no sign-in of the person
+    was ever taken in, or too few to say what is usual.
     """
     until = case.last_activity_at
+    lately_from = min(until - _LATELY, Fields(inputs).time("since") or until)
     since = until - dt.timedelta(days=days(inputs, 60, most=365))
     names = [name for one in person_of(case) for name in (one.username, one.external_id)]
     entities = [f"{kind}:{name.lower()}" for name in names for kind in ("account", "account_id")]
@@ -30,12 +33,12 @@ def compare(case: Case, inputs: Json) -> Json:
         time__gte=since, time__lte=until,
     )  # fmt: skip
     seen = list(rows.order_by("-time").values_list("time", "country", "ocsf")[:_MOST])
-    before = [row for row in seen if row[0] < until - _LATELY]
-    lately = [row for row in seen if row[0] >= until - _LATELY]
+    before = [row for row in seen if row[0] < lately_from]
+    lately = [row for row in seen if row[0] >= lately_from]
     if len(before) < _ENOUGH:
         raise NotTold(
-            f"{len(before)} sign-ins before the last two days were taken in: too few to say what "
-            "is usual"
+            "too few sign-ins from before it began were taken in to say what is usual: "
+            f"{len(before)}"
         )
     told: dict[str, Any] = {"count": len(seen), "before": len(before)}
     for name, pick in (("countries", _country), ("devices", _device), ("clients", _client)):

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from integrations import ocsf
 from integrations.contract import Json
-from integrations.intelligence import sightings, store
+from integrations.intelligence import matching
+from integrations.intelligence.naming import with_parents
 from playbooks import availability
 from playbooks.cases import case_alerts, case_devices
 from playbooks.investigating.own_answers.asked import NotTold
@@ -21,8 +22,6 @@ from tenants.models import Case, Event, Finding
 
 _MOST_EVENTS, _MOST = 5000, 200
 _REMOTE = ("ip:", "domain:", "url:")
-# An indicator of less confidence is no reason to call a connection harmful.
-_SURE = 70
 # Fewer programs say nothing of what is not there.
 _ENOUGH = 20
 _TOOLS = re.compile(
@@ -52,14 +51,11 @@ def connections(case: Case, inputs: Json) -> Json:
         seen |= {one for one in entities if one.startswith(_REMOTE) and one != own}
     if not rows:
         raise NotTold("no event of this computer tells whom it talked to")
-    harmful = {
-        one.entity
-        for one in store.in_force(sightings.with_parents(seen)).filter(confidence__gte=_SURE)
-    }
+    harmful = {one.indicator.entity for one in matching.surely(seen)}
     told = [
         {
             "external_id": one, "name": one.partition(":")[2],
-            "is_malicious": bool(harmful & set(sightings.with_parents([one]))),
+            "is_malicious": bool(harmful & set(with_parents([one]))),
         }
         for one in sorted(seen)
     ]  # fmt: skip

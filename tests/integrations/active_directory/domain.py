@@ -123,16 +123,24 @@ class ClinicDomain:
             given[BASE].append(Right(LIST | READ, denied=True))
         sid = self.value(f"CN=Holdfast,{STAFF}", "objectSid")
         for place, ones in given.items():
-            new = with_rights(self._untouched[place], sid, ones)
-            if self._present[place] == new:
-                continue
-            # What is below takes it over, which takes its time.
-            self._present[place] = new
-            self._send(
-                self._ldap.modify, place,
-                {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [new])]},
-                controls=[_ONLY_DACL, _SHOW_DELETED],
-            )  # fmt: skip
+            self._protect(place, with_rights(self._untouched[place], sid, ones))
+
+    def let_replicate(self, name: str) -> None:
+        """Let an account copy the whole directory, as a program that synchronises it may."""
+        right = Right(CONTROL, "1131f6ad-9c07-11d1-f79f-00c04fc2dcd2")
+        sid = self.value(name, "objectSid")
+        self._protect(BASE, with_rights(self._present[BASE], sid, [right]))
+
+    def _protect(self, place: str, descriptor: bytes) -> None:
+        """Say who may do what to an object; what is below takes it over, which takes its time."""
+        if self._present[place] == descriptor:
+            return
+        self._present[place] = descriptor
+        self._send(
+            self._ldap.modify, place,
+            {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [descriptor])]},
+            controls=[_ONLY_DACL, _SHOW_DELETED],
+        )  # fmt: skip
 
     def add(self, name: str, kind: str, **attributes: Any) -> None:
         """Make an object."""

@@ -1,14 +1,19 @@
 """What the connector answers to an investigation's questions, asked of a real domain."""
 
 import datetime as dt
+import struct
 
 import pytest
 
 from integrations import catalog, registry
+from integrations.connectors.active_directory import gatherers
 from integrations.connectors.active_directory.manifest import MANIFEST
 from integrations.connectors.active_directory.normalise import file_time
+from integrations.connectors.active_directory.rights import COPY_ALL, Head
 from integrations.contract import Target
+from integrations.errors import Rejected
 from tests.integrations.active_directory.domain import GROUPS, PRIYA, RECEPTION, STAFF
+from tests.servers.rights import CONTROL, READ, Right, with_rights
 
 TENANT = Target("tenant", "", "clinic", "clinic")
 
@@ -71,3 +76,52 @@ def test_get_password_policy(client, priya) -> None:
     assert told["history"] == 24
     assert told["maximum_age_days"] == 42
     assert (told["is_complex"], told["is_fine_grained"]) == (True, False)
+
+
+def test_get_replication_right(client, priya, vendor, monkeypatch) -> None:
+    """Nobody by default but those who rule; who may long has it, who may since now not yet."""
+    question = "identity.get_replication_right"
+    told = ask(client, question, priya)
+    assert (told["may_replicate"], told["is_long_held"], told["through"]) == (False, False, [])
+    amara = Target("account", "", vendor.domain.guid(f"CN=Amara Okafor,{STAFF}"), "amara")
+    told = ask(client, question, amara)
+    assert (told["may_replicate"], told["through"]) == (True, ["Administrators", "Domain Admins"])
+    vendor.domain.let_replicate(PRIYA)
+    told = ask(client, question, priya)
+    assert (told["may_replicate"], told["through"]) == (True, ["priya.shah"])
+    changed = dt.datetime.fromisoformat(told["rights_changed_at"])
+    assert dt.datetime.now(dt.UTC) - changed < dt.timedelta(minutes=5)
+    assert told["is_long_held"] is False
+    monkeypatch.setattr(gatherers, "_LONG", dt.timedelta())
+    assert ask(client, question, priya)["is_long_held"] is True
+
+
+_ADMIN, _PROGRAM = "S-1-5-32-544", "S-1-5-21-1-2-3-1104"
+_EMPTY = bytes.fromhex("0100048000000000000000000000000014000000" + "0400080000000000")
+
+
+@pytest.mark.parametrize(
+    ("given", "holders"),
+    [
+        ([Right(CONTROL, of=str(COPY_ALL))], [_PROGRAM]),
+        ([Right(CONTROL)], [_PROGRAM]),
+        ([Right(CONTROL, of=str(COPY_ALL)), Right(CONTROL, denied=True)], []),
+        ([Right(CONTROL, of=str(COPY_ALL), on=str(COPY_ALL))], []),
+        ([Right(CONTROL, of="1131f6aa-9c07-11d1-f79f-00c04fc2dcd2")], []),
+        ([Right(READ)], []),
+    ],
+    ids=["the right", "every right", "denied first", "only below", "another right", "reading"],
+)
+def test_who_may_copy_the_directory(given, holders) -> None:
+    sid = struct.pack("<BB6s5I", 1, 5, b"\0\0\0\0\0\5", 21, 1, 2, 3, 1104)
+    head = Head(with_rights(_EMPTY, sid, given), None)
+    assert head.holders({_ADMIN, _PROGRAM}) == holders
+    assert head.holders({_ADMIN}) == []
+
+
+@pytest.mark.parametrize("cut", [0, 15, 21, 30, 40])
+def test_a_list_of_rights_that_is_none_is_an_error_and_nobodys_right(cut) -> None:
+    sid = struct.pack("<BB6s1I", 1, 1, b"\0\0\0\0\0\1", 0)
+    whole = with_rights(_EMPTY, sid, [Right(CONTROL)])
+    with pytest.raises(Rejected):
+        Head(whole[:cut], None).holders({_ADMIN})

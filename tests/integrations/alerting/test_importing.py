@@ -324,3 +324,33 @@ def test_a_chain_of_correlations_is_bounded(tmp_path, db) -> None:
     told = _import(_folder(tmp_path, all=[*reversed(chain), rule("a")]))
     assert len(told.new) == 11
     assert [(one.title, one.kind) for one in told.not_run] == [("Link 10", "unsupported")]
+
+
+NAMED = rule("a", detection={"it": {"Operation|expand": "%watched%"}, "condition": "it"})
+
+
+def test_placeholders_get_the_values_that_were_given_and_keep_them(tmp_path, in_tenant) -> None:
+    folder = _folder(tmp_path, a=NAMED, b=rule("b"))
+    told = _import(folder)
+    assert told.new == ["Rule b"]
+    assert "%watched%" in told.not_run[0].reason
+    assert "--placeholders" in told.not_run[0].reason
+    assert _import(folder, values={"watched": ("Seen-1", "Seen-2*")}).new == ["Rule a"]
+    assert yaml.safe_load(PackRule.objects.get(rule_id=IDS["a"]).text) == NAMED
+    take(record("x", Operation="Seen-1"), record("y", Operation="seen-2 too"), record("z"))
+    assert RuleHit.objects.filter(rule_id=IDS["a"]).count() == 2
+    # A pack that is imported anew without values keeps those that it has.
+    assert _import(folder).not_run == []
+    assert len(_import(folder, values={}).not_run) == 1
+
+
+def test_the_command_reads_placeholders_from_a_file(tmp_path, db) -> None:
+    folder, values = _folder(tmp_path, a=NAMED), tmp_path / "ours.yml"
+    values.write_text("watched: [Seen-1]\n")
+    call_command("detections", "import", str(folder), "--name", "T", "--placeholders", str(values))
+    assert RulePack.objects.get().placeholders == {"watched": ["Seen-1"]}
+    values.write_text("watched: {a: 1}\n")
+    with pytest.raises(CommandError, match="a list of at most"):
+        call_command(
+            "detections", "import", str(folder), "--name", "T", "--placeholders", str(values)
+        )

@@ -50,6 +50,39 @@ def test_precision_is_what_the_verdicts_of_its_cases_say(tenant) -> None:
     assert (found.right, found.wrong, found.precision) == (2, 1, 67)
 
 
+def test_a_rule_in_shadow_is_measured_by_the_cases_beside_its_hits(tenant) -> None:
+    install(rule("a"))
+    install(rule("b"), stage="shadow")
+    now = timezone.now()
+
+    def of(person: int, after: dt.timedelta = dt.timedelta()) -> dict[str, str]:
+        return {"UserId": f"user{person}@acme.example", "at": f"{now + after:%Y-%m-%dT%H:%M:%S}"}
+
+    with scope.tenant(tenant.id):
+        take(*(record("a", **of(n)) for n in range(4)))
+        drain(["triage"])
+        verdicts = [
+            Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS, Verdict.BENIGN, Verdict.INSUFFICIENT_DATA,
+        ]  # fmt: skip
+        for case, verdict in zip(Case.objects.order_by("number"), verdicts, strict=True):
+            case.verdict = verdict
+            case.save(update_fields=["verdict"])
+        # Of each case's person once, once again of the first, of somebody else, and long before.
+        take(*(record("b", **of(n)) for n in (0, 0, 1, 2, 3, 9)))
+        take(record("b", **of(2, dt.timedelta(days=-3))))
+    with scope.reading([tenant.id]):
+        found = measuring.of_tenants([tenant.id])[IDS["b"]]
+    assert (found.shadow_right, found.shadow_wrong, found.precision) == (2, 1, None)
+    _feed(tenant)
+    row = _row("b", tenant)
+    assert row.kinds == {"ready"}
+    assert "2 of 3 decided cases" in row.told[0][1].words
+    with scope.tenant(tenant.id):
+        Case.objects.filter(verdict=Verdict.TRUE_POSITIVE).update(verdict=Verdict.BENIGN)
+        take(*(record("b", **of(0)) for _ in range(2)))
+    assert _row("b", tenant).kinds == set()
+
+
 def test_a_rule_without_its_log_source_is_blind(tenant) -> None:
     install(rule("a"))
     assert _row("a", tenant).kinds == {"blind"}

@@ -42,6 +42,21 @@ def test_a_match_becomes_a_finding_that_says_why(in_tenant) -> None:
     assert found.ocsf["finding_info"]["analytic"]["uid"] == IDS["a"]
 
 
+def test_a_rule_says_what_holds_for_the_whole_company(in_tenant) -> None:
+    """By its tag; a rule without it by its name, as alerts of other authors do."""
+    tags = ["attack.collection", "attack.t1114.003"]
+    install(
+        rule("a", tags=[*tags, "holdfast.company-wide"]), rule("b", tags=tags),
+        rule("c", tags=tags, title="CA Policy Removed by Non Approved Actor"),
+        rule("d", tags=tags, title="Sign-in was stopped by conditional access"),
+    )  # fmt: skip
+    take(*map(record, "abcd"))
+    told = dict(Finding.objects.values_list("title", "is_company_wide"))
+    assert list(told.values()) == [title in ("Rule a", "CA Policy Removed by Non Approved Actor")
+                                   for title in told]  # fmt: skip
+    assert len(told) == 4
+
+
 def test_the_same_event_is_never_told_of_twice(in_tenant) -> None:
     install(rule("a"))
     told = record("a")

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from integrations.detection import engine as engine_module
-from integrations.detection import fields, recognition, views
+from integrations.detection import fields, keys, recognition
 from integrations.detection.recognition import recognised
 from tests.integrations.detection.rulebook import AUDIT, engine, rule
 
@@ -91,7 +91,7 @@ def test_a_field_of_many_values_is_bounded() -> None:
 
 
 def test_what_is_remembered_of_records_is_bounded(monkeypatch) -> None:
-    monkeypatch.setattr(views, "_MOST_KINDS", 20)
+    monkeypatch.setattr(keys, "_MOST_KINDS", 20)
     monkeypatch.setattr(fields, "_MOST_REMEMBERED", 20)
     # A kind takes some three thousand bytes: about ten of them fit.
     for module in (recognition, engine_module):
@@ -107,7 +107,7 @@ def test_what_is_remembered_of_records_is_bounded(monkeypatch) -> None:
         assert len(ready.detect(record)) == 1
         kept.append(recogniser.weight)
         planned.append(ready.weight)
-    assert len(views._known) <= 20
+    assert len(keys._known) <= 20
     assert len(fields.sorter("Workload").known) <= 20
     for weights in (kept, planned):
         # It grows, is forgotten, and grows again.

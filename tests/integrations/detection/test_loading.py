@@ -12,7 +12,7 @@ import yaml
 from integrations.detection import loading
 from integrations.detection.engine import Engine
 from integrations.detection.errors import RulesUnreadable
-from tests.integrations.detection.rulebook import AUDIT, refused, refused_rule, rule
+from tests.integrations.detection.rulebook import AUDIT, engine, refused, refused_rule, rule
 
 SIMPLE = {"s": {"f": "x"}, "condition": "s"}
 
@@ -93,6 +93,34 @@ def test_the_same_id_twice_is_listed() -> None:
     pack = loading.loaded([("a.yml", text), ("b.yml", text)])
     assert len(pack.rules) == 1
     assert (pack.not_run[0].file, "a.yml" in pack.not_run[0].reason) == ("b.yml", True)
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ({"f": [f"value {n}" for n in range(20_001)]}, "more than 20000 values"),
+        ({"f|base64offset|contains": [f"v{n}" for n in range(6_700)]}, "more than 20000 values"),
+        ({"f|windash|contains": [f" -a -b -c {n}" for n in range(161)]}, "more than 20000 values"),
+        ({"f": [f"a{n}*b" for n in range(501)]}, "more than 500 patterns"),
+        ([{"f|re": [f"a{n}.*b" for n in range(300)]}, {"g|re": ["x+"] * 201}], "500 patterns"),
+    ],
+)
+def test_a_rule_that_asks_for_too_much_is_refused_at_once(item, reason) -> None:
+    began = time.process_time()
+    told = refused_rule({"s": item, "condition": "s"})
+    assert time.process_time() - began < 2
+    assert (told.kind, reason in told.reason, "split it" in told.reason) == (
+        "unsupported", True, True,
+    )  # fmt: skip
+
+
+def test_as_much_as_a_rule_may_ask_for_is_run() -> None:
+    for item in (
+        {"f": [f"value {n}" for n in range(20_000)]},
+        {"f": ["*end", "begin*", "*part*", *(f"a{n}*b" for n in range(500))]},
+        {"f|windash|contains": [f" -a -b -c {n}" for n in range(159)]},
+    ):
+        assert len(engine(rule({"s": item, "condition": "s"})).pack.rules) == 1
 
 
 def test_an_id_that_is_too_long_to_be_kept_is_listed() -> None:
@@ -201,6 +229,23 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path) -> None:
     os.symlink("/etc/passwd", tmp_path / "a.yml")
     with pytest.raises(RulesUnreadable, match="is a link"):
         loading.load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_link_in_an_archive_is_named_and_not_passed_over(tmp_path, kind) -> None:
+    with tarfile.open(tmp_path / "rules.tar", "w") as archive:
+        link = tarfile.TarInfo("rules/a.yml")
+        link.type, link.linkname = kind, "/etc/passwd"
+        archive.addfile(link)
+    with pytest.raises(RulesUnreadable, match=r"rules/a\.yml is a link"):
+        loading.load(tmp_path / "rules.tar")
+
+
+def test_a_name_that_leads_out_of_the_archive_is_a_name_like_others(tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "rules.zip", "w") as archive:
+        archive.writestr("../../out.yml", _text())
+        archive.writestr(".git/hidden.yml", _text(id="22222222-2222-4222-8222-222222222222"))
+    assert [one.file for one in loading.load(tmp_path / "rules.zip").rules] == ["../../out.yml"]
 
 
 def test_our_own_rules_are_whole() -> None:

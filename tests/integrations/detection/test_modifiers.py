@@ -164,12 +164,6 @@ def test_conditions_keep_to_the_specification(detection, fields, expected) -> No
     assert bool(matches(detection, **fields)) is expected
 
 
-def test_expand_is_unsupported_and_says_so() -> None:
-    told = refused_rule({"s": {"f|expand": "%admins%"}, "condition": "s"})
-    assert told.kind == "unsupported"
-    assert "placeholder" in told.reason
-
-
 @pytest.mark.parametrize(
     ("item", "fits"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from integrations import catalog, registry
@@ -64,6 +66,12 @@ def test_sign_ins_tell_the_strange_one(client, victim) -> None:
     assert told["countries"] == ["GB"]
     assert told["is_complete"]
     assert told["first_suspicious_at"] == told["sign_ins"][0]["time"]
+
+
+def test_what_came_since_the_case_began_is_not_usual(client, victim) -> None:
+    began = (dt.datetime.now(dt.UTC) - dt.timedelta(days=20)).isoformat()
+    told = ask(client, "identity.list_sign_ins", victim, days=14, since=began)
+    assert (told["countries"], told["unusual_countries"]) == ([], ["GB", "NG"])
 
 
 def test_sign_ins_of_somebody_else_tell_nothing(vendor, client) -> None:

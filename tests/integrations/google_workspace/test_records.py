@@ -13,7 +13,7 @@ import pytest
 from integrations.connectors.google_workspace.normalise.dispatch import normaliser
 from integrations.connectors.google_workspace.recognise import explode
 from tenants.errors import Quarantine
-from tenants.records import DirectoryItem, Event, Normalised, SourceRecord
+from tenants.records import DirectoryItem, Event, Finding, Normalised, SourceRecord
 
 RECORDS = Path(__file__).parents[4] / "shared/records/google-workspace"
 here = pytest.mark.skipif(not RECORDS.exists(), reason="the records are not in ../shared")
@@ -194,6 +194,25 @@ def test_what_can_not_be_read_is_quarantined_with_what_to_do(body, code) -> None
         normaliser("users")(SourceRecord(body))
     assert caught.value.code == code
     assert len(caught.value.reason) > 20
+
+
+_ALERT = "type.googleapis.com/google.apps.alertcenter.type"
+
+
+@pytest.mark.parametrize(
+    ("data", "is_company_wide"),
+    [
+        ({"@type": f"{_ALERT}.AppSettingsChanged", "name": "Drive settings changed"}, True),
+        ({"@type": f"{_ALERT}.SensitiveAdminAction", "ssoProfileUpdatedEvent": {}}, True),
+        ({"@type": f"{_ALERT}.SensitiveAdminAction", "superAdminPasswordResetEvent": {}}, False),
+        ({"@type": f"{_ALERT}.AccountWarning", "email": "a@b.example"}, False),
+    ],
+)
+def test_an_alert_says_what_holds_for_the_whole_organisation(data, is_company_wide) -> None:
+    told = {"alertId": "a", "type": "t", "createTime": "2026-11-20T09:10:00Z", "data": data}
+    found = normaliser("alerts")(SourceRecord(told))
+    assert isinstance(found, Finding)
+    assert found.is_company_wide is is_company_wide
 
 
 def test_a_recorded_answer_tells_whose_filters_it_holds() -> None:

@@ -6,15 +6,16 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
+from urllib.parse import urlencode
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from integrations.intelligence import fetching, sources, store
+from integrations.intelligence import fetching, sources, stix, store
 from integrations.intelligence.sources import BadSource, Wish
-from integrations.models import Indicator, IndicatorSource
+from integrations.models import Indicator, IndicatorSource, NamedThreat
 from integrations.transport import Limits
 from msp import scheduler
 from msp.pipeline import read_source
@@ -162,7 +163,7 @@ def _stix(number: int) -> dict:
 
 
 def test_a_collection_keeps_its_place_between_readings(root) -> None:
-    place = "/api1/collections/c1/objects/?match%5Btype%5D=indicator"
+    place = f"/api1/collections/c1/objects/?{urlencode({'match[type]': ','.join(stix.READ)})}"
     more = f"{place}&added_after=2026-11-02T00%3A00%3A00Z"
     _Server.told = {place: {"objects": [_stix(1)]}, more: {"objects": [_stix(2)]}}
     row = _again(_add(f"{root}/api1/", "taxii", collection="c1"))
@@ -170,6 +171,26 @@ def test_a_collection_keeps_its_place_between_readings(root) -> None:
     _again(row)
     assert _Server.asked == [place, more]
     assert Indicator.objects.count() == 2
+
+
+def test_what_an_indicator_points_at_is_told_to_it_from_whatever_page_and_reading(root) -> None:
+    place = f"/api1/collections/c1/objects/?{urlencode({'match[type]': ','.join(stix.READ)})}"
+    more = f"{place}&added_after=2026-11-02T00%3A00%3A00Z"
+    actor = {"type": "threat-actor", "id": "threat-actor--1", "name": "Bear"}
+    relation = {
+        "type": "relationship", "id": "relationship--1", "relationship_type": "indicates",
+        "source_ref": "indicator--1", "target_ref": "threat-actor--1",
+    }  # fmt: skip
+    _Server.told = {place: {"objects": [_stix(1), actor]}, more: {"objects": [relation]}}
+    row = _again(_add(f"{root}/api1/", "taxii", collection="c1"))
+    assert Indicator.objects.get().about == []
+    row = _again(row)
+    assert (row.error, Indicator.objects.get().about) == ("", ["threat-actor: Bear"])
+    _Server.told = {more: {"objects": [_stix(1)]}}
+    _again(row)
+    assert Indicator.objects.get().about == ["threat-actor: Bear"]
+    sources.remove(row.id, actor="technician:mira")
+    assert not NamedThreat.objects.exists()
 
 
 def _misp(number: int) -> dict:

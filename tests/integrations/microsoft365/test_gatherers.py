@@ -1,5 +1,7 @@
 """The investigation's questions over real HTTP, in the shapes that playbooks read."""
 
+import datetime as dt
+
 import pytest
 
 from integrations.connectors.microsoft365.manifest import MANIFEST
@@ -34,6 +36,12 @@ def test_sign_ins_tell_the_unusual_from_the_usual(ask) -> None:
     assert not any(s["is_suspicious"] for s in found["sign_ins"] if s["country"] == "GB")
     times = [s["time"] for s in found["sign_ins"]]
     assert times == sorted(times, reverse=True)
+
+
+def test_what_came_since_the_case_began_is_not_usual(ask) -> None:
+    began = (dt.datetime.now(dt.UTC) - dt.timedelta(days=20)).isoformat()
+    found = ask("identity.list_sign_ins", days=14, since=began)
+    assert (found["countries"], "GB" in found["unusual_countries"]) == ([], True)
 
 
 def test_only_the_asked_days_are_read(ask) -> None:

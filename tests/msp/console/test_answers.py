@@ -54,7 +54,59 @@ from msp.console.answers import in_words
         (
             "identity.list_source_activity",
             {"sources": [{}, {}], "accounts_tried": 14, "accounts_succeeded": 0, "failures": 40},
-            "2 sources; accounts tried: 14; accounts succeeded: 0; failures: 40.",
+            "2 addresses; 14 accounts tried; got into none; 40 attempts failed.",
+        ),
+        (
+            "identity.list_oauth_grants",
+            {"grants": [{"name": "Poll", "is_recent": True, "is_risky": True}, {"name": "Zoom"}]},
+            "2 apps allowed; lately: Poll (far-reaching, of an unknown maker).",
+        ),
+        (
+            "identity.list_role_assignments",
+            {
+                "assignments": [
+                    {"name": "Global Administrator", "is_recent": True, "granted_by": "ben"},
+                    {"name": "User Administrator", "is_eligible": True},
+                ]
+            },
+            "Global Administrator (for good, lately, given by ben); User Administrator (may be "
+            "switched on, for longer).",
+        ),
+        (
+            "identity.get_replication_right",
+            {
+                "may_replicate": True,
+                "rights_changed_at": "2023-03-02T10:00:00+00:00",
+                "through": ["svc-idsync"],
+            },
+            "May copy the whole directory, through svc-idsync; who may was last changed on "
+            "2023-03-02.",
+        ),
+        (
+            "endpoint.list_file_changes",
+            {"changed": 900, "renamed": 850, "ransom_notes": 1, "shadow_copies_deleted": True},
+            "900 files changed; 850 renamed; a demand for money was left (1 name); saved earlier "
+            "versions were deleted.",
+        ),
+        (
+            "endpoint.list_connections",
+            {"connections": [{"name": "203.0.113.9", "is_malicious": True}, {"name": "a.example"}]},
+            "2 connections; known as harmful: 203.0.113.9.",
+        ),
+        (
+            "email.get_message",
+            {"message": {"subject": "Invoice", "sender": "a@b.example", "has_malicious_url": True}},
+            "“Invoice”; from a@b.example; carries a harmful link.",
+        ),
+        (
+            "mailbox.list_inbox_rules",
+            {"rules": [{"name": "..", "is_suspicious": True}]},
+            "1 rule; suspicious: “..”.",
+        ),
+        (
+            "hr.get_employment",
+            {"status": "leaver", "last_day": "2026-10-31", "source": "Ann"},
+            "Has left; last day 2026-10-31; as Ann says.",
         ),
         ("identity.list_groups", {"groups": []}, "No groups."),
         (

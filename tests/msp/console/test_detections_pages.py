@@ -1,9 +1,11 @@
 """The pages about detections, on hits that came in as records."""
 
 import pytest
+from django.utils import timezone
 
 from integrations.alerting import rulebook
 from integrations.alerting.rows import RuleStage, StageDefault
+from integrations.models import Connection, FeedState
 from msp.staff.models import Role
 from tenants import scope
 from tenants.models import Case
@@ -98,3 +100,41 @@ def test_rules_are_found_by_words_and_shown_a_page_at_a_time(hit, browser) -> No
     found = _text(viewer, "/admin/detections/?q=T1003+windows")
     assert 0 < found.count('href="/admin/detections/rules/') < 50
     assert "Nothing here." in _text(viewer, "/admin/detections/?q=no+such+rule")
+
+
+def test_coverage_says_what_to_connect_and_shows_what_is_asked_for(hit, browser) -> None:
+    viewer = browser(Role.VIEWER, tenants=[hit])
+    blind = _text(viewer, "/admin/coverage/?show=blind")
+    assert "What to connect" in blind
+    # No connection is there, so that each technique of the audit log waits for it.
+    assert "Microsoft 365: Unified audit log: <b" in blind
+    assert "T1110.003" in blind
+    assert " blind</span></summary>" in blind
+    covered = _text(viewer, "/admin/coverage/?show=covered")
+    assert "Nothing here." in covered
+    assert "What to connect" in covered
+
+
+def test_a_rules_page_says_what_its_hits_share(hit, browser) -> None:
+    with scope.tenant(hit.id):
+        take(*(record("a", UserId="service@acme.example") for _ in range(4)))
+        take(record("a", UserId="once@acme.example", ClientIP="198.51.100.1"))
+    shown = _text(browser(Role.VIEWER, tenants=[hit]), f"/admin/detections/rules/{IDS['a']}/")
+    shared = shown.split("What its newest hits share:")[1].split("</p>")[0]
+    assert "who service@acme.example" in shared
+    assert "in 4 of 6" in shared
+    assert "address 203.0.113.9" in shared
+    assert "once@acme.example" not in shared
+
+
+def test_rules_that_never_fired_are_listed_where_their_source_comes(hit, browser) -> None:
+    with scope.tenant(hit.id):
+        connection = Connection.objects.create(connector="microsoft365", name="M365")
+        FeedState.objects.create(
+            connection=connection, feed="unified_audit", last_record_at=timezone.now()
+        )
+    viewer = browser(Role.VIEWER, tenants=[hit])
+    never = _text(viewer, f"/admin/detections/?client={hit.slug}&show=never&q=m365")
+    assert "It never fired, though its log source comes." in never
+    assert IDS["a"] not in never
+    assert f"?client={hit.slug}&amp;show=never" in never

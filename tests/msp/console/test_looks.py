@@ -192,6 +192,7 @@ def test_pages_fit_and_can_be_read(
         "known-good-new": f"cases/{rows.case.id}/known-good/",
         "quality": f"quality/?client={rows.tenant.slug}",
         "measures": f"measures/?client={rows.tenant.slug}",
+        "baselines": "measures/by-hand/",
         "intelligence": "intelligence/",
         "source-add": "intelligence/sources/add/",
         "threats": f"clients/{rows.tenant.slug}/threats/",

@@ -18,6 +18,23 @@ def test_the_page_tells_the_chosen_month_and_client(browser, rows: Rows) -> None
     assert "Client by client" not in past
 
 
+def test_an_administrator_declares_what_takes_how_long(browser, rows: Rows, settings) -> None:
+    settings.REQUIRE_MFA = False
+    web, address = browser(Role.ADMIN), "/admin/measures/by-hand/"
+    told = {"playbook": "scan-endpoint", "minutes": "17", "reason": "Timed on <b>ten</b> cases."}
+    assert "17 min" not in web.get(address).content.decode()
+    web.post(f"{address}declare/", told)
+    page = browser(Role.VIEWER).get(address).content.decode()
+    assert "17 min" in page
+    assert "Timed on &lt;b&gt;ten&lt;/b&gt; cases." in page
+    assert "by-hand/declare" not in page
+    refused = web.post(f"{address}declare/", {**told, "minutes": "x"}, follow=True)
+    assert "from 1 to 480" in refused.content.decode()
+    of_one = browser(Role.ADMIN, "lea", tenants=[rows.tenant])
+    refused = of_one.post(f"{address}declare/", told, follow=True)
+    assert "ask an administrator" in refused.content.decode()
+
+
 def test_what_is_no_month_is_said(browser, rows: Rows) -> None:
     answer = browser(Role.VIEWER).get("/admin/measures/?month=2026-13&client=a%00b")
     assert answer.status_code == 200

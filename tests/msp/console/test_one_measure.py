@@ -56,21 +56,21 @@ def _month() -> None:
     )  # fmt: skip
 
 
-def _text(page: str) -> str:
+def text_of(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 def test_console_api_and_report_tell_the_same(browser, tenant: Tenant) -> None:
     with scope.tenant(tenant.id):
         _month()
-        report = _text(actions.as_html(selectors.outcome(tenant.id, MONTH, MADE_AT)))
+        report = text_of(actions.as_html(selectors.outcome(tenant.id, MONTH, MADE_AT)))
     key = create_api_key("board", scopes=["measures:read"])[1]
     api = Client(headers={"Authorization": f"Bearer {key}"})
     told = api.get("/api/v1/measures", {"period": str(MONTH), "tenant": tenant.slug}).json()
     page = browser(Role.VIEWER).get(f"/admin/measures/?client={tenant.slug}&month={MONTH}")
-    console = _text(page.content.decode())
+    console = text_of(page.content.decode())
     names = ("investigate-account-takeover", "contain-cloud-account")
-    asked, contained = (baselines.in_force()[name] for name in names)
+    asked, contained = (baselines.supplied()[name] for name in names)
     saved = 2 * asked + contained
 
     assert told["times"]["contain"]["median"] == 100 * 60
@@ -95,7 +95,7 @@ def test_console_api_and_report_tell_the_same(browser, tenant: Tenant) -> None:
     assert saved == 110
     by = [(one["playbook"], one["times"], one["minutes_each"]) for one in told["saved_by"]]
     assert by == [(names[0], 2, asked), (names[1], 1, contained)]
-    assert f"{names[0]} 2 {asked} min {2 * asked} min" in console
+    assert f"{names[0]} 2 {asked} min as Holdfast brings it {2 * asked} min" in console
     assert f"Account takeover and business e-mail compromise 2 {asked} minutes" in report
 
     assert told["opinions_weighted_percent"] == 50

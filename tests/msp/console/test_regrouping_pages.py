@@ -37,9 +37,15 @@ def test_two_cases_are_merged_split_and_put_back(browser, rows: Rows) -> None:
     with scope.tenant(rows.tenant.id):
         change = CaseChange.objects.get(kind="merge")
         told = str(Finding.objects.get(uid="other").id)
+        Case.objects.filter(id=change.case_id).update(status=Case.Status.CLOSED)
+    page = web.get(f"/admin/cases/{change.case_id}/").content.decode()
+    assert "It can't be undone now. The case is closed" in page
+    with scope.tenant(rows.tenant.id):
+        Case.objects.filter(id=change.case_id).update(status=Case.Status.AWAITING_APPROVAL)
     page = _post(web, f"/admin/cases/changes/{change.id}/undo/", reason="Two after all.")
     assert "The cases are as they were." in page
     assert "Two after all." in page
+    assert "part of this case for a while." in page
     page = _post(web, f"/admin/cases/{rows.quiet_case.id}/split/", finding=told, reason="z")
     assert "Leave at least one finding" in page
     page = _post(web, f"{address}split/", finding="no id", reason="z")

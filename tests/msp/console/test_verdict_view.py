@@ -61,6 +61,15 @@ def test_what_could_not_be_decided_says_what_to_ask_whom(browser, rows: Rows) ->
     assert "What to ask now" in page
     assert "did they sign in during the last two weeks?" in page
     assert "Ask the user, by telephone" in page
+    assert "Ask the vendor" not in page
+
+
+def test_the_playbook_is_named_as_people_call_it_and_one_click_away(browser, rows: Rows) -> None:
+    detail = rows.case.verdict_detail
+    page = browser(Role.VIEWER).get(f"/admin/cases/{rows.case.id}/").content.decode()
+    address = reverse("console:playbook", args=[detail["playbook"]])
+    assert f'<a href="{address}">{library.get(detail["playbook"]).title}</a>' in page
+    assert browser(Role.VIEWER).get(address).status_code == 200
 
 
 @pytest.mark.parametrize("uses", ASKED)

@@ -12,7 +12,7 @@ from integrations.connectors.google_workspace.client import (
     WorkspaceClient,
     objects,
 )
-from integrations.connectors.google_workspace.gatherers.words import RECENT, iso, now
+from integrations.connectors.google_workspace.gatherers.words import iso, now, recent_since
 from integrations.connectors.google_workspace.normalise.accounts import is_privileged
 from integrations.connectors.google_workspace.roles import (
     assignments,
@@ -89,7 +89,7 @@ class ListAuthMethods:
         Google doesn't list a user's keys and phones for the second step: only that there is one,
         the recovery address and phone, and app passwords.
         """
-        since = Fields(inputs).time("since") or now() - RECENT
+        since = recent_since(inputs)
         user = _user(client, target)
         events = audit.events(client, "user_accounts", since, user=target.external_id)
         changed = {event.name for event in events}
@@ -135,7 +135,7 @@ class ListGrants:
 
     def gather(self, client: WorkspaceClient, target: Target, inputs: Json) -> Json:
         """Return ``grants``. Risky: reaches far, and Google doesn't know its maker, or is new."""
-        since = Fields(inputs).time("since") or now() - RECENT
+        since = recent_since(inputs)
         events = audit.events(
             client, "token", since, user=target.external_id, eventName="authorize"
         )
@@ -194,7 +194,7 @@ class ListRoleAssignments:
                     "external_id": assignment.text("roleAssignmentId"),
                     "name": name_of(role),
                     "is_privileged": is_privileged(role),
-                    "is_recent": by is not None and by.time >= now() - RECENT,
+                    "is_recent": by is not None and by.time >= recent_since(inputs),
                     "granted_by": by.actor if by else "",
                     "granted_at": iso(by.time) if by else None,
                     "is_eligible": False,

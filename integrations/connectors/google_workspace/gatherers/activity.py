@@ -8,11 +8,11 @@ from typing import Any
 from integrations.connectors.google_workspace import audit, scopes
 from integrations.connectors.google_workspace.client import WorkspaceClient
 from integrations.connectors.google_workspace.gatherers.words import (
-    RECENT,
     ago,
     iso,
     newest_first,
     now,
+    recent_since,
 )
 from integrations.connectors.google_workspace.normalise.activity import Activity
 from integrations.connectors.google_workspace.normalise.alerts import alert as alert_of
@@ -92,7 +92,7 @@ class ListSignIns:
         Google tells a sign-in's country since 2025 only; where it doesn't, none is counted.
         """
         seen, is_complete = _sign_ins(client, target, ago(inputs, "days", 14, most=180))
-        recent = iso(now() - RECENT) or ""
+        recent = iso(recent_since(inputs)) or ""
         good = [s for s in seen if s["is_success"] and s["country"]]
         usual = {s["country"] for s in good if s["time"] < recent and not s["is_suspicious"]}
         lately = {s["country"] for s in good if s["time"] >= recent}
@@ -117,7 +117,7 @@ class ListPrompts:
 
     def gather(self, client: WorkspaceClient, target: Target, inputs: Json) -> Json:
         """Return the challenges of the last two days, newest first."""
-        events = _logins(client, target, now() - RECENT)
+        events = _logins(client, target, recent_since(inputs))
         prompts = [_prompt(event) for event in events if event.name == "login_challenge"]
         oldest_first = [prompt["is_passed"] for prompt in reversed(prompts)]
         first_denial = oldest_first.index(False) if False in oldest_first else len(oldest_first)

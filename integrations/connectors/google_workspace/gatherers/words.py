@@ -4,6 +4,7 @@ import datetime as dt
 
 from integrations.connectors.google_workspace.normalise.activity import Activity
 from integrations.contract import Json
+from integrations.values import Fields
 
 RECENT = dt.timedelta(hours=48)
 
@@ -18,6 +19,11 @@ def ago(inputs: Json, name: str, default: int, most: int) -> dt.datetime:
     told = inputs.get(name)
     wanted = told if isinstance(told, int) and not isinstance(told, bool) else default
     return now() - dt.timedelta(**{name: min(max(wanted, 1), most)})
+
+
+def recent_since(inputs: Json) -> dt.datetime:
+    """Since when what happened is recent: since `inputs["since"]`, else for two days."""
+    return Fields(inputs).time("since") or now() - RECENT
 
 
 def iso(moment: dt.datetime | None) -> str | None:

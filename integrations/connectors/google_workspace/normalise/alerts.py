@@ -29,6 +29,15 @@ _TECHNIQUES = (
 # What the many kinds of `data` call the accounts, addresses, devices and messages in them.
 _ACCOUNTS = ("email", "actorEmail", "userEmail", "triggeringUserEmail", "updatedAdminEmail",
              "recipient")  # fmt: skip
+# What holds for the whole organisation, by the kind of an alert's `data` and, where a kind has
+# several, the events in it (reference/rest/v1beta1/AppSettingsChanged and …/SensitiveAdminAction).
+_OF_THE_ORGANISATION = {
+    "AppSettingsChanged": (),
+    "SensitiveAdminAction": (
+        "ssoProfileCreatedEvent", "ssoProfileUpdatedEvent", "ssoProfileDeletedEvent",
+        "primaryAdminChangedEvent",
+    ),
+}  # fmt: skip
 _STATUSES = {"not_started": 1, "in_progress": 2, "closed": 4}
 _DEEPEST = 6
 
@@ -65,6 +74,7 @@ def alert(record: Fields) -> Finding:
         target=who[0] if who else "",
         entities=_entities(data.body, who),
         link=record.text("securityInvestigationToolLink"),
+        is_company_wide=_is_of_the_organisation(data),
         ocsf=ocsf.event(
             ocsf.DETECTION_FINDING, 1, "Create", time,
             severity_id=severity_id,
@@ -86,6 +96,12 @@ def alert(record: Fields) -> Finding:
             evidences=[{"data": dict(data.body)}] if data.body else [],
         ),
     )  # fmt: skip
+
+
+def _is_of_the_organisation(data: Fields) -> bool:
+    kind = data.text("@type").rpartition(".")[2]
+    events = _OF_THE_ORGANISATION.get(kind)
+    return events is not None and (not events or data.has_any(*events))
 
 
 def _entities(data: Mapping[str, Any], accounts: list[str]) -> tuple[str, ...]:

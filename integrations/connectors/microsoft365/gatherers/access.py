@@ -9,11 +9,11 @@ from integrations.connectors.microsoft365.actions.groups import can_be_left
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.gatherers.words import (
     AUDIT,
-    RECENT,
     changes_of,
     initiator,
     iso,
     now,
+    recent_since,
 )
 from integrations.connectors.microsoft365.normalise.privileged import is_privileged
 from integrations.contract import Json, Target
@@ -52,7 +52,7 @@ class ListGrants:
         Recent: allowed since ``inputs.since`` (ISO), else in 48 hours, by the directory audit.
         Risky: reaches far, and its maker isn't verified, or it is recent; never Microsoft's own.
         """
-        since = Fields(inputs).time("since") or now() - RECENT
+        since = recent_since(inputs)
         path = address("/users/{}/oauth2PermissionGrants", target.external_id)
         found = [Fields(grant) for grant in client.all(path, _GRANTS)]
         apps = _apps(client, sorted({grant.text("clientId") for grant in found}))
@@ -121,7 +121,7 @@ class ListRoleAssignments:
         Microsoft says. Recent: given since ``inputs.since`` (ISO), else in 48 hours, by the
         directory audit.
         """
-        since = Fields(inputs).time("since") or now() - RECENT
+        since = recent_since(inputs)
         wanted = [
             (one, is_eligible)
             for is_eligible, read in ((False, roles.assigned), (True, roles.eligible))

@@ -12,12 +12,11 @@ from integrations.connectors.microsoft365.actions.methods import (
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.gatherers.words import (
     AUDIT,
-    RECENT,
     ago,
     changes_of,
     initiator,
     iso,
-    now,
+    recent_since,
 )
 from integrations.connectors.microsoft365.normalise.objects import method_kind
 from integrations.connectors.microsoft365.normalise.places import country_of
@@ -94,7 +93,7 @@ class ListAuthMethods:
 
         Where Microsoft doesn't say when a method was created, the directory audit may.
         """
-        since = Fields(inputs).time("since") or now() - RECENT
+        since = recent_since(inputs)
         methods = [Fields(m) for m in read_methods(client, target.external_id, self.permissions[0])]
         registered = ""
         if any(m.time("createdDateTime", "creationDateTime") is None for m in methods):

@@ -10,7 +10,7 @@ from integrations.connectors.microsoft365.actions.forwarding import read_forward
 from integrations.connectors.microsoft365.actions.rules import writable
 from integrations.connectors.microsoft365.actions.senders import trusted_senders
 from integrations.connectors.microsoft365.client import GraphClient, address
-from integrations.connectors.microsoft365.gatherers.words import RECENT, ago, now
+from integrations.connectors.microsoft365.gatherers.words import ago, now, recent_since
 from integrations.connectors.microsoft365.mailbox_audit import new_values
 from integrations.connectors.microsoft365.normalise.mail import deletes, forwarding_addresses
 from integrations.contract import Json, Target
@@ -135,7 +135,7 @@ class ListDelegates:
         except NotFound:
             found = []
         domains = client.domains() if found else frozenset()
-        since = Fields(inputs).time("since") or now() - RECENT
+        since = recent_since(inputs)
         lately = (
             new_values(
                 client, target.external_id, _DELEGATING,
@@ -179,7 +179,7 @@ class ListTrustedSenders:
         except NotFound:
             found = []
         domains = client.domains() if found else frozenset()
-        since = Fields(inputs).time("since") or now() - RECENT
+        since = recent_since(inputs)
         lately = (
             new_values(
                 client, target.external_id, ("Set-MailboxJunkEmailConfiguration",),

@@ -7,10 +7,10 @@ from typing import Any
 from integrations.connectors.microsoft365.client import GraphClient, address
 from integrations.connectors.microsoft365.gatherers.words import (
     AUDIT,
-    RECENT,
     ago,
     iso,
     now,
+    recent_since,
 )
 from integrations.connectors.microsoft365.normalise.places import country_of
 from integrations.contract import Json, Target
@@ -59,7 +59,7 @@ class ListSignIns:
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
         """Return sign-ins of the last `days` (14), newest first, at most 1,000."""
         seen = _of_account(client, target, ago(inputs, "days", 14, most=30))
-        recent = (now() - RECENT).isoformat()
+        recent = recent_since(inputs).isoformat()
         good = [s for s in seen if s["is_success"] and s["country"]]
         usual = {
             s["country"]
@@ -129,7 +129,7 @@ class ListPrompts:
 
         Denied is also what nobody answered: Microsoft gives both the same code.
         """
-        found = sign_ins(client, f"userId eq '{quoted(target.external_id)}'", now() - RECENT)
+        found = sign_ins(client, f"userId eq '{quoted(target.external_id)}'", recent_since(inputs))
         prompts = [prompt for record in found if (prompt := _prompt(record)) is not None]
         oldest_first = [prompt["is_passed"] for prompt in reversed(prompts)]
         first_denial = oldest_first.index(False) if False in oldest_first else len(oldest_first)

@@ -24,6 +24,11 @@ def ago(inputs: Json, name: str, default: int, most: int) -> dt.datetime:
     return now() - dt.timedelta(**{name: min(max(wanted, 1), most)})
 
 
+def recent_since(inputs: Json) -> dt.datetime:
+    """Since when what happened is recent: since `inputs["since"]`, else for two days."""
+    return Fields(inputs).time("since") or now() - RECENT
+
+
 def iso(moment: dt.datetime | None) -> str | None:
     """A moment as facts give it."""
     return moment.isoformat().replace("+00:00", "Z") if moment else None
