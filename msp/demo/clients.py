@@ -45,6 +45,8 @@ class _Known:
     sample: int = 10
 
 
+# What is asked of the simulated Microsoft 365, with the same application.
+_AT_MICROSOFT = ("microsoft365", "intune")
 _KNOWN: Mapping[str, _Known] = {
     "northwind-dental": _Known("Anna Berg", "health", ("intune",), sample=100),
     "harbour-law": _Known("James Whitfield", "law", ("microsoft_sentinel",)),
@@ -74,7 +76,7 @@ def _bring_in(told: dict, microsoft: str, sentinel: str) -> Tenant:
         contact_name=known.contact, contact_email=contact_of(told["domain"], known.contact),
     )  # fmt: skip
     row, _ = onboarding.register(details, actor=ACTOR)
-    _grant(told, microsoft, ["microsoft365", *known.also])
+    _grant(told, microsoft, [one for one in ("microsoft365", *known.also) if one in _AT_MICROSOFT])
     with scope.tenant(row.tenant_id):
         _connect(row, "microsoft365", _microsoft_settings(told, microsoft), told)
         for connector in known.also:

@@ -21,7 +21,8 @@ from playbooks.patterns import known_good
 from tenants import scope
 from tenants.models import Case, Tenant, Verdict
 
-REPORTED = "Email reported by user as malware or phish"
+SCRIPT = "Suspicious script was stopped"
+BLOCKED = "Connection to a control server was blocked"
 DOWNLOADS = "Unusual volume of file downloads"
 TRAVELLER = "Lucía Fernández"
 _LASTS = dt.timedelta(days=90)
@@ -31,7 +32,7 @@ _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 def begin(tenants: Mapping[str, Tenant], box: Postbox) -> None:
     """Join what belongs together, say what is expected, and let a client's contact answer."""
     casey = clients.colleague()
-    _join(tenants["harbour-law"], casey)
+    _join(tenants["northwind-dental"], casey)
     _expect(tenants["mill-lane-bakery"], casey)
     _answer(tenants["mill-lane-bakery"], box)
 
@@ -46,15 +47,20 @@ def finish(tenants: Mapping[str, Tenant]) -> None:
 
 
 def _join(tenant: Tenant, casey: Technician) -> None:
-    """Make one case of two reports that share nothing by which a rule could join them."""
-    reports = [one for one in _cases(tenant, REPORTED) if one.merged_into_id is None]
-    if len(reports) != 2:
+    """Make one case of two alerts that share nothing by which a rule could join them."""
+    found = [
+        one
+        for title in (SCRIPT, BLOCKED)
+        for one in _cases(tenant, title)
+        if one.merged_into_id is None and one.status != Case.Status.CLOSED
+    ]
+    if len(found) != 2:
         return
-    first, second = reports
+    first, second = found
     actions.take_case(first, actor=casey)
     actions.merge_cases(
         first, str(second.number), actor=casey,
-        reason="One campaign: the same demand for a court fee, from two addresses.",
+        reason="10.20.0.17 was TOM-PC at that time, by the router's list of addresses.",
     )  # fmt: skip
 
 

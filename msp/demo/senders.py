@@ -18,7 +18,7 @@ from tenants.models import Tenant
 _MAPPING = {
     "uid": "id", "time": "at", "title": "what", "description": "more",
     "severity": "severity", "category": "kind", "techniques": "techniques",
-    "entities": {"account": ["user"], "device": ["computer"]},
+    "entities": {"account": ["user"], "device": ["computer"], "ip": ["address"]},
 }  # fmt: skip
 
 
@@ -50,6 +50,21 @@ FIRST = (
         {
             "what": "Trojan found in a download", "kind": "Malware", "severity": "medium",
             "more": "The program could not remove it.", "computer": "SOFIA-PC",
+        },
+    ),
+    Alert(
+        "northwind-dental", "Antivirus", "antivirus-2",
+        {
+            "what": "Suspicious script was stopped", "kind": "Execution", "severity": "medium",
+            "more": "It came with a mail.", "computer": "TOM-PC",
+        },
+    ),
+    # It names an address only: that this is Tom's computer somebody has to find out.
+    Alert(
+        "northwind-dental", "Firewall", "firewall-1",
+        {
+            "what": "Connection to a control server was blocked", "kind": "CommandAndControl",
+            "severity": "medium", "more": "The firewall stopped it.", "address": "10.20.0.17",
         },
     ),
 )  # fmt: skip

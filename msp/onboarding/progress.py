@@ -152,7 +152,8 @@ def _of_inventory(told: Inventory) -> tuple[StepState, str]:
 def _of_rules(onboarding: Onboarding) -> tuple[StepState, str]:
     if not onboarding.rules:
         return "later", ""
-    return "done", f"{Onboarding.Rules(onboarding.rules).label.capitalize()} hold."
+    label = str(Onboarding.Rules(onboarding.rules).label)
+    return "done", f"{label[:1].upper()}{label[1:]} hold."
 
 
 def _of_start(onboarding: Onboarding) -> tuple[StepState, str]:

@@ -43,16 +43,11 @@ def _law(store: Store, now: datetime, seed: int) -> None:
     law.false_alarm("omar.haddad", at=now - timedelta(hours=20))
     law.travel("daniel.meyer", at=now - timedelta(hours=5))
     law.malformed_records()
-    # One sender's campaign, of which no mail has anything in common with the other.
-    for user, sender, number in (
-        ("grace.nolan", "billing@courtfees.example", 1),
-        ("yusuf.demir", "accounts@courtfees-pay.example", 2),
-    ):
-        law.deliver(
-            [user], subject="Court fee 20941 unpaid", sender=sender,
-            message_id=f"<fee-{number}@{sender.partition('@')[2]}>",
-            authentication="spf=fail dkim=none dmarc=fail", is_reported=True,
-        )  # fmt: skip
+    law.deliver(
+        ["grace.nolan"], subject="Court fee 20941 unpaid", sender="accounts@courtfees-pay.example",
+        message_id="<fee-1@courtfees-pay.example>",
+        authentication="spf=fail dkim=none dmarc=fail", is_reported=True,
+    )  # fmt: skip
 
 
 def _bakery(store: Store, now: datetime, seed: int) -> None:
