@@ -4,6 +4,7 @@ import base64
 import sqlite3
 from typing import Any
 
+import pytest
 import re2
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
@@ -119,7 +120,7 @@ conditions = st.sampled_from(
 )  # fmt: skip
 records = st.fixed_dictionaries(
     {
-        **{field: st.none() | plain for field in FIELDS},
+        **{field: st.none() | plain | letters for field in FIELDS},
         "n": st.none() | st.integers(-4, 4),
         "ip": st.none() | addresses,
         "b": st.none() | st.builds(_encoded, secrets, st.text("ab", max_size=3), encodings),
@@ -163,7 +164,25 @@ def test_all_that_rules_may_ask_for_is_asked() -> None:
 @settings(max_examples=examples(160), deadline=None)
 @given(selections, conditions, st.lists(records, min_size=1, max_size=12))
 def test_the_same_records_match_as_in_sqlite(selection, condition, found) -> None:
-    told = rule({**selection, "condition": condition})
+    _compare({**selection, "condition": condition}, found)
+
+
+@pytest.mark.parametrize("key", [*(f"f|{how}".rstrip("|") for how in ASKED), *OTHERS])
+def test_each_thing_that_a_rule_may_ask_for_by_itself(key) -> None:
+    asked = OTHERS.get(key) if key in OTHERS else ASKED[key.partition("|")[2]]
+    assert asked is not None
+
+    @repeatable(SEED)
+    @settings(max_examples=examples(100) // 5, deadline=None)
+    @given(asked, st.lists(records, min_size=20, max_size=20))
+    def compare(value, found) -> None:
+        _compare({"one": {key: value}, "condition": "one"}, found)
+
+    compare()
+
+
+def _compare(detection: dict[str, Any], found: list[dict[str, Any]]) -> None:
+    told = rule(detection)
     (query,) = sqliteBackend(fulltext_field="everything").convert(
         SigmaCollection.from_dicts([told])
     )
