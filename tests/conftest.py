@@ -20,8 +20,10 @@ from msp.appliance import postgres
 from msp.apps import send_hint
 from tenants import scope, work
 from tenants.models import Tenant
-from tests import database
+from tests import database, memory
 from tests.examples import examples
+
+memory.use()
 
 # How long an example takes tells of the machine, not of what is tested.
 hypothesis.settings.register_profile(

@@ -95,6 +95,25 @@ def _left_by_killed_runs(owner: psycopg.Connection) -> list[str]:
     return [name for name in names if not Path(f"/proc/{name.rsplit('_', 1)[1]}").exists()]
 
 
+# Told by the file's size: a table that nobody wrote to has none. In one message to the server.
+_EMPTY = """
+DO $$
+DECLARE of_test regclass;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR of_test IN
+        SELECT format('%I.%I', schemaname, tablename)::regclass FROM pg_tables
+        WHERE schemaname = 'public'
+        AND tablename NOT IN ('django_migrations', 'django_content_type', 'auth_permission')
+    LOOP
+        IF pg_relation_size(of_test) > 0 THEN
+            EXECUTE format('DELETE FROM %s', of_test);
+        END IF;
+    END LOOP;
+END $$
+"""
+
+
 def empty(name: str) -> None:
     """Delete every row but those of the migrations.
 
@@ -102,13 +121,7 @@ def empty(name: str) -> None:
     rows is what the ledger forbids.
     """
     with postgres.embedded()._connect(name) as connection:
-        found = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-            " AND tablename NOT IN ('django_migrations', 'django_content_type', 'auth_permission')"
-        ).fetchall()
-        connection.execute("SET session_replication_role = replica")
-        for (table,) in found:
-            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(str(table))))
+        connection.execute(_EMPTY)
 
 
 def drop(cluster: Cluster, name: str) -> None:

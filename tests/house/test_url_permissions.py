@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 SIGN_IN = "sign in"
 ROLES = ("anonymous", *Role.values)
+Cookies = dict[str, str]
 
 
 class Rule(NamedTuple):
@@ -385,27 +387,36 @@ def test_every_address_is_in_the_table() -> None:
     assert sorted(set(RULES) - existing) == [], "these addresses no longer exist"
 
 
-def _browser(role: str, tenants: list | None = None) -> Client:
+def _signed_in(role: str, tenants: list | None = None) -> Cookies:
+    """The cookies of a new technician who has just signed in."""
+    name = f"{role}.of.{'one' if tenants else 'all'}"
+    technician = actions.create_technician(
+        name, role=Role(role), password="x" * 20 + "!7", tenants=tenants
+    )
     client = Client()
-    if role != "anonymous":
-        technician = actions.create_technician(
-            f"{role}.of.the.matrix", role=Role(role), password="x" * 20 + "!7", tenants=tenants
-        )
-        client.force_login(
-            technician, backend="allauth.account.auth_backends.AuthenticationBackend"
-        )
-        _has_just_signed_in(client, technician)
-    return client
+    client.force_login(technician, backend="allauth.account.auth_backends.AuthenticationBackend")
+    _has_just_signed_in(client, technician)
+    return {settings.SESSION_COOKIE_NAME: client.cookies[settings.SESSION_COOKIE_NAME].value}
 
 
 def _has_just_signed_in(client: Client, technician: Technician) -> None:
-    """Note the sign-in as allauth does, so that it doesn't ask for the password again."""
+    """Note the sign-in as allauth does, so that it doesn't ask for the password again.
+
+    However long the tests take: it counts from an hour later.
+    """
     session = client.session
     session["account_authentication_methods"] = [
-        {"method": "password", "at": time.time(), "reauthenticated": True}
+        {"method": "password", "at": time.time() + 3600, "reauthenticated": True}
     ]
     session["account_authentication_methods_user"] = str(technician.pk)
     session.save()
+
+
+def _browser(cookies: Cookies) -> Client:
+    """A new browser with these cookies: what one test does with it counts for no other."""
+    client = Client()
+    client.cookies.load(cookies)
+    return client
 
 
 def _ask(client: Client, rule: Rule, rows: Rows):
@@ -421,11 +432,26 @@ def clients(django_db_setup, django_db_blocker) -> Iterator[tuple[Rows, Rows]]:
         transaction.set_rollback(True)
 
 
+@pytest.fixture(scope="module")
+def sessions(clients) -> dict[str, Cookies]:
+    """By role, the cookies of somebody who has just signed in; to sign in takes as long as a page.
+
+    Who is anonymous has none.
+    """
+    return {"anonymous": {}} | {role: _signed_in(role) for role in Role.values}
+
+
+@pytest.fixture(scope="module")
+def of_one_client(clients) -> Cookies:
+    """The cookies of an administrator who sees the first of the two clients only."""
+    return _signed_in("admin", tenants=[clients[0].tenant])
+
+
 @pytest.mark.parametrize("name", RULES)
-def test_who_gets_in(clients, name: str) -> None:
+def test_who_gets_in(clients, sessions, name: str) -> None:
     for role, expected in zip(ROLES, RULES[name].answers, strict=True):
         with transaction.atomic():
-            response = _ask(_browser(role), RULES[name], clients[0])
+            response = _ask(_browser(sessions[role]), RULES[name], clients[0])
             # The next role finds everything as it was.
             transaction.set_rollback(True)
         if expected == SIGN_IN:
@@ -437,21 +463,19 @@ def test_who_gets_in(clients, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.of_client])
-def test_another_clients_objects_do_not_exist(clients, name: str) -> None:
-    ours, theirs = clients
-    browser = _browser("admin", tenants=[ours.tenant])
-    assert _ask(browser, RULES[name], theirs).status_code == 404
+def test_another_clients_objects_do_not_exist(clients, of_one_client, name: str) -> None:
+    assert _ask(_browser(of_one_client), RULES[name], clients[1]).status_code == 404
 
 
 @pytest.mark.parametrize(
     "name",
     [name for name, rule in RULES.items() if not rule.of_client and rule.method == "get"],
 )
-def test_no_page_shows_another_clients_data(clients, name: str) -> None:
-    ours, theirs = clients
+def test_no_page_shows_another_clients_data(clients, of_one_client, name: str) -> None:
+    theirs = clients[1]
     path = RULES[name].path
     path = path if isinstance(path, str) else path(theirs)
-    answer = _browser("admin", tenants=[ours.tenant]).get(path, follow=True)
+    answer = _browser(of_one_client).get(path, follow=True)
     page = b"" if answer.status_code == 404 else answer.content
     for secret in (theirs.tenant.name, theirs.tenant.slug, str(theirs.case.id)):
         assert secret.encode() not in page, f"{name} shows {secret}"

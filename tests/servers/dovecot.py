@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap import servers
+from tests import memory
 from tests.journeys.processes import wait_until
 from tests.servers.authority import Authority
 
@@ -126,10 +127,25 @@ class MailServer:
         subprocess.run(["cp", "-a", self.place / "mail", self.place / "kept"], check=True)
 
     def restore(self) -> None:
-        """Bring all mail back to what was kept."""
+        """Bring all mail back to what was kept; nothing where nobody changed any."""
+        if _messages(self.place / "mail") == _messages(self.place / "kept"):
+            return
         for one in (self.place / "mail").iterdir():
             shutil.rmtree(one)
         subprocess.run(["cp", "-a", f"{self.place}/kept/.", self.place / "mail"], check=True)
+
+
+def _messages(folder: Path) -> set[str]:
+    """Folders and messages; a message's name says its flags, and what else is there is Dovecot's.
+
+    Its lists of messages change when somebody reads.
+    """
+    found = set()
+    for place, folders, files in os.walk(folder):
+        within = place.removeprefix(str(folder))
+        is_message = within.endswith(("/cur", "/new", "/tmp"))
+        found |= {f"{within}/{name}" for name in folders + (files if is_message else [])}
+    return found
 
 
 @contextmanager
@@ -141,7 +157,7 @@ def mail_server() -> Iterator[MailServer]:
     if not told.stdout.startswith("2.3."):
         pytest.skip(f"the tests know how to set Dovecot 2.3 up, this is {told.stdout[:20].strip()}")
     # Dovecot's sockets have long names, and its processes several users.
-    with tempfile.TemporaryDirectory(prefix="dovecot-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="dovecot-", dir=memory.short_place()) as name:
         place = Path(name)
         place.chmod(0o755)
         authority = Authority()

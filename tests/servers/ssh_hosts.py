@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap import servers
+from tests import memory
 from tests.journeys.processes import wait_until
 
 NAMES = ("app-1", "db-1", "web-1")
@@ -179,7 +180,7 @@ def ssh_network() -> Iterator[Network]:
     _remove_what_the_dead_left()
     # Not below what hosts get an overlay of.
     with (
-        tempfile.TemporaryDirectory(prefix="ssh-hosts-", dir="/tmp") as name,
+        tempfile.TemporaryDirectory(prefix="ssh-hosts-", dir=memory.short_place()) as name,
         ExitStack() as end,
     ):
         place = Path(name)
@@ -230,7 +231,7 @@ def _why_not() -> str:
     if made.returncode != 0:
         return f"network namespaces can't be had here: {made.stderr.strip()}"
     _run("ip", "netns", "del", name)
-    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+    with tempfile.TemporaryDirectory(dir=memory.short_place()) as place:
         for part in ("a", "b"):
             (Path(place) / part).mkdir()
         script = "mount --make-rprivate / && mount -t overlay overlay -o lowerdir=/etc,"

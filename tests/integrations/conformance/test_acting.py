@@ -90,12 +90,15 @@ def test_an_action_works_with_exactly_its_permissions(subject, vendor, client, c
     action = registry.action(subject.manifest.id, case.action)
     target = case.target(vendor)
     intended = intend(vendor, client, case, target)
-    vendor.grant(action.permissions)
-    least = vendor.connect()
-    action.snapshot(least, intended)
-    action.call(least, intended)
-    assert action.read_back(least, intended).holds
-    least.close()
+    # A real server gives all that there are to begin with: what needs them all is tried above.
+    everything = {one.name for one in subject.manifest.permissions}
+    if not subject.real_server or set(action.permissions) != everything:
+        vendor.grant(action.permissions)
+        least = vendor.connect()
+        action.snapshot(least, intended)
+        action.call(least, intended)
+        assert action.read_back(least, intended).holds
+        least.close()
     vendor.grant([])
     nothing = vendor.connect()
     with pytest.raises((PermissionMissing, Unauthorised)) as caught:

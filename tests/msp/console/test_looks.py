@@ -50,9 +50,11 @@ PALE = """() => {
     canvas.fillRect(0, 0, 1, 1), [...canvas.getImageData(0, 0, 1, 1).data]);
   const light = c => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => { const v = c[i] / 255;
     return sum + weight * (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
-  const behind = e => { for (; e; e = e.parentElement) {
-    const c = rgba(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; }
-    return [255, 255, 255, 255]; };
+  const under = new Map([[null, [255, 255, 255, 255]]]);
+  const behind = e => { if (!under.has(e)) {
+    const c = rgba(getComputedStyle(e).backgroundColor);
+    under.set(e, c[3] === 255 ? c : behind(e.parentElement)); }
+    return under.get(e); };
   return [...document.querySelectorAll('.hf *, nav *')]
     .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())
         && e.getClientRects().length && getComputedStyle(e).visibility === 'visible')
