@@ -9,7 +9,7 @@ from integrations.detection.errors import Broken, Unsupported
 
 _LONGEST_CONDITION: Final = 4_096
 _LONGEST_FIELD: Final = 500
-_MOST_VALUES: Final = 20_000
+MOST_VALUES: Final = 20_000
 # Regular expressions, and texts with a wildcard inside: RE2 takes up to ten milliseconds for one.
 _MOST_PATTERNS: Final = 500
 # A selection may be named often in a condition, and each time all its values count.
@@ -28,9 +28,9 @@ def check(detection: dict[str, Any]) -> None:
     for modifiers, value in _values(searches):
         values += _times(modifiers, value)
         patterns += "re" in modifiers or _has_wildcard_inside(value)
-    if values > _MOST_VALUES:
+    if values > MOST_VALUES:
         raise Unsupported(
-            f"it has more than {_MOST_VALUES} values, each way to write one counted: split it"
+            f"it has more than {MOST_VALUES} values, each way to write one counted: split it"
         )
     if patterns > _MOST_PATTERNS:
         raise Unsupported(
