@@ -100,9 +100,14 @@ def _score_again(case: Case, signals: risk.Signals) -> bool:
         return False
     ledger.append(
         "case.rescored", actor="engine", case_id=case.id, subject=str(case),
-        body={"before": before, "risk": case.risk, "terms": case.risk_terms},
+        body={"before": before, "risk": case.risk, "terms": _as_told(case.risk_terms)},
     )  # fmt: skip
     return True
+
+
+def _as_told(terms: Sequence[risk.Term]) -> list[dict[str, object]]:
+    """Return terms without the names that are kept to compare with, some for own eyes alone."""
+    return [{name: one for name, one in term.items() if name != "known"} for term in terms]
 
 
 def _keep_privilege(case: Case, before: Sequence[risk.Term]) -> None:
