@@ -92,7 +92,7 @@ def gather(
         connected = connections.by_connector()
         answered = _answered(case)
         questions = [
-            _own(_reaching_back(_question(step, facts, connected, _accounts(case)), case), case)
+            _reaching_back(_own(_question(step, facts, connected, _accounts(case)), case), case)
             for step in steps
             if (step.id, step.uses) not in answered
         ]
@@ -205,14 +205,18 @@ def _is_askable(question: str, provider: str) -> bool:
 
 
 def _own(question: _Question, case: Case) -> _Question:
-    """Have Holdfast's own rows answer what no vendor can tell, or what they tell before one."""
+    """Have Holdfast's own rows answer what no vendor can tell, or what they tell before one.
+
+    They are looked through around the time of the case itself, so nothing has to reach back.
+    """
     uses = question.step.uses
     can = any(registry.can_answer(asked.connector, uses) for asked, _ in question.asks)
     is_own_turn = own_answers.comes_first(uses) or not can
     if not own_answers.can_tell(uses) or not is_own_turn:
         return question
     try:
-        told = own_answers.tell(uses, case, question.inputs)
+        since = (case.first_activity_at - _BEFORE).isoformat()
+        told = own_answers.tell(uses, case, {**question.inputs, "since": since})
     except own_answers.NotTold as error:
         if can:
             return question
