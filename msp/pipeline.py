@@ -156,10 +156,10 @@ def look_into_next(work_id: str) -> None:
     _perform(work_id)
 
 
-@dramatiq.actor(actor_name="rescore", **_OPTIONS)
+@dramatiq.actor(actor_name="rescore", queue_name="polling", **_OPTIONS)
 def rescore(work_id: str) -> None:
-    """Work out the risk of open cases anew."""
-    _perform(work_id)
+    """Work out the risk of open cases anew, each client in its turn."""
+    _perform(work_id, by_turns=True)
 
 
 @dramatiq.actor(actor_name="investigate", **_OPTIONS)

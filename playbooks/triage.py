@@ -119,8 +119,8 @@ def find_account(case: Case) -> Account | None:
     found = min(
         by_id,
         key=lambda one: (
-            one.provider not in ids[one.external_id.lower()], not one.is_privileged,
-            one.external_id,
+            # As the database writes it: of few letters Python makes others.
+            one.provider not in ids[one.named], not one.is_privileged, one.external_id,
         ),
         default=None,
     )  # fmt: skip

@@ -77,11 +77,13 @@ def mark_person(name: str, level: int | None, *, actor: str, reason: str) -> lis
 def mark_device(name: str, level: int | None, *, actor: str, reason: str) -> list[Device]:
     """Say how critical the device of this hostname or id is; None takes the word back.
 
-    It is kept at every connector that knows it. CriticalityError where no reason is given,
-    ProtectionError where the directory knows none, or too many. Runs inside the tenant's scope.
+    It is kept at every connector that knows it, and taken back wherever it was kept by one word.
+    CriticalityError where no reason is given, ProtectionError where the directory knows none, or
+    too many. Runs inside the tenant's scope.
     """
     reason = _reason(reason)
-    ids = [row.id for row in excluded_devices.find(name)]
+    named = excluded_devices.find(name)
+    ids = {row.id for row in (named if level else [*named, *_marked_with(named)])}
     rows = list(Device.objects.select_for_update(of=("self",)).filter(id__in=ids).order_by("id"))
     for row in rows:
         before = row.criticality_by_hand
@@ -94,6 +96,18 @@ def mark_device(name: str, level: int | None, *, actor: str, reason: str) -> lis
         )  # fmt: skip
     work.schedule("rescore", scope.require_tenant_id())
     return rows
+
+
+def _marked_with(named: list[Device]) -> list[Device]:
+    """Return what one word was said of together with these: each connector has its own id."""
+    words = Q(pk__in=[])
+    for row in named:
+        if row.hostname and row.criticality_by_hand is not None:
+            words |= Q(
+                hostname__iexact=row.hostname, criticality_by_hand=row.criticality_by_hand,
+                criticality_by=row.criticality_by, criticality_because=row.criticality_because,
+            )  # fmt: skip
+    return list(Device.objects.filter(words))
 
 
 def take_list(text: str, *, actor: str) -> int:

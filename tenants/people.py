@@ -165,7 +165,8 @@ def mark_criticality(
         "criticality_by_hand": level, "criticality_by": actor if level else "",
         "criticality_because": reason if level else "",
     }  # fmt: skip
-    return _keep_word(accounts, word, {} if level else {"criticality": NORMAL_CRITICALITY})
+    forgotten = {"criticality": NORMAL_CRITICALITY, "criticality_because": ""}
+    return _keep_word(accounts, word, {} if level else forgotten)
 
 
 def _keep_word(

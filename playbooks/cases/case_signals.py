@@ -10,7 +10,7 @@ from django.db.models import Case as Choice
 from django.db.models import Count, IntegerField, Max, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from integrations.intelligence import holes, matching
+from integrations.intelligence import holes, markings, matching
 from integrations.models import Indicator
 from integrations.ocsf import INCIDENT_FINDING
 from playbooks.cases import case_devices, device_criticality, exposure
@@ -29,6 +29,17 @@ class Told:
 
     worst: Finding
     signals: Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The values of indicators that a case names, in order.
+
+    `told` leaves out what is for the MSP's own eyes: the reason of a risk is kept for good.
+    """
+
+    names: tuple[str, ...]
+    told: tuple[str, ...]
 
 
 def of_cases(cases: Collection[Case]) -> dict[uuid.UUID, Told]:
@@ -77,14 +88,15 @@ def _signals(
     if gravest != worst.severity_id:
         first = case.findings.filter(severity_id=gravest).order_by("time", "id")
         title = first.values_list("title", flat=True)[0]
-    known = sure_names(lookup.met_by(case.entities))
+    known = surely_known(lookup.met_by(case.entities))
     return Signals(
         worst_title=title,
         severity_id=gravest,
         kinds=kinds,
         confidence=sure or 0,
-        indicators=called_bad(case.entities) + len(known),
-        known=known,
+        indicators=called_bad(case.entities) + len(known.names),
+        known=known.names,
+        told=known.told,
     )
 
 
@@ -93,16 +105,20 @@ def called_bad(entities: Iterable[str]) -> int:
     return sum(one.startswith(_INDICATOR) for one in entities)
 
 
-def sure_names(met: Iterable[Indicator]) -> list[str]:
-    """Return the values of indicators that our own intelligence is still sure of, in order."""
+def surely_known(met: Iterable[Indicator]) -> Known:
+    """Return what our own intelligence is still sure of."""
     now = timezone.now()
     # A hole that is used is of a device, and counts as its exposure.
-    sure = {
-        one.entity.partition(":")[2]
+    sure = [
+        one
         for one in met
         if not one.entity.startswith("cve:") and matching.sure(one, now) >= matching.SURE
-    }
-    return sorted(sure)
+    ]
+    return Known(_names(sure), _names(one for one in sure if one.tlp not in markings.OWN_EYES))
+
+
+def _names(indicators: Iterable[Indicator]) -> tuple[str, ...]:
+    return tuple(sorted({one.entity.partition(":")[2] for one in indicators}))
 
 
 def devices(case: Case) -> Devices:

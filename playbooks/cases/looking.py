@@ -59,7 +59,7 @@ def look_into(cases: Iterable[Case]) -> None:
 def look_into_next(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
     """Have the riskiest of a client's waiting cases looked into. Handler of work `backlog`."""
     with scope.tenant(tenant_id):
-        room = max(0, AT_ONCE - _on_the_way().count())
+        room = room_left()
         next_ones = list(waiting().order_by("-risk", "opened_at", "id")[: room + 1])
         for case in next_ones[:room]:
             soon(case)
@@ -69,6 +69,11 @@ def look_into_next(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
             work.schedule("backlog", tenant_id, takes_turn=True)
         else:
             work.schedule("backlog", tenant_id, delay=_AGAIN_SECONDS)
+
+
+def room_left() -> int:
+    """Return how many more of the scope's cases may be on their way to a worker."""
+    return max(0, AT_ONCE - _on_the_way().count())
 
 
 def waiting() -> QuerySet[Case]:

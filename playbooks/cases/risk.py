@@ -3,9 +3,10 @@
 The points stand in `risk_table.yaml`; what they are given for is read here.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from playbooks.cases.risk_table import LARGEST, RiskTable, in_force
 from tenants.important_titles import is_important
@@ -13,18 +14,20 @@ from tenants.models import Account, Severity
 
 
 class Term(TypedDict):
-    """One line of the sum."""
+    """One line of the sum. `known`: the names of all that its reason names some of."""
 
     name: str
     points: int
     reason: str
+    known: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What a case's alerts tell, whatever their number: the worst, how many kinds, how sure.
 
-    `known` are those of the indicators that our own intelligence is sure of.
+    `known` are those of the indicators that our own intelligence is sure of, `told` those of them
+    that may be named.
     """
 
     worst_title: str
@@ -33,6 +36,7 @@ class Signals:
     confidence: int
     indicators: int = 0
     known: Sequence[str] = ()
+    told: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Devices:
 
 
 NAMED = 3
+_MORE = "…"
+_REASON = re.compile(r"known indicators of attacks: (\d+)(?: \((.+)\))?")
 NOTHING = History()
 NO_DEVICES = Devices()
 
@@ -90,7 +96,8 @@ def terms(
             _attacked_before(table, history),
             _harmless_before(table, history),
         )
-        if term["points"]
+        # What was known is compared with what is later, whatever it weighs.
+        if term["points"] or "known" in term
     ]
 
 
@@ -104,16 +111,27 @@ def points_of(severity_id: int, table: RiskTable | None = None) -> int:
     return (table or in_force()).of("severity", Severity(severity_id).name.lower())
 
 
-def of_indicators(number: int, known: Sequence[str]) -> str:
-    """Return the reason of the term of intelligence, which names what is known."""
-    more = ", …" if len(known) > NAMED else ""
-    names = f" ({', '.join(known[:NAMED])}{more})" if known else ""
+def of_indicators(number: int, told: Sequence[str]) -> str:
+    """Return the reason of the term of intelligence, which names some of what is known."""
+    more = f", {_MORE}" if len(told) > NAMED else ""
+    names = f" ({', '.join(told[:NAMED])}{more})" if told else ""
     return f"known indicators of attacks: {number}{names}"
 
 
-def names_in(reason: str) -> bool:
-    """Whether a reason of `of_indicators` names any."""
-    return reason.endswith(")")
+def known_in(term: Mapping[str, Any], called_bad: int) -> frozenset[str] | None:
+    """Return the names that a term of intelligence was given for; None where it doesn't tell.
+
+    An earlier release kept the reason alone: there only what names as many as it counts tells,
+    without those that the alerts themselves call bad (`called_bad`).
+    """
+    if "known" in term:
+        return frozenset(term["known"])
+    found = _REASON.fullmatch(str(term["reason"]))
+    if found is None:
+        return None
+    names = frozenset(found[2].split(", ")) if found[2] else frozenset()
+    is_whole = _MORE not in names and int(found[1]) <= called_bad + len(names)
+    return names if is_whole else None
 
 
 def _term(name: str, points: int, reason: str) -> Term:
@@ -210,7 +228,8 @@ def _provider_risk(table: RiskTable, account: Account | None) -> Term:
 
 def _intelligence(table: RiskTable, signals: Signals) -> Term:
     points = table.of("intelligence", "known_indicator") if signals.indicators else 0
-    return _term("intelligence", points, of_indicators(signals.indicators, signals.known))
+    term = _term("intelligence", points, of_indicators(signals.indicators, signals.told))
+    return {**term, "known": list(signals.known)} if signals.known else term
 
 
 def _attacked_before(table: RiskTable, history: History) -> Term:

@@ -5,6 +5,7 @@ became of other cases may all change while a case is open. `rescore` is for whoe
 them, and once an hour all open cases are looked through.
 """
 
+import random
 import uuid
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -16,7 +17,9 @@ from tenants import ledger, scope, work
 from tenants.models import Case, Tenant, Work
 
 KIND: Final = "rescore"
+LANE: Final = "scores"
 _AT_ONCE: Final = 50
+_SPREAD_SECONDS: Final = 600.0
 _PRIVILEGE: Final = "privilege"
 
 
@@ -70,7 +73,10 @@ def rescore(case_ids: Collection[uuid.UUID]) -> int:
 
 
 def plan() -> int:
-    """Have each active client's open cases scored anew; return how many clients have some."""
+    """Have each active client's open cases scored anew; return how many clients have some.
+
+    Not all at once, and in turns with each other: an alert must not wait behind them.
+    """
     planned = Work.objects.filter(kind=KIND).values("tenant_id")
     with scope.reading(scope.ALL):
         clients = set(
@@ -79,7 +85,8 @@ def plan() -> int:
     active = Tenant.objects.filter(id__in=clients, is_active=True).values_list("id", flat=True)
     for tenant_id in active:
         with scope.tenant(tenant_id):
-            work.schedule(KIND, tenant_id)
+            delay = random.uniform(0, _SPREAD_SECONDS)  # noqa: S311
+            work.schedule(KIND, tenant_id, delay=delay, lane=LANE)
     return len(active)
 
 
@@ -100,9 +107,14 @@ def _score_again(case: Case, signals: risk.Signals) -> bool:
         return False
     ledger.append(
         "case.rescored", actor="engine", case_id=case.id, subject=str(case),
-        body={"before": before, "risk": case.risk, "terms": case.risk_terms},
+        body={"before": before, "risk": case.risk, "terms": _as_told(case.risk_terms)},
     )  # fmt: skip
     return True
+
+
+def _as_told(terms: Sequence[risk.Term]) -> list[dict[str, object]]:
+    """Return terms without the names that are kept to compare with, some for own eyes alone."""
+    return [{name: one for name, one in term.items() if name != "known"} for term in terms]
 
 
 def _keep_privilege(case: Case, before: Sequence[risk.Term]) -> None:

@@ -33,7 +33,9 @@ _PATIENCE = dt.timedelta(minutes=30)
 _ASKING_SINCE = "asking_since"
 # What leads to an alert happens shortly before it.
 _BEFORE = dt.timedelta(hours=48)
-OLDEST = dt.timedelta(days=7)
+_OLDEST = dt.timedelta(days=7)
+# What happened longer ago than that is not among what vendors are asked about as recent.
+ASKED_ABOUT = _BEFORE + _OLDEST
 _LONGEST_NAME = 256
 
 
@@ -90,7 +92,7 @@ def gather(
         connected = connections.by_connector()
         answered = _answered(case)
         questions = [
-            _own(_reaching_back(_question(step, facts, connected, _accounts(case)), case), case)
+            _reaching_back(_own(_question(step, facts, connected, _accounts(case)), case), case)
             for step in steps
             if (step.id, step.uses) not in answered
         ]
@@ -178,13 +180,13 @@ def _reaching_back(question: _Question, case: Case) -> _Question:
 
     Else what an intruder did would be usual, or not seen any more, when a case is looked into late
     or again: their country, their way to sign in, the program that ran. Of what began longer ago
-    than `OLDEST` too little would be left to compare with. A burst stays as short as it was: the
+    than `_OLDEST` too little would be left to compare with. A burst stays as short as it was: the
     more ordinary days around it are looked at, the more usual it would seem.
     """
     if case.kind != Case.Kind.INCIDENT:
         return question
     now = timezone.now()
-    began = min(now, max(case.first_activity_at, now - OLDEST))
+    began = min(now, max(case.first_activity_at, now - _OLDEST))
     age = now - began
     more = {"days": age / dt.timedelta(days=1), "hours": age / dt.timedelta(hours=1)}
     if catalog.get(question.step.uses).compares_amounts:
@@ -203,14 +205,18 @@ def _is_askable(question: str, provider: str) -> bool:
 
 
 def _own(question: _Question, case: Case) -> _Question:
-    """Have Holdfast's own rows answer what no vendor can tell, or what they tell before one."""
+    """Have Holdfast's own rows answer what no vendor can tell, or what they tell before one.
+
+    They are looked through around the time of the case itself, so nothing has to reach back.
+    """
     uses = question.step.uses
     can = any(registry.can_answer(asked.connector, uses) for asked, _ in question.asks)
     is_own_turn = own_answers.comes_first(uses) or not can
     if not own_answers.can_tell(uses) or not is_own_turn:
         return question
     try:
-        told = own_answers.tell(uses, case, question.inputs)
+        since = (case.first_activity_at - _BEFORE).isoformat()
+        told = own_answers.tell(uses, case, {**question.inputs, "since": since})
     except own_answers.NotTold as error:
         if can:
             return question

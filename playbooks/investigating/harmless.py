@@ -15,8 +15,10 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.alerting.finding import PREFIX
+from integrations.intelligence import matching
 from integrations.values import address, is_inside
-from playbooks.cases import case_alerts
+from playbooks.cases import case_alerts, case_signals
+from playbooks.investigating import gathering
 from playbooks.language import Playbook
 from playbooks.questions import user_questions
 from playbooks.verdicts import Result
@@ -69,6 +71,8 @@ def doubt(case: Case, playbook: Playbook, facts: Mapping[str, Any], result: Resu
     findings = case_alerts.of_case(case)
     unseen = (
         _denied(case)
+        or _known_bad(case)
+        or _too_long_ago(case)
         or _never_seen(findings, playbook, facts)
         or _told_by_another(findings, playbook, facts, result)
         or _of_the_whole_company(playbook, facts)
@@ -130,6 +134,32 @@ def _denied(case: Case) -> Doubt | None:
         "Somebody at the company says that it was not them.",
         "Who else could have done what the alert tells of?",
         "the client's contact",
+    )
+
+
+def _known_bad(case: Case) -> Doubt | None:
+    """Why nothing is harmless that names what attackers are surely known by, whatever was asked.
+
+    It isn't named: some of it may be for the MSP's own eyes.
+    """
+    known = case_signals.surely_known(matching.Lookup(case.entities).met_by(case.entities))
+    if not known.names:
+        return None
+    return Doubt(
+        "The alerts name what is surely known to belong to attackers.",
+        "What had the client to do with the known attackers' address, name or file?",
+        "the vendor's console",
+    )
+
+
+def _too_long_ago(case: Case) -> Doubt | None:
+    """Why nothing is harmless that happened before the time that vendors are asked about."""
+    if timezone.now() - case.last_activity_at <= gathering.ASKED_ABOUT:
+        return None
+    return Doubt(
+        "It happened longer ago than what was asked about goes back.",
+        f"What does the log of {case.last_activity_at:%d %B} tell of it?",
+        "the vendor's console",
     )
 
 

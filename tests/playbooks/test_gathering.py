@@ -13,7 +13,7 @@ from integrations.errors import Throttled
 from integrations.models import Connection
 from playbooks import investigation, library, routines
 from playbooks.adoption import activation
-from playbooks.investigating import gathering
+from playbooks.investigating import gathering, own_answers
 from playbooks.models import Step
 from tenants.models import Account, Case, Evidence, Work
 from tests.playbooks.cases import make_account, make_case
@@ -262,3 +262,19 @@ def test_a_product_that_can_tell_and_does_not_clears_no_message(reported, state)
     Connection.objects.filter(connector="microsoft365").update(state=state)
     assert _look(reported).verdict == "insufficient_data"
     assert [one["step"] for one in reported.verdict_detail["missing"]] == ["interactions"]
+
+
+def test_own_rows_are_looked_through_around_the_case_however_late(case, cloud, monkeypatch) -> None:
+    cloud.on_ask = None
+    case.first_activity_at = timezone.now() - dt.timedelta(days=20)
+    case.save(update_fields=["first_activity_at"])
+    step = next(one for one in PLAYBOOK.steps if one.uses == "identity.compare_sign_ins")
+    told: dict[str, dict] = {}
+    can_answer = registry.can_answer
+    monkeypatch.setattr(
+        registry, "can_answer", lambda one, uses: uses != step.uses and can_answer(one, uses)
+    )
+    monkeypatch.setattr(own_answers, "tell", lambda uses, _, inputs: told.setdefault(uses, inputs))
+    _look(case)
+    since = (case.first_activity_at - dt.timedelta(hours=48)).isoformat()
+    assert told[step.uses] == {**step.inputs(facts()), "since": since}

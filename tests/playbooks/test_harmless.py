@@ -8,6 +8,8 @@ import pytest
 from django.utils import timezone
 
 from integrations.alerting.finding import PREFIX
+from integrations.intelligence import store
+from integrations.intelligence.found import Found
 from playbooks import library, verdicts
 from playbooks.adoption import activation
 from playbooks.expressions.given import merged
@@ -141,6 +143,27 @@ def test_nothing_is_harmless_of_which_somebody_says_that_it_was_not_them(
     made = _case(quiet)
     assert made.verdict == Verdict.INSUFFICIENT_DATA
     assert "says that it was not them" in made.verdict_detail["because"]
+
+
+def test_nothing_is_harmless_that_names_what_attackers_are_known_by(quiet, monkeypatch) -> None:
+    """Also where the investigation asks nothing of intelligence."""
+    steps = tuple(one for one in SIGN_IN.steps if one.uses != "indicator.list_matches")
+    rows = tuple(one for one in SIGN_IN.verdicts if "evidence.intelligence" not in one.when.text)
+    deaf = replace(SIGN_IN, steps=steps, verdicts=rows)
+    monkeypatch.setattr(activation, "choose_investigation", lambda told: deaf)
+    domain = "domain:evil.test"
+    store.keep("feed", [Found(domain, domain, domain, confidence=90, tlp="red")])
+    made = _case(quiet, domain)
+    assert made.verdict == Verdict.INSUFFICIENT_DATA
+    assert "known to belong to attackers" in made.verdict_detail["because"]
+    assert "evil.test" not in made.verdict_detail["because"]
+
+
+@pytest.mark.parametrize(
+    ("days", "verdict"), [(8, Verdict.FALSE_POSITIVE), (10, Verdict.INSUFFICIENT_DATA)]
+)
+def test_nothing_is_harmless_that_happened_before_what_is_asked_about(quiet, days, verdict) -> None:
+    assert _case(quiet, minutes=60 * 24 * days).verdict == verdict
 
 
 def _doubt_of(tenant_id, connector: str, uid: str, severity: int) -> harmless.Doubt | None:

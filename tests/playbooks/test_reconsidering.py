@@ -8,6 +8,8 @@ from django.utils import timezone
 from integrations.intelligence import sightings, store
 from integrations.intelligence.found import Found
 from playbooks import reconsidering, triage
+from playbooks.cases import looking
+from playbooks.cases.risk_table import RiskTable
 from tenants import scope
 from tenants.models import Case, Finding, LedgerEntry, RawRecord, Work
 from tests.playbooks.cases import make_account, make_case
@@ -113,3 +115,109 @@ def test_each_look_is_followed_by_a_reconsideration(tenant) -> None:
     _know(BAD)
     sightings.look(tenant.id, tenant.id)
     assert Work.objects.filter(kind="reconsider", tenant_id=tenant.id).exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "named", "later"),
+    [
+        # The alert itself called something bad, which nobody named.
+        ([], ["indicator:file:a", "domain:evil.test"], "domain:evil.test"),
+        # More are known already than a reason names.
+        (
+            [f"domain:{one}.test" for one in "abc"],
+            [f"domain:{one}.test" for one in "abcd"],
+            "domain:d.test",
+        ),
+        # Part of the name of another.
+        (
+            ["domain:notevil.test"], ["domain:notevil.test", "domain:evil.test"],
+            "domain:evil.test",
+        ),
+    ],
+)  # fmt: skip
+def test_whatever_else_was_known_before_what_has_become_known_is_looked_at(
+    tenant, before, named, later
+) -> None:
+    _know(*before)
+    with scope.tenant(tenant.id):
+        case = _case(*named, status=Case.Status.CLOSED, verdict="benign")
+    reconsidering.reconsider(tenant.id, tenant.id)
+    with scope.tenant(tenant.id):
+        case.refresh_from_db()
+        assert case.status == Case.Status.CLOSED
+    _know(later)
+    reconsidering.reconsider(tenant.id, tenant.id)
+    with scope.tenant(tenant.id):
+        case.refresh_from_db()
+        assert case.status == Case.Status.INVESTIGATING
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_looked_at"),
+    [
+        ("known indicators of attacks: 2", False),
+        ("known indicators of attacks: 4 (185.220.101.1, 185.220.101.2, 185.220.101.3, …)", False),
+        ("known indicators of attacks: 1", True),
+        ("known indicators of attacks: 1 (185.220.101.55)", True),
+        ("known indicators of attacks: 2 (185.220.101.5)", False),
+    ],
+)
+def test_what_an_earlier_release_counted_is_not_new(tenant, reason, is_looked_at) -> None:
+    with scope.tenant(tenant.id):
+        case = _case(BAD, "indicator:file:a", status=Case.Status.CLOSED, verdict="benign")
+        told = {"name": "intelligence", "points": 15, "reason": reason}
+        Case.objects.filter(id=case.id).update(risk_terms=[told])
+    _know(BAD)
+    reconsidering.reconsider(tenant.id, tenant.id)
+    with scope.tenant(tenant.id):
+        case.refresh_from_db()
+        assert (case.status == Case.Status.INVESTIGATING) is is_looked_at
+
+
+def test_what_weighs_nothing_is_looked_at_once_all_the_same(tenant, monkeypatch) -> None:
+    of = RiskTable.of
+    monkeypatch.setattr(
+        RiskTable, "of",
+        lambda self, term, key: 0 if key == "known_indicator" else of(self, term, key),
+    )  # fmt: skip
+    with scope.tenant(tenant.id):
+        case = _case(BAD, status=Case.Status.CLOSED, verdict="benign")
+    _know(BAD)
+    for _ in range(2):
+        reconsidering.reconsider(tenant.id, tenant.id)
+        with scope.tenant(tenant.id):
+            Case.objects.filter(id=case.id).update(status=Case.Status.CLOSED)
+    with scope.tenant(tenant.id):
+        assert LedgerEntry.objects.filter(kind="case.known_anew").count() == 1
+
+
+def test_what_is_for_own_eyes_is_counted_and_kept_by_no_ledger(tenant) -> None:
+    with scope.tenant(tenant.id):
+        case = _case(BAD, "domain:evil.test")
+    _know(BAD, tlp="red")
+    _know("domain:evil.test")
+    told = ["known indicators of attacks: 2 (evil.test)"]
+    assert _reconsidered(tenant, case)[1] == told
+    with scope.tenant(tenant.id):
+        entries = LedgerEntry.objects.filter(kind="case.rescored")
+        assert [BAD.removeprefix("ip:") in str(one.body) for one in entries] == [False]
+
+
+def test_no_more_closed_cases_are_looked_at_than_there_is_room_for(tenant, monkeypatch) -> None:
+    monkeypatch.setattr(looking, "AT_ONCE", 1)
+    with scope.tenant(tenant.id):
+        for _ in range(2):
+            _case(BAD, status=Case.Status.CLOSED, verdict="benign")
+        Work.objects.all().delete()
+    _know(BAD)
+    for done in (1, 2):
+        # While one is on its way, the other waits.
+        for _ in range(2):
+            reconsidering.reconsider(tenant.id, tenant.id)
+            again = Case.objects.filter(status=Case.Status.INVESTIGATING)
+            with scope.tenant(tenant.id):
+                assert again.count() == done
+        waits = Work.objects.filter(kind="reconsider", due_at__gt=timezone.now())
+        assert waits.count() == 2 - done
+        with scope.tenant(tenant.id):
+            Work.objects.all().delete()

@@ -241,6 +241,14 @@ def test_a_deleted_account_is_nobody_any_more(in_tenant) -> None:
     assert Case.objects.get().account == live
 
 
+def test_an_id_that_the_database_writes_small_otherwise_than_python_stops_nobody(in_tenant) -> None:
+    """Greek has two small letters for one: the end of a word decides in Python alone."""
+    account = make_account()
+    Account.objects.filter(id=account.id).update(external_id="ΑΣ")
+    _arrive(_alert("a", 0, "account_id:ασ"))
+    assert Case.objects.get().account_id in (account.id, None)
+
+
 @pytest.mark.parametrize("entity", [ANN, "account_id:7"])
 @pytest.mark.parametrize("connectors", [("alpha", "test"), ("test", "zeta")])
 def test_the_account_is_that_of_the_provider_that_the_alert_came_from(

@@ -161,7 +161,10 @@ class GetReplicationRight:
     permissions: tuple[str, ...] = (READ,)
 
     def gather(self, client: DirectoryClient, target: Target, inputs: Json) -> Json:
-        """Return the right; it is long held where nobody's right was changed for 30 days."""
+        """Return the right; it is long held where the account itself has had it for 30 days.
+
+        Since when it is in a group that has the right is another thing, and may be since today.
+        """
         entry = client.read(
             named(target), "objectSid", "sAMAccountName", "tokenGroups", permission=READ
         )
@@ -171,7 +174,7 @@ class GetReplicationRight:
         changed = head.changed_at
         return {
             "may_replicate": bool(through),
-            "is_long_held": bool(through)
+            "is_long_held": sid(entry) in through
             and changed is not None
             and changed < dt.datetime.now(dt.UTC) - _LONG,
             "rights_changed_at": changed.isoformat() if changed else "",

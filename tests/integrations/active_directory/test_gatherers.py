@@ -96,6 +96,15 @@ def test_get_replication_right(client, priya, vendor, monkeypatch) -> None:
     assert ask(client, question, priya)["is_long_held"] is True
 
 
+def test_who_is_in_a_group_that_may_copy_the_directory_may_be_so_since_today(
+    client, priya, vendor, monkeypatch
+) -> None:
+    monkeypatch.setattr(gatherers, "_LONG", dt.timedelta())
+    vendor.domain.let_replicate(RECEPTION)
+    told = ask(client, "identity.get_replication_right", priya)
+    assert (told["through"], told["is_long_held"]) == (["Reception"], False)
+
+
 _ADMIN, _PROGRAM = "S-1-5-32-544", "S-1-5-21-1-2-3-1104"
 _EMPTY = bytes.fromhex("0100048000000000000000000000000014000000" + "0400080000000000")
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from msp.staff.models import Role
 from playbooks.cases import scoring
-from tenants import intake, scope
+from tenants import criticality, intake, scope
 from tenants.models import Account, Case, Device, LedgerEntry, Tenant, Work
 from tenants.records import DirectoryItem, SourceRecord
 from tests.playbooks.test_triage import _alert, _arrive
@@ -89,6 +89,13 @@ def test_a_technicians_word_on_a_person_weighs_in_open_cases(browser, tenant, ca
     assert "criticality" not in _terms(case)
 
 
+def test_a_reason_is_taken_back_with_its_word(tenant, case) -> None:
+    with scope.tenant(tenant.id):
+        for level, told in ((4, (4, "Pays wages")), (None, (2, ""))):
+            criticality.mark_person(NAME, level, actor="mira", reason="Pays wages")
+            assert Account.objects.get().criticality == told
+
+
 def test_a_job_title_weighs_with_its_reason_until_a_technician_says_otherwise(tenant, case) -> None:
     with scope.tenant(tenant.id):
         _told(job_title="Bookkeeper")
@@ -118,8 +125,10 @@ def test_what_is_said_of_a_device_stands_above_what_it_is(browser, tenant, case)
     _post(browser, tenant, **told | {"level": "1", "critical_reason": "Prints only"})
     assert "critical device" not in _terms(case)
     assert "1 (low): Prints only" in _run("list", tenant.slug)
-    _post(browser, tenant, **told | {"level": "as_told"})
+    # As its row on the page names it, by one connector's id.
+    _post(browser, tenant, **told | {"level": "as_told", "critical_name": "ninjaone-1"})
     with scope.tenant(tenant.id):
+        assert not Device.objects.exclude(criticality_by_hand=None).exists()
         # Defender's own word counts where nobody said otherwise.
         Device.objects.filter(provider="defender_endpoint").update(
             attributes={"device_value": "High"}
