@@ -18,6 +18,10 @@ WIDEST = {4: 12, 6: 29}
 # As told: what is longer is in no event as one entity, however it is written.
 _LONGEST_TOLD = 2_000
 _HASHES = {32, 40, 64}
+# A date without signs between, such as 20261101; as a text it is no count of seconds.
+_DAY = 8
+# As seconds that is the year 5138.
+_MILLISECONDS = 1e11
 _DIGITS = frozenset("0123456789abcdef")
 # What STIX 2.1, MISP (https://github.com/MISP/misp-objects), abuse.ch and OTX call the same.
 KINDS = {
@@ -150,13 +154,18 @@ def own_id(told: str) -> str:
 def moment(told: object) -> dt.datetime | None:
     """Return a time as sources write it; None for others.
 
-    That is ISO 8601, also with a blank or ``UTC``, or seconds since 1970.
+    That is ISO 8601, also with a blank or ``UTC``, or (milli)seconds since 1970.
     """
     if told is None or told == "" or isinstance(told, bool):
         return None
     try:
-        if isinstance(told, int | float) or (isinstance(told, str) and told.isdigit()):
-            return dt.datetime.fromtimestamp(float(told), dt.UTC)
+        is_day = len(str(told)) == _DAY
+        if isinstance(told, int | float) or (
+            isinstance(told, str) and told.isdigit() and not is_day
+        ):
+            count = float(told)
+            seconds = count if count < _MILLISECONDS else count / 1000
+            return dt.datetime.fromtimestamp(seconds, dt.UTC)
         at = dt.datetime.fromisoformat(str(told).strip().removesuffix("UTC").rstrip())
         return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
     except (ValueError, OverflowError, OSError):

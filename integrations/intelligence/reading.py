@@ -3,6 +3,7 @@
 Source: https://www.cisa.gov/known-exploited-vulnerabilities-catalog (JSON schema).
 """
 
+import gzip
 import io
 import json
 import re
@@ -18,7 +19,7 @@ from tenants.errors import HoldfastError
 MOST = 1_000_000
 LARGEST = 256 * 2**20
 # What broken JSON is gone on with behind: the next thing of a list.
-_NEXT = re.compile(r"\}\s*,?\s*(?=\{)")
+_NEXT = re.compile(r"\}\s*+(?:,\s*+)?(?=\{)")
 _LISTS = re.compile(r"\"(?:objects|vulnerabilities|Attribute|response)\"\s*:\s*\[|\A\s*\[")
 _MOST_BREAKS = 1_000
 _BROKEN = "a part of the JSON can’t be read"
@@ -52,7 +53,8 @@ def _unpacked(content: bytes) -> bytes:
     """Return a file's content, out of a gzip or a zip of one file where it is one."""
     try:
         if content[:2] == b"\x1f\x8b":
-            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, LARGEST + 1)
+            with gzip.open(io.BytesIO(content)) as packed:
+                content = packed.read(LARGEST + 1)
         elif content[:4] == b"PK\x03\x04":
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 names = [one for one in archive.infolist() if not one.is_dir()]
@@ -60,7 +62,9 @@ def _unpacked(content: bytes) -> bytes:
                     raise Unreadable("The archive has several files: give one of them.")
                 with archive.open(names[0]) as one:
                     content = one.read(LARGEST + 1)
-    except (zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError):
+    except EOFError:
+        raise Unreadable("The archive is cut off: fetch it again.") from None
+    except (OSError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError):
         raise Unreadable("The archive can’t be unpacked: give the file in it.") from None
     if len(content) > LARGEST:
         raise Unreadable(f"The file has more than {LARGEST // 2**20} MB: split it.")

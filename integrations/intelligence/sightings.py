@@ -8,7 +8,7 @@ in transactions of their own, and after some of them lets others go first.
 import datetime as dt
 import random
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -16,6 +16,7 @@ from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
 from integrations.intelligence import matching, quality, store
+from integrations.intelligence.slices import slices
 from integrations.models import Sighting, SightingLook
 from tenants import scope, work
 from tenants.models import Case, Event, RawRecord, Tenant, Work
@@ -30,6 +31,7 @@ _AGAIN_SECONDS = 3600.0
 _SPREAD_SECONDS = 600.0
 _RECORDS_AT_ONCE = 5000
 _SLICES_AT_ONCE = 20
+_CASES_AT_ONCE = 500
 _LONGEST_STATEMENT = "30s"
 _ADD = """
 INSERT INTO integrations_sighting
@@ -156,7 +158,7 @@ def _is_through(until: dt.datetime) -> bool:
     if ends is None:
         _show(place)
         return True
-    _keep(_known(_events(place.reached_at, ends)), is_draft=place.is_whole)
+    _keep(_known(list(_events(place.reached_at, ends))), is_draft=place.is_whole)
     place.reached_at = ends
     place.save(update_fields=["reached_at"])
     return False
@@ -183,7 +185,9 @@ def _show(place: SightingLook) -> None:
         place.is_whole = False
         place.save(update_fields=["is_whole"])
     counted.exclude(cases=0).update(cases=0)
-    _keep(_known(_cases()), is_draft=False, are_cases=True)
+    # Some at a time: after a flood there are more than can be held.
+    for some in slices(_cases(), _CASES_AT_ONCE):
+        _keep(_known(some), is_draft=False, are_cases=True)
     counted.filter(events=0, cases=0).delete()
     quality.count(timezone.now() - WINDOW)
 
@@ -208,9 +212,8 @@ def _cases() -> Iterator[tuple[list[str], _Met]]:
         yield entities, _Met(1, at, at)
 
 
-def _known(named: Iterable[tuple[list[str], _Met]]) -> Mapping[uuid.UUID, _Met]:
+def _known(told: Sequence[tuple[list[str], _Met]]) -> Mapping[uuid.UUID, _Met]:
     """Return what was met of the indicators in force, each event and case once."""
-    told = list(named)
     lookup = matching.Lookup(one for entities, _ in told for one in entities)
     found: dict[uuid.UUID, _Met] = {}
     for entities, met in told:

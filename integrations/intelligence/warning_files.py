@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import re2
-
+from integrations.intelligence import warning_expressions
 from integrations.intelligence.found import KINDS, LONGEST, NETWORK, entity_of
 from tenants.errors import HoldfastError
 from tenants.storable import storable
@@ -21,10 +20,12 @@ _MOST_ENTRIES = 2_000_000
 # Each is tried on each value: more would make every import slow.
 _MOST_PATTERNS = 1_000
 _LONGEST_PATTERN = 500
-_LARGEST_PROGRAM = 2**20
 _MARKED = re.compile(r"(?s)([/#~@%!])(.*)\1([a-zA-Z]*)")
 _HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
+_SHORTEST_PIECE = 3
+_ALL = "it would keep everything out"
 _MOST_LEFT = 1_000
+_TOGETHER = "with the others of its list it is too large: it would make every import slow"
 
 
 class BadList(HoldfastError):
@@ -102,6 +103,10 @@ def _entries(kind: str, values: Iterable[str]) -> _Entries:
             left.append((value[:200], why))
         else:
             (patterns if kind in ("substring", "regex") else entities).append(found)
+    if kind == "regex":
+        fitting = warning_expressions.fitting(patterns)
+        left += [(one, _TOGETHER) for one in sorted(set(patterns) - set(fitting))]
+        patterns = list(fitting)
     return tuple(entities), tuple(patterns), left
 
 
@@ -138,14 +143,12 @@ def _pattern(kind: str, value: str) -> tuple[str, str]:
     if not value or len(value) > _LONGEST_PATTERN:
         return "", f"it is empty, or longer than {_LONGEST_PATTERN} characters"
     if kind == "substring":
-        return storable(value.lower()), ""
+        is_short = len(value) < _SHORTEST_PIECE
+        return storable(value.lower()), f"shorter than {_SHORTEST_PIECE} signs: {_ALL}" * is_short
     marked = _MARKED.fullmatch(value)
     pattern = storable(marked[2] if marked else value)
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _LARGEST_PROGRAM
-    try:
-        re2.compile(pattern, options)
-    except re2.error:
+    if not warning_expressions.is_usable(pattern):
         return "", "the expression can’t be tried in linear time (RE2)"
+    if warning_expressions.Expressions([pattern]).is_in(""):
+        return "", f"the expression is found in an empty text: {_ALL}"
     return pattern, ""

@@ -5,15 +5,15 @@ tried one by one, in linear time (RE2), and so are few.
 """
 
 import uuid
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import re2
 from django.db import transaction
+from django.db.models import Count
 
 from integrations.intelligence import warning_files, warning_lists
 from integrations.intelligence.naming import with_parents
 from integrations.intelligence.slices import slices
+from integrations.intelligence.warning_expressions import Expressions
 from integrations.models import Indicator, WarningEntry, WarningList
 from tenants.errors import HoldfastError
 
@@ -65,8 +65,9 @@ def why_not(entities: Collection[str]) -> dict[str, str]:
     listed = _looked_up(left)
     tried = [(row, _Tried(row)) for row in lists if row.patterns]
     for one in left:
-        names = [by_id[list_id].name for list_id in listed.get(one, ())]
-        names += [row.name for row, is_on in tried if is_on(one)]
+        on = [by_id[list_id] for list_id in listed.get(one, ())]
+        on += [row for row, is_on in tried if is_on(one)]
+        names = [row.name for row in on if _holds_for(row, one)]
         if names:
             found[one] = f"it is on “{min(names)}”"
     return found
@@ -75,10 +76,8 @@ def why_not(entities: Collection[str]) -> dict[str, str]:
 def kept_out() -> Mapping[str, int]:
     """Return how many indicators each warning list keeps out, by the words that it is told in."""
     rows = Indicator.objects.filter(not_matched__startswith=PREFIX).order_by()
-    counts = Counter[str]()
-    for why in rows.values_list("not_matched", flat=True).iterator():
-        counts[why.removeprefix(PREFIX)] += 1
-    return dict(sorted(counts.items()))
+    counts = rows.values_list("not_matched").annotate(Count("id"))
+    return {why.removeprefix(PREFIX): count for why, count in sorted(counts)}
 
 
 def _looked_up(entities: Iterable[str]) -> dict[str, set[uuid.UUID]]:
@@ -103,28 +102,22 @@ def _is_shielded(entity: str) -> bool:
     return is_url or warning_lists.is_free_mail(entity)
 
 
+def _holds_for(row: WarningList, entity: str) -> bool:
+    """Whether a list is about things of the entity's kind: one of sites need not be about URLs."""
+    return not row.about or entity.partition(":")[0] in row.about
+
+
 class _Tried:
     """Whether an entity's value has one of a list's pieces of text, or one of its expressions."""
 
     def __init__(self, row: WarningList) -> None:
-        self._about = set(row.about)
         self._pieces = tuple(row.patterns) if row.kind == WarningList.Kind.SUBSTRING else ()
-        options = re2.Options()
-        options.case_sensitive = False
-        options.log_errors = False
-        self._any = (
-            re2.compile("|".join(f"(?:{one})" for one in row.patterns), options)
-            if row.kind == WarningList.Kind.REGEX
-            else None
-        )
+        is_expressions = row.kind == WarningList.Kind.REGEX
+        self._expressions = Expressions(row.patterns if is_expressions else ())
 
     def __call__(self, entity: str) -> bool:
-        kind, _, value = entity.partition(":")
-        if self._about and kind not in self._about:
-            return False
-        if self._any is not None:
-            return self._any.search(value) is not None
-        return any(one in value for one in self._pieces)
+        value = entity.partition(":")[2]
+        return self._expressions.is_in(value) or any(one in value for one in self._pieces)
 
 
 def _look_anew() -> None:

@@ -128,8 +128,10 @@ def _list(kind: str, *values: str, name: str = "Own list", **told) -> bytes:
         (_list("regex", "/^[a-z]+\\.DYN\\.test$/i"), "domain:abc.dyn.test", "domain:a1.dyn.test"),
         (_list("regex", "(?=x)", "a\\.test", matching_attributes=["domain", "ip-src|port"]),
          "domain:a.test", "url:https://b.test/a.test"),
+        (_list("hostname", "short.test", matching_attributes=["domain", "hostname"]),
+         "domain:a.short.test", "url:https://short.test/login"),
     ],
-    ids=["cidr", "hostname", "string", "substring", "regex", "of some kinds"],
+    ids=["cidr", "hostname", "string", "substring", "regex", "of some kinds", "of some sites"],
 )  # fmt: skip
 def test_warning_lists_of_each_type_keep_out_what_they_name(
     content, kept_out, looked_for, in_tenant
@@ -153,6 +155,30 @@ def test_an_expression_that_would_never_end_costs_no_time(in_tenant) -> None:
     _keep(*(f"url:https://bad.test/{'a' * 300}{'x' * 60}{number}" for number in range(200)))
     assert time.process_time() - before < 3
     assert store.in_force().count() == 200
+
+
+def test_expressions_that_are_too_large_together_break_nothing(in_tenant) -> None:
+    large = [rf"[\w.-]{{1,60}}example{number}[\p{{L}}]{{1,10}}" for number in range(60)]
+    unclosed = [r"\Qquoted", "(?P<one>a.test)", "(?P<one>b.test)"]
+    row, left = warnings.take_in(_list("regex", *large, *unclosed), actor="operator:command")
+    assert row.entries + len(left) == 63
+    assert set(row.patterns) > set(unclosed)
+    assert {why for _, why in left} == {
+        "with the others of its list it is too large: it would make every import slow"
+    }
+    _keep("domain:a.test", "domain:b.test", "domain:c.test", BAD)
+    with_large = [one for one in large if one in row.patterns]
+    assert with_large
+    assert {one.entity for one in store.in_force()} == {"domain:c.test", BAD}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"), [("regex", ("//", ".*", "/a*/")), ("substring", (".", "a"))]
+)
+def test_what_would_keep_everything_out_is_left_and_said(kind, values, in_tenant) -> None:
+    _, left = warnings.take_in(_list(kind, *values, "harmless"), actor="operator:command")
+    assert [value for value, why in left if "keep everything out" in why] == list(values)
+    assert _keep(BAD).looked_for == 1
 
 
 def test_what_is_no_warning_list_says_what_to_give(db) -> None:

@@ -3,12 +3,13 @@
 import gzip
 import io
 import json
+import time
 import zipfile
 
 import pytest
 
 from integrations.intelligence import reading
-from integrations.intelligence.found import Found
+from integrations.intelligence.found import Found, moment
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -121,6 +122,22 @@ def test_of_broken_json_the_rest_is_read(text: str) -> None:
     assert "JSON" in left.not_matched
 
 
+def test_a_gap_in_broken_json_costs_no_time() -> None:
+    before = time.process_time()
+    with pytest.raises(reading.Unreadable, match="not whole"):
+        _read('{"objects": [{"a": "}' + " " * 40_000 + "x")
+    assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize(
+    ("told", "day"),
+    [("20261101", "2026-11-01"), ("1793491200", "2026-11-01"), ("1793491200000", "2026-11-01"),
+     (1793491200000, "2026-11-01"), ("2026-11-01 00:00:00 UTC", "2026-11-01")],
+)  # fmt: skip
+def test_a_day_is_read_however_it_is_written(told, day) -> None:
+    assert moment(told).date().isoformat() == day
+
+
 def _zipped(text: str) -> bytes:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
@@ -134,8 +151,9 @@ LIST = "type,value,title\ndomain,bad.test,Müller\n"
 @pytest.mark.parametrize(
     "content",
     [LIST.encode("utf-16"), LIST.encode("latin-1"), LIST.encode("utf-8-sig"),
-     gzip.compress(LIST.encode()), _zipped(LIST)],
-    ids=["utf-16", "latin-1", "with a mark", "gzip", "zip"],
+     gzip.compress(LIST.encode()), _zipped(LIST),
+     gzip.compress(LIST[:10].encode()) + gzip.compress(LIST[10:].encode())],
+    ids=["utf-16", "latin-1", "with a mark", "gzip", "zip", "gzip in parts"],
 )  # fmt: skip
 def test_other_encodings_and_packed_files_are_read(content: bytes) -> None:
     [found] = _read(content)
@@ -149,6 +167,7 @@ def test_other_encodings_and_packed_files_are_read(content: bytes) -> None:
         (b"<!DOCTYPE html><html>", "web page"),
         (b"abc\0def", "no text"),
         (b"\x1f\x8bnonsense", "unpacked"),
+        (gzip.compress(LIST.encode())[:-12], "cut off"),
         (gzip.compress(b" " * (reading.LARGEST + 2)), "more than 256 MB"),
         (b"hello there\nwhat a day\n", "type and value"),
     ],
