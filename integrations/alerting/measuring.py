@@ -20,7 +20,7 @@ _WRONG: Final = HARMLESS
 _VERDICTS_OF: Final = dt.timedelta(days=90)
 _COMPARED: Final = (5, 5_000)
 # Beside a hit in shadow stands a case about the same account or device at about the same time.
-_BESIDE_WITHIN_DAYS: Final = 1
+_BESIDE_WITHIN: Final = "1 day"
 _BESIDE_KINDS: Final = ("account:%", "account_id:%", "device:%", "device_id:%", "mailbox:%")
 # Of one rule at one client, and of all clients together.
 _MOST_SHADOW_HITS: Final = 200
@@ -111,7 +111,7 @@ def _beside(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, tu
             WITH decided AS MATERIALIZED (
                 SELECT id, tenant_id, verdict, opened_at, closed_at FROM tenants_case
                 WHERE tenant_id = ANY(%(tenants)s) AND verdict = ANY(%(verdicts)s)
-                    AND (closed_at IS NULL OR closed_at >= %(since)s - make_interval(days => %(days)s))
+                    AND (closed_at IS NULL OR closed_at >= %(since)s - %(within)s::interval)
                 ORDER BY opened_at DESC LIMIT %(most_cases)s),
             about AS MATERIALIZED (
                 SELECT decided.*, named.entity FROM decided
@@ -134,13 +134,13 @@ def _beside(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, tu
                 ON event.id = hits.event_id AND event.tenant_id = hits.tenant_id
             CROSS JOIN LATERAL unnest(event.entities) AS who
             JOIN about ON about.tenant_id = hits.tenant_id AND about.entity = who
-                AND hits.event_time >= about.opened_at - make_interval(days => %(days)s)
-                AND hits.event_time <= coalesce(about.closed_at, %(now)s) + make_interval(days => %(days)s)
+                AND hits.event_time >= about.opened_at - %(within)s::interval
+                AND hits.event_time <= coalesce(about.closed_at, %(now)s) + %(within)s::interval
             GROUP BY hits.rule_id, about.verdict
             """,
             {
                 "tenants": list(tenant_ids), "verdicts": [*_RIGHT, *_WRONG], "now": now,
-                "since": since, "day": since.date(), "days": _BESIDE_WITHIN_DAYS,
+                "since": since, "day": since.date(), "within": _BESIDE_WITHIN,
                 "kinds": list(_BESIDE_KINDS), "most_hits": _MOST_SHADOW_HITS,
                 "most_cases": _MOST_CASES,
             },
