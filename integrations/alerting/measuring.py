@@ -22,8 +22,9 @@ _COMPARED: Final = (5, 5_000)
 # Beside a hit in shadow stands a case about the same account or device at about the same time.
 _BESIDE_WITHIN: Final = "1 day"
 _BESIDE_KINDS: Final = ("account:%", "account_id:%", "device:%", "device_id:%", "mailbox:%")
-# Of one rule at one client, and of all clients together.
-_MOST_SHADOW_HITS: Final = 200
+# Of one rule, shared out among the clients, but a few of each.
+_MOST_SHADOW_HITS: Final = 500
+_LEAST_SHADOW_HITS: Final = 5
 _MOST_CASES: Final = 20_000
 
 
@@ -101,10 +102,11 @@ def _verdicts(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, 
 def _beside(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, tuple[int, int]]:
     """What became of the cases beside each rule's newest hits in shadow.
 
-    As many hits are looked at of each rule at each client, so that a noisy one hides no other; and
-    of the cases only decided ones of that time, however many an account had before.
+    Each rule has its own share of hits that are looked at, so that a noisy one hides no other; and
+    of the cases only decided ones of that time count, however many an account had before.
     """
     since = now - _VERDICTS_OF
+    most_hits = max(_LEAST_SHADOW_HITS, _MOST_SHADOW_HITS // max(1, len(tenant_ids)))
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -141,7 +143,7 @@ def _beside(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, tu
             {
                 "tenants": list(tenant_ids), "verdicts": [*_RIGHT, *_WRONG], "now": now,
                 "since": since, "day": since.date(), "within": _BESIDE_WITHIN,
-                "kinds": list(_BESIDE_KINDS), "most_hits": _MOST_SHADOW_HITS,
+                "kinds": list(_BESIDE_KINDS), "most_hits": most_hits,
                 "most_cases": _MOST_CASES,
             },
         )  # fmt: skip

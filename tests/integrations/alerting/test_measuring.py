@@ -84,7 +84,7 @@ def test_a_rule_in_shadow_is_measured_by_the_cases_beside_its_hits(tenant) -> No
 
 
 def test_a_noisy_rule_in_shadow_hides_no_other(tenant, monkeypatch) -> None:
-    monkeypatch.setattr(measuring, "_MOST_SHADOW_HITS", 3)
+    monkeypatch.setattr(measuring, "_MOST_SHADOW_HITS", 5)
     install(rule("a"))
     install(rule("b"), rule("c"), stage="shadow")
     now = f"{timezone.now():%Y-%m-%dT%H:%M:%S}"
