@@ -15,6 +15,7 @@ from integrations.detection.rules import LogSource
 # What speaks for a rule in shadow: it fires seldom, and mostly where there was an attack.
 _FEW_A_WEEK: Final = 10
 _READY_PRECISION: Final = 50
+_READY_CASES: Final = 3
 # A person can look at so many hits of one rule and one client a week, and not at more.
 _MANY_A_WEEK: Final = 100
 _LEAST_CASES: Final = 5
@@ -96,14 +97,15 @@ def _wrong(measured: Measured) -> list[Advice]:
 
 def _ready(stage_at: Sequence[Stage], measured: Measured, clients: int) -> list[Advice]:
     decided = measured.shadow_decided
-    if Stage.SHADOW not in stage_at or not decided or measured.week > _FEW_A_WEEK * clients:
+    if Stage.SHADOW not in stage_at or measured.week > _FEW_A_WEEK * clients:
+        return []
+    if decided < _READY_CASES:
         return []
     if 100 * measured.shadow_right < _READY_PRECISION * decided:
         return []
-    cases = "the one decided case" if decided == 1 else f"{decided} decided cases"
     words = (
-        f"In shadow it fires seldom, and {measured.shadow_right} of {cases} about the same"
-        " accounts or devices at that time were an attack or suspicious."
+        f"In shadow it fires seldom, and {measured.shadow_right} of {decided} decided cases about"
+        " the same accounts or devices at that time were an attack or suspicious."
     )
     return [
         Advice("ready", words, "Look at its hits; if you want to be told of them, set it live.")

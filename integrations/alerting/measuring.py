@@ -20,9 +20,12 @@ _WRONG: Final = HARMLESS
 _VERDICTS_OF: Final = dt.timedelta(days=90)
 _COMPARED: Final = (5, 5_000)
 # Beside a hit in shadow stands a case about the same account or device at about the same time.
-_BESIDE_WITHIN_DAYS: Final = 1
+_BESIDE_WITHIN: Final = "1 day"
 _BESIDE_KINDS: Final = ("account:%", "account_id:%", "device:%", "device_id:%", "mailbox:%")
-_MOST_SHADOW_HITS: Final = 5_000
+# Of one rule, shared out among the clients, but a few of each.
+_MOST_SHADOW_HITS: Final = 500
+_LEAST_SHADOW_HITS: Final = 5
+_MOST_CASES: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +100,52 @@ def _verdicts(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, 
 
 
 def _beside(tenant_ids: Collection[uuid.UUID], now: dt.datetime) -> dict[str, tuple[int, int]]:
-    """What became of the cases beside each rule's newest hits in shadow."""
+    """What became of the cases beside each rule's newest hits in shadow.
+
+    Each rule has its own share of hits that are looked at, so that a noisy one hides no other; and
+    of the cases only decided ones of that time count, however many an account had before.
+    """
+    since = now - _VERDICTS_OF
+    most_hits = max(_LEAST_SHADOW_HITS, _MOST_SHADOW_HITS // max(1, len(tenant_ids)))
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT hit.rule_id, beside.verdict, count(DISTINCT beside.id)
-            FROM (
-                SELECT rule_id, tenant_id, event_id, event_time FROM integrations_rulehit
-                WHERE tenant_id = ANY(%s) AND stage = 'shadow' AND at >= %s
-                ORDER BY at DESC LIMIT %s) AS hit
+            WITH decided AS MATERIALIZED (
+                SELECT id, tenant_id, verdict, opened_at, closed_at FROM tenants_case
+                WHERE tenant_id = ANY(%(tenants)s) AND verdict = ANY(%(verdicts)s)
+                    AND (closed_at IS NULL OR closed_at >= %(since)s - %(within)s::interval)
+                ORDER BY opened_at DESC LIMIT %(most_cases)s),
+            about AS MATERIALIZED (
+                SELECT decided.*, named.entity FROM decided
+                JOIN tenants_caseentity AS named
+                    ON named.case_id = decided.id AND named.tenant_id = decided.tenant_id
+                WHERE named.entity LIKE ANY(%(kinds)s)),
+            hits AS MATERIALIZED (
+                SELECT hit.*, of_rule.tenant_id, of_rule.rule_id FROM (
+                    SELECT DISTINCT tenant_id, rule_id FROM integrations_ruleday
+                    WHERE tenant_id = ANY(%(tenants)s) AND day >= %(day)s) AS of_rule
+                CROSS JOIN LATERAL (
+                    SELECT stage, event_id, event_time FROM integrations_rulehit AS newest
+                    WHERE newest.tenant_id = of_rule.tenant_id
+                        AND newest.rule_id = of_rule.rule_id AND newest.at >= %(since)s
+                    ORDER BY newest.at DESC LIMIT %(most_hits)s) AS hit
+                WHERE hit.stage = 'shadow')
+            SELECT hits.rule_id, about.verdict, count(DISTINCT about.id)
+            FROM hits
             JOIN tenants_event AS event
-                ON event.id = hit.event_id AND event.tenant_id = hit.tenant_id
+                ON event.id = hits.event_id AND event.tenant_id = hits.tenant_id
             CROSS JOIN LATERAL unnest(event.entities) AS who
-            JOIN tenants_caseentity AS shared
-                ON shared.tenant_id = hit.tenant_id AND shared.entity = who
-            JOIN tenants_case AS beside
-                ON beside.id = shared.case_id AND beside.verdict = ANY(%s)
-                AND hit.event_time >= beside.opened_at - make_interval(days => %s)
-                AND hit.event_time <= coalesce(beside.closed_at, now()) + make_interval(days => %s)
-            WHERE who LIKE ANY(%s)
-            GROUP BY hit.rule_id, beside.verdict
+            JOIN about ON about.tenant_id = hits.tenant_id AND about.entity = who
+                AND hits.event_time >= about.opened_at - %(within)s::interval
+                AND hits.event_time <= coalesce(about.closed_at, %(now)s) + %(within)s::interval
+            GROUP BY hits.rule_id, about.verdict
             """,
-            [
-                list(tenant_ids), now - _VERDICTS_OF, _MOST_SHADOW_HITS, [*_RIGHT, *_WRONG],
-                _BESIDE_WITHIN_DAYS, _BESIDE_WITHIN_DAYS, list(_BESIDE_KINDS),
-            ],
+            {
+                "tenants": list(tenant_ids), "verdicts": [*_RIGHT, *_WRONG], "now": now,
+                "since": since, "day": since.date(), "within": _BESIDE_WITHIN,
+                "kinds": list(_BESIDE_KINDS), "most_hits": most_hits,
+                "most_cases": _MOST_CASES,
+            },
         )  # fmt: skip
         return _counted(cursor.fetchall())
 

@@ -83,6 +83,30 @@ def test_a_rule_in_shadow_is_measured_by_the_cases_beside_its_hits(tenant) -> No
     assert _row("b", tenant).kinds == set()
 
 
+def test_a_noisy_rule_in_shadow_hides_no_other(tenant, monkeypatch) -> None:
+    monkeypatch.setattr(measuring, "_MOST_SHADOW_HITS", 5)
+    install(rule("a"))
+    install(rule("b"), rule("c"), stage="shadow")
+    now = f"{timezone.now():%Y-%m-%dT%H:%M:%S}"
+
+    def of(name: str, *people: int) -> list[dict[str, object]]:
+        return [record(name, at=now, UserId=f"user{n}@acme.example") for n in people]
+
+    with scope.tenant(tenant.id):
+        take(*of("a", 0, 1, 2))
+        drain(["triage"])
+        Case.objects.update(verdict=Verdict.TRUE_POSITIVE)
+        take(*of("b", 0, 1))
+        take(*of("c", *range(3, 9)))
+    with scope.reading([tenant.id]):
+        assert measuring.of_tenants([tenant.id])[IDS["b"]].shadow_right == 2
+    _feed(tenant)
+    assert _row("b", tenant).kinds == set()
+    with scope.tenant(tenant.id):
+        take(*of("b", 2))
+    assert _row("b", tenant).kinds == {"ready"}
+
+
 def test_a_rule_without_its_log_source_is_blind(tenant) -> None:
     install(rule("a"))
     assert _row("a", tenant).kinds == {"blind"}
