@@ -25,6 +25,7 @@ Explode = Callable[[Any], Iterable[SourceRecord]]
 
 _LARGEST_FILE_BYTES = 512 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
 _DEEPEST = 100
 _DEEPEST_DOCUMENT = 400
 
@@ -76,6 +77,8 @@ def _bytes(path: Path) -> bytes:
 
 def _unpacked(content: bytes, path: Path) -> bytes:
     """The content of a gzip file; another is left as it is. IntakeError where it is broken."""
+    if content.startswith(_ZIP):
+        raise IntakeError(f"{path} is a zip archive: unpack it, and name a file in it.")
     if not content.startswith(_GZIP):
         return content
     try:

@@ -7,8 +7,6 @@ that a newer version of its pack has no more is withdrawn: it runs no longer, an
 
 import datetime as dt
 import re
-import tarfile
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +22,7 @@ from integrations.alerting.rulebook import Entry
 from integrations.detection import legacy, loading, placeholders
 from integrations.detection.documents import documents
 from integrations.detection.errors import Broken, RulesUnreadable
+from integrations.detection.files import LARGEST_BYTES, files_of
 from integrations.detection.placeholders import Values
 from integrations.detection.rules import NotRun
 from integrations.errors import DetectionError
@@ -104,7 +103,9 @@ def take(
     name = name.strip()
     if not name or len(name) > _LONGEST_NAME or name.casefold() == rulebook.OWN.casefold():
         raise DetectionError("Give the pack a name of its own with --name.")
-    files = _read(path)
+    files = list(files_of(path))
+    if not files:
+        raise RulesUnreadable(f"No file in {path} ends in .yml or .yaml: there are no rules in it.")
     if values is None:
         values = _values_of(name)
     book = rulebook.made_of(
@@ -151,13 +152,6 @@ def remove(name: str, *, actor: str) -> int:
         pack.save(update_fields=["removed_at", "removed_by"])
         rulebook.changed()
         return number
-
-
-def _read(path: Path) -> list[tuple[str, bytes]]:
-    try:
-        return list(loading.files_of(path))
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise RulesUnreadable(f"Rules can't be read from {path}: {error}.") from None
 
 
 def _values_of(name: str) -> Values:
@@ -261,7 +255,7 @@ def _texts(files: Iterable[tuple[str, bytes]]) -> dict[tuple[str, str], str]:
             # A rule of a collection is not whole where it stands: it is kept written out.
             continue
         try:
-            told = documents(content, loading.LARGEST_BYTES)
+            told = documents(content, LARGEST_BYTES)
             parts = [part for part in _PART.split(content.decode("utf-8-sig")) if part.strip()]
         except (Broken, UnicodeDecodeError):
             continue

@@ -53,6 +53,14 @@ def parts(value: Any) -> int:
     return count
 
 
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(below) for key, below in value.items())
+    if isinstance(value, list):
+        return any(map(_has_nul, value))
+    return isinstance(value, str) and "\0" in value
+
+
 def _mappings(found: list[Any]) -> list[dict[str, Any]]:
     kept = [one for one in found if one is not None]
     if not kept:
@@ -60,6 +68,8 @@ def _mappings(found: list[Any]) -> list[dict[str, Any]]:
     for one in kept:
         if not isinstance(one, dict):
             raise Broken("not a Sigma rule: it is no mapping")
+        if _has_nul(one):
+            raise Broken("a text of it has a NUL sign, which can't be kept: take it out")
     return _written_out(kept) if any("action" in one for one in kept) else kept
 
 

@@ -4,11 +4,9 @@ Nothing that was there is dropped silently: what can't be run is listed with its
 """
 
 import re
-import tarfile
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from sigma.exceptions import (
@@ -23,17 +21,14 @@ from sigma.rule import SigmaRule
 from integrations.detection import bounds, legacy, placeholders
 from integrations.detection.compiling import compiled
 from integrations.detection.documents import documents
-from integrations.detection.errors import Broken, RulesUnreadable, Unsupported
+from integrations.detection.errors import Broken, Unsupported
+from integrations.detection.files import LARGEST_BYTES, File, files_of
 from integrations.detection.filters import ANY, PackOf, applied
 from integrations.detection.placeholders import Values
 from integrations.detection.predicates import QuietRe2
 from integrations.detection.rules import Filter, LogSource, NotRun, Pack, Rule
 
 OUR_RULES = Path(__file__).parent / "rules"
-LARGEST_BYTES = 1024 * 1024
-_MOST_FILES = 20_000
-_MOST_BYTES = 256 * 1024 * 1024
-_ENDINGS = (".yml", ".yaml")
 _NOT_IN_USE = ("deprecated", "unsupported")
 _PUT_AWAY = "its author marks it as "
 # As long as the columns that keep it.
@@ -43,8 +38,6 @@ _CAPITALS = re.compile(r"\b(AND|OR|NOT)\b")
 _POLICY = SigmaPolicy(regex_engine=QuietRe2())
 # The specification has names that pySigma lacks.
 _ALIASES = {"utf16le": "wide"}
-
-File = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +53,7 @@ def load(path: Path, values: Values = placeholders.NONE) -> Pack:
 
     `values` are those of placeholders. RulesUnreadable where there is nothing to read.
     """
-    try:
-        return loaded(files_of(path), values)
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise RulesUnreadable(f"Rules can't be read from {path}: {why}.") from None
+    return loaded(files_of(path), values)
 
 
 def loaded(files: Iterable[File], values: Values = placeholders.NONE) -> Pack:
@@ -101,78 +90,9 @@ def _misnamed(one: Rule | Filter, rules: Mapping[str, Rule]) -> str:
     return f"another rule has the same id: {rules[one.id].file}" if one.id in rules else ""
 
 
-def files_of(path: Path) -> Iterator[File]:
-    """Yield name and content of a file, or of each rule file in a folder or archive, bounded."""
-    if path.is_dir():
-        found = (file for file in sorted(path.rglob("*")) if _is_wanted(file.relative_to(path)))
-        yield from _bounded(
-            (str(file.relative_to(path)), file.read_bytes()) for file in found if _is_plain(file)
-        )
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            yield from _bounded(_zipped(archive))
-    elif path.is_file() and tarfile.is_tarfile(path):
-        with tarfile.open(path) as archive:
-            yield from _bounded(_tarred(archive))
-    else:
-        with path.open("rb") as file:
-            yield path.name, file.read(LARGEST_BYTES + 1)
-
-
 def is_put_away(one: NotRun) -> bool:
     """Whether a rule is not run because its author has put it away."""
     return one.reason.startswith(_PUT_AWAY)
-
-
-def _bounded(files: Iterable[File]) -> Iterator[File]:
-    total = 0
-    for count, (name, content) in enumerate(files, start=1):
-        total += len(content)
-        if count > _MOST_FILES or total > _MOST_BYTES:
-            raise RulesUnreadable(
-                f"More than {_MOST_FILES} files or {_MOST_BYTES // 2**20} MB of rules:"
-                " load them in parts."
-            )
-        yield name, content
-
-
-def _is_plain(file: Path) -> bool:
-    if not file.is_file():
-        return False
-    if file.is_symlink():
-        raise RulesUnreadable(f"{file} is a link: put the file itself there.")
-    return True
-
-
-def _is_wanted(name: Path | PurePosixPath) -> bool:
-    is_hidden = any(part[0] == "." and part != ".." for part in name.parts)
-    return name.suffix.lower() in _ENDINGS and not is_hidden
-
-
-def _zipped(archive: zipfile.ZipFile) -> Iterator[File]:
-    for member in archive.infolist():
-        if not member.is_dir() and _is_wanted(PurePosixPath(member.filename)):
-            if member.flag_bits & 1:
-                raise RulesUnreadable(f"{member.filename} is encrypted: unpack the archive first.")
-            with archive.open(member) as file:
-                yield member.filename, file.read(LARGEST_BYTES + 1)
-
-
-def _tarred(archive: tarfile.TarFile) -> Iterator[File]:
-    passed = 0
-    for member in archive:
-        # What stands before a member has to be unpacked to get at it.
-        passed += member.size
-        if passed > 4 * _MOST_BYTES:
-            raise RulesUnreadable("The archive holds too much beside rules: take only the rules.")
-        if not _is_wanted(PurePosixPath(member.name)):
-            continue
-        if member.issym() or member.islnk():
-            raise RulesUnreadable(f"{member.name} is a link: put the file itself there.")
-        if member.isfile():
-            file = archive.extractfile(member)
-            if file is not None:
-                yield member.name, file.read(LARGEST_BYTES + 1)
 
 
 def of_file(name: str, content: bytes, values: Values = placeholders.NONE) -> Read:

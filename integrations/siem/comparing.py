@@ -17,6 +17,7 @@ from integrations.detection import loading
 from integrations.detection.documents import documents
 from integrations.detection.engine import Engine
 from integrations.detection.errors import Unsupported
+from integrations.detection.files import LARGEST_BYTES
 from integrations.siem.queries.converting import converted
 from integrations.siem.records import MOST_IDS, Hits, Language, Query
 from tenants.models import Event, Finding
@@ -215,6 +216,6 @@ def _documents(path: Path) -> dict[str, dict[str, Any]]:
     return {
         str(document["id"]): document
         for file in files
-        for document in documents(file.read_bytes(), loading.LARGEST_BYTES)
+        for document in documents(file.read_bytes(), LARGEST_BYTES)
         if "id" in document
     }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from io import StringIO
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def test_a_record_with_a_doubled_key_is_named_and_loses_no_neighbour(tmp_path) -
     found, _ = _detect(path)
     assert [one["event"] for one in found] == [1, 2, 3]
     assert "'userId' twice" in found[1]["problem"]
+    out = StringIO()
+    call_command("detect", str(path), "--connector", "microsoft365", "--feed", "sign_ins",
+                 stdout=out, stderr=StringIO())  # fmt: skip
+    assert "     2  unclear        It has 'userId' twice" in out.getvalue()
+
+
+def test_a_zip_is_told_to_be_unpacked(tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
+        archive.writestr("a.json", "{}")
+    with pytest.raises(CommandError, match="is a zip archive: unpack it"):
+        _detect(tmp_path / "some.zip")
 
 
 def test_what_can_not_be_read_is_counted(tmp_path) -> None:

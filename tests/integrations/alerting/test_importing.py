@@ -135,7 +135,7 @@ def test_archives_are_read_and_bounded(tmp_path, db, monkeypatch) -> None:
         archive.add(folder, "rules")
     with pytest.raises(DetectionError, match="the pack Theirs has a rule"):
         _import(tarred, "Tarred")
-    monkeypatch.setattr("integrations.detection.loading._MOST_BYTES", 1_000)
+    monkeypatch.setattr("integrations.detection.files._MOST_BYTES", 1_000)
     with pytest.raises(RulesUnreadable, match="load them in parts"):
         _import(packed)
 
@@ -166,6 +166,9 @@ def test_nothing_to_run_and_no_name_are_told(tmp_path, db) -> None:
         _import(tmp_path / "nowhere")
     with pytest.raises(DetectionError, match="--name"):
         _import(_folder(tmp_path, a=rule("a")), " ")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RulesUnreadable, match="there are no rules in it"):
+        _import(tmp_path / "empty")
 
 
 def _command(*arguments: str) -> str:
