@@ -15,7 +15,6 @@ from integrations.connectors.siem_query.search import SearchClient
 from integrations.errors import NotFound, PermissionMissing, Rejected, Unavailable
 from integrations.siem.records import AnalyticsRule, Survey, Unread
 from integrations.values import Fields, techniques
-from tenants import work
 
 INDEX: Final = "*,-.*"
 SOURCE_FIELD: Final = "_index"
@@ -119,7 +118,6 @@ def _rules(client: OpenSearchClient, places: Places, fired: _Fired) -> tuple[Ana
     for own, detector in client.listed("detectors/_search"):
         if is_shared and not touch(_indices(detector), client.index):
             continue
-        work.renew()
         ids = [one.text("id") for one in _inputs(detector, "custom_rules", "pre_packaged_rules")]
         for rule in ids:
             running[rule].append(detector)
