@@ -33,12 +33,26 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made if len(made) == len(pairs) else Doubled(pairs)
 
 
+def _listed(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    return made if len(made) == len(pairs) else made | Doubled(pairs).every
+
+
+_LISTING: Final = json.JSONDecoder(object_pairs_hook=_listed)
 DECODER: Final = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def parsed(text: str) -> Any:
     """Return what a JSON text holds; ValueError where it is none, RecursionError if too deep."""
     return DECODER.decode(text)
+
+
+def listed(text: str) -> Any:
+    """Return what a JSON text holds, with a list of all values of a key that stands several times.
+
+    ValueError and RecursionError as `parsed`.
+    """
+    return _LISTING.decode(text)
 
 
 def value_of(node: Mapping[str, Any], key: str) -> Any:

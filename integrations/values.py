@@ -111,7 +111,9 @@ def _checked(moment: dt.datetime) -> dt.datetime | None:
     if moment.year in _NO_DATE_YEARS:
         return None
     if not _EARLIEST <= moment.year <= _LATEST:
-        raise ValueError("a year that can't be meant")
+        raise ValueError(
+            f"its year is not from {_EARLIEST} to {_LATEST}: look at the sender's clock"
+        )
     return moment
 
 
@@ -256,10 +258,11 @@ class Fields:
             value = self._by_name.get(name.lower())
             try:
                 found = instant(value)
-            except ValueError:
+            except ValueError as error:
                 raise Quarantine(
                     "bad_time",
-                    f"{name} is not a date: {shown(value)}. Correct it and take it in again.",
+                    f"{name} can't be read as a time: {shown(value)} ({str(error)[:120]}). Correct "
+                    "it and take it in again.",
                 ) from None
             if found is not None:
                 return found

@@ -217,7 +217,7 @@ class View:
         known = self._parsed.get(id(text))
         if known is None:
             try:
-                known = (text, json_text.spread(json_text.parsed(text))[0])
+                known = (text, json_text.listed(text))
             except (ValueError, RecursionError):
                 known = (text, None)
             self._parsed[id(text)] = known

@@ -17,6 +17,7 @@ from tenants import intake
 from tenants.models import Event, Finding, RawRecord
 from tenants.records import SourceRecord
 from tests.integrations.alerting.rules import IDS, install, record, rule
+from tests.integrations.detection.rulebook import holds
 
 DOUBLED = '{"id": 2, "user": {"name": "ann", "NAME": "x", "name": "bob"}}'
 BODIES = [
@@ -107,6 +108,12 @@ def test_nobody_hides_an_event_from_our_rules_by_doubling_a_key() -> None:
             if one.id not in {match.rule.id for match in engine.detect(body)}:
                 missed.append((one.file, text))
     assert not missed, (len(missed), missed[:5])
+
+
+@pytest.mark.parametrize("value", ["ann", "bob"])
+def test_rules_read_each_value_of_json_inside_a_text_too(value) -> None:
+    told = {"Inner": '{"name": "ann", "x": [], "name": "bob"}'}
+    assert holds({"Inner.name": value}, **told)
 
 
 def _taken(told: str, feed: str = "unified_audit") -> intake.Outcome:

@@ -1,5 +1,6 @@
 """One feed's turn: when it gives way, when it comes again, and that it waits as it was told."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -8,8 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from integrations import connections, polling
 from integrations.models import FeedState
+from integrations.transport import Call, Transport
 from tenants import scope, work
-from tenants.models import Work
+from tenants.models import RawRecord, Work
 from tests.integrations.conformance.subject import Vendor
 from tests.integrations.microsoft365.subject import SUBJECT
 
@@ -85,6 +87,22 @@ def test_a_throttled_feed_never_asks_before_its_time(state, vendor) -> None:
     vendor.fault("throttle", retry_after=900)
     assert _poll(state) >= 900
     assert "wait 900 s" in _read(state).error
+
+
+def test_a_doubled_key_in_a_vendors_answer_is_kept_and_noted(state, monkeypatch) -> None:
+    parse = Transport._parse
+
+    def doubling(self: Transport, call: Call, status: int, content: bytes) -> object:
+        return parse(self, call, status, content.replace(b'"id"', b'"Data": 1, "Data": 2, "id"'))
+
+    monkeypatch.setattr(Transport, "_parse", doubling)
+    _poll(state)
+    assert _read(state).records > 0
+    with scope.tenant(state.tenant_id):
+        raw = RawRecord.objects.exclude(outcome=RawRecord.Outcome.QUARANTINED).first()
+    assert raw is not None
+    assert json.loads(bytes(raw.body))["Data"] == [1, 2]
+    assert ["Data"] in raw.context["doubled_keys"]
 
 
 def test_what_one_user_refuses_is_told_once_the_others_are_read(tenant, state, vendor) -> None:

@@ -87,6 +87,11 @@ def test_whatever_a_time_field_holds_is_a_time_none_or_a_value_error(told) -> No
     assert found is None or found.tzinfo is dt.UTC
 
 
+def test_a_clock_that_is_wrong_is_named() -> None:
+    with pytest.raises(Quarantine, match="its year is not from 1990 to 2100: look at the sender"):
+        Fields({"a": "1970-01-02T00:00:00Z"}).essential_time("a")
+
+
 def test_an_essential_time_takes_the_first_that_is_told() -> None:
     fields = Fields({"A": "0001-01-01T00:00:00Z", "b": "2026-01-01T00:00:00Z"})
     assert fields.essential_time("a", "B") == utc(2026, 1, 1)
