@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
 
@@ -20,8 +20,17 @@ from playbooks.language import Playbook
 from playbooks.models import Activation, PlaybookVersion
 from tenants import ledger, scope
 from tenants.models import PlaybookMode, Tenant
+from tenants.statements import Statement
 
 _log = logging.getLogger(__name__)
+# Asked for each step of a run.
+_MODE: Final = Statement("""
+SELECT coalesce(
+    (SELECT mode FROM playbooks_activation
+      WHERE tenant_id = %(tenant)s AND playbook_id = %(playbook)s
+      ORDER BY created_at DESC, id DESC LIMIT 1),
+    (SELECT playbook_mode FROM tenants_tenant WHERE id = %(tenant)s))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +59,8 @@ def in_force(playbook_id: str) -> InForce:
 
 def mode_in_force(playbook_id: str) -> str:
     """Return how far a playbook may go for the scope's tenant."""
-    modes = Activation.objects.filter(playbook_id=playbook_id).order_by("-created_at", "-id")
-    mode = modes.values_list("mode", flat=True).first()
-    return mode or Tenant.objects.get(id=scope.require_tenant_id()).playbook_mode
+    ((mode,),) = _MODE.rows(tenant=scope.require_tenant_id(), playbook=playbook_id)
+    return str(mode)
 
 
 def only_watches() -> bool:

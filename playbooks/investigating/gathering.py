@@ -91,8 +91,9 @@ def gather(
         facts = case_facts.of_case(case)
         connected = connections.by_connector()
         answered = _answered(case)
+        accounts = _accounts(case)
         questions = [
-            _reaching_back(_own(_question(step, facts, connected, _accounts(case)), case), case)
+            _reaching_back(_own(_question(step, facts, connected, accounts), case), case)
             for step in steps
             if (step.id, step.uses) not in answered
         ]

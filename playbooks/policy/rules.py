@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
 
@@ -24,9 +24,16 @@ from tenants import ledger, scope, work
 from tenants.canonical import jsonable
 from tenants.errors import HoldfastError
 from tenants.models import Tenant
+from tenants.statements import Statement
 from tenants.storable import storable
 
 _NAME = "rules of engagement"
+# Read several times for each step of a run.
+_NEWEST: Final = Statement("""
+SELECT (SELECT id FROM playbooks_rulesofengagement
+         WHERE tenant_id = %(tenant)s ORDER BY version DESC LIMIT 1),
+       (SELECT id FROM playbooks_msprules ORDER BY version DESC LIMIT 1)
+""")
 
 
 def in_force() -> Engagement:
@@ -34,8 +41,7 @@ def in_force() -> Engagement:
 
     The MSP-wide rules hold where the tenant has none of its own.
     """
-    own = RulesOfEngagement.objects.order_by("-version").values_list("id", flat=True).first()
-    msp = MspRules.objects.order_by("-version").values_list("id", flat=True).first()
+    ((own, msp),) = _NEWEST.rows(tenant=scope.require_tenant_id())
     return _read_once(own, msp)
 
 

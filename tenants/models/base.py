@@ -5,6 +5,8 @@ from typing import Any, Self, cast
 
 import uuid_utils.compat
 from django.db import models
+from django.db.models.fields.related_lookups import RelatedExact
+from django.db.models.sql.where import AND
 
 from tenants import scope
 
@@ -24,7 +26,12 @@ class TenantManager(models.Manager):
         """Return the rows of the scope's tenant (in a reading scope: of the tenants in it)."""
         tenant_id = scope.current_tenant_id()
         rows = super().get_queryset()
-        return rows if tenant_id is None else rows.filter(tenant_id=tenant_id)
+        if tenant_id is not None:
+            # What `filter` comes to, without finding its way from names to columns each time.
+            field = cast("models.ForeignKey", self.model._meta.get_field("tenant"))
+            column = field.get_col(rows.query.get_initial_alias())
+            rows.query.where.add(RelatedExact(column, tenant_id), AND)
+        return rows
 
 
 class TenantModel(models.Model):

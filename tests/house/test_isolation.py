@@ -8,12 +8,14 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 
 from integrations import connections, inbound, registry, signing
 from integrations.errors import DeliveryRefused
 from integrations.models import Connection
 from tenants import ledger, scope
 from tenants.models import LedgerEntry, Person, RawRecord, Tenant, TenantModel
+from tenants.models.base import TenantManager
 
 # Tables without a tenant's policy, each with the reason.
 EXEMPT = {
@@ -48,6 +50,27 @@ def _tables() -> dict[str, tuple[bool, bool]]:
             " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         )
         return {name: (on, forced) for name, on, forced in cursor.fetchall()}
+
+
+@pytest.mark.django_db
+def test_a_scope_asks_for_the_rows_of_its_tenant_as_a_filter_does(tenant) -> None:
+    models = [model for model in apps.get_models() if issubclass(model, TenantModel)]
+    with scope.tenant(tenant.id):
+        for model in models:
+            manager = TenantManager()
+            manager.model = model
+            found, asked = manager.all(), QuerySet(model).filter(tenant_id=tenant.id)
+            for more in (QuerySet.all, _by_name, _either):
+                assert str(more(found).query) == str(more(asked).query)
+    assert len(models) > 40
+
+
+def _by_name(rows: QuerySet) -> QuerySet:
+    return rows.filter(tenant__slug="a").select_related("tenant")
+
+
+def _either(rows: QuerySet) -> QuerySet:
+    return rows.exclude(id=uuid.UUID(int=1)) | rows.filter(id=uuid.UUID(int=2))
 
 
 @pytest.mark.django_db

@@ -10,9 +10,10 @@ from playbooks import library, planner, response
 from playbooks.adoption.versions import remember
 from playbooks.engagement import Engagement
 from playbooks.investigating import facts as case_facts
+from playbooks.language import PlaybookStep
 from playbooks.models import Plan
 from tenants import evidence
-from tenants.models import Account, Case, Person
+from tenants.models import Account, Case, Evidence, Person
 from tests.playbooks.samples import facts, policy
 
 Ladder = Callable[..., Plan]
@@ -53,18 +54,21 @@ def make_case(account: Account, **fields: Any) -> Case:
 
 def give_evidence(case: Case) -> None:
     """Answer what the investigation asks, as in the playbook's example."""
-    for step in library.get("investigate-account-takeover").steps:
-        answer = dict(facts()["evidence"][step.id])
-        evidence.record(
-            case,
-            gatherer=step.uses,
-            question=step.id,
-            asked_of="test",
-            asked_at=timezone.now(),
-            answer={"step": step.id, "facts": answer, "reason": ""},
-            is_available=answer.pop("available"),
-            summary="",
-        )
+    told = facts()["evidence"]
+    steps = library.get("investigate-account-takeover").steps
+    evidence.keep([_answered(case, step, dict(told[step.id])) for step in steps])
+
+
+def _answered(case: Case, step: PlaybookStep, answer: dict[str, Any]) -> Evidence:
+    return evidence.of_answer(
+        case,
+        gatherer=step.uses,
+        question=step.id,
+        asked_of="test",
+        asked_at=timezone.now(),
+        answer={"step": step.id, "facts": answer, "reason": ""},
+        is_available=answer.pop("available"),
+    )
 
 
 def make_plan(case: Case, rules: Engagement | None = None, **adopted: Any) -> Plan:

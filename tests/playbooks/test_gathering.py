@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations import registry
@@ -92,6 +94,16 @@ def test_only_the_busy_vendor_is_asked_again(case, cloud) -> None:
     assert _look(case).verdict == "true_positive"
     assert len(_asked(cloud)) == len(PLAYBOOK.steps) + 1
     assert _asked(cloud)[-1] == BUSY
+
+
+def test_whose_accounts_they_are_is_read_once_for_all_questions(case, cloud) -> None:
+    cloud.on_ask = None
+    with CaptureQueriesContext(connection) as caught:
+        assert gathering.gather(case.tenant_id, case.id, PLAYBOOK.steps, retry="investigate")
+    read = [one["sql"] for one in caught if 'FROM "tenants_account"' in one["sql"]]
+    of_person = [sql for sql in read if '"tenants_account"."person_id" =' in sql]
+    assert len(PLAYBOOK.steps) > 1
+    assert len(of_person) == 1, of_person
 
 
 def test_after_half_an_hour_it_is_decided_without_the_answer(case, cloud) -> None:
