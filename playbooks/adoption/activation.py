@@ -60,7 +60,8 @@ def in_force(playbook_id: str) -> InForce:
 def mode_in_force(playbook_id: str) -> str:
     """Return how far a playbook may go for the scope's tenant."""
     ((mode,),) = _MODE.rows(tenant=scope.require_tenant_id(), playbook=playbook_id)
-    return str(mode)
+    # Of a client that isn't there nothing is known: it may do nothing but watch.
+    return str(mode or PlaybookMode.SHADOW)
 
 
 def only_watches() -> bool:
