@@ -44,10 +44,13 @@ def is_of_nothing(value: str) -> bool:
     return found in _OF_NOTHING or not found.strip("0")
 
 
-def file(*hashes: str) -> str:
-    """A file by the first of its hashes, as an entity; "" where none tells it from others."""
-    found = digest(*(one for one in hashes if not is_of_nothing(one)))
-    return entity("file", found)
+def files(*hashes: str) -> tuple[str, ...]:
+    """A file by each of its hashes, as entities: who warns of it may know only one of them.
+
+    None where none tells it from others.
+    """
+    known = (digest(one) for one in hashes if not is_of_nothing(one))
+    return tuple(dict.fromkeys(entity("file", one) for one in known if one))
 
 
 def indicator(value: str) -> str:

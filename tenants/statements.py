@@ -92,6 +92,21 @@ def insert(model: type[models.Model], rows: Sequence[Row]) -> None:
         _inserted(model).count(rows=as_json(rows))
 
 
+def upsert(
+    model: type[models.Model],
+    rows: Sequence[Row],
+    *,
+    once: tuple[str, ...],
+    changed: tuple[str, ...],
+) -> None:
+    """Insert rows; those that are there, by the columns `once`, get the columns `changed` anew.
+
+    No two of the rows may be the same by `once`.
+    """
+    if rows:
+        _upserted(model, once, changed).count(rows=as_json(rows))
+
+
 def insert_with_origin(
     model: type[models.Model],
     rows: Sequence[Row],
@@ -158,6 +173,15 @@ def _insert(model: type[models.Model], name: str) -> str:
 @lru_cache
 def _inserted(model: type[models.Model]) -> Statement:
     return Statement(_insert(model, "rows"))
+
+
+@lru_cache
+def _upserted(
+    model: type[models.Model], once: tuple[str, ...], changed: tuple[str, ...]
+) -> Statement:
+    known = ", ".join(f'"{name}"' for name in once)
+    values = ", ".join(f'"{name}" = excluded."{name}"' for name in changed)
+    return Statement(f"{_insert(model, 'rows')} ON CONFLICT ({known}) DO UPDATE SET {values}")
 
 
 @lru_cache

@@ -14,6 +14,7 @@ from integrations.intelligence.found import LONGEST, Found
 from integrations.intelligence.reading import MOST, Unreadable
 from integrations.intelligence.slices import slices
 from integrations.models import Indicator, IndicatorSource
+from tenants import statements
 from tenants.storable import bounded, storable
 
 _BATCH = 2000
@@ -97,9 +98,8 @@ def _keep(source: str, rows: Sequence[Indicator], began: dt.datetime) -> Outcome
     for row in rows:
         # What it points at stands where its source tells it again without that.
         row.about = row.about or about.get(row.external_id, [])
-    Indicator.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["source", *_KEY], update_fields=_KEPT
-    )
+    told_rows = [statements.row_of(row) for row in rows]
+    statements.upsert(Indicator, told_rows, once=("source", *_KEY), changed=_KEPT)
     told = {_key(row) for row in rows}
     # What the source said under the same id before, and says no more: its pattern was changed.
     gone = [one.id for one in known if not one.is_revoked and _key(one) not in told]
@@ -208,6 +208,7 @@ def _row(source: str, one: Found, confidence: int, days: int) -> Indicator:
         expires_at=one.expires_at or usual,
         is_revoked=one.is_revoked,
         not_matched=one.not_matched,
+        added_at=now,
         updated_at=now,
         also=list(one.also),
         tlp=one.tlp,

@@ -92,10 +92,10 @@ class Involved:
         self.add(*map(traces.indicator, values))
 
     def file(self, of: Fields) -> None:
-        """Note a file by its SHA-256."""
-        digest = of.text("sha256", "SHA256")
-        _once(self.files, of.text("fileName", "FileName") or digest)
-        self.add(traces.file(digest))
+        """Note a file by all its hashes."""
+        hashes = (of.text("sha256", "SHA256"), of.text("sha1", "SHA1"), of.text("md5", "MD5"))
+        _once(self.files, of.text("fileName", "FileName") or hashes[0])
+        self.add(*traces.files(*hashes))
 
     def app(self, of: Fields) -> None:
         """Note an application."""

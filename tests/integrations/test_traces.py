@@ -79,14 +79,33 @@ def test_a_number_of_a_program_tells_nothing_without_when_it_began() -> None:
 
 @pytest.mark.parametrize("empty", [EMPTY, "da39a3ee5e6b4b0d3255bfef95601890afd80709", "0" * 32])
 def test_an_empty_file_joins_nothing(empty) -> None:
-    assert traces.file(empty) == ""
+    assert traces.files(empty) == ()
     assert joining([f"file:{empty}"]) == frozenset()
-    assert traces.file(empty, BAD_HASH) == f"file:{BAD_HASH}"
+    assert traces.files(empty, BAD_HASH) == (f"file:{BAD_HASH}",)
 
 
 def _falcon(number: int, **more: Any) -> Finding:
     alert = {**records.alert(HOST, number, NOW), "sha256": "", "sha1": "", "md5": "", **more}
     return read("crowdstrike", "alerts", alert)
+
+
+def test_a_file_is_named_by_each_of_its_hashes() -> None:
+    hashes = {"sha256": "a1" * 32, "sha1": "b2" * 20, "md5": "c3" * 16}
+    named = {f"file:{one}" for one in hashes.values()}
+    sensor = {"event_simpleName": "ProcessRollup2", "aid": AGENT, "timestamp": "1760000000000",
+              "ImageFileName": "x.exe", "SHA256HashData": hashes["sha256"],
+              "SHA1HashData": hashes["sha1"], "MD5HashData": hashes["md5"]}  # fmt: skip
+    written = {"ActionType": "FileCreated", "DeviceName": "pc", "Timestamp": BEGAN,
+               "SHA256": hashes["sha256"], "SHA1": hashes["sha1"],
+               "MD5": hashes["md5"]}  # fmt: skip
+    row = {"AlertId": "a1", "Title": "Odd", "Timestamp": BEGAN, **written}
+    for connector, feed, record in (
+        ("crowdstrike", "event_stream", sensor), ("microsoft365", "unified_audit", written),
+        ("microsoft365", "alerts", row),
+    ):  # fmt: skip
+        found = registry.connector(connector).feed(feed).normalise(SourceRecord(record))
+        assert named <= set(found.entities), connector
+    assert named <= of_kind(_falcon(1, **hashes), "file")
 
 
 def test_falcon_alerts_of_one_process_tree_are_one() -> None:

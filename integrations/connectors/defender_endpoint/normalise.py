@@ -205,7 +205,7 @@ def _involved(told: Fields) -> Involved:
     for item in told.objects("evidence"):
         involved.account(item)
         involved.ip(item.text("ipAddress"))
-        if item.has_any("sha256"):
+        if item.has_any("sha256", "sha1"):
             involved.file(item)
         if item.has_any("url"):
             involved.add(entity("url", item.text("url")))

@@ -63,7 +63,8 @@ def test_a_threat_is_a_finding_about_its_computer_and_user() -> None:
     assert set(found.entities) == {
         "device:pc-003", f"device_id:sentinelone:{AGENT['id']}",
         "account:example\\user3", "ip:10.30.0.13",
-        "ip:198.51.100.7", f"file:{THREAT['threatInfo']['sha256']}",
+        "ip:198.51.100.7",
+        *(f"file:{THREAT['threatInfo'][name]}" for name in ("sha256", "sha1")),
         f"process_tree:sentinelone:{AGENT['id']}/s000000000000003",
     }  # fmt: skip
     (evidence,) = found.ocsf["evidences"]

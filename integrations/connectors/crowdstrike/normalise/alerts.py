@@ -10,7 +10,7 @@ from typing import Any
 
 from integrations import ocsf, traces
 from integrations.alert_identity import alert_uid
-from integrations.endpoints import account_name, attacks, digest, file
+from integrations.endpoints import account_name, attacks, file
 from integrations.values import (
     Fields,
     address,
@@ -189,19 +189,21 @@ def _addresses(*values: str) -> tuple[str, ...]:
 
 def _finding(told: _Told) -> Finding:
     account = account_name(told.user, told.domain, told.host, told.sid)
-    hashed = digest(*told.hashes)
+    files = traces.files(*told.hashes)
     device_id = told.device_id if told.device_id.strip("0") else ""
     actor, target = account or told.user, told.host or device_id or told.file_name
     found = entities(
         entity("device", told.host), device_entity("crowdstrike", device_id),
         entity("account", account),
-        *(entity("ip", ip) for ip in told.ips), traces.file(hashed),
+        *(entity("ip", ip) for ip in told.ips), *files,
         *(traces.process_tree("crowdstrike", device_id, one) for one in told.programs),
         *map(traces.indicator, told.bad),
     )  # fmt: skip
+    # By one of its hashes: other feeds tell the same alert with fewer of them.
+    named = [one for one in found if one not in files[1:]]
     uid = told.uid or alert_uid(
         title=told.title, began=told.first or told.time, category=told.tactic, actor=actor,
-        target=target, entities=found, details=(told.command_line, told.process_id),
+        target=target, entities=named, details=(told.command_line, told.process_id),
     )  # fmt: skip
     return Finding(
         uid=uid,

@@ -6,8 +6,8 @@ Source: https://www.crowdstrike.com/resources/data-sheets/falcon-data-replicator
 import datetime as dt
 from typing import Any
 
-from integrations import ocsf
-from integrations.endpoints import account_name, base_name, digest, file
+from integrations import ocsf, traces
+from integrations.endpoints import account_name, base_name, file
 from integrations.values import Fields, address, content_uid, device_entity, entities, entity
 from tenants.records import Event
 
@@ -53,7 +53,7 @@ def _program(told: Fields, kind: str, time: dt.datetime) -> Event:
     )
     return _event(
         told, kind, time, ocsf.PROCESS_ACTIVITY, 1, "Launch",
-        target=name, more=(entity("file", digest(*hashes)),), process=process,
+        target=name, more=traces.files(*hashes), process=process,
     )  # fmt: skip
 
 

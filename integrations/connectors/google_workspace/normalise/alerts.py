@@ -109,7 +109,7 @@ def _entities(data: Mapping[str, Any], accounts: list[str]) -> tuple[str, ...]:
         *(entity("account", one) for one in accounts),
         *(entity("ip", address(one)) for one in _told(data, ("ipAddress",))),
         *(entity("message", one) for one in _told(data, ("messageId",))),
-        *map(traces.file, _told(data, ("attachmentsSha256Hash",))),
+        *traces.files(*_told(data, ("attachmentsSha256Hash",))),
         *map(traces.indicator, _told(data, ("sourceIp",))),
         *(device_entity("google_workspace", one) for one in _told(data, ("deviceId",))),
         *(entity("sender", one) for one in _told(data, ("fromHeader",))),

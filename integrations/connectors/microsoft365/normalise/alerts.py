@@ -171,8 +171,7 @@ def _involved(record: Fields) -> Involved:
         involved.ip(state.text("publicIpAddress"))
     for state in record.objects("fileStates"):
         digest = state.nested("fileHash")
-        if digest.word("hashType") == "sha256":
-            involved.add(traces.file(digest.text("hashValue")))
+        involved.add(*traces.files(digest.text("hashValue")))
     for state in record.objects("networkConnections"):
         involved.ip(state.text("sourceAddress"))
         involved.ip(state.text("destinationAddress"))
@@ -336,6 +335,6 @@ def alert_evidence_row(record: Fields) -> Involved:
     involved.device(record)
     involved.ip(record.text("RemoteIP", "LocalIP"))
     involved.message(record)
-    if record.has_any("SHA256"):
+    if record.has_any("SHA256", "SHA1"):
         involved.file(record)
     return involved

@@ -6,7 +6,7 @@ its exports (OfficeActivity of Log Analytics, Search-UnifiedAuditLog, Graph's au
 the rows of Defender's advanced hunting tables.
 """
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.connectors.microsoft365.normalise import alerts, audit
 from integrations.connectors.microsoft365.normalise.places import country_of, place_of
 from integrations.connectors.microsoft365.normalise.sign_ins import sign_in
@@ -236,7 +236,8 @@ def hunting_row(record: Fields) -> Event:
             entity("mailbox", raw.text("MailboxOwnerUPN")),
             entity("ip", ip),
             entity("app", record.text("OAuthAppId") or raw.text("ClientAppId")),
-            entity("file", record.text("SHA256", "InitiatingProcessSHA256")),
+            *traces.files(*(record.text(f"{of}{name}") for of in ("", "InitiatingProcess")
+                            for name in ("SHA256", "SHA1", "MD5"))),
         ),
         ocsf=ocsf.event(
             ocsf.API_ACTIVITY, activity_id, activity_name, time,

@@ -92,7 +92,7 @@ def _alert(fields: Fields, data: Fields, time: dt.datetime) -> Finding:
         entities=entities(
             entity("device", host), device_entity("sentinelone", agent_id), entity("ip", ip),
             entity("ip", remote), entity("domain", data.text("dnsRequest")),
-            traces.file(fields.text("secondaryDescription")),
+            *traces.files(fields.text("secondaryDescription")),
             traces.indicator(data.text("tiIndicatorValue")),
         ),
         ocsf=ocsf.event(

@@ -90,7 +90,7 @@ def threat(fields: Fields) -> Finding:
         entities=entities(
             entity("device", host), device_entity("sentinelone", agent_id),
             entity("account", account),
-            *(entity("ip", ip) for ip in ips), traces.file(*hashes),
+            *(entity("ip", ip) for ip in ips), *traces.files(*hashes),
             traces.process_tree("sentinelone", agent_id, info.text("storyline")),
         ),
         ocsf=_document(fields, uid, time, attack, file(

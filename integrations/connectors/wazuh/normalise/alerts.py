@@ -105,7 +105,7 @@ def _entities(fields: Fields) -> tuple[str, ...]:
         entity("account", actor), entity("account", owner), entity("ip", ip),
         entity("ip", address(data.text("dstip", "dest_ip"))),
         entity("device", agent.text("name")), device_entity("wazuh", agent.text("id")),
-        *map(traces.file, hashes),
+        *traces.files(*hashes),
         *(traces.process_tree("wazuh", agent.text("id"), one) for one in _programs(data)),
         traces.indicator(ip) if _is_attack(fields) else "",
     )  # fmt: skip

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from integrations import ocsf
+from integrations import ocsf, traces
 from integrations.alert_identity import alert_uid
 from integrations.connectors.webhook.normalise import head
-from integrations.endpoints import account_name, digest, file
+from integrations.endpoints import account_name, file
 from integrations.values import address, content_uid, entities, entity, instant, is_inside
 from tenants.errors import Quarantine
 from tenants.records import Event, Finding
@@ -228,13 +228,13 @@ def _users(message: Message) -> tuple[str, str]:
 
 def _entities(message: Message, before: head.Head) -> tuple[str, ...]:
     actor, target = _users(message)
-    digests = digest(message.text("fileHash"), message.text("oldFileHash"))
+    hashes = (message.text("fileHash"), message.text("oldFileHash"))
     addresses = (message.text("src", "c6a2"), message.text("dst", "c6a3"))
     return entities(
         entity("account", actor), entity("account", target),
         *(entity("device", host) for host in _hosts(message, before)),
         *(entity("ip", address(one)) for one in addresses),
-        entity("file", digests), entity("domain", message.text("destinationDnsDomain")),
+        *traces.files(*hashes), entity("domain", message.text("destinationDnsDomain")),
     )  # fmt: skip
 
 

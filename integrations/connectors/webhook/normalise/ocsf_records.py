@@ -9,8 +9,9 @@ import datetime as dt
 import re
 from typing import Final
 
+from integrations import traces
 from integrations.alert_identity import alert_uid
-from integrations.endpoints import account_name, digest
+from integrations.endpoints import account_name
 from integrations.values import Fields, address, content_uid, entities, entity, techniques
 from tenants.errors import Quarantine
 from tenants.records import Event, Finding, SourceRecord
@@ -91,7 +92,7 @@ def _entities(fields: Fields) -> tuple[str, ...]:
         *(entity("account", _account(one)) for one in found),
         *(entity("device", one.text("hostname")) for one in places),
         *(entity("ip", address(one.text("ip"))) for one in places),
-        *(entity("file", digest(one)) for one in hashes),
+        *traces.files(*hashes),
     )
 
 
