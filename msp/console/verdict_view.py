@@ -95,7 +95,7 @@ class VerdictView:
     is_intact: bool
     looked_again: dt.datetime | None
     about: str
-    others: Sequence[Look]
+    others: Sequence[tuple[Look, Word | None]]
 
 
 def evidence_of(case: Case) -> list[EvidenceView]:
@@ -139,7 +139,10 @@ def of_case(case: Case, seen: Sequence[EvidenceView]) -> VerdictView:
         is_intact=named.items() <= kept.items(),
         looked_again=_looked_again(detail),
         about=looks.leading(case).name,
-        others=looks.others(case),
+        others=[
+            (one, words.VERDICTS[Verdict(one.verdict)] if one.playbook else None)
+            for one in looks.others(case)
+        ],
     )
 
 

@@ -36,7 +36,8 @@ def add(request: HttpRequest) -> HttpResponse:
     except HoldfastError as refused:
         messages.error(request, str(refused))
         return redirect("console:intelligence")
-    messages.success(request, f"{row.name}: {row.entries} entries are never looked for from now.")
+    number = "1 entry is" if row.entries == 1 else f"{row.entries} entries are"
+    messages.success(request, f"{row.name}: {number} never looked for from now.")
     if left:
         told = "; ".join(f"{value}: {why}" for value, why in left[:_NAMED])
         more = f"; and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
