@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from integrations import doubled
 from integrations.errors import UnknownFeed, VendorError
 from integrations.siem.records import Siem
 from integrations.transport import Limits
@@ -120,7 +121,7 @@ class Feed:
 
         ConnectionMisconfigured where a setting can't be understood.
         """
-        return self.configured(settings) if self.configured else self.normalise
+        return doubled.read_by(self.configured(settings) if self.configured else self.normalise)
 
 
 @dataclass(frozen=True, slots=True)

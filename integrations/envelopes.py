@@ -66,7 +66,7 @@ class Exploder:
         elif isinstance(document.get("responses"), list) and self._is_envelope(
             document, "responses"
         ):
-            for response in document["responses"]:
+            for response in json_text.value_of(document, "responses"):
                 yield from self._batch_item(response, url, depth)
         elif "_unparsed" in document and len(document) == 1:
             yield from self._unparsed(str(document["_unparsed"]), url, depth)
@@ -78,7 +78,7 @@ class Exploder:
     ) -> Iterator[SourceRecord]:
         place = url or str(document.get("@odata.context") or "")
         for name in self.lists:
-            inner = document.get(name)
+            inner = json_text.value_of(document, name)
             if isinstance(inner, list | Mapping) and self._is_envelope(document, name):
                 yield from self._exploded(inner, place, depth - 1)
                 return
@@ -90,7 +90,8 @@ class Exploder:
         return all(key in known or str(key).startswith(("@", "adminapi.")) for key in document)
 
     def _exchange(self, exchange: Mapping[str, Any], depth: int) -> Iterator[SourceRecord]:
-        url, status, body = str(exchange["url"]), int(exchange["status"]), exchange["body"]
+        url, status = str(exchange["url"]), int(exchange["status"])
+        body = json_text.value_of(exchange, "body")
         kept = _kept(exchange)
         if isinstance(body, str) and body.strip()[:1] in ("{", "["):
             body = _parsed(body)

@@ -13,11 +13,10 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from integrations import json_text, tables
+from integrations import doubled, json_text, tables
 from integrations.contract import ReadContent
 from tenants.errors import IntakeError
 from tenants.records import SourceRecord, Unreadable
@@ -119,13 +118,6 @@ def _as_one_document(content: bytes) -> tuple[Any, bool]:
         return None, False
 
 
-class _Flaw(Enum):
-    """Why a record is not taken in, though it is JSON."""
-
-    TOO_DEEP = "too_deep"
-    DOUBLED_KEY = "doubled_key"
-
-
 class _TooDeep(ValueError):
     """Nested deeper than Python can handle later."""
 
@@ -136,7 +128,7 @@ def _parse(content: bytes) -> Any:
         document = json_text.parsed(content.decode("utf-8"))
     except RecursionError:
         raise _TooDeep from None
-    if _flaw(document, _DEEPEST_DOCUMENT) is _Flaw.TOO_DEEP:
+    if _looked_at(document, _DEEPEST_DOCUMENT).is_too_deep:
         raise _TooDeep
     return document
 
@@ -180,42 +172,38 @@ def _records(document: Any, explode: Explode) -> Iterator[SourceRecord | Unreada
         refused = record.context.get("quarantine")
         if refused:
             yield Unreadable(_as_bytes(record), refused["code"], refused["reason"])
-        elif flaw := _flaw(record.body, _DEEPEST):
-            yield Unreadable(_as_bytes(record), flaw.value, _why(flaw, record))
+            continue
+        looked = _looked_at(record.body, _DEEPEST)
+        if looked.is_too_deep:
+            reason = f"The record is nested more than {_DEEPEST} levels deep."
+            yield Unreadable(_as_bytes(record), "too_deep", reason)
         else:
-            yield record
-
-
-def _why(flaw: _Flaw, record: SourceRecord) -> str:
-    if flaw is _Flaw.TOO_DEEP:
-        return f"The record is nested more than {_DEEPEST} levels deep."
-    key = json_text.doubled(record.body)[:80]
-    return (
-        f"The record has {key!r} twice in one object, and nothing says which value counts: both are"
-        " kept, as a list. Have the sender write each key once."
-    )
+            yield doubled.spread(record) if looked.has_doubled else record
 
 
 def _as_bytes(record: SourceRecord) -> bytes:
     # A bare value comes wrapped, since a record is an object; it is kept as it was.
     bare = record.body.keys() == {"_value"}
-    content = record.body["_value"] if bare else record.body
+    content, _ = json_text.spread(record.body["_value"] if bare else record.body)
     return json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
 
 
-def _flaw(value: Any, levels: int) -> _Flaw | None:
+class _Looked(NamedTuple):
+    is_too_deep: bool
+    has_doubled: bool
+
+
+def _looked_at(value: Any, levels: int) -> _Looked:
     """Tell of containers more than `levels` deep, and of doubled keys; without recursion."""
     containers = [value] if isinstance(value, dict | list) else []
-    depth, is_doubled = 0, False
+    depth, has_doubled = 0, False
     while containers and depth <= levels:
         depth += 1
-        is_doubled = is_doubled or json_text.Several in map(type, containers)
+        has_doubled = has_doubled or json_text.Doubled in map(type, containers)
         containers = [
             child
             for item in containers
             for child in (item.values() if isinstance(item, dict) else item)
             if isinstance(child, dict | list)
         ]
-    if depth > levels:
-        return _Flaw.TOO_DEEP
-    return _Flaw.DOUBLED_KEY if is_doubled else None
+    return _Looked(depth > levels, has_doubled)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from integrations import connections, files, registry, signing, tallies
+from integrations import connections, doubled, files, registry, signing, tallies
 from integrations.alerting.watching import RuleWatch
 from integrations.contract import Feed
 from integrations.errors import ConnectionMisconfigured, DeliveryRefused
@@ -207,7 +207,7 @@ def _remember(source: _Source, delivery_id: str, now: dt.datetime) -> bool:
 def _into_intake(source: _Source, body: bytes, now: dt.datetime, is_whole: bool) -> intake.Outcome:
     manifest, feed = registry.connector(source.connector), source.feed
     found = feed.read(body, now) if feed.read else files.records(body, manifest.explode)
-    normalise = feed.normalise
+    normalise = doubled.read_by(feed.normalise)
     error: HoldfastError | None = None
     try:
         normalise = feed.normaliser(connections.read_by(source.settings, source.name))

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from integrations import (
     connections,
+    doubled,
     feed_rows,
     notices,
     organisations,
@@ -217,7 +218,7 @@ def _take(
     outcome = intake.take(
         connector=state.connection.connector,
         feed=job.feed.name,
-        records=records,
+        records=[one if isinstance(one, Unreadable) else doubled.noted(one) for one in records],
         normalise=normalise,
         listing=listing,
         watch=RuleWatch(),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from integrations import json_text
 from tenants.records import Unreadable
 
 _LONGEST_CELL: Final = 16 * 1024 * 1024
@@ -86,7 +87,7 @@ def _value(cell: str) -> Any:
     if cell[:1] not in ("{", "["):
         return cell
     try:
-        return json.loads(cell)
+        return json_text.parsed(cell)
     except (ValueError, RecursionError):
         return cell
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from integrations import json_text
 from integrations.addresses import check_endpoint, sockets
 from integrations.errors import (
     AnswerTooLarge,
@@ -263,7 +264,9 @@ class Transport:
         if not content.strip():
             return None
         try:
-            return jsonlib.loads(content)
+            return json_text.parsed(
+                content.decode(jsonlib.detect_encoding(content), "surrogatepass")
+            )
         except (ValueError, RecursionError):
             if 200 <= status < 300:
                 raise self._lost(call, "the answer is not whole JSON") from None

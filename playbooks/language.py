@@ -83,6 +83,7 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
     plain: dict[str, Any] = {key: problems.text(data, key) for key in _TEXTS}
     plain |= {key: problems.texts(data.get(key), key, key) for key in _LISTS}
     responses = _responses(data, problems)
+    is_for_company = _is_for_company(data, kind, problems)
     inputs = _inputs(data, problems)
     told = problems.optional_mapping(data.get("example"), "example", "example")
     example = _example(kind, steps, inputs, told)
@@ -106,6 +107,7 @@ def _load(text: str, name: str, *, is_new: bool) -> Playbook:
         tests=tests,
         source=text,
         source_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        is_for_company=is_for_company,
         **plain,
     )
 
@@ -120,6 +122,15 @@ def _tests(data: Mapping[str, Any], problems: Problems) -> tuple[Mapping[str, An
     if len(told) > MOST_TESTS:
         problems.add(f"more than {MOST_TESTS} golden cases", "tests", MOST_TESTS)
     return tuple(told)
+
+
+def _is_for_company(data: Mapping[str, Any], kind: str, problems: Problems) -> bool:
+    told = data.get("is_for_company", False)
+    if not isinstance(told, bool):
+        problems.add("is_for_company is true or false", "is_for_company")
+    elif told and kind in KINDS and kind != "investigation":
+        problems.add(f"a {kind} calls nothing harmless: leave out is_for_company", "is_for_company")
+    return told is True
 
 
 def _inputs(data: Mapping[str, Any], problems: Problems) -> dict[str, PlaybookInput]:

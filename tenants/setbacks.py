@@ -49,6 +49,11 @@ class Setback:
         return min(_SOON_SECONDS, 2.0 ** min(self.interruptions, 10))
 
     @property
+    def is_slowed(self) -> bool:
+        """Whether the work itself may be to blame."""
+        return self._to_blame > 0
+
+    @property
     def is_to_be_told(self) -> bool:
         """Whether a person is to be told now, which they are once."""
         return self._to_blame == _TELL_AFTER
@@ -67,3 +72,11 @@ def after(error: BaseException, *, failures: int, interruptions: int) -> Setback
     return Setback(
         failures + (not was_interrupted), interruptions + was_interrupted, was_interrupted
     )
+
+
+def before(*, failures: int, interruptions: int) -> Setback:
+    """Return how work stands that is begun after so many setbacks.
+
+    Where a worker died, nobody could say so at the time: it is seen when the work is begun again.
+    """
+    return Setback(failures, interruptions, was_interrupted=True)

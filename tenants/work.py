@@ -320,6 +320,7 @@ def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
     token = _in_hand.set(in_hand)
     try:
         with leases.kept(held):
+            _beware(held)
             handler(held.tenant_id, held.subject)
     except LeaseLost:
         raise
@@ -336,6 +337,29 @@ def carry_out(held: Claim, handler: Handler, inline: list[uuid.UUID]) -> None:
         hint(work_id, kind, is_shared=True)
 
 
+def _beware(held: Claim) -> None:
+    """Let work wait that may kill this worker too, as it was interrupted again and again; tell it.
+
+    The row is due only then; where the work ends well, that is forgotten with it.
+    """
+    setback = setbacks.before(failures=held.failures, interruptions=held.interruptions)
+    if not setback.is_slowed:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE tenants_work SET due_at = statement_timestamp() + make_interval(secs => %s)"
+            " WHERE id = %s AND leased_by = %s",
+            [setback.pause, held.id, held.worker],
+        )
+    if setback.is_to_be_told:
+        _tell(held, "Interrupted")
+
+
+def _tell(held: Claim, error: str) -> None:
+    if _teller:
+        _teller[0](held.tenant_id, held.kind, held.subject, error)
+
+
 def _put_off(held: Claim, error: BaseException) -> None:
     """Have what failed tried again, and a person told where it fails again and again."""
     # A connection that the error broke can't say so; one in a transaction is its owner's.
@@ -344,8 +368,9 @@ def _put_off(held: Claim, error: BaseException) -> None:
     setback = setbacks.after(error, failures=held.failures, interruptions=held.interruptions)
     name = type(error).__name__
     postpone(held, setback.pause, name, failures=setback.failures)
-    if _teller and setback.is_to_be_told:
-        _teller[0](held.tenant_id, held.kind, held.subject, name)
+    # Of interruptions they are told when the work is begun again: a dead worker tells nothing.
+    if setback.is_to_be_told and not setback.was_interrupted:
+        _tell(held, name)
 
 
 def waiting(kinds: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ can't bypass row-level security. Tests that start processes use `committed_datab
 
 import gc
 import os
+import signal
 import uuid
 from collections.abc import Callable, Generator, Iterator
 
@@ -24,6 +25,9 @@ from tests import database, memory
 from tests.examples import examples
 
 memory.use()
+# A script that starts the tests in the background makes them deaf to it, and all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes tells of the machine, not of what is tested.
 hypothesis.settings.register_profile(

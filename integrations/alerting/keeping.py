@@ -6,10 +6,11 @@ fails all but the events on which it does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from integrations import doubled
 from integrations.alerting import failing, finding, pacing, sighting, stages
 from integrations.alerting.failing import Failed
 from integrations.alerting.finding import Hit
@@ -20,6 +21,7 @@ from integrations.alerting.sighting import Counted
 from integrations.detection.engine import Match
 from integrations.detection.views import View
 from tenants.event_intake import Stored
+from tenants.models import RawRecord
 from tenants.storable import bounded
 
 # A rule that fails on so many events of a batch is not tried on each of the others by itself.
@@ -200,14 +202,23 @@ def key_of(one: Stored) -> str:
     return bounded(f"{one.event.connector}:{one.event.class_uid}:{one.uid}", 600)
 
 
+def _notes(raw: RawRecord) -> list[dict[str, Any]]:
+    """What is to be known of a record before its matches are believed."""
+    said = doubled.words(raw.context)
+    return [{"field": "", "value": None, "condition": said}] if said else []
+
+
 def _hit(entry: Entry, match: Match, one: Stored) -> Hit:
     return Hit(
         entry=entry,
         event=one.event,
         key=key_of(one),
         why=[
-            {"field": why.field, "value": why.value, "condition": why.condition}
-            for why in match.why
+            *(
+                {"field": why.field, "value": why.value, "condition": why.condition}
+                for why in match.why
+            ),
+            *_notes(one.event.raw),
         ],
         first_at=one.event.time,
         last_at=one.event.time,

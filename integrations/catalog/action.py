@@ -26,7 +26,8 @@ class CatalogAction:
     carry the vendor's `external_id`, by which the directory is asked for what it knows of each; a
     message's is ``mailbox/message``, the mailbox being its account's id or its address. What
     `is_asked_everywhere` is asked of each connector that can tell, for all accounts of the person;
-    the items of its lists then say their `provider`.
+    the items of its lists then say their `provider`. One that `compares_amounts` looks for the
+    busiest time of the length of its `hours`, and not at everything in so many.
     `hourly_limit` is the default blast-radius budget: targets per tenant and hour. One target is
     one object, unless `counted_input` names the list that holds the objects, or `uncounted` says
     what is touched of which nobody knows the number before.
@@ -43,6 +44,7 @@ class CatalogAction:
     facts: Mapping[str, InputType] = field(default_factory=dict)
     lists: Mapping[str, Listed] = field(default_factory=dict)
     is_asked_everywhere: bool = False
+    compares_amounts: bool = False
     reversal: str | None = None
     no_reversal: str = ""
     d3fend: str = ""
@@ -61,6 +63,7 @@ def gatherer(
     lists: Mapping[str, Listed] | None = None,
     *,
     is_asked_everywhere: bool = False,
+    compares_amounts: bool = False,
     **optional_inputs: InputType,
 ) -> CatalogAction:
     """Return a question: it reads, changes nothing, and answers with `facts`."""
@@ -74,5 +77,6 @@ def gatherer(
         facts=facts,
         lists=lists or {},
         is_asked_everywhere=is_asked_everywhere,
+        compares_amounts=compares_amounts,
         hourly_limit=0,
     )

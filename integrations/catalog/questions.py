@@ -166,6 +166,7 @@ QUESTIONS: tuple[CatalogAction, ...] = (
         "Mail sent",
         "account",
         {"sent": "integer", "recipients_outside": "integer", "is_unusual": "boolean"},
+        compares_amounts=True,
         hours="integer",
     ),
     gatherer(
@@ -267,6 +268,7 @@ QUESTIONS: tuple[CatalogAction, ...] = (
             "baseline_downloads": "integer",
             "is_unusual": "boolean",
         },
+        compares_amounts=True,
         hours="integer",
     ),
     gatherer(

@@ -8,7 +8,8 @@ from integrations.detection.documents import parts
 from integrations.detection.errors import Broken, Unsupported
 
 _LONGEST_CONDITION: Final = 4_096
-_MOST_VALUES: Final = 20_000
+_LONGEST_FIELD: Final = 500
+MOST_VALUES: Final = 20_000
 # Regular expressions, and texts with a wildcard inside: RE2 takes up to ten milliseconds for one.
 _MOST_PATTERNS: Final = 500
 # A selection may be named often in a condition, and each time all its values count.
@@ -21,13 +22,15 @@ _DASHES, _MOST_DASHES, _OFFSETS = 5, 3, 3
 def check(detection: dict[str, Any]) -> None:
     """Say where a rule asks for too much: Broken or Unsupported, with what to do."""
     values = patterns = 0
+    if any(len(name) > _LONGEST_FIELD for name in _fields(detection)):
+        raise Broken(f"the name of one of its fields is longer than {_LONGEST_FIELD} characters")
     searches = {name: part for name, part in detection.items() if name != "condition"}
     for modifiers, value in _values(searches):
         values += _times(modifiers, value)
         patterns += "re" in modifiers or _has_wildcard_inside(value)
-    if values > _MOST_VALUES:
+    if values > MOST_VALUES:
         raise Unsupported(
-            f"it has more than {_MOST_VALUES} values, each way to write one counted: split it"
+            f"it has more than {MOST_VALUES} values, each way to write one counted: split it"
         )
     if patterns > _MOST_PATTERNS:
         raise Unsupported(
@@ -42,6 +45,14 @@ def check(detection: dict[str, Any]) -> None:
         words += len(str(condition).split())
     if words * parts(detection) > _MOST_TESTS:
         raise Unsupported(f"its condition comes to more than {_MOST_TESTS} tests")
+
+
+def _fields(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from map(str, node)
+    for below in node.values() if isinstance(node, dict) else node:
+        if isinstance(below, dict | list):
+            yield from _fields(below)
 
 
 def _values(node: Any, modifiers: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

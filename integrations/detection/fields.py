@@ -144,16 +144,18 @@ class Shape:
     @lru_cache(maxsize=16_384)  # noqa: B019  # Shapes are there as long as the process.
     def places(self, field: str) -> tuple[Place, ...]:
         """Where a field may stand, most likely place first."""
+        lower = field.lower()
+        # Once each: a rule may repeat a beginning without end.
+        names = [field, *(field[len(one) :] for one in self.prefixes if lower.startswith(one))]
+        also = [(name, self.aliases.get(name.lower())) for name in names]
+        called = dict.fromkeys(name for both in also for name in both if name)
+        return tuple(place for name in called for place in self._standing(name))
+
+    def _standing(self, field: str) -> tuple[Place, ...]:
         known = self.fields.get(field) or self.fields.get(field.lower()) or ()
         steps = tuple(field.split("."))
         whole = (Place((field,)),) if len(steps) > 1 else ()
-        found = known + tuple(Place(root + steps) for root in self.roots) + whole
-        if alias := self.aliases.get(field.lower()):
-            found += self.places(alias)
-        for prefix in self.prefixes:
-            if field.lower().startswith(prefix):
-                found += self.places(field[len(prefix) :])
-        return found
+        return known + tuple(Place(root + steps) for root in self.roots) + whole
 
 
 # The shape of which nothing is known: what a record is recognised by is looked for in it.

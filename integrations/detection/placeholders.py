@@ -7,11 +7,13 @@ Source: https://sigmahq.io/docs/basics/modifiers.html#expand.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any, Final
 
+from integrations.detection.bounds import MOST_VALUES
 from integrations.detection.documents import documents
 from integrations.detection.errors import Broken, RulesUnreadable, Unsupported
 
@@ -22,6 +24,8 @@ _EXPAND: Final = "expand"
 _NAMED: Final = re.compile(r"%([^%\s]+)%")
 _LARGEST_BYTES: Final = 1024 * 1024
 _MOST_VALUES: Final = 5_000
+# What a rule may have of values at all (`bounds`), so that no more is made than is then refused.
+_MOST_WRITTEN_OUT: Final = MOST_VALUES
 _PLAIN: Final = (str, int, float)
 
 
@@ -65,20 +69,40 @@ def _listed(name: Any, told: Any) -> tuple[str, ...]:
 def written_out(node: Any, values: Values) -> Any:
     """Return a part of a rule's detection with its placeholders written out.
 
-    Unsupported where there is no value for one.
+    Unsupported where there is no value for one, or more would come of it than a rule may have.
     """
+    return _written_out(node, values, _Room(_MOST_WRITTEN_OUT))
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many values may still be written out in a rule."""
+
+    left: int
+
+    def take(self, number: int) -> None:
+        """Take room for so many; Unsupported where there is none."""
+        self.left -= number
+        if self.left < 0:
+            raise Unsupported(
+                f"its placeholders stand for more than {_MOST_WRITTEN_OUT} values: split it, or "
+                "give them fewer"
+            )
+
+
+def _written_out(node: Any, values: Values, room: _Room) -> Any:
     if isinstance(node, list):
-        return [written_out(one, values) for one in node]
+        return [_written_out(one, values, room) for one in node]
     if not isinstance(node, dict):
         return node
     made: dict[Any, Any] = {}
     for key, below in node.items():
         field, *modifiers = str(key).split("|")
         if _EXPAND not in modifiers:
-            made[key] = written_out(below, values)
+            made[key] = _written_out(below, values, room)
             continue
         rest = [one for one in modifiers if one != _EXPAND]
-        found = [made_of for one in _leaves(below) for made_of in _expanded(one, values)]
+        found = [made_of for one in _leaves(below) for made_of in _expanded(one, values, room)]
         if "all" in rest and len(found) > len(_leaves(below)):
             raise Unsupported(
                 "it wants all of several placeholders, and one has several values: write them out"
@@ -94,7 +118,7 @@ def _leaves(node: Any) -> list[Any]:
     return node if isinstance(node, list) else [node]
 
 
-def _expanded(told: Any, values: Values) -> Iterator[Any]:
+def _expanded(told: Any, values: Values, room: _Room) -> Iterator[Any]:
     if not isinstance(told, str):
         yield told
         return
@@ -107,9 +131,11 @@ def _expanded(told: Any, values: Values) -> Iterator[Any]:
             f"it has the placeholder %{listed}%: write its values in a file ({missing[0][:80]}:"
             " [one, two]) and import the rules with --placeholders FILE"
         )
-    if prod(len(values[name]) for name in names) > _MOST_VALUES:
+    number = prod(len(values[name]) for name in names)
+    if number > _MOST_VALUES:
         raise Unsupported(
             f"a text of it stands for more than {_MOST_VALUES} values: give its placeholders fewer"
         )
+    room.take(number)
     for chosen in product(*(values[name] for name in names)):
         yield between[0] + "".join(map("".join, zip(chosen, between[1:], strict=True)))

@@ -1,10 +1,10 @@
 """A record as rules see it: its fields by their Sigma names, as texts."""
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from integrations import json_text
 from integrations.detection.fields import Place
 from integrations.detection.keys import MOST_KEYS, NAMES, VALUES, Keys, keys_of
 from integrations.detection.predicates import folded, readable
@@ -217,7 +217,7 @@ class View:
         known = self._parsed.get(id(text))
         if known is None:
             try:
-                known = (text, json.loads(text))
+                known = (text, json_text.spread(json_text.parsed(text))[0])
             except (ValueError, RecursionError):
                 known = (text, None)
             self._parsed[id(text)] = known

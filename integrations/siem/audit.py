@@ -3,7 +3,8 @@
 import datetime as dt
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from integrations.siem.records import AnalyticsRule, Expected, Gap, Kind, LogSource, Survey
 
@@ -14,6 +15,7 @@ _SILENT_TIMES = 4
 _SILENT_LEAST = dt.timedelta(days=1)
 _MOST_OF_A_KIND = 200
 _MOST_NAMED = 5
+_REST = " of the same."
 _ORDER = {kind: place for place, kind in enumerate(Kind)}
 _COMMENT = re.compile(r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|//[^\n]*""")
 
@@ -38,8 +40,13 @@ def _bounded(gaps: list[Gap]) -> list[Gap]:
         kept += own[:_MOST_OF_A_KIND]
         if len(own) > _MOST_OF_A_KIND:
             left = len(own) - _MOST_OF_A_KIND
-            kept.append(Gap(kind, f"{left} more", f"{left} more of the same.", own[0].fix))
+            kept.append(Gap(kind, f"{left} more", f"{left} more{_REST}", own[0].fix))
     return kept
+
+
+def is_rest(gap: Mapping[str, Any]) -> bool:
+    """Return whether a gap as it is kept only says how many more there are of its kind."""
+    return bool(gap["words"] == f"{gap['subject']}{_REST}")
 
 
 def _sources(survey: Survey, expected: Sequence[Expected]) -> Iterator[Gap]:

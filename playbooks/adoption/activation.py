@@ -56,11 +56,14 @@ def mode_in_force(playbook_id: str) -> str:
 
 
 def only_watches() -> bool:
-    """Whether the scope's tenant is in shadow: no playbook that acts may do more than plan."""
+    """Whether the scope's tenant is in shadow: no response to an attack may do more than plan.
+
+    A routine, such as of somebody who leaves, is begun by a person and says nothing of it.
+    """
     return all(
         held.mode == PlaybookMode.SHADOW
         for held in playbooks().values()
-        if held.playbook.kind != "investigation"
+        if held.playbook.kind == "response"
     )
 
 

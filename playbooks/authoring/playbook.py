@@ -20,7 +20,7 @@ CONFIDENCES = ("high", "medium", "low")
 FAILURES = ("stop", "continue", "roll_back")
 KEYS = {
     "id", "version", "kind", "title", "summary", "trigger", "inputs", "steps", "verdicts",
-    "responses", "results", "attack", "d3fend", "sources", "example", "tests",
+    "responses", "results", "attack", "d3fend", "sources", "example", "tests", "is_for_company",
 }  # fmt: skip
 STEP_KEYS = {
     "id", "uses", "with", "target", "when", "needs", "for_each", "at_most", "on_failure", "tier",
@@ -107,7 +107,11 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A playbook, as its file says it. `source_sha256` names exactly this content."""
+    """A playbook, as its file says it. `source_sha256` names exactly this content.
+
+    `is_for_company`: an investigation whose evidence may call a change harmless that holds for a
+    whole company, and not only what one person, computer or message did.
+    """
 
     id: str
     version: str
@@ -127,6 +131,7 @@ class Playbook:
     tests: tuple[Mapping[str, Any], ...]
     source: str
     source_sha256: str
+    is_for_company: bool = False
 
     @property
     def is_about_one_account(self) -> bool:

@@ -91,6 +91,11 @@ def _top() -> dict[str, Any]:
         "responses": {
             **_OBJECT, "propertyNames": {"enum": list(VERDICTS)}, "additionalProperties": _NAMES,
         },
+        "is_for_company": {
+            "type": "boolean",
+            "description": "Whether its evidence may call a change harmless that holds for a whole "
+            "company.",
+        },
         "attack": {**_NAMES, "description": "Techniques of MITRE ATT&CK, such as T1078.004."},
         "d3fend": {**_NAMES, "description": "Techniques of MITRE D3FEND, such as D3-AL."},
         "sources": {**_NAMES, "description": "The practice that it follows: pages, documents."},
@@ -113,6 +118,7 @@ def _of_kind(kind: str) -> dict[str, Any]:
         then["verdicts"] = {"type": "array", "minItems": 1}
         required = ["verdicts"]
     else:
+        then["is_for_company"] = {"const": False}
         then["verdicts"] = {"enum": [None, []]}
     if kind != "routine":
         then["results"] = {"enum": [None, []]}

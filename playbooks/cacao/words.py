@@ -23,7 +23,7 @@ D3FEND_URL = "https://d3fend.mitre.org/technique/"
 PLAYBOOK_KEYS = {
     "playbook_id": "id", "version": "version", "kind": "kind", "trigger": "trigger",
     "inputs": "inputs", "verdicts": "verdicts", "responses": "responses", "results": "results",
-    "example": "example", "tests": "tests",
+    "example": "example", "tests": "tests", "is_for_company": "is_for_company",
 }  # fmt: skip
 # The keys of a step that CACAO's own properties tell; the extension carries all others.
 NATIVE_STEP_KEYS = {"id", "why", "needs", "timeout"}

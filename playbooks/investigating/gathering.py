@@ -34,7 +34,7 @@ _PATIENCE = dt.timedelta(minutes=30)
 _ASKING_SINCE = "asking_since"
 # What leads to an alert happens shortly before it.
 _BEFORE = dt.timedelta(hours=48)
-_OLDEST = dt.timedelta(days=7)
+OLDEST = dt.timedelta(days=7)
 _LONGEST_NAME = 256
 
 
@@ -189,14 +189,17 @@ def _reaching_back(question: _Question, case: Case) -> _Question:
 
     Else what an intruder did would be usual, or not seen any more, when a case is looked into late
     or again: their country, their way to sign in, the program that ran. Of what began longer ago
-    than `_OLDEST` too little would be left to compare with.
+    than `OLDEST` too little would be left to compare with. A burst stays as short as it was: the
+    more ordinary days around it are looked at, the more usual it would seem.
     """
     if case.kind != Case.Kind.INCIDENT:
         return question
     now = timezone.now()
-    began = min(now, max(case.first_activity_at, now - _OLDEST))
+    began = min(now, max(case.first_activity_at, now - OLDEST))
     age = now - began
     more = {"days": age / dt.timedelta(days=1), "hours": age / dt.timedelta(hours=1)}
+    if catalog.get(question.step.uses).compares_amounts:
+        more = {}
     inputs = {
         name: value + math.ceil(more[name]) if name in more and isinstance(value, int) else value
         for name, value in question.inputs.items()

@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from integrations.alerting.finding import PREFIX
 from integrations.values import address, is_inside
-from playbooks import library
 from playbooks.cases import case_alerts
 from playbooks.language import Playbook
 from playbooks.questions import user_questions
@@ -156,13 +155,10 @@ def _told_by_another(
 def _of_the_whole_company(playbook: Playbook, facts: Mapping[str, Any]) -> Doubt | None:
     """Why a computer, a message or a person refutes no change that holds for a whole company.
 
-    Only an investigation that is for such changes may call one harmless.
+    Only an investigation that says of itself that it is for such changes may call one harmless.
     """
     wide = [one for one in facts["case"]["findings"] if one["is_company_wide"]]
-    is_for_these = playbook.id not in library.LAST and library.triggers(
-        playbook, {**facts, "case": {**facts["case"], "findings": wide}}
-    )
-    if not wide or is_for_these:
+    if not wide or playbook.is_for_company:
         return None
     title = wide[0]["title"]
     return Doubt(

@@ -129,7 +129,13 @@ def _titles() -> dict[str, str]:
 
 def _own_titles(**only: str) -> dict[str, str]:
     rows = PlaybookVersion.objects.filter(**only).exclude(playbook_id__in=library.playbooks())
-    return {
-        row.playbook_id: language.load(row.source, row.playbook_id).title
-        for row in rows.order_by("playbook_id", "-first_used_at").distinct("playbook_id")
-    }
+    newest = rows.order_by("playbook_id", "-first_used_at").distinct("playbook_id")
+    return {row.playbook_id: _title(row) for row in newest}
+
+
+def _title(row: PlaybookVersion) -> str:
+    """The title of a playbook, or its id where this release can't read it."""
+    try:
+        return language.load(row.source, row.playbook_id).title
+    except PlaybookError:
+        return row.playbook_id

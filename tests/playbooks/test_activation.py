@@ -122,3 +122,13 @@ def test_a_version_whose_source_was_changed_is_not_used(in_tenant) -> None:
     kept.source = kept.source.replace("identity.revoke_sessions", "identity.reset_password", 1)
     with pytest.raises(PlaybookError, match="was changed in the database"):
         playbook_of(kept)
+
+
+def test_a_client_in_shadow_stays_so_where_only_a_routine_acts(in_tenant) -> None:
+    for held in activation.playbooks().values():
+        activation.set_mode(held.playbook.id, "shadow", actor=ANN)
+    assert activation.only_watches()
+    activation.set_mode("offboard-leaver", "automatic", actor=ANN)
+    assert activation.only_watches()
+    activation.set_mode(CONTAIN, "approve", actor=ANN)
+    assert not activation.only_watches()

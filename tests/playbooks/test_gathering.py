@@ -77,6 +77,10 @@ def test_what_is_asked_late_reaches_back_to_the_beginning(case, cloud, days_ago,
     assert gathering._reaching_back(hours, case).inputs["hours"] - 24 in (
         24 * reached, 24 * reached + 1,
     )  # fmt: skip
+    # The more ordinary days are around a burst, the more usual it seems.
+    files = library.get("investigate-mass-download").steps[1]
+    burst = gathering._Question(files, (), {"hours": 24})
+    assert gathering._reaching_back(burst, case).inputs["hours"] == 24
 
 
 def test_only_the_busy_vendor_is_asked_again(case, cloud) -> None:

@@ -1,6 +1,7 @@
 """A case is called harmless only on evidence that saw what its alerts tell of, and had the time."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,12 +185,24 @@ def test_a_product_that_alerted_of_nothing_refutes_only_itself(
         # As its vendor calls it, where nothing else says so.
         ({"title": "Suspicious Group Policy Tampering", "connector": "microsoft365"}, True),
         ({"title": "Odd program", "techniques": ["T1484.001"]}, True),
+        # Called by what a reported mail is called by, and yet no mail.
+        (
+            {
+                "title": "Filter or allow list for mail was changed",
+                "techniques": ["T1562.001", "T1566"],
+                "is_company_wide": True,
+            },
+            True,
+        ),
+        ({"title": "Protection against phishing was removed", "is_company_wide": True}, True),
     ],
 )
 def test_what_was_found_on_a_computer_refutes_no_change_for_the_whole_company(
     quiet, told, is_doubted
 ) -> None:
-    phishing = library.get("investigate-reported-phishing")
+    """Whatever the investigation is started for: a tenant's own may be for any alert."""
+    of_all = library.get(library.OF_NOBODY).trigger
+    phishing = replace(library.get("investigate-reported-phishing"), trigger=of_all)
     with scope.tenant(quiet):
         _arrive(_alert("w", 0, PRIYA, "message:m-1"))
         Finding.objects.filter(uid="w").update(**told)

@@ -23,7 +23,7 @@ from tests.playbooks.samples import (
 )
 
 KEYS = {"id", "version", "kind", "title", "trigger", "inputs", "steps", "verdicts", "responses"}
-KEYS |= {"attack", "sources", "example", "tests"}
+KEYS |= {"attack", "sources", "example", "tests", "is_for_company"}
 PLACE = re.compile(r"^sample\.yaml:\d+:\d+: \S")
 
 
@@ -134,6 +134,8 @@ def _loads_or_says_where(text: str) -> None:
         (response_text(more="responses: {guilty: [x]}\n"), "'guilty' is none of"),
         (response_text(more="responses: {true_positive: contain}\n"), "list of"),
         (response_text(more="attack: T1078\n"), "list of"),
+        (response_text(more="is_for_company: maybe\n"), "is true or false"),
+        (response_text(more="is_for_company: true\n"), "calls nothing harmless"),
         (investigation_text(steps=DISABLE), "an investigation only reads"),
         (investigation_text(rows="  []\n"), "ends with `when: true`"),
         (investigation_text(NOT_ENOUGH.replace("when: true", "when: hour > 1")), "ends with"),

@@ -20,6 +20,7 @@ from tenants.models import HARMLESS
 _ALL = list(library.playbooks())
 _INVESTIGATIONS = [one for one in _ALL if library.get(one).kind == "investigation"]
 TAKEOVER = "investigate-account-takeover"
+FOR_COMPANY = "investigate-weakened-protection"
 # Words that the owner of a small company need not know.
 _JARGON = (
     "MFA", "OAuth", "BEC", "IOC", "EDR", "SIEM", "TTP", "tenant", "token", "endpoint", "payload",
@@ -99,8 +100,7 @@ def test_the_alert_of_its_example_finds_the_investigation(playbook_id: str) -> N
 
 @pytest.mark.parametrize("title", ["Malicious URL was clicked", "A user was impersonated"])
 def test_an_alert_about_a_message(title: str) -> None:
-    message = {"external_id": "m-1", "name": "m-1"}
-    assert _chosen(_alert(title), message=message) == "investigate-reported-phishing"
+    assert _chosen(_alert(title), message=_MESSAGE) == "investigate-reported-phishing"
 
 
 def test_whatever_our_rules_tell_of_is_looked_into() -> None:
@@ -149,6 +149,7 @@ def _chosen(*alerts: dict[str, Any], **facts: Any) -> str:
 _RULE = _alert("Suspicious inbox manipulation rule", "Persistence", "T1564.008")
 _SPRAY = _alert("Password spray", "CredentialAccess", "T1110.003")
 _DEVICE = {"external_id": "d-1", "name": "PC-1", "provider": "microsoft365"}
+_MESSAGE = {"external_id": "m-1", "name": "m-1"}
 
 
 @pytest.mark.parametrize(
@@ -167,14 +168,14 @@ _DEVICE = {"external_id": "d-1", "name": "PC-1", "provider": "microsoft365"}
         (_alert("Mass download", "Exfiltration", "T1530"), "investigate-mass-download"),
         (_alert("Sign-in to a dormant account", "", "T1078"), "investigate-dormant-account"),
         (_alert("Rundll32 ran", "Execution", "T1218.011"), "investigate-account-activity"),
-        (_alert("Audit log off", "", "T1562.008"), "investigate-weakened-protection"),
-        (_alert("Policy off", "", "T1556.009"), "investigate-weakened-protection"),
-        (_alert("Domain", "Persistence", "T1484.002"), "investigate-weakened-protection"),
+        (_alert("Audit log off", "", "T1562.008"), FOR_COMPANY),
+        (_alert("Policy off", "", "T1556.009"), FOR_COMPANY),
+        (_alert("Domain", "Persistence", "T1484.002"), FOR_COMPANY),
         (
             _alert("Mail connector was made or changed", "", "T1114.003"),
-            "investigate-weakened-protection",
+            FOR_COMPANY,
         ),
-        (_alert("Transport rule created"), "investigate-weakened-protection"),
+        (_alert("Transport rule created"), FOR_COMPANY),
         (_alert("Weak ticket", "CredentialAccess", "T1558.003"), "investigate-ticket-theft"),
         (_alert("No proof", "CredentialAccess", "T1558.004"), "investigate-ticket-theft"),
         (_alert("Copied", "CredentialAccess", "T1003.006"), "investigate-directory-replication"),
@@ -233,8 +234,18 @@ def test_what_holds_for_the_company_is_not_looked_into_as_one_persons() -> None:
     assert not marked.keys() & set(_OF_ONE)
     for title, kind in itertools.product(marked, ("member", "shared", "guest", "service")):
         alert = _alert_of(marked[title])
-        chosen = _chosen(alert, account={"kind": kind})
-        assert chosen == "investigate-weakened-protection", (title, kind)
+        for known in ({}, {"device": _DEVICE, "message": _MESSAGE}):
+            chosen = _chosen(alert, account={"kind": kind}, **known)
+            assert chosen == FOR_COMPANY, (title, kind, known)
+
+
+def test_only_one_investigation_may_call_harmless_what_holds_for_a_company() -> None:
+    """Its one harmless row reads what people at the company say of the change itself."""
+    marked = [one for one in _INVESTIGATIONS if library.get(one).is_for_company]
+    assert marked == [FOR_COMPANY]
+    harmless = [one for one in library.get(FOR_COMPANY).verdicts if one.verdict in HARMLESS]
+    assert [one.id for one in harmless] == ["confirmed"]
+    assert "evidence.word.answer" in harmless[0].when.text
 
 
 def test_no_person_is_cleared_of_a_change_for_the_whole_company() -> None:
@@ -247,7 +258,7 @@ def test_no_person_is_cleared_of_a_change_for_the_whole_company() -> None:
     ]
     wide = _alert("Rule", "", "T1484.001")
     for playbook in about_accounts:
-        if playbook.id == "investigate-weakened-protection":
+        if playbook.is_for_company:
             continue
         for test in playbook.tests:
             facts = merged(playbook.example, test.get("change", {}))

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from playbooks import library
 from playbooks.errors import PlaybookError
-from playbooks.models import Agreement, Approval, CaseQuality, Plan
+from playbooks.models import Agreement, Approval, CaseQuality, Plan, PlaybookVersion
 from playbooks.quality import baselines, measures, measuring
 from playbooks.quality.measures import CaseMeasures, Measures, Saved, Share, Took
 from playbooks.quality.opinions import compared
@@ -331,3 +331,12 @@ def test_every_playbook_has_a_baseline() -> None:
 def test_bad_baselines_are_named(text: str, told: str) -> None:
     with pytest.raises(PlaybookError, match=told):
         baselines.load(text, ["a", "b"])
+
+
+@pytest.mark.django_db
+def test_a_playbook_that_this_release_can_not_read_has_its_id_as_title() -> None:
+    PlaybookVersion.objects.create(
+        sha256="a" * 64, playbook_id="our-own", version="1", kind="response", source="kind: no"
+    )
+    assert baselines.title_of("our-own") == "our-own"
+    assert "our-own" in [one.title for one in baselines.declared(START)]

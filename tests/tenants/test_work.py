@@ -352,9 +352,28 @@ def test_what_loses_the_database_every_time_is_slowed_down_and_told(client) -> N
     told: list[str] = []
     work.on_stuck(lambda tenant, kind, subject, error: told.append(error))
     _ask(client, uuid.uuid4())
-    waits = [_end_badly(client, _loses_the_database, OperationalError) for _ in range(26)]
+    waits = [_end_badly(client, _loses_the_database, OperationalError) for _ in range(27)]
     assert max(waits[:20]) <= 4 < 30 < waits[-1] <= 300
-    assert told == ["OperationalError"]
+    assert told == ["Interrupted"]
+
+
+def test_what_kills_its_worker_every_time_is_slowed_down_and_told(client) -> None:
+    def kills(tenant_id: uuid.UUID, subject: uuid.UUID) -> None:
+        # Whoever has lost a lease says nothing of the work either.
+        raise work.LeaseLost("as good as dead")
+
+    told: list[str] = []
+    work.on_stuck(lambda tenant, kind, subject, error: told.append(error))
+    _ask(client, uuid.uuid4())
+    waits = []
+    for _ in range(27):
+        with pytest.raises(work.LeaseLost):
+            work.perform(_row(client).id, {"run": kills})
+        _expire_lease(client)
+        waits.append(_seconds_until_due(client))
+        _move(client, "due_at = now()")
+    assert max(waits[:21]) <= 0 < 30 < waits[-1] <= 300
+    assert told == ["Interrupted"]
 
 
 def test_a_statement_that_takes_too_long_is_the_works_own_failure(client) -> None:

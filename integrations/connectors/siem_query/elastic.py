@@ -6,9 +6,9 @@ https://www.elastic.co/docs/api/doc/kibana/operation/operation-findrules.
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Final
 
+from integrations.connectors.siem_query.patterns import Places, touch
 from integrations.connectors.siem_query.search import SearchClient
 from integrations.errors import NotFound, PermissionMissing, Unavailable
 from integrations.session import Session
@@ -63,12 +63,16 @@ def survey(client: ElasticClient, names: Sequence[str], days: int) -> Survey:
     """Read log sources, rules, their last runs and alerts; what isn't allowed is in `unread`."""
     at, unread = dt.datetime.now(dt.UTC), list[Unread]()
     since = at - dt.timedelta(days=days)
-    sources = client.sources(since, at)
-    told = _rules(client, unread)
+    sources, places = client.sources(since, at)
+    told = [one for one in _rules(client, unread) if _is_of_client(one, client.index)]
     fired = _fired(client, since, at, unread) if told else None
-    places = {source.name: indices for source, indices in sources.items()}
     rules = tuple(_rule(fields, places, fired) for fields in told)
     return Survey(at, days, tuple(sources), rules, tuple(unread))
+
+
+def _is_of_client(rule: Fields, index: str) -> bool:
+    """Where a SIEM is shared, a client's own indices are named: rules of others are not its own."""
+    return index == INDEX or touch(rule.texts("index"), index)
 
 
 def _rules(client: ElasticClient, unread: list[Unread]) -> list[Fields]:
@@ -100,9 +104,7 @@ def _fired(
         return None
 
 
-def _rule(
-    fields: Fields, places: Mapping[str, Sequence[str]], fired: Mapping[str, int] | None
-) -> AnalyticsRule:
+def _rule(fields: Fields, places: Places, fired: Mapping[str, int] | None) -> AnalyticsRule:
     own = fields.text("id")
     run = fields.nested("execution_summary").nested("last_execution")
     is_failed = run.text("status").lower() in _FAILED
@@ -116,21 +118,10 @@ def _rule(
         title=fields.text("name"),
         is_enabled=fields.raw("enabled") is True,
         query=fields.text("query"),
-        sources=sources_of(fields.texts("index"), places),
+        sources=places.read_by(fields.texts("index")),
         techniques=techniques(named),
         changed_at=fields.time("updated_at"),
         alerts=None if fired is None else fired.get(own, 0),
         failure=(run.text("message") or "without a reason") if is_failed else "",
         failed_at=run.time("date") if is_failed else None,
     )
-
-
-def sources_of(patterns: Sequence[str], places: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return the log sources that fill the indices of a rule; its patterns where none does."""
-    wanted = [pattern for pattern in patterns if not pattern.startswith("-")]
-    found = sorted(
-        name
-        for name, indices in places.items()
-        if any(fnmatchcase(index, pattern) for index in indices for pattern in wanted)
-    )
-    return tuple(found) or ((" or ".join(wanted),) if wanted else ())

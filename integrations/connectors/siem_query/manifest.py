@@ -26,7 +26,7 @@ MANIFEST = Manifest(
         "https://kibana.example.com:5601.",
         "space": "Optional, of Elasticsearch: Kibana’s space; default where it is empty.",
         "index": "Optional: which indices hold this client’s events, such as logs-*-acme; all of "
-        "the usual ones where it is empty.",
+        "the usual ones where it is empty. Where it is entered, rules on others are left out.",
         "source_field": "Optional, of Elasticsearch and OpenSearch: the field that names an event’s"
         " log source; event.dataset or the index where it is empty.",
         "authority": "Optional: the certificate (PEM) of your own authority, if the SIEM’s comes "

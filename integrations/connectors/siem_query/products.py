@@ -129,7 +129,7 @@ def canary(client: Client) -> str:
     found: Any
     match client:
         case ElasticClient() | OpenSearchClient():
-            found = client.sources(since, until)
+            found, _ = client.sources(since, until)
         case SplunkClient():
             found = client.rows(
                 f"| tstats count WHERE index={client.index} BY sourcetype", since, until

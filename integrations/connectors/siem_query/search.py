@@ -6,11 +6,11 @@ https://docs.opensearch.org/latest/api-reference/search-apis/search/.
 """
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from integrations.connectors.siem_query.patterns import Places, stream
 from integrations.errors import Unavailable
 from integrations.session import Session
 from integrations.siem.records import MOST_IDS, Hits, LogSource, Query
@@ -20,7 +20,23 @@ SEARCH: Final = "search"
 TIME: Final = "@timestamp"
 MOST_SOURCES: Final = 1_000
 _MOST_INDICES = 50
-_DAY = re.compile(r"(?:[-_.]\d{4}[-_.]\d{2}(?:[-_.]\d{2})?)?(?:-\d{6})?$")
+
+
+class _Found:
+    """Log sources as they are met; where indices are the log sources, those of each day are one."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, LogSource] = {}
+        self.indices: dict[str, list[str]] = {}
+
+    def note(self, bucket: Fields, indices: list[str], *, is_index: bool) -> None:
+        told = bucket.text("key")
+        name = stream(told) if is_index else told
+        before = self.sources.get(name, LogSource(name, 0, None))
+        rows = (bucket.number("doc_count") or 0) + (before.rows or 0)
+        ends = filter(None, (bucket.nested("last").time("value"), before.last_at))
+        self.sources[name] = LogSource(name, rows, max(ends, default=None))
+        self.indices[name] = sorted({*self.indices.get(name, ()), *indices})
 
 
 class SearchClient:
@@ -57,32 +73,39 @@ class SearchClient:
             )
         return answer
 
-    def sources(self, since: dt.datetime, until: dt.datetime) -> dict[LogSource, tuple[str, ...]]:
-        """Log sources with their newest event, and in which indices each has some."""
+    def sources(self, since: dt.datetime, until: dt.datetime) -> tuple[list[LogSource], Places]:
+        """Log sources with their newest event, and in which indices each has some.
+
+        Where events have no `source_field`, their index is their log source.
+        """
+        is_index = self.source_field == "_index"
+        newest = {"last": {"max": {"field": TIME}}}
+        indices = {"terms": {"field": "_index", "size": _MOST_INDICES}}
         told = self.search(self.index, {
             "size": 0,
             "query": {"range": {TIME: between(since, until)}},
-            "aggs": {"sources": {
-                "terms": {"field": self.source_field, "size": MOST_SOURCES},
-                "aggs": {
-                    "last": {"max": {"field": TIME}},
-                    "indices": {"terms": {"field": "_index", "size": _MOST_INDICES}},
+            "aggs": {
+                "sources": {
+                    "terms": {"field": self.source_field, "size": MOST_SOURCES},
+                    "aggs": {**newest, "indices": indices},
                 },
-            }},
-        })  # fmt: skip
-        found: dict[str, tuple[LogSource, tuple[str, ...]]] = {}
-        for one in told.nested("aggregations").nested("sources").objects("buckets"):
-            indices = [index.text("key") for index in one.nested("indices").objects("buckets")]
-            # Where indices are the log sources, those of each day are one.
-            name = stream(one.text("key")) if self.source_field == "_index" else one.text("key")
-            rows, last = one.number("doc_count") or 0, one.nested("last").time("value")
-            if name in found:
-                before, others = found[name]
-                rows += before.rows or 0
-                last = max(filter(None, (last, before.last_at)), default=None)
-                indices += others
-            found[name] = (LogSource(name, rows, last), tuple(sorted(set(map(stream, indices)))))
-        return dict(found.values())
+                **({} if is_index else {"others": {
+                    "missing": {"field": self.source_field},
+                    "aggs": {"indices": {**indices, "aggs": newest}},
+                }}),
+            },
+        }).nested("aggregations")  # fmt: skip
+        named, unnamed = told.nested("sources"), told.nested("others").nested("indices")
+        found = _Found()
+        for one in named.objects("buckets"):
+            own = one.nested("indices")
+            names = [index.text("key") for index in own.objects("buckets")]
+            found.note(one, names, is_index=is_index)
+        for one in unnamed.objects("buckets"):
+            found.note(one, [one.text("key")], is_index=True)
+        cut = [named, unnamed, *(one.nested("indices") for one in named.objects("buckets"))]
+        is_whole = not any(one.number("sum_other_doc_count") for one in cut)
+        return list(found.sources.values()), Places(self.index, found.indices, is_whole)
 
     def counts(
         self, index: str, field: str, since: dt.datetime, until: dt.datetime
@@ -111,11 +134,6 @@ class SearchClient:
         )
         count = hits.nested("total").number("value") or 0
         return Hits(count, tuple(sorted({one for one in ids if one})))
-
-
-def stream(index: str) -> str:
-    """Return an index without its day and number: ``.ds-logs-x-default-2026.11.20-000001``."""
-    return _DAY.sub("", index.removeprefix(".ds-"))
 
 
 def between(since: dt.datetime, until: dt.datetime) -> dict[str, str]:

@@ -7,9 +7,11 @@ endpoints), …/rest-api-user-manual (paging by count and offset).
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from integrations.connectors.siem_query.patterns import touch
 from integrations.errors import PermissionMissing, Unavailable
 from integrations.session import Session
 from integrations.siem.records import (
@@ -29,6 +31,7 @@ INDEX: Final = "*"
 _JOBS: Final = "/services/search/v2/jobs"
 _SAVED: Final = "/servicesNS/-/-/saved/searches"
 _PAGE, _MOST_PAGES = 200, 50
+_INDEX_NAMED: Final = re.compile(r'\bindex\s*=\s*"?([a-z0-9_*\-]+)')
 _BROKEN: Final = frozenset({"FATAL", "ERROR"})
 _RAN: Final = frozenset({"success", "completed", "delegated_remote", "delegated_remote_completion"})
 # A saved search of these kinds tells somebody.
@@ -114,7 +117,11 @@ def survey(client: SplunkClient, names: Sequence[str], days: int) -> Survey:
 
 def _rules(client: SplunkClient, unread: list[Unread]) -> list[Fields]:
     try:
-        return [one for one in client.saved() if _alerts(one.nested("content"))]
+        return [
+            one
+            for one in client.saved()
+            if _alerts(one.nested("content")) and _is_of_client(one.nested("content"), client.index)
+        ]
     except PermissionMissing:
         unread.append(Unread(
             "The alerts can’t be read, so nothing is said of them.",
@@ -122,6 +129,12 @@ def _rules(client: SplunkClient, unread: list[Unread]) -> list[Fields]:
             "that hold the alerts.",
         ))  # fmt: skip
         return []
+
+
+def _is_of_client(content: Fields, index: str) -> bool:
+    """Where a SIEM is shared, a client's own index is named: alerts on others are not its own."""
+    named = _INDEX_NAMED.findall(content.text("search").lower())
+    return index == INDEX or not named or touch(named, index)
 
 
 def _alerts(content: Fields) -> bool:

@@ -85,18 +85,30 @@ def _buckets(found: Sequence[Record], told: Record) -> Record:
         for value in _values(record, told["terms"]["field"]):
             if value is not None:
                 groups.setdefault(str(value), []).append(one)
-    buckets = []
-    for key, records in groups.items():
-        inner = {
-            name: _newest(records, asked["max"]["field"])
-            if "max" in asked
-            else _buckets(records, asked)
-            for name, asked in (told.get("aggs") or {}).items()
-        }
-        buckets.append({"key": key, "doc_count": len(records), **inner})
+    buckets = [
+        {"key": key, "doc_count": len(records), **_aggregated(records, told)}
+        for key, records in groups.items()
+    ]
     buckets.sort(key=lambda one: -int(str(one["doc_count"])))
-    return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0,
-            "buckets": buckets[: told["terms"]["size"]]}  # fmt: skip
+    size = told["terms"]["size"]
+    return {"doc_count_error_upper_bound": 0,
+            "sum_other_doc_count": sum(one["doc_count"] for one in buckets[size:]),
+            "buckets": buckets[:size]}  # fmt: skip
+
+
+def _aggregated(found: Sequence[Record], told: Record) -> Record:
+    """What is asked of the records of a search or bucket, by its names."""
+    return {name: _aggregation(found, one) for name, one in (told.get("aggs") or {}).items()}
+
+
+def _aggregation(found: Sequence[Record], told: Record) -> Record:
+    if "max" in told:
+        return _newest(found, told["max"]["field"])
+    if "missing" in told:
+        field = told["missing"]["field"]
+        bare = [one for one in found if not any(_values(one["_source"], field))]
+        return {"doc_count": len(bare), **_aggregated(bare, told)}
+    return _buckets(found, told)
 
 
 def _newest(records: Sequence[Record], field: str) -> Record:
@@ -158,8 +170,7 @@ def found_in(request: Request, records: Sequence[Record]) -> Answer:
     page, _ = cut(found, start, size, request.faults)
     hits = [_hit(one, sorts, query.get("_source")) for one in page] if size else []
     total = {"value": len(found), "relation": "eq"}
-    told = query.get("aggs") or {}
-    groups = {name: _buckets(found, one) for name, one in told.items()}
+    groups = _aggregated(found, query)
     return Answer(200, ({"aggregations": groups} if groups else {}) | {
         "took": 1, "timed_out": "partial" in request.faults,
         "_shards": {"total": 1, "successful": 1, "failed": 0},

@@ -7,7 +7,9 @@ https://learn.microsoft.com/defender-xdr/advanced-hunting-schema-tables
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
+from integrations.simulators.base.routes import instant
 from integrations.simulators.base.store import Record
 
 from .errors import bad_request
@@ -17,6 +19,7 @@ from .odata import timestamp
 _MESSAGE = re.compile(r'InternetMessageId == "((?:[^"\\]|\\.)*)"')
 _ACCOUNT = re.compile(r'AccountObjectId == "([^"]*)"')
 _TIMES = re.compile(r"datetime\(([^)]*)\)")
+_HOUR = timedelta(hours=1)
 _NAMES = re.compile(r"ActionType in \(([^)]*)\)")
 
 
@@ -36,19 +39,21 @@ def _files(request: Request, query: str) -> list[Record]:
     account, times, names = _ACCOUNT.search(query), _TIMES.findall(query), _NAMES.findall(query)
     if account is None or len(times) != 2 or len(names) != 2:
         raise bad_request("The query has a syntax error.")
-    first, since = (timestamp(text) for text in times)
+    first, fixed = (timestamp(text) for text in times)
     downloads, shares = ({n.strip(' "') for n in given.split(",")} for given in names)
-    mine = [
-        (timestamp(event["Timestamp"]), event["ActionType"])
-        for event in request.tenant.all("cloudAppEvents")
-        if event["AccountObjectId"] == account[1]
-    ]
+    hours: dict[datetime, list[str]] = {}
+    for event in request.tenant.all("cloudAppEvents"):
+        at = timestamp(event["Timestamp"])
+        if event["AccountObjectId"] == account[1] and at >= first:
+            bin_start = fixed + (at - fixed) // _HOUR * _HOUR
+            hours.setdefault(bin_start, []).append(event["ActionType"])
     return [
         {
-            "downloads": sum(1 for at, name in mine if at >= since and name in downloads),
-            "before": sum(1 for at, name in mine if first <= at < since and name in downloads),
-            "shared": sum(1 for at, name in mine if at >= since and name in shares),
+            "Hour": instant(hour),
+            "Downloads": sum(name in downloads for name in done),
+            "Shares": sum(name in shares for name in done),
         }
+        for hour, done in hours.items()
     ]
 
 

@@ -4,11 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.management.base import CommandError, CommandParser
 
-from integrations import files, registry
+from integrations import doubled, files, registry
 from integrations.contract import Feed, Manifest
 from integrations.detection import loading, placeholders
 from integrations.detection.engine import Engine, Match
@@ -18,6 +18,13 @@ from integrations.detection.rules import Pack
 from msp.product_command import ProductCommand
 from tenants.errors import HoldfastError, Quarantine
 from tenants.records import Event, Finding, SourceRecord, Unreadable
+
+
+class _Event(NamedTuple):
+    number: int
+    matches: list[Match]
+    problem: str = ""
+    is_read: bool = True
 
 
 class Command(ProductCommand):
@@ -71,8 +78,8 @@ class Command(ProductCommand):
                 f"Nothing in {options['file']} can be read as records.", returncode=2
             )
 
-    def _print_json(self, found: Iterator[tuple[int, list[Match], str]], pack: Pack) -> None:
-        for number, matches, problem in found:
+    def _print_json(self, found: Iterator[_Event], pack: Pack) -> None:
+        for number, matches, problem, _ in found:
             told: dict[str, Any] = {"event": number, "matches": [_told(one) for one in matches]}
             if problem:
                 told["problem"] = problem
@@ -81,13 +88,14 @@ class Command(ProductCommand):
         for one in pack.not_run:
             self.stderr.write(f"not run: {one.file}: {one.kind}: {one.reason}")
 
-    def _print_table(self, found: Iterator[tuple[int, list[Match], str]], engine: Engine) -> None:
+    def _print_table(self, found: Iterator[_Event], engine: Engine) -> None:
         events = 0
         counts: Counter[str] = Counter()
-        for number, matches, problem in found:
+        for number, matches, problem, is_read in found:
             events += 1
             if problem:
-                self.stdout.write(f"{number:>6}  unreadable     {problem}")
+                word = "unclear" if is_read else "unreadable"
+                self.stdout.write(f"{number:>6}  {word:13}  {problem}")
             for match in matches:
                 counts[match.rule.title] += 1
                 self.stdout.write(f"{number:>6}  {match.rule.level:13}  {match.rule.title}")
@@ -133,7 +141,7 @@ def _pack(path: Path | None, values: placeholders.Values) -> Pack:
 
 def _events(
     engine: Engine, connector: Manifest, feed: Feed, path: Path, seen: Counter[str]
-) -> Iterator[tuple[int, list[Match], str]]:
+) -> Iterator[_Event]:
     """Each record's number from 1, its matches, and why it can't be read if it can't.
 
     Of a labelled test case (``expected_match`` beside ``log``) the record under ``log`` is taken.
@@ -142,11 +150,11 @@ def _events(
     for number, record in enumerate(files.read(path, connector.explode, feed.read), start=1):
         if isinstance(record, Unreadable):
             seen["unreadable"] += 1
-            yield number, [], record.reason
+            yield _Event(number, [], record.reason, is_read=False)
             continue
         body, normalised = _read(feed, record)
         seen["strange" if recognised(body, normalised) is None else "known"] += 1
-        yield number, engine.detect(body, normalised), ""
+        yield _Event(number, engine.detect(body, normalised), doubled.words(record.context))
 
 
 def _read(feed: Feed, record: SourceRecord) -> tuple[Mapping[str, Any], dict[str, Any] | None]:

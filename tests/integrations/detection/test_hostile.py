@@ -9,9 +9,10 @@ import time
 from itertools import pairwise
 
 import pytest
+import yaml
 
 from integrations.detection import engine as engine_module
-from integrations.detection import fields, keys, recognition
+from integrations.detection import fields, keys, loading, recognition
 from integrations.detection.recognition import recognised
 from tests.integrations.detection.rulebook import AUDIT, engine, rule
 
@@ -154,3 +155,14 @@ def test_half_a_character_is_no_error() -> None:
         rule({"s": {"f": "*x?z*q"}, "condition": "s"}),
     ]
     assert len(engine(*rules).detect({**AUDIT, "f": "\ud800xyz\udfff"})) == 2
+
+
+def test_a_beginning_that_is_repeated_without_end_breaks_nothing() -> None:
+    named = "o365.audit." * 40 + "f"
+    found = engine(
+        rule({"s": {named: "x"}, "condition": "s"}), rule({"s": {"f": "x"}, "condition": "s"})
+    ).detect({**AUDIT, "f": "x"})
+    assert len(found) == 1
+    much = yaml.safe_dump(rule({"s": {"o365.audit." * 2_000 + "f": "x"}, "condition": "s"}))
+    pack = loading.loaded([("test.yml", much.encode())])
+    assert "longer than 500 characters" in str(pack.not_run)

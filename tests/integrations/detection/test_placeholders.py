@@ -1,13 +1,14 @@
 """What placeholders stand for is written out before any other modifier."""
 
 import base64
+import tracemalloc
 
 import pytest
 import yaml
 
 from integrations.detection import loading, placeholders
 from integrations.detection.engine import Engine
-from integrations.detection.errors import RulesUnreadable
+from integrations.detection.errors import RulesUnreadable, Unsupported
 from tests.integrations.detection.rulebook import AUDIT, rule
 
 VALUES = {"admins": ("ann", "bob-*"), "nets": ("10.0.0.0/8", "192.0.2.0/24"), "one": ("x%one%",)}
@@ -56,6 +57,17 @@ def test_a_value_that_was_given_counts_like_one_that_was_written(selection, valu
 def test_what_can_not_be_written_out_is_listed(selection, reason) -> None:
     (told,) = _pack(selection).not_run
     assert (told.kind, reason in told.reason) == ("unsupported", True)
+
+
+def test_no_more_is_written_out_than_a_rule_may_have() -> None:
+    """A rule of 160 kB must not become a hundred million texts before it is refused."""
+    told = {"s": {"f|expand": ["%many%"] * 20_000}}
+    tracemalloc.start()
+    with pytest.raises(Unsupported, match="more than 20000 values"):
+        placeholders.written_out(told, {"many": tuple(map(str, range(5_000)))})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20 * 2**20
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,9 @@ def test_forwarding_outside(client, victim) -> None:
 def test_files_that_were_taken(vendor, client, victim) -> None:
     told = ask(client, "files.list_activity", victim, hours=48)
     assert (told["downloads"], told["shared_outside"], told["is_unusual"]) == (12, 1, True)
+    # Of more days still the two busiest.
+    since = (dt.datetime.now(dt.UTC) - dt.timedelta(days=9)).isoformat()
+    assert ask(client, "files.list_activity", victim, hours=48, since=since) == told
     other = ask(client, "files.list_activity", account(vendor, "ben.cole"))
     assert (other["downloads"], other["is_unusual"]) == (0, False)
 
@@ -191,6 +194,9 @@ def test_very_much_mail_to_strangers_is_not_usual(vendor, client, victim) -> Non
     assert told == {"sent": 40, "recipients_outside": 40, "is_unusual": True}
     told = ask(client, "mailbox.trace_sent_mail", victim, hours=1)
     assert told == {"sent": 0, "recipients_outside": 0, "is_unusual": False}
+    since = (dt.datetime.now(dt.UTC) - dt.timedelta(days=9)).isoformat()
+    told = ask(client, "mailbox.trace_sent_mail", victim, hours=1, since=since)
+    assert told == {"sent": 40, "recipients_outside": 40, "is_unusual": True}
 
 
 def test_a_log_without_a_message_of_the_account_says_nothing(vendor, client) -> None:

@@ -95,6 +95,20 @@ def test_more_mail_than_usual(vendor, ask) -> None:
     }  # fmt: skip
 
 
+def test_a_burst_of_mail_is_one_however_many_ordinary_days_are_around_it(vendor, ask) -> None:
+    now = dt.datetime.now(dt.UTC)
+    for day in range(2, 15):
+        domain = f"day{day}.example"
+        at = (now - dt.timedelta(days=day)).isoformat()
+        vendor.act("send_mail", user="priya.shah", recipients=3, domain=domain, at=at)
+    at = (now - dt.timedelta(days=5, hours=1)).isoformat()
+    vendor.act("send_mail", user="priya.shah", recipients=60, at=at)
+    since = (now - dt.timedelta(days=9)).isoformat()
+    told = ask("mailbox.trace_sent_mail", hours=72, since=since)
+    assert (told["recipients_outside"], told["is_unusual"]) == (69, True)
+    assert not ask("mailbox.trace_sent_mail", hours=72)["is_unusual"]
+
+
 def test_much_mail_to_colleagues_is_usual(vendor, ask) -> None:
     vendor.act("send_mail", user="priya.shah", recipients=60, domain="contoso-clinic.example")
     assert ask("mailbox.trace_sent_mail")["recipients_outside"] == 0

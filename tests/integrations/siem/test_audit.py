@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from integrations import registry
-from integrations.siem import expected
+from integrations.siem import expected, history
 from integrations.siem.audit import audit, normalised, spoken
-from integrations.siem.records import AnalyticsRule, Expected, Kind, LogSource, Survey, Unread
+from integrations.siem.records import AnalyticsRule, Expected, Gap, Kind, LogSource, Survey, Unread
 
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -54,6 +54,29 @@ def test_one_of_the_names_of_a_log_source_is_enough() -> None:
     assert audit(Survey(NOW, 30, (source("windowsevent"),)), [WINDOWS]) == []
     [gap] = audit(Survey(NOW, 30, ()), [WINDOWS])
     assert gap.subject == "SecurityEvent or WindowsEvent"
+
+
+def test_what_is_worse_or_not_named_any_more_is_not_put_right() -> None:
+    """A subject that has another gap now; one of many; and the line that says how many more."""
+
+    def gap(kind: Kind, subject: str, words: str = "", seen: str = "2026-11-20") -> dict[str, Any]:
+        return {**Gap(kind, subject, words, "").as_json(), "first_seen": seen}
+
+    before = [
+        gap(Kind.LATE, "o365"), gap(Kind.FAILING, "Rule"), gap(Kind.BLIND, "Blind"),
+        gap(Kind.MISSING, "mended"), gap(Kind.DISABLED, "beyond"),
+        gap(Kind.DISABLED, "5 more", "5 more of the same."),
+    ]  # fmt: skip
+    now = [
+        Gap(Kind.SILENT, "o365", "", ""), Gap(Kind.DISABLED, "Rule", "", ""),
+        Gap(Kind.STALE, "Blind", "", ""), Gap(Kind.DISABLED, "6 more", "6 more of the same.", ""),
+        Gap(Kind.LATE, "new", "", ""),
+    ]  # fmt: skip
+    told = history.with_first_seen(now, before, NOW, NOW)
+    assert [one["first_seen"][:10] for one in told] == [
+        *(["2026-11-20"] * 3), "2026-11-26", "2026-11-26",
+    ]  # fmt: skip
+    assert [one["subject"] for one in history.gone(told, before)] == ["mended"]
 
 
 def test_a_rule_that_is_off_is_only_that() -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from integrations.connectors.siem_query.elastic import sources_of
 from integrations.connectors.siem_query.manifest import MANIFEST
+from integrations.connectors.siem_query.patterns import Places, stream, touch
 from integrations.connectors.siem_query.products import SIEM, canary, connect
-from integrations.connectors.siem_query.search import stream
 from integrations.errors import (
     ConnectionMisconfigured,
     PermissionMissing,
@@ -217,8 +216,97 @@ def test_the_indices_of_each_day_are_one_log_source(index: str, name: str) -> No
 
 
 def test_a_rule_reads_what_fills_its_indices() -> None:
-    places = {"o365.audit": ["logs-o365.audit-default"], "system.auth": ["filebeat-8.1"]}
-    assert sources_of(["logs-o365*", "-logs-o365.test*"], places) == ("o365.audit",)
-    assert sources_of(["filebeat-*", "logs-*"], places) == ("o365.audit", "system.auth")
-    assert sources_of(["logs-x-*", "y*"], places) == ("logs-x-* or y*",)
-    assert sources_of([], places) == ()
+    places = Places(
+        "logs-*,filebeat-*,-logs-secret*",
+        {"o365.audit": [".ds-logs-o365.audit-default-2026.11.20-000001"],
+         "system.auth": ["filebeat-8.1-2026.11.20"]},
+    )  # fmt: skip
+    assert places.read_by(["logs-o365*", "-logs-o365.test*"]) == ("o365.audit",)
+    assert places.read_by([".ds-logs-o365*"]) == ("o365.audit",)
+    assert places.read_by(["filebeat-8.1-2026.*", "logs-*"]) == ("o365.audit", "system.auth")
+    assert places.read_by(["logs-x-*", "filebeat-y"]) == ("filebeat-y or logs-x-*",)
+    assert places.read_by([]) == ()
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [["packetbeat-*"], ["logs-x-*", "packetbeat-*"], ["*"], ["other:logs-*"], ["logs-secret-x"],
+     ["log*"]],
+)  # fmt: skip
+def test_a_rule_that_reaches_beyond_what_was_searched_is_not_called_blind(patterns) -> None:
+    searched = "logs-*,filebeat-*,-logs-secret*"
+    assert Places(searched).read_by(patterns) == ()
+    assert Places(searched, is_whole=False).read_by(["logs-x-*"]) == ()
+
+
+def test_events_without_the_field_are_of_their_index(tmp_path) -> None:
+    with running("elasticsearch", tmp_path) as vendor:
+        for day in (1, 2):
+            at = dt.datetime.now(dt.UTC) - dt.timedelta(days=day)
+            told = {"@timestamp": at.isoformat(), "winlog": {"event_id": 1}}
+            vendor.act(
+                "put",
+                collection="events",
+                record={
+                    "id": f"bare-{day}",
+                    "_index": f"winlogbeat-8.1-{at:%Y.%m.%d}",
+                    "_source": told,
+                },
+            )
+        own = next(iter(vendor.records("rules").values()))
+        for name, index in (("Windows", "winlogbeat-*"), ("Network", "packetbeat-*")):
+            vendor.act(
+                "put",
+                collection="rules",
+                record={**own, "id": name, "name": name, "index": [index]},
+            )
+        found = _survey(vendor)
+        told = {one.title: one.sources for one in found.rules}
+        assert told["Windows"] == ("winlogbeat-8.1",)
+        assert told["Network"] == ()
+        assert {one.name: one.rows for one in found.sources}["winlogbeat-8.1"] == 2
+        gaps = _gaps(vendor, found)
+        assert ("never_fired", "Windows") in gaps
+        assert "could not be told" in gaps["never_fired", "Network"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [("logs-*", "logs-*-acme", True), ("logs-*-beta", "logs-*-acme", False),
+     ("logs-x-acme", "logs-*-acme", True), ("logs-x-beta", "logs-*-acme", False),
+     ("*", "acme", True), ("beta", "acme", False)],
+)  # fmt: skip
+def test_patterns_may_have_an_index_in_common(one: str, other: str, may: bool) -> None:
+    assert touch([one], other) is may
+
+
+def test_rules_of_others_on_a_shared_siem_are_not_told(tmp_path) -> None:
+    seen = {}
+    for product, index in (("elasticsearch", "logs-azure*"), ("splunk", "acme"),
+                           ("opensearch", "logs-o365.audit-default")):  # fmt: skip
+        with running(product, tmp_path) as vendor:
+            if product == "splunk":
+                own, saved = next(
+                    (own, one) for own, one in vendor.records("saved").items()
+                    if one["name"] == "Fires"
+                )  # fmt: skip
+                content = {**saved["content"], "search": 'index="acme" sourcetype=x'}
+                vendor.act("put", collection="saved",
+                           record={**saved, "id": own, "content": content})  # fmt: skip
+            seen[product] = {rule.title for rule in _survey(vendor, index=index).rules}
+    assert seen["elasticsearch"] == {"Fires", "Never fires", "Broken", "Off"}
+    assert seen["splunk"] == {"Fires"}
+    assert seen["opensearch"] == set()
+
+
+def test_a_detector_that_finds_a_great_deal_is_not_read_to_its_end(tmp_path, monkeypatch) -> None:
+    for name, value in (("_PAGE", 2), ("_MOST_FINDING_PAGES", 1)):
+        monkeypatch.setattr(f"integrations.connectors.siem_query.opensearch.{name}", value)
+    with running("opensearch", tmp_path, largest_page=2) as vendor:
+        found = _survey(vendor)
+        asked = [one for one in vendor.requests() if one["path"].endswith("/findings/_search")]
+    assert len(asked) == 1
+    told = {one.title: one.alerts for one in found.rules}
+    assert told["Fires"] == 2
+    assert told["Never fires"] is None
+    assert "too many findings" in found.unread[0].words

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from integrations import bursts
 from integrations.connectors.google_workspace import audit, scopes
 from integrations.connectors.google_workspace.client import WorkspaceClient
 from integrations.connectors.google_workspace.gatherers.words import (
@@ -20,6 +21,8 @@ from integrations.contract import Json, Target
 from integrations.values import Fields
 
 _MOST = 1000
+# Of files: how far back is looked, what is usual before that, and fewer are never unusual.
+_LONGEST, _USUAL, _FEW = dt.timedelta(days=14), dt.timedelta(days=28), 10
 _TRIES = frozenset({"login_success", "login_failure"})
 _WARNINGS = frozenset(
     {"suspicious_login", "suspicious_login_less_secure_app", "suspicious_programmatic_login"}
@@ -257,26 +260,27 @@ class ListFileActivity:
     permissions: tuple[str, ...] = (scopes.AUDIT,)
 
     def gather(self, client: WorkspaceClient, target: Target, inputs: Json) -> Json:
-        """Return the downloads and shares of the last `hours` (48) beside those of a month.
+        """Return the downloads of the busiest `hours` (48) since ``inputs.since``, and all shares.
 
-        The baseline is what the same span usually brings, by the 28 days before. Unusual: at
-        least ten downloads, and five times the baseline.
+        Without ``since``, of the last `hours`. The baseline is what as many hours usually bring,
+        by the 28 days before. Unusual: at least ten downloads, and five times the baseline.
         """
-        since = ago(inputs, "hours", 48, most=24 * 14)
-        span = now() - since
-        before = since - dt.timedelta(days=28)
+        asked = bursts.asked(inputs, 48, _LONGEST)
+        before = asked.since - _USUAL
         events = audit.events(client, "drive", before, user=target.external_id, most=5 * _MOST)
         down = [event for event in events if event.name == "download"]
-        lately = sum(1 for event in down if event.time >= since)
-        usual = round((len(down) - lately) * (span / dt.timedelta(days=28)))
+        lately = [event for event in down if event.time >= asked.since]
+        most = bursts.most(((event.time, 1) for event in lately), asked.span)
+        usual = asked.usual(len(down) - len(lately), _USUAL)
         shared = {
             event.uid
             for event in events
-            if event.time >= since and event.parameters.word("visibility_change") == "external"
+            if event.time >= asked.since
+            and event.parameters.word("visibility_change") == "external"
         }
         return {
-            "downloads": lately,
+            "downloads": most,
             "shared_outside": len(shared),
             "baseline_downloads": usual,
-            "is_unusual": lately >= 10 and lately >= 5 * max(usual, 1),
+            "is_unusual": bursts.is_unusual(most, usual, least=_FEW),
         }

@@ -8,12 +8,13 @@ https://support.google.com/a/answer/12384955 (the fields), …/a/answer/7061566 
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from integrations import bursts
 from integrations.connectors.google_workspace import audit, scopes
 from integrations.connectors.google_workspace.client import WorkspaceClient
-from integrations.connectors.google_workspace.gatherers.words import ago, now
+from integrations.connectors.google_workspace.gatherers.words import now
 from integrations.connectors.google_workspace.normalise.activity import Activity
 from integrations.contract import Json, Target
 from integrations.errors import Rejected
@@ -23,7 +24,8 @@ from integrations.mail_rules import is_outside
 _LONGEST = dt.timedelta(days=30)
 _WEEK = dt.timedelta(days=7)
 _MOST = 5_000
-_FEW, _TIMES = 30, 5
+_FEW = 30
+_LONGEST_LOOK = dt.timedelta(days=10)
 # The kinds of an event, by its number.
 _SENT, _OPENED, _REPLIED = 1, 7, 9
 _CLICKED = frozenset({15, 16, 17})
@@ -62,16 +64,17 @@ class TraceSentMail:
     permissions: tuple[str, ...] = (scopes.AUDIT, scopes.DOMAINS_READ)
 
     def gather(self, client: WorkspaceClient, target: Target, inputs: Json) -> Json:
-        """Return what was sent in the last `hours` (72), beside the week before.
+        """Return what was sent in the busiest `hours` (72) since ``inputs.since``.
 
-        Unusual: to at least 30 addresses outside, and to five times as many as usual. Rejected
-        where the log has nothing of the account in all that time, or names no recipient.
+        Without ``since``, in the last `hours`. Unusual: to at least 30 addresses outside, and to
+        five times as many as usual, by the week before. Rejected where the log has nothing of the
+        account in all that time, or names no recipient.
         """
-        since = ago(inputs, "hours", 72, most=240)
+        asked = bursts.asked(inputs, 72, _LONGEST_LOOK)
         found = [
             event
             for event in _log(
-                client, since - _WEEK, target.external_id,
+                client, asked.since - _WEEK, target.external_id,
                 filters=f"event_info.mail_event_type=={_SENT}",
             )
             if _kind(event) == _SENT
@@ -81,22 +84,25 @@ class TraceSentMail:
                 "Gmail's log has no message that this account sent: it sent none lately, or the "
                 "client's edition of Google Workspace keeps no such log."
             )
-        lately = [event for event in found if event.time >= since]
-        before = [event for event in found if event.time < since]
+        lately = [event for event in found if event.time >= asked.since]
+        before = [event for event in found if event.time < asked.since]
         domains = client.domains()
-        outside = _outside(lately, domains)
-        usual = round(_outside(before, domains) * ((now() - since) / _WEEK))
+        outside = bursts.most_different(_outside(lately, domains), asked.span)
+        usual = len({mail for _, mail in _outside(before, domains)})
+        messages = ((event.time, _message(event) or event.uid) for event in lately)
         return {
-            "sent": len({_message(event) or event.uid for event in lately}),
+            "sent": bursts.most_different(messages, asked.span),
             "recipients_outside": outside,
-            "is_unusual": outside >= _FEW and outside >= _TIMES * max(usual, 1),
+            "is_unusual": bursts.is_unusual(outside, asked.usual(usual, _WEEK), least=_FEW),
         }
 
 
-def _outside(sent: Iterable[Activity], domains: frozenset[str]) -> int:
-    """To how many addresses outside the organisation mail went."""
-    to = set[str]().union(*map(recipients, sent))
-    return sum(1 for mail in to if is_outside(mail, domains))
+def _outside(
+    sent: Iterable[Activity], domains: frozenset[str]
+) -> Iterator[tuple[dt.datetime, str]]:
+    """To which addresses outside the organisation mail went, and when."""
+    for event in sent:
+        yield from ((event.time, to) for to in recipients(event) if is_outside(to, domains))
 
 
 @dataclass(frozen=True, slots=True)

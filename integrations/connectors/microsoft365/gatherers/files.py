@@ -8,8 +8,8 @@ https://learn.microsoft.com/purview/audit-log-activities (the names of activitie
 import datetime as dt
 from dataclasses import dataclass
 
+from integrations import bursts
 from integrations.connectors.microsoft365.client import GraphClient
-from integrations.connectors.microsoft365.gatherers.words import ago, now
 from integrations.contract import Json, Target
 from integrations.microsoft.odata import literal
 from integrations.values import Fields
@@ -20,7 +20,8 @@ _DOWNLOADS = ("FileDownloaded", "FileSyncDownloadedFull")
 _SHARES = ("AnonymousLinkCreated", "SharingInvitationCreated")
 # Hunting looks back 30 days: so much of it comes before what is asked about.
 _DAYS = 30
-_FEW, _TIMES = 10, 5
+_LONGEST = dt.timedelta(days=14)
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +32,26 @@ class ListFileActivity:
     permissions: tuple[str, ...] = (_HUNTING,)
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Return the downloads and shares of the last `hours` (48) beside those of a month.
+        """Return the downloads of the busiest `hours` (48) since ``inputs.since``, and all shares.
 
-        The baseline is what the same span usually brings. Unusual: at least ten downloads, and
-        five times the baseline.
+        Without ``since``, of the last `hours`. The baseline is what as many hours usually bring,
+        by the weeks before. Unusual: at least ten downloads, and five times the baseline.
         """
-        since = ago(inputs, "hours", 48, most=24 * 14)
-        first = now() - dt.timedelta(days=_DAYS)
-        rows = client.hunt(_query(target.external_id, first, since), f"P{_DAYS}D", _HUNTING)
-        told = Fields(rows[0]) if rows else Fields({})
-        lately, before = int(told.number("downloads") or 0), int(told.number("before") or 0)
-        usual = round(before * ((now() - since) / (since - first)))
+        asked = bursts.asked(inputs, 48, _LONGEST)
+        first = asked.now - dt.timedelta(days=_DAYS)
+        rows = client.hunt(_query(target.external_id, first, asked.since), f"P{_DAYS}D", _HUNTING)
+        told = [(row.time("Hour") or first, row) for row in map(Fields, rows)]
+        # Times in the query are in whole seconds.
+        since = asked.since.replace(microsecond=0)
+        late = [(time, row) for time, row in told if time >= since]
+        before = sum(_number(row, "Downloads") for time, row in told if time < since)
+        most = bursts.most(((time, _number(row, "Downloads")) for time, row in late), asked.span)
+        usual = asked.usual(before, asked.since - first)
         return {
-            "downloads": lately,
-            "shared_outside": int(told.number("shared") or 0),
+            "downloads": most,
+            "shared_outside": sum(_number(row, "Shares") for _, row in late),
             "baseline_downloads": usual,
-            "is_unusual": lately >= _FEW and lately >= _TIMES * max(usual, 1),
+            "is_unusual": bursts.is_unusual(most, usual, least=_FEW),
         }
 
 
@@ -56,9 +61,11 @@ def _query(user_id: str, first: dt.datetime, since: dt.datetime) -> str:
     return (
         f"CloudAppEvents | where Timestamp >= datetime({literal(first)}) "
         f'| where AccountObjectId == "{literal_id}" '
-        f"| extend IsLate = Timestamp >= datetime({literal(since)}), "
-        f"IsDownload = ActionType in ({downloads}) "
-        "| summarize downloads = countif(IsLate and IsDownload), "
-        "before = countif(not(IsLate) and IsDownload), "
-        f"shared = countif(IsLate and ActionType in ({shares}))"
+        f"| summarize Downloads = countif(ActionType in ({downloads})), "
+        f"Shares = countif(ActionType in ({shares})) "
+        f"by Hour = bin_at(Timestamp, 1h, datetime({literal(since)}))"
     )
+
+
+def _number(row: Fields, name: str) -> int:
+    return int(row.number(name) or 0)

@@ -4,13 +4,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from integrations import bursts
 from integrations.connectors.microsoft365 import suspicion
 from integrations.connectors.microsoft365.actions.delegates import delegates_of
 from integrations.connectors.microsoft365.actions.forwarding import read_forwarding
 from integrations.connectors.microsoft365.actions.rules import writable
 from integrations.connectors.microsoft365.actions.senders import trusted_senders
 from integrations.connectors.microsoft365.client import GraphClient, address
-from integrations.connectors.microsoft365.gatherers.words import ago, now, recent_since
+from integrations.connectors.microsoft365.gatherers.words import recent_since
 from integrations.connectors.microsoft365.mailbox_audit import new_values
 from integrations.connectors.microsoft365.normalise.mail import deletes, forwarding_addresses
 from integrations.contract import Json, Target
@@ -31,8 +32,11 @@ _ANYBODY = frozenset(
 )  # fmt: skip
 _TRACE = 5_000
 _WEEK = dt.timedelta(days=7)
-# Fewer recipients than this are never unusual, and only so many times the usual ones are.
-_FEW, _TIMES = 30, 5
+# Fewer recipients than this are never unusual.
+_FEW = 30
+# A trace goes over ten days at most.
+# https://learn.microsoft.com/powershell/module/exchange/get-messagetracev2
+_LONGEST_TRACE = dt.timedelta(days=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,23 +217,25 @@ class TraceSentMail:
     permissions: tuple[str, ...] = (*_EXCHANGE, "User.Read.All")
 
     def gather(self, client: GraphClient, target: Target, inputs: Json) -> Json:
-        """Return what was sent in the last `hours` (72), beside the week before.
+        """Return what was sent in the busiest `hours` (72) since ``inputs.since``.
 
-        Unusual: to at least 30 addresses outside, and to five times as many as usual.
+        Without ``since``, in the last `hours`. Unusual: to at least 30 addresses outside, and to
+        five times as many as usual, by the week before.
         """
         path = address("/users/{}", target.external_id, select="id,mail,userPrincipalName")
         user = Fields(client.get(path, "User.Read.All"))
         sender = user.text("mail", "userPrincipalName")
-        since = ago(inputs, "hours", 72, most=240)
-        lately = self._trace(client, sender, since, now())
-        before = self._trace(client, sender, since - _WEEK, since)
+        asked = bursts.asked(inputs, 72, _LONGEST_TRACE)
+        lately = self._trace(client, sender, asked.since, asked.now)
+        before = self._trace(client, sender, asked.since - _WEEK, asked.since)
         domains = client.domains()
-        outside = _outside(lately, domains)
-        usual = round(_outside(before, domains) * ((now() - since) / _WEEK))
+        outside = bursts.most_different(_outside(lately, domains, asked.since), asked.span)
+        usual = len({to for _, to in _outside(before, domains, asked.since)})
+        messages = ((one.time("Received") or asked.since, one.text("MessageId")) for one in lately)
         return {
-            "sent": len({one.text("MessageId") for one in lately}),
+            "sent": bursts.most_different(messages, asked.span),
             "recipients_outside": outside,
-            "is_unusual": outside >= _FEW and outside >= _TIMES * max(usual, 1),
+            "is_unusual": bursts.is_unusual(outside, asked.usual(usual, _WEEK), least=_FEW),
         }
 
     def _trace(
@@ -244,7 +250,9 @@ class TraceSentMail:
         return [Fields(one) for one in client.exchange("Get-MessageTraceV2", asked, is_read=True)]
 
 
-def _outside(trace: list[Fields], domains: frozenset[str]) -> int:
-    """To how many addresses outside the organisation mail went."""
-    to = {one.text("RecipientAddress").lower() for one in trace}
-    return sum(1 for mail in to if suspicion.is_outside(mail, domains))
+def _outside(
+    trace: list[Fields], domains: frozenset[str], untold: dt.datetime
+) -> list[tuple[dt.datetime, str]]:
+    """To which addresses outside the organisation mail went, and when; `untold` where none says."""
+    told = [(one.time("Received") or untold, one.text("RecipientAddress").lower()) for one in trace]
+    return [(time, to) for time, to in told if suspicion.is_outside(to, domains)]
