@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from django.conf import settings as installation
 from django.utils import timezone
 
-from integrations import organisations, registry, signing
+from integrations import organisations, registry, setting_choices, signing
 from integrations.contract import Client, Feed, Manifest
 from integrations.errors import ConnectionMisconfigured, OrganisationTaken
 from integrations.models import Connection, FeedState, Problem, Subscription
@@ -47,7 +47,7 @@ def create(
     """
     manifest = registry.connector(connector)
     _check(manifest.settings, settings, "setting")
-    check_choices(manifest, settings)
+    setting_choices.check(manifest, settings)
     _check(manifest.secrets, secrets, "secret")
     _check_feed(manifest, settings)
     organisations.check_free(manifest, settings)
@@ -80,17 +80,6 @@ def create(
     return connection
 
 
-def check_choices(manifest: Manifest, settings: Mapping[str, str]) -> None:
-    """ConnectionMisconfigured names a setting with a value that is none of its choices."""
-    for name, words in manifest.choices.items():
-        given = settings.get(name, "").strip().lower()
-        if given and given not in words:
-            told = ", ".join(f"{value} ({text})" for value, text in words.items())
-            raise ConnectionMisconfigured(
-                f"{name} can't be {settings[name]!r}. Enter one of: {told}; or leave it empty."
-            )
-
-
 def _check_feed(manifest: Manifest, settings: Mapping[str, str]) -> None:
     pushed = [feed.name for feed in manifest.feeds if feed.is_pushed]
     if len(pushed) > 1 and settings.get("feed") not in pushed:
@@ -117,7 +106,7 @@ def change(
     manifest = registry.connector(connection.connector)
     given = {name: value for name, value in secrets.items() if value}
     _check(manifest.settings, settings, "setting")
-    check_choices(manifest, settings)
+    setting_choices.check(manifest, settings)
     _check_feed(manifest, settings)
     merged = {**_opened(connection), **given}
     _check(manifest.secrets, merged, "secret")
