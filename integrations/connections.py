@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from django.conf import settings as installation
 from django.utils import timezone
 
-from integrations import organisations, registry, signing
+from integrations import organisations, registry, setting_choices, signing
 from integrations.contract import Client, Feed, Manifest
 from integrations.errors import ConnectionMisconfigured, OrganisationTaken
 from integrations.models import Connection, FeedState, Problem, Subscription
@@ -47,6 +47,7 @@ def create(
     """
     manifest = registry.connector(connector)
     _check(manifest.settings, settings, "setting")
+    setting_choices.check(manifest, settings)
     _check(manifest.secrets, secrets, "secret")
     _check_feed(manifest, settings)
     organisations.check_free(manifest, settings)
@@ -105,6 +106,7 @@ def change(
     manifest = registry.connector(connection.connector)
     given = {name: value for name, value in secrets.items() if value}
     _check(manifest.settings, settings, "setting")
+    setting_choices.check(manifest, settings)
     _check_feed(manifest, settings)
     merged = {**_opened(connection), **given}
     _check(manifest.secrets, merged, "secret")

@@ -313,7 +313,8 @@ class Manifest:
     """A connector: who it speaks to, what it brings and what it can do.
 
     `settings` names the connection's plain settings, `secrets` those kept in the vault, each with
-    what to enter. `connect(settings, secrets)` makes a client; `canary(client)` makes one read
+    what to enter; of some settings `choices` lists the values that there are, each with its words.
+    `connect(settings, secrets)` makes a client; `canary(client)` makes one read
     through the whole path and says in a sentence what it saw, or raises; `explode(document)`
     takes the records out of the envelopes that the vendor puts them in. `permissions` explains
     each permission that a feed or an action names; `set_up` is in the order in which it is done.
@@ -340,6 +341,7 @@ class Manifest:
     standing: Callable[[Any], Standing] | None = None
     organisation: Organisation = Organisation()
     siem: Siem | None = None
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def feed(self, name: str) -> Feed:
         """Return the feed of that name; UnknownFeed lists those there are."""

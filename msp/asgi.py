@@ -11,6 +11,14 @@ application = get_asgi_application()
 
 # Needs the settings.
 from integrations.alerting import rulebook  # noqa: E402
+from playbooks import library  # noqa: E402
 
-# Nobody's first page, and no sender's first delivery, waits until the rules are read.
-threading.Thread(target=rulebook.read_own, daemon=True).start()
+
+def read_ahead() -> None:
+    """Read what comes with Holdfast and does not change while it runs: rules and playbooks."""
+    library.playbooks()
+    rulebook.read_own()
+
+
+# Nobody's first page, and no sender's first delivery, waits until they are read.
+threading.Thread(target=read_ahead, daemon=True).start()

@@ -2,11 +2,14 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Collection
 
+from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks.cases import case_devices, needs, unread
+from playbooks.cases import case_accounts, case_devices, looks, needs, subjects, unread
 from playbooks.investigating.directory_facts import ACTIVE_DIRECTORY, on_premises_twin
 from playbooks.models import Plan, Step
 from playbooks.plans import proof, witness
@@ -112,26 +115,60 @@ def _was_opened(step: Step) -> bool:
 
 
 def _others_named(case: Case) -> str:
-    """Return what else an attack's alerts name: one account and one device were looked into."""
-    if case.verdict != Verdict.TRUE_POSITIVE:
+    """Return what else the alerts name of what may be an attack, that nothing was done about."""
+    if case.verdict not in (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS):
         return ""
-    named = [*_other_accounts(case), *_other_devices(case)]
+    seen = {one.about for one in looks.others(case)} | {looks.leading(case).about}
+    done = set(
+        Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED).values_list(
+            "target_external_id", flat=True
+        )
+    )
+    named = [
+        *_other_accounts(case, seen, done), *_other_devices(case, seen, done),
+        *(
+            f"the mail {one}"
+            for one in subjects.other_messages(case)
+            if one not in done and subjects.message_key(one) not in seen
+        ),
+    ]  # fmt: skip
     return f"The alerts also name {', '.join(named[:5])}: look into it by hand." if named else ""
 
 
-def _other_accounts(case: Case) -> list[str]:
-    if case.account_id is None:
+def _other_accounts(case: Case, seen: Collection[str], done: Collection[str]) -> list[str]:
+    """Return the accounts of other people than those that were looked into or dealt with."""
+    if case.account is None:
         return []
     ids = [e.removeprefix("account_id:") for e in case.entities if e.startswith("account_id:")]
-    others = Account.objects.filter(external_id__in=ids).exclude(id=case.account_id)
-    return list(others.order_by("username").values_list("username", flat=True))
+    names = [e.removeprefix("account:") for e in case.entities if e.startswith("account:")]
+    rows = Account.objects.alias(own_id=Lower("external_id"), login=Lower("username")).filter(
+        Q(own_id__in=ids) | Q(login__in=names), deleted_upstream_at=None
+    )
+    found = list(rows.order_by("username"))
+    known = [case.account, *(one for one in found if _is_seen(one, seen, done))]
+    return [
+        one.username
+        for one in found
+        if not any(case_accounts.is_same(one, other) for other in known)
+    ]
 
 
-def _other_devices(case: Case) -> list[str]:
-    """Return the devices besides the one looked into; one known to several connectors is one."""
+def _is_seen(account: Account, seen: Collection[str], done: Collection[str]) -> bool:
+    return subjects.account_key(account) in seen or account.external_id in done
+
+
+def _other_devices(case: Case, seen: Collection[str], done: Collection[str]) -> list[str]:
+    """Return the devices besides those looked into; one known to several connectors is one."""
     named = case_devices.of_case(case)
-    looked_into = next((device for device in named if device.rows), None)
-    return sorted(str(device) for device in named if device is not looked_into)
+    first = next((device for device in named if device.rows), None)
+    return sorted(
+        str(device)
+        for device in named
+        if device is not first
+        and not any(
+            subjects.device_key(device) in seen or row.external_id in done for row in device.rows
+        )
+    )
 
 
 def _governed_elsewhere(steps: list[Step]) -> str:

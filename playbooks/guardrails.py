@@ -163,7 +163,7 @@ def _stricter_now(step: Step, rules: Engagement, known: KnownFacts) -> Obstacle 
     plan = step.run.plan
     told = next(told for told in plan.document["steps"] if told["id"] == step.key)
     same = [one for one in plan.document["steps"] if one["action"] == step.action]
-    facts = known.of_case(plan.case)
+    facts = known.of_plan(plan)
     judgement = judge(
         rules,
         action=step.action,

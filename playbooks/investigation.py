@@ -2,19 +2,21 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
 
 from integrations import catalog
-from playbooks import library, response, triage, verdicts
+from playbooks import library, response, triage
 from playbooks.adoption import activation
 from playbooks.adoption.versions import remember
-from playbooks.cases import case_devices, needs, scoring, unread
+from playbooks.cases import case_accounts, case_devices, looks, needs, scoring, unread
+from playbooks.cases.looks import Look
 from playbooks.investigating import facts as case_facts
-from playbooks.investigating import harmless, open_questions
+from playbooks.investigating import harmless, open_questions, reaching
 from playbooks.investigating.gathering import gather
+from playbooks.investigating.reaching import Reached
 from playbooks.language import CONFIDENCES, Playbook
 from playbooks.models import KnownGood, Plan, Step
 from playbooks.patterns import known_good
@@ -24,7 +26,7 @@ from playbooks.replanning import replanning
 from playbooks.response import NEEDS
 from playbooks.verdicts import Result
 from tenants import evidence, ledger, scope, work
-from tenants.models import Case, Verdict
+from tenants.models import HARMLESS, Case, Verdict
 
 # A new client's alerts may come before its directory has been read.
 _DIRECTORY_SECONDS = 5.0
@@ -35,13 +37,6 @@ _ACCOUNT_DOUBTED = (Verdict.TRUE_POSITIVE, Verdict.SUSPICIOUS, Verdict.INSUFFICI
 _SAID = ("yes", "no")
 # Until when a verdict waits, under this name of the case's `verdict_detail`.
 _LOOKS_AGAIN = "looks_again"
-_GRAVITY = {
-    Verdict.FALSE_POSITIVE: 0,
-    Verdict.BENIGN: 0,
-    Verdict.INSUFFICIENT_DATA: 1,
-    Verdict.SUSPICIOUS: 2,
-    Verdict.TRUE_POSITIVE: 3,
-}
 
 
 def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
@@ -59,13 +54,15 @@ def investigate(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
             return
         read = unread.reading(timezone.now(), case)
         playbook = _choose(case, case_facts.of_case(case))
-        if playbook is None:
+        if playbook is None and not reaching.can_look_further(case):
             _nobody_looks(case)
             return
         Case.objects.filter(id=case_id).update(
             status=Case.Status.INVESTIGATING, acknowledged_at=case.acknowledged_at or timezone.now()
         )
-    if not gather(tenant_id, case_id, playbook.steps, retry="investigate"):
+    if playbook and not gather(tenant_id, case_id, playbook.steps, retry="investigate"):
+        return
+    if not reaching.gather_further(tenant_id, case_id):
         return
     with scope.tenant(tenant_id):
         rows = Case.objects.select_related("account__person", "tenant")
@@ -93,7 +90,7 @@ def _choose(case: Case, facts: Mapping[str, Any]) -> Playbook | None:
 def _directory_lags(case: Case) -> bool:
     """Look again for the account; True where the directory may only not have been read yet."""
     if case.account is None:
-        case.account = triage.find_account(case)
+        case.account = case_accounts.find(case)
         case.save(update_fields=["account"])
         if case.account is not None:
             triage.join_again(case)
@@ -108,38 +105,60 @@ def _nobody_looks(case: Case) -> None:
     response.needs_technician(case, " ".join(case_devices.doubts(case)) or nobody)
 
 
-def _decide(case: Case, playbook: Playbook, read: Mapping[str, Any]) -> None:
-    version = remember(playbook)
-    facts = case_facts.of_case(case)
-    scoring.score_privilege(case, _roles(facts))
-    of_table = verdicts.decide(playbook, facts)
-    if not _stands(case, playbook, of_table) and _waits(case, of_table):
+def _decide(case: Case, playbook: Playbook | None, read: Mapping[str, Any]) -> None:
+    reached, not_looked_into = reaching.all_of(case, playbook)
+    scoring.score_privilege(case, _roles(reached[0].facts))
+    lead = max(reached, key=_gravity_of)
+    if not _stands(case, lead.playbook, lead.of_table) and _waits(case, lead.of_table):
         return
-    doubt = harmless.doubt(case, playbook, facts, of_table)
-    reached = harmless.held_back(of_table, doubt) if doubt else of_table
-    result, pattern = known_good.decide(case, facts, reached, playbook=playbook.id)
+    others = [one for one in reached if one is not lead]
+    if lead.of_table.verdict not in HARMLESS:
+        others = [reaching.not_too_early(case, one) for one in others]
     detail = {
-        "playbook": playbook.id,
-        "version": playbook.version,
-        "playbook_sha256": version.sha256,
-        **result.as_json(),
-        "questions": [*_questions(playbook, facts, result), *_instead(doubt)],
-        **_expected(pattern, reached),
+        **_of_lead(case, lead, is_one_of_several=bool(others or not_looked_into)),
+        "read": read,
+        "left_before": _left_before(case, lead.playbook),
+        **_beside([*(one.as_look() for one in others), *not_looked_into]),
+    }
+    if _stands(case, lead.playbook, lead.result):
+        _keep_verdict(case, lead.result, detail)
+        return
+    for one in (lead, *others):
+        if one.pattern is not None:
+            known_good.note_use(one.pattern, case, one.reached.verdict)
+    _keep_decision(case, lead.result, detail)
+    work.schedule("respond", case.id)
+    if not lead.about:
+        user_questions.ask_by_itself(case, lead.playbook)
+
+
+def _gravity_of(one: Reached) -> int:
+    return reaching.gravity(one.result.verdict)
+
+
+def _of_lead(case: Case, lead: Reached, *, is_one_of_several: bool) -> dict[str, Any]:
+    """Return what of the look that decides on the case is kept."""
+    about = {looks.ABOUT: lead.about, "name": lead.name} if is_one_of_several else {}
+    return {
+        **about,
+        "playbook": lead.playbook.id,
+        "version": lead.playbook.version,
+        "playbook_sha256": remember(lead.playbook).sha256,
+        **lead.result.as_json(),
+        "questions": [
+            *_questions(lead.playbook, lead.facts, lead.result), *_instead(lead.doubt)
+        ],
+        **_expected(lead.pattern, lead.reached),
         "evidence": [
             {"id": str(row.id), "step": row.answer.get("step"), "sha256": row.sha256}
             for row in evidence.of_case(case).order_by("asked_at")
         ],
-        "read": read,
-        "left_before": _left_before(case, playbook),
-    }
-    if _stands(case, playbook, result):
-        _keep_verdict(case, result, detail)
-        return
-    if pattern is not None:
-        known_good.note_use(pattern, case, reached.verdict)
-    _keep_decision(case, result, detail)
-    work.schedule("respond", case.id)
-    user_questions.ask_by_itself(case, playbook)
+    }  # fmt: skip
+
+
+def _beside(others: Sequence[Look]) -> dict[str, Any]:
+    """Return how those are kept that did not decide on the case."""
+    return {looks.OTHERS: [one.as_json() for one in others]} if others else {}
 
 
 def _roles(facts: Mapping[str, Any]) -> list[str]:
@@ -239,7 +258,7 @@ def _stands(case: Case, playbook: Playbook, result: Result) -> bool:
     knows nothing of what the first one suspected. That nothing is to be seen where Holdfast has
     cleaned up contradicts no suspicion; that it was expected does.
     """
-    if not case.verdict or _gravity(result.verdict) >= _gravity(case.verdict):
+    if not case.verdict or reaching.gravity(result.verdict) >= reaching.gravity(case.verdict):
         return False
     is_another = playbook.id != case.verdict_detail.get("playbook")
     is_cleaned = result.verdict != Verdict.BENIGN and _was_changed(case)
@@ -278,18 +297,31 @@ def _looked_again(
     look = {
         name: detail[name] for name in ("playbook", "rule", "confidence", "because", "evidence")
     }
-    kept = {key: value for key, value in before.items() if key != "not_planned"}
+    kept = {key: value for key, value in before.items() if key not in ("not_planned", looks.OTHERS)}
     also = {*before.get("also", []), detail["playbook"]} - {before.get("playbook")}
     return {
         **kept,
+        **_besides_first_look(before, detail),
         "read": detail["read"],
         "also": sorted(also),
         "looked_again": [*before.get("looked_again", []), {**look, "at": at.isoformat()}],
     }
 
 
+def _besides_first_look(
+    before: Mapping[str, Any], detail: Mapping[str, Any]
+) -> dict[str, list[Any]]:
+    """Return what a later look says of others than the one that decided first, which stays."""
+    told = list(detail.get(looks.OTHERS, []))
+    if looks.ABOUT in detail:
+        told.append(looks.of_detail(detail).as_json())
+    others = [one for one in told if one[looks.ABOUT] != before.get(looks.ABOUT, "")]
+    return {looks.OTHERS: others} if others else {}
+
+
 def _keep_verdict(case: Case, result: Result, detail: Mapping[str, Any]) -> None:
-    case.verdict_detail = {**case.verdict_detail, "read": detail["read"]}
+    others = _besides_first_look(case.verdict_detail, detail)
+    case.verdict_detail = {**case.verdict_detail, **others, "read": detail["read"]}
     case.save(update_fields=["verdict_detail"])
     ledger.append(
         "case.verdict_stands",
@@ -298,6 +330,12 @@ def _keep_verdict(case: Case, result: Result, detail: Mapping[str, Any]) -> None
         subject=f"the later look says {result.verdict} ({result.confidence})",
         body=detail,
     )
+    if others:
+        # What came of them is planned beside what was done for the first.
+        case.verdict_detail.pop("not_planned", None)
+        case.save(update_fields=["verdict_detail"])
+        work.schedule("respond", case.id)
+        return
     later = NEEDS.get(Verdict(result.verdict), "")
     if Plan.objects.filter(case=case, status__in=OPEN_PLANS).exists():
         # People are asked already; what the later look says is said when that is over.
@@ -315,7 +353,3 @@ def _keep_verdict(case: Case, result: Result, detail: Mapping[str, Any]) -> None
     else:
         response.set_status(case)
         work.schedule("close", case.id)
-
-
-def _gravity(verdict: str) -> int:
-    return _GRAVITY[Verdict(verdict)]

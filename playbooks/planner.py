@@ -71,6 +71,8 @@ def _plan(
         "engagement": {"version": rules.version, "sha256": rules.sha256},
         "case": facts.get("case", {}).get("id", ""),
         "subject": facts.get("account", {}).get("username", ""),
+        # What the case is about besides the first, where the plan is for that.
+        **({"about": facts["about"]} if facts.get("about") else {}),
         "skipped": skipped,
         **_summed_up(steps),
     }

@@ -7,19 +7,18 @@ from typing import Any
 
 from django.utils import timezone
 
-from integrations import connections
-from integrations.models import Connection
 from playbooks import approvals, availability, planner
 from playbooks.adoption import activation
 from playbooks.adoption.versions import remember
-from playbooks.cases import case_devices, looking, unread
+from playbooks.cases import case_devices, looking, looks, subjects, unread
+from playbooks.cases.looks import Look
 from playbooks.cases.needs import besides_deciding, to_decide, without, without_call
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.investigating import directory_facts
 from playbooks.investigating import facts as case_facts
-from playbooks.models import Plan, Run, Step, Tier
+from playbooks.models import Plan, Run
 from playbooks.people import ENGINE
-from playbooks.plans import giving_way, proof, standing
+from playbooks.plans import giving_way, making, proof, standing
 from playbooks.plans.standing import OPEN_PLANS
 from playbooks.policy import rules
 from tenants import ledger, scope, work
@@ -28,6 +27,7 @@ from tenants.models import HARMLESS, Case, PlaybookMode, Verdict
 # A new client's alerts may come before its server's directory has been read.
 _DIRECTORY_SECONDS = 5.0
 _DIRECTORY_PATIENCE = dt.timedelta(minutes=5)
+_DONE_BESIDE = "another plan of the case does it"
 NEEDS = {
     Verdict.SUSPICIOUS: "Suspicious, but not proven: find out whether it is an attack.",
     Verdict.INSUFFICIENT_DATA: "The evidence was not enough to decide: see what was missing.",
@@ -52,15 +52,15 @@ def respond(tenant_id: uuid.UUID, case_id: uuid.UUID) -> None:
         if case.verdict in HARMLESS and standing.has_begun_nothing(case):
             _withdraw_suspected(case)
         left = case_devices.doubts(case) if case.verdict == Verdict.TRUE_POSITIVE else []
-        try:
-            responses = _responses(case, facts)
-            planned = [_plan(case, playbook_id, facts, left) for playbook_id in responses]
-        except (PlaybookError, ConditionError) as error:
-            left, planned = [*left, f"The response could not be planned: {error}"], []
+        planned = [
+            plan
+            for look in (looks.leading(case), *looks.others(case))
+            for plan in _plans_of(case, look, left)
+        ]
         case.verdict_detail = {**case.verdict_detail, "not_planned": left}
         case.needs = _still_said_of_steps(case)
         case.save(update_fields=["verdict_detail"])
-        _go_on(case, [plan for plan in planned if plan is not None])
+        _go_on(case, planned)
         if case.status == Case.Status.NEEDS_TECHNICIAN and unread.news(case):
             # It joined while the case was looked into, and nothing else would look at it now.
             looking.soon(case)
@@ -79,12 +79,34 @@ def _withdraw_suspected(case: Case) -> None:
         )  # fmt: skip
 
 
-def _responses(case: Case, facts: Mapping[str, Any]) -> list[str]:
-    """Return what follows from the verdict, and from that of a later look which confirmed it."""
+def _plans_of(case: Case, look: Look, left: list[str]) -> list[Plan]:
+    """Plan what follows from one look of a case; what of it is for a person is added to `left`."""
+    if not look.playbook:
+        left.append(f"The case is also about {look.name}: look into it by hand.")
+        return []
+    about = next((one for one in subjects.further(case) if one.key == look.about), None)
+    facts = case_facts.of_case(case, about)
+    known = len(left)
+    try:
+        planned = [_plan(case, one, facts, left) for one in _responses(case, look, facts)]
+    except (PlaybookError, ConditionError) as error:
+        of = f" for {look.name}" if looks.others(case) else ""
+        left.append(f"The response{of} could not be planned: {error}")
+        return []
+    plans = [plan for plan in planned if plan is not None]
+    if not plans and len(left) == known and looks.others(case) and look.verdict not in HARMLESS:
+        nothing = "Nothing was planned: look into it."
+        left.append(f"About {look.name}: {NEEDS.get(Verdict(look.verdict), nothing)}")
+    return plans
+
+
+def _responses(case: Case, look: Look, facts: Mapping[str, Any]) -> list[str]:
+    """Return what follows from a verdict, and from that of a later look which confirmed it."""
     detail = case.verdict_detail
+    also = detail.get("also", []) if look == looks.leading(case) else []
     found = [
         response
-        for playbook in (detail["playbook"], *detail.get("also", []))
+        for playbook in (look.playbook, *also)
         for response in activation.responses_for(playbook, facts)
     ]
     return list(dict.fromkeys(found))
@@ -172,7 +194,9 @@ def _plan(case: Case, playbook_id: str, facts: dict[str, Any], left: list[str]) 
     """Plan one response; what this client can't be helped with here is added to `left`."""
     held = activation.in_force(playbook_id)
     in_force = rules.in_force()
-    document = planner.plan(held.playbook, facts, in_force, least_tier(held.mode, case.verdict))
+    at_least = least_tier(held.mode, facts["verdict"]["value"])
+    document = planner.plan(held.playbook, facts, in_force, at_least)
+    document = planner.without(document, standing.beside(case, document), _DONE_BESIDE)
     if held.mode != PlaybookMode.SHADOW:
         left.extend(planner.left_by_hand(document))
     if not document["steps"]:
@@ -229,11 +253,14 @@ def _keep_shadow(
     if existing is not None:
         document = _another_try(case, document, playbook_sha256)
     # What was planned before on less knowledge is no longer what would be done.
-    Plan.objects.filter(
+    shadows = Plan.objects.filter(
         case=case,
         status=Plan.Status.SHADOW,
         playbook__playbook_id=document["playbook"]["id"],
-    ).update(status=Plan.Status.SUPERSEDED, finished_at=timezone.now())
+    )
+    about = document.get("about", "")
+    before = [one.id for one in shadows if subjects.key_of(case, one.facts) == about]
+    shadows.filter(id__in=before).update(status=Plan.Status.SUPERSEDED, finished_at=timezone.now())
     plan = Plan.objects.create(
         tenant_id=scope.require_tenant_id(),
         case=case,
@@ -283,7 +310,9 @@ def adopt(
         # However it ended, it is needed again: another try, asked for anew.
         document = _another_try(case, document, playbook_sha256)
         sha256 = planner.plan_sha256(document)
-    given_way = [] if "reverses" in document else _given_way(case, playbook_sha256, sha256)
+    is_undoing = "reverses" in document
+    about = "" if is_undoing else subjects.key_of(case, facts)
+    given_way = [] if is_undoing else _given_way(case, playbook_sha256, sha256, about)
     plan = Plan.objects.create(
         tenant_id=scope.require_tenant_id(),
         case=case,
@@ -302,7 +331,7 @@ def adopt(
         body={"plan": sha256, "playbook": document["playbook"], "tier": document["tier"]},
     )  # fmt: skip
     run = Run.objects.create(tenant_id=plan.tenant_id, plan=plan, started_at=timezone.now())
-    _make_steps(run, document)
+    making.steps(run, document)
     waiting = approvals.request(plan)
     plan.status = Plan.Status.AWAITING_APPROVAL if waiting else Plan.Status.RUNNING
     plan.save(update_fields=["status"])
@@ -310,48 +339,12 @@ def adopt(
     return plan
 
 
-def _given_way(case: Case, playbook_sha256: str, by: str) -> list[Plan]:
+def _given_way(case: Case, playbook_sha256: str, by: str, about: str) -> list[Plan]:
     """Let the older open plans of a playbook give way; return those that had to, newest first."""
-    older = reversed(giving_way.older(case, playbook_sha256))
+    older = reversed(giving_way.older(case, playbook_sha256, about))
     return [
         plan for plan in older if giving_way.give_way(plan, why=f"plan {by[:12]} takes its place")
     ]
-
-
-def _make_steps(run: Run, document: dict[str, Any]) -> None:
-    connected = connections.by_connector()
-    Step.objects.bulk_create(
-        _step(run, position, told, connected) for position, told in enumerate(document["steps"])
-    )
-
-
-def _step(
-    run: Run, position: int, told: Mapping[str, Any], connected: Mapping[str, Connection]
-) -> Step:
-    target = told["target"]
-    account = run.plan.case.account
-    # Plans of old name no provider.
-    connection = connected.get(target.get("provider") or (account.provider if account else ""))
-    return Step(
-        tenant_id=run.tenant_id,
-        run=run,
-        position=position,
-        key=told["id"],
-        action=told["action"],
-        target_kind=target["kind"],
-        target_id=target["id"],
-        target_external_id=target["external_id"],
-        target_name=target["name"],
-        connection_id=connection.id if connection else None,
-        tier=told["tier"],
-        status=_first_status(told["tier"]),
-    )
-
-
-def _first_status(tier: str) -> Step.Status:
-    if tier == Tier.AUTOMATIC:
-        return Step.Status.PENDING
-    return Step.Status.FORBIDDEN if tier == Tier.FORBIDDEN else Step.Status.AWAITING_APPROVAL
 
 
 def set_status(case: Case, *, settled: Collection[str] = ()) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from integrations import catalog, registry
 from integrations.contract import Intention
 from playbooks import approvals
-from playbooks.cases import needs
+from playbooks.cases import needs, subjects
 from playbooks.engagement import Engagement, judge, strictest
 from playbooks.errors import PlaybookError
 from playbooks.investigating import facts as case_facts
@@ -62,7 +62,9 @@ def request(
     _stop(plan, f"{named(actor)} had the plan undone before this step began.")
     rules = in_force()
     # What a person entered stays; all else is as it is known now, as each step is judged by.
-    facts = {**plan.facts, **case_facts.of_case(plan.case)}
+    facts = {
+        **plan.facts, **case_facts.of_case(plan.case, subjects.of_facts(plan.case, plan.facts))
+    }  # fmt: skip
     drafts, skipped = _reversals(plan, done, wanted)
     planned = _judged(drafts, rules, facts)
     under_way = undo_choices.under_way(plan)

@@ -1,16 +1,15 @@
 """Findings → case: what belongs together, how urgent it is, and what looks into it."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
-from django.db.models import Q, prefetch_related_objects
-from django.db.models.functions import Lower
+from django.db.models import prefetch_related_objects
 
-from playbooks.cases import case_alerts, case_signals, looking, scoring, unread
+from playbooks.cases import case_accounts, case_alerts, case_signals, looking, scoring, unread
 from playbooks.correlating import joining
 from playbooks.plans import standing
 from tenants import scope, work
-from tenants.models import Account, Case, Finding, Verdict
+from tenants.models import Case, Finding, Verdict
 
 # What the vendor itself has settled needs no case; the finding stays and is counted.
 SETTLED = (
@@ -20,7 +19,6 @@ SETTLED = (
 )  # fmt: skip
 _BATCH = 500
 _ASSESSED = ("account", "risk_terms", "risk", "severity_id", "title")
-_ACCOUNTS = ("account_id:", "account:", "mailbox:")
 
 
 def triage(tenant_id: uuid.UUID, _subject: uuid.UUID) -> None:
@@ -52,12 +50,14 @@ def _settle(findings: Collection[Finding]) -> None:
 def assess(cases: Collection[Case]) -> None:
     """Find whom cases are about, score their risk, and have them looked into.
 
-    Runs inside the tenant's scope, with the cases locked.
+    One that has no alerts any more stays as it is: nothing tells of it. Runs inside the tenant's
+    scope, with the cases locked.
     """
-    prefetch_related_objects(list(cases), "account__person")
     told = case_signals.of_cases(cases)
+    cases = [case for case in cases if case.id in told]
+    prefetch_related_objects(cases, "account__person")
     for case in cases:
-        case.account = case.account or find_account(case)
+        case.account = case.account or case_accounts.find(case)
         worst = told[case.id].worst
         case.severity_id, case.title = worst.severity_id, worst.title
         scoring.score(case, told[case.id].signals)
@@ -101,62 +101,4 @@ def join_again(case: Case) -> None:
 
 def names_an_account(case: Case) -> bool:
     """Whether the findings say whom the case is about, known to the directory or not."""
-    return any(e.startswith(_ACCOUNTS) for e in case.entities)
-
-
-def find_account(case: Case) -> Account | None:
-    """Return whom the case is about, as far as the directory knows the account by now.
-
-    An id beats a name. Where several accounts have it, the one of the provider that the alert came
-    from is meant. Accounts that were deleted at their provider are nobody any more.
-    """
-    named = _named(case)
-    ids = _with_prefix(named, "account_id:")
-    # Alerts name ids in lower case.
-    by_id = Account.objects.annotate(named=Lower("external_id")).filter(
-        named__in=ids, deleted_upstream_at=None
-    )
-    found = min(
-        by_id,
-        key=lambda one: (
-            # As the database writes it: of few letters Python makes others.
-            one.provider not in ids[one.named], not one.is_privileged, one.external_id,
-        ),
-        default=None,
-    )  # fmt: skip
-    return found or _by_name(named)
-
-
-def _by_name(named: Mapping[str, set[str]]) -> Account | None:
-    for name, connectors in _with_prefix(named, "account:", "mailbox:").items():
-        having_it = Account.objects.filter(
-            Q(username__iexact=name) | Q(email__iexact=name), deleted_upstream_at=None
-        )
-        found = min(
-            having_it,
-            key=lambda one: (
-                one.provider not in connectors, one.username.lower() != name.lower(),
-                one.external_id,
-            ),
-            default=None,
-        )  # fmt: skip
-        if found is not None:
-            return found
-    return None
-
-
-def _named(case: Case) -> dict[str, set[str]]:
-    """Return what the case's alerts name, each with the connectors that they came from."""
-    named: dict[str, set[str]] = {entity: set() for entity in case.entities}
-    for connector, entity in case_alerts.named(case, *_ACCOUNTS):
-        named.setdefault(entity, set()).add(connector)
-    return named
-
-
-def _with_prefix(named: Mapping[str, set[str]], *prefixes: str) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for prefix in prefixes:
-        for entity, connectors in named.items():
-            if entity.startswith(prefix):
-                found.setdefault(entity.removeprefix(prefix), set()).update(connectors)
-    return found
+    return any(e.startswith(case_accounts.PREFIXES) for e in case.entities)

@@ -1,7 +1,9 @@
-"""What an administrator does with the sources of indicators, which hold for every client."""
+"""What an administrator does with sources and warning lists, which hold for every client."""
 
-from integrations.intelligence import sources
-from integrations.models import IndicatorSource
+from collections.abc import Sequence
+
+from integrations.intelligence import sightings, sources, warnings
+from integrations.models import IndicatorSource, WarningList
 from msp.console.actions import NOT_EVERY_CLIENT, actor_of
 from msp.console.errors import ConsoleError
 from msp.staff.models import Technician
@@ -29,6 +31,26 @@ def change(source: IndicatorSource, how: str, *, actor: Technician) -> str:
     is_paused = how == "pause"
     sources.set_paused(source.id, paused=is_paused, actor=actor_of(actor))
     return f"{source.name} {'is paused' if is_paused else 'is read again'}."
+
+
+def take_in_list(
+    content: bytes, *, actor: Technician
+) -> tuple[WarningList, Sequence[tuple[str, str]]]:
+    """Take in a warning list; return it, and what of it can't be used, each with the reason.
+
+    BadList says what to give, ConsoleError who may.
+    """
+    _check(actor)
+    taken = warnings.take_in(content, actor=actor_of(actor))
+    sightings.look_again()
+    return taken
+
+
+def forget_list(name: str, *, actor: Technician) -> None:
+    """Forget a warning list. NoList where there is none, ConsoleError says who may."""
+    _check(actor)
+    warnings.remove(name)
+    sightings.look_again()
 
 
 def _check(actor: Technician) -> None:

@@ -32,6 +32,7 @@ from msp.console.views import (
     siem,
     sources,
     user_question,
+    warning_lists,
 )
 from msp.console.views.client_link import client_link
 
@@ -64,6 +65,10 @@ urlpatterns = [
     _page("intelligence/", intelligence.intelligence, "intelligence"),
     _page("intelligence/sources/add/", sources.add, "source_add"),
     _page("intelligence/sources/<uuid:source_id>/change/", sources.change, "source_change"),
+    _page("intelligence/warnings/add/", warning_lists.add, "warning_list_add"),
+    _page(
+        "intelligence/warnings/<uuid:list_id>/remove/", warning_lists.remove, "warning_list_remove"
+    ),
     _page("clients/<slug:slug>/threats/", intelligence.threats, "threats"),
     _page("known-good/", known_good.patterns, "known_good"),
     _page("known-good/<uuid:pattern>/change/", known_good.change, "known_good_change"),

@@ -14,6 +14,8 @@ from integrations.catalog import fact_words
 from msp.console import answers, words
 from msp.console.words import Word
 from playbooks import library
+from playbooks.cases import looks
+from playbooks.cases.looks import Look
 from playbooks.investigating import open_questions
 from tenants import evidence
 from tenants.models import Case, Evidence, Verdict
@@ -74,7 +76,8 @@ class Missing:
 class VerdictView:
     """The reasons. `read` is what the rule looked at, `facts` the values it found there.
 
-    `is_intact`: whether all that the verdict was reached on is there as it was.
+    `is_intact`: whether all that the verdict was reached on is there as it was. `about` is whom or
+    what it is about where the case is about several, `others` what was found about the others.
     """
 
     because: str
@@ -91,6 +94,8 @@ class VerdictView:
     stood_on: int
     is_intact: bool
     looked_again: dt.datetime | None
+    about: str
+    others: Sequence[tuple[Look, Word | None]]
 
 
 def evidence_of(case: Case) -> list[EvidenceView]:
@@ -133,6 +138,11 @@ def of_case(case: Case, seen: Sequence[EvidenceView]) -> VerdictView:
         stood_on=len(named),
         is_intact=named.items() <= kept.items(),
         looked_again=_looked_again(detail),
+        about=looks.leading(case).name,
+        others=[
+            (one, words.VERDICTS[Verdict(one.verdict)] if one.playbook else None)
+            for one in looks.others(case)
+        ],
     )
 
 

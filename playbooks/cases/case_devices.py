@@ -86,6 +86,18 @@ def doubts(case: Case) -> list[str]:
     return [one.doubt for one in of_case(case) if not one.rows]
 
 
+def is_named(device: CaseDevice, entities: Iterable[str]) -> bool:
+    """Whether entities name a device, by an id or by its hostname."""
+    told = set(entities)
+    hosts = [one.removeprefix(_HOST) for one in told if one.startswith(_HOST)]
+    return any(
+        f"{_ID}{row.provider}:{row.external_id}".lower() in told
+        or f"{_ID}{_ENTRA}:{row.attributes.get('entra_device_id', '')}".lower() in told
+        or any(_same_name(host, row.hostname) for host in hosts)
+        for row in device.rows
+    )
+
+
 def may_be_one(one: Device, other: Device) -> bool:
     """Whether two rows may be one machine: by what it keeps everywhere, or by its name."""
     if _shares(one, other, *_SURE):

@@ -43,7 +43,10 @@ class Known:
 
 
 def of_cases(cases: Collection[Case]) -> dict[uuid.UUID, Told]:
-    """Return what the alerts of cases tell, by the case's id; with the same few queries for all."""
+    """Return what the alerts of cases tell, by the case's id; with the same few queries for all.
+
+    A case without alerts, which can be left where they were moved to another, is told nothing of.
+    """
     ids = [case.id for case in cases]
     worst = {row.case_id: row for row in _worst(ids)}
     counted = Finding.in_scope().filter(case__in=ids).order_by().values_list("case").annotate(
@@ -55,6 +58,7 @@ def of_cases(cases: Collection[Case]) -> dict[uuid.UUID, Told]:
     return {
         case.id: Told(worst[case.id], _signals(case, worst[case.id], lookup, *by_case[case.id]))
         for case in cases
+        if case.id in worst
     }
 
 

@@ -43,7 +43,10 @@ def score_privilege(case: Case, roles: Sequence[str]) -> None:
     is_scored = any(term["name"] == _PRIVILEGE for term in case.risk_terms)
     if case.account is None or is_scored or not (roles or case.account.is_privileged):
         return
-    score(case, case_signals.of_cases([case])[case.id].signals, roles)
+    told = case_signals.of_cases([case]).get(case.id)
+    if told is None:
+        return
+    score(case, told.signals, roles)
     case.save(update_fields=["risk_terms", "risk"])
 
 
@@ -66,7 +69,9 @@ def rescore(case_ids: Collection[uuid.UUID]) -> int:
     rows = _open().filter(id__in=list(case_ids)).select_for_update(of=("self",))
     cases = list(rows.select_related("account__person").order_by("id"))
     told = case_signals.of_cases(cases)
-    changed = [case for case in cases if _score_again(case, told[case.id].signals)]
+    changed = [
+        case for case in cases if case.id in told and _score_again(case, told[case.id].signals)
+    ]
     if any(case.status == Case.Status.AWAITING_APPROVAL for case in changed):
         work.schedule("replan", scope.require_tenant_id())
     return len(changed)

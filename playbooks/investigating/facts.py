@@ -9,51 +9,56 @@ from integrations.alerting.finding import PREFIX
 from integrations.catalog import company_wide
 from playbooks import availability
 from playbooks.authoring.playbook import NO_VERDICT
-from playbooks.cases import case_alerts, case_devices
+from playbooks.cases import case_alerts, case_devices, looks, subjects
 from playbooks.cases.case_devices import CaseDevice
+from playbooks.cases.subjects import Subject
 from playbooks.freezes import zone_of
-from playbooks.investigating import directory_facts
+from playbooks.investigating import directory_facts, evidence_about
 from tenants import evidence
 from tenants.canonical import jsonable
 from tenants.models import Account, Case, Evidence, Finding, Severity, Tenant
 
 
-def of_case(case: Case) -> dict[str, Any]:
-    """Return the facts of `case` as they are known now."""
-    answers = _newest_answers(case)
+def of_case(case: Case, subject: Subject | None = None) -> dict[str, Any]:
+    """Return the facts of `case` as they are known now, or of one more that it is about."""
+    is_first = subject is None
+    subject = subject or subjects.first(case)
+    account = subject.account if subject else case.account
+    device = subject.device if subject else case_devices.about(case)
+    message = subject.message if subject else subjects.first_message(case)
+    about = evidence_about.of(account, device, message)
+    answers = _newest_answers(case, about, is_first=is_first)
     answered = {step: _answer(row) for step, row in answers.items()}
     now = timezone.now().astimezone(zone_of(case.tenant.time_zone))
     facts: dict[str, Any] = {
-        "case": _case(case),
+        "case": _case(case, subject),
         "tenant": _tenant(case.tenant),
         "hour": now.hour,
         "weekday": now.weekday(),
         "risk": case.risk,
         "evidence": answered,
     }
-    messages = [e.removeprefix("message:") for e in case.entities if e.startswith("message:")]
-    named = directory_facts.directory(answers.values(), messages[:1])
+    if subject is not None and not is_first:
+        facts["about"] = subject.key
+    named = directory_facts.directory(answers.values(), [message] if message else [])
     if any(named.values()):
         facts["directory"] = named
-    if case.account is not None:
-        facts["account"] = _account(case.account, answered)
-        facts["mailbox"] = _mailbox(case.account)
-        twin = directory_facts.on_premises_twin(case.account)
+    if account is not None:
+        facts["account"] = _account(account, answered)
+        facts["mailbox"] = _mailbox(account)
+        twin = directory_facts.on_premises_twin(account)
         if twin is not None:
             facts["on_premises"] = directory_facts.account(twin)
     if case.kind == Case.Kind.ROUTINE:
         facts["inputs"] = case.request.get("inputs", {})
         facts["verdict"] = NO_VERDICT
-    if messages:
-        facts["message"] = {"external_id": messages[0], "name": messages[0]}
-    device = case_devices.about(case)
+    if message:
+        facts["message"] = {"external_id": message, "name": message}
     if device is not None:
         facts["device"] = _device(device)
     if case.verdict:
-        facts["verdict"] = {
-            "value": case.verdict,
-            "confidence": case.verdict_detail.get("confidence", "low"),
-        }
+        told = looks.about(case, subject.key if subject else "")
+        facts["verdict"] = {"value": told.verdict, "confidence": told.confidence}
     return jsonable(facts)
 
 
@@ -66,10 +71,16 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-def _newest_answers(case: Case) -> dict[str, Evidence]:
-    """Return the newest answer to each question of the case, by the step that asked it."""
+def _newest_answers(
+    case: Case, about: evidence_about.About, *, is_first: bool
+) -> dict[str, Evidence]:
+    """Return the newest answer to each question about these, by the step that asked it."""
     rows = evidence.of_case(case).order_by("answered_at")
-    return {row.answer.get("step", row.gatherer): row for row in rows}
+    return {
+        row.answer.get("step", row.gatherer): row
+        for row in rows
+        if evidence_about.concerns(row, about, is_first=is_first)
+    }
 
 
 def _answer(row: Evidence) -> dict[str, Any]:
@@ -89,7 +100,7 @@ def _answer(row: Evidence) -> dict[str, Any]:
     return told
 
 
-def _case(case: Case) -> dict[str, Any]:
+def _case(case: Case, subject: Subject | None) -> dict[str, Any]:
     return {
         "id": case.id,
         "number": case.number,
@@ -97,7 +108,11 @@ def _case(case: Case) -> dict[str, Any]:
         "risk": case.risk,
         "severity": Severity(case.severity_id).label.lower(),
         "opened_at": case.opened_at,
-        "findings": [_finding(finding) for finding in case_alerts.of_case(case)],
+        "findings": [
+            _finding(finding)
+            for finding in case_alerts.of_case(case)
+            if subject is None or finding.uid in subject.alerts
+        ],
     }
 
 

@@ -17,9 +17,10 @@ from integrations import catalog, connections, registry
 from integrations.contract import Client, Json, Target
 from integrations.errors import Throttled, UnknownAction, VendorError
 from integrations.models import Connection
+from playbooks.cases.subjects import Subject
 from playbooks.errors import ConditionError
+from playbooks.investigating import evidence_about, own_answers
 from playbooks.investigating import facts as case_facts
-from playbooks.investigating import own_answers
 from playbooks.language import PlaybookStep
 from playbooks.targeting.targets import target_of
 from tenants import evidence, scope, work
@@ -77,9 +78,16 @@ class _Answer:
 
 
 def gather(
-    tenant_id: uuid.UUID, case_id: uuid.UUID, steps: Sequence[PlaybookStep], *, retry: str
+    tenant_id: uuid.UUID,
+    case_id: uuid.UUID,
+    steps: Sequence[PlaybookStep],
+    *,
+    retry: str,
+    subject: Subject | None = None,
 ) -> bool:
     """Put the steps' questions and keep each answer as evidence of the case.
+
+    `subject` is whom or what they are about, where that is not what the case is about first.
 
     Everything is written in one transaction at the end, so a killed worker's half is redone.
     False where a vendor asked to wait: the other answers are kept, and work of the kind `retry` is
@@ -88,10 +96,11 @@ def gather(
     began = timezone.now()
     with scope.tenant(tenant_id):
         case = _read(case_id)
-        facts = case_facts.of_case(case)
+        facts = case_facts.of_case(case, subject)
+        about = evidence_about.of_facts(facts)
+        accounts = _accounts(subject.account if subject else case.account)
         connected = connections.by_connector()
-        answered = _answered(case)
-        accounts = _accounts(case)
+        answered = _answered(case, about)
         questions = [
             _reaching_back(_own(_question(step, facts, connected, accounts), case), case)
             for step in steps
@@ -106,7 +115,7 @@ def gather(
         waits = [answer.ask_again_in for answer in answers if answer.ask_again_in]
         goes_on = bool(waits) and left > 0
         kept = [answer for answer in answers if not (goes_on and answer.ask_again_in)]
-        evidence.keep([_evidence(case, answer) for answer in kept])
+        evidence.keep([_evidence(case, answer, about) for answer in kept])
         _note_asking(case, since if goes_on else None)
         if goes_on:
             work.schedule(retry, case_id, delay=min(max(waits), left))
@@ -124,13 +133,14 @@ def _asking_since(case: Case) -> dt.datetime | None:
     return since if since and timezone.now() - since < 2 * _PATIENCE else None
 
 
-def _answered(case: Case) -> set[tuple[str, str]]:
+def _answered(case: Case, about: Json) -> set[tuple[str, str]]:
     """Return the steps, with their question, that were answered while another vendor was busy."""
     since = _asking_since(case)
     if since is None:
         return set()
     rows = evidence.of_case(case).filter(answered_at__gte=since)
-    return set(rows.values_list("answer__step", "gatherer"))
+    told = rows.values_list("answer__step", "gatherer", "answer__about")
+    return {(step, uses) for step, uses, of in told if of in (None, about.get("about"))}
 
 
 def _note_asking(case: Case, since: dt.datetime | None) -> None:
@@ -142,11 +152,11 @@ def _note_asking(case: Case, since: dt.datetime | None) -> None:
         case.save(update_fields=["verdict_detail"])
 
 
-def _accounts(case: Case) -> list[Account]:
-    """Return the accounts of the person that the case is about."""
-    if case.account is None or case.account.person is None:
+def _accounts(account: Account | None) -> list[Account]:
+    """Return the accounts of the person whose account is asked about."""
+    if account is None or account.person is None:
         return []
-    rows = Account.objects.filter(person=case.account.person, deleted_upstream_at=None)
+    rows = Account.objects.filter(person=account.person, deleted_upstream_at=None)
     return list(rows.order_by("provider", "external_id"))
 
 
@@ -326,7 +336,7 @@ def _joined(question: str, facts: Json, told: Json, provider: str) -> Json:
     return joined
 
 
-def _evidence(case: Case, answer: _Answer) -> Evidence:
+def _evidence(case: Case, answer: _Answer, about: Json) -> Evidence:
     step = answer.question.step
     asked = {connection.connector: connection.name for connection, _ in answer.question.asks}
     return evidence.of_answer(
@@ -342,6 +352,7 @@ def _evidence(case: Case, answer: _Answer) -> Evidence:
             "is_askable": answer.question.is_askable,
             **({"known": answer.known} if answer.known else {}),
             "provider": next(iter(asked)) if len(asked) == 1 else "",
+            **about,
         },
         is_available=answer.is_available,
         summary=_told(answer),

@@ -8,8 +8,9 @@ import time
 import uuid
 from typing import Any
 
+from playbooks.cases import looks, subjects
 from playbooks.investigating import facts as case_facts
-from tenants.models import Case
+from playbooks.models import Plan
 
 FRESH_SECONDS = 3.0
 
@@ -18,12 +19,20 @@ class KnownFacts:
     """What is known of one run's case. Used by the one worker that carries the run."""
 
     def __init__(self) -> None:
-        self._read: dict[uuid.UUID, tuple[float, dict[str, Any]]] = {}
+        self._read: dict[tuple[uuid.UUID, str], tuple[float, dict[str, Any]]] = {}
 
-    def of_case(self, case: Case) -> dict[str, Any]:
-        """Return the facts of `case`, at most FRESH_SECONDS old. Runs in the tenant's scope."""
-        read_at, facts = self._read.get(case.id, (0.0, {}))
+    def of_plan(self, plan: Plan) -> dict[str, Any]:
+        """Return the facts that a plan is judged by, at most FRESH_SECONDS old.
+
+        Those of its case, or of what it is for of those that the case is about. Runs in the
+        tenant's scope.
+        """
+        case = plan.case
+        is_one_of_several = "about" in plan.document or looks.others(case)
+        about = subjects.of_facts(case, plan.facts) if is_one_of_several else None
+        key = case.id, about.key if about else ""
+        read_at, facts = self._read.get(key, (0.0, {}))
         if not facts or time.monotonic() - read_at > FRESH_SECONDS:
-            facts = case_facts.of_case(case)
-            self._read[case.id] = (time.monotonic(), facts)
+            facts = case_facts.of_case(case, about)
+            self._read[key] = (time.monotonic(), facts)
         return facts

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from tenants.models import Case, Contact, Person, TenantModel
+from tenants.models import Account, Case, Contact, Person, TenantModel
 
 
 class UserQuestion(TenantModel):
@@ -50,6 +50,19 @@ class UserQuestion(TenantModel):
     def is_self(self) -> bool:
         """Whether it asks the very person that it is about: who uses the computer in doubt."""
         return self.contact_id is None and self.about.startswith(f"{self.name} (")
+
+    @property
+    def is_of_program(self) -> bool:
+        """Whether it is about an account that a program signs in with: nobody can say “me”."""
+        account = self.case.account
+        return account is not None and account.kind == Account.Kind.SERVICE
+
+    @property
+    def words(self) -> str:
+        """The question, as whoever is asked reads it."""
+        if self.is_of_program:
+            return f"Was this expected of the program that uses {self.about}?"
+        return "Was this you?" if self.is_self else f"Was this {self.about}?"
 
 
 class ChatChannel(TenantModel):

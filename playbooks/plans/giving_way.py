@@ -7,6 +7,7 @@ import uuid
 
 from django.utils import timezone
 
+from playbooks.cases import subjects
 from playbooks.models import Approval, Plan, PlaybookVersion, Run, Step
 from playbooks.plans.standing import OPEN_PLANS
 from playbooks.plans.steps import NEVER, NOT_BEGUN, change
@@ -22,8 +23,11 @@ def lock_open(case_id: uuid.UUID) -> None:
     list(rows.order_by("created_at").values_list("id", flat=True))
 
 
-def older(case: Case, playbook_sha256: str) -> list[Plan]:
-    """Return the case's open plans of any version of a playbook, the undoing of plans left out."""
+def older(case: Case, playbook_sha256: str, about: str) -> list[Plan]:
+    """Return the case's open plans of any version of a playbook, the undoing of plans left out.
+
+    Only those for the same of those that the case is about: others stand beside it.
+    """
     rows = Plan.objects.filter(
         case=case,
         status__in=OPEN_PLANS,
@@ -32,7 +36,8 @@ def older(case: Case, playbook_sha256: str) -> list[Plan]:
             "playbook_id"
         ),
     )
-    return list(rows.select_for_update(of=("self",)).order_by("created_at"))
+    locked = rows.select_for_update(of=("self",)).order_by("created_at")
+    return [plan for plan in locked if subjects.key_of(case, plan.facts) == about]
 
 
 def give_way(plan: Plan, *, why: str, reason: str = REASON) -> bool:

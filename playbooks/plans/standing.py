@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from playbooks import planner
-from playbooks.cases import case_alerts
+from playbooks.cases import case_alerts, subjects
 from playbooks.engagement import TIERS
 from playbooks.models import Plan, Step
 from playbooks.plans.steps import NEVER, NOT_BEGUN
@@ -16,6 +16,7 @@ OPEN_PLANS = (Plan.Status.PROPOSED, Plan.Status.AWAITING_APPROVAL, Plan.Status.R
 _OF_ONE_TRY = ("attempt", "asks_again", "carries_out")
 # A plan that was made for a case which was merged names that one.
 _OF_ONE_CASE = "case"
+_ABOUT = "about"
 
 What = tuple[str, str, str, bytes]
 
@@ -59,13 +60,30 @@ def has_begun_nothing(case: Case) -> bool:
     return not of_open.exclude(status__in=NOT_BEGUN + NEVER).exists()
 
 
+def beside(case: Case, document: Mapping[str, Any]) -> set[str]:
+    """Return the steps of a plan that open plans for others of the case's do already."""
+    about = document.get(_ABOUT, "")
+    if not about:
+        return set()
+    rows = Plan.objects.filter(case=case, status__in=OPEN_PLANS)
+    taken = {
+        what(step)
+        for plan in rows
+        if "reverses" not in plan.document and subjects.key_of(case, plan.facts) != about
+        for step in plan.document["steps"]
+    }
+    return {step["id"] for step in document["steps"] if what(step) in taken}
+
+
 def rejected(case: Case, document: Mapping[str, Any], playbook_sha256: str) -> Plan | None:
     """Return the playbook's last plan where somebody rejected the very same: the answer stands."""
-    last = Plan.objects.filter(case=case, playbook_id=playbook_sha256).last()
+    about = document.get(_ABOUT, "")
+    rows = Plan.objects.filter(case=case, playbook_id=playbook_sha256).reverse()
+    last = next((one for one in rows if subjects.key_of(case, one.facts) == about), None)
     if last is None or last.status != Plan.Status.REJECTED:
         return None
     told = {key: value for key, value in last.document.items() if key not in _OF_ONE_TRY}
-    told[_OF_ONE_CASE] = document[_OF_ONE_CASE]
+    told |= {name: document[name] for name in (_OF_ONE_CASE, _ABOUT) if name in document}
     return last if planner.plan_sha256(told) == planner.plan_sha256(document) else None
 
 

@@ -227,7 +227,7 @@ def _is_over(case: Case) -> bool:
 def _keep(question: UserQuestion) -> None:
     case = _whole(question)
     evidence.record(
-        case, gatherer=ASKS, question=f"Was it {question.about}?",
+        case, gatherer=ASKS, question=question.words,
         asked_of=f"{question.name} <{question.recipient}>"[:256], asked_at=question.created_at,
         answer={"step": STEP, "facts": word(case), "reason": "", "provider": ""},
         is_available=True,
@@ -325,7 +325,7 @@ def record(what: str, question: UserQuestion, actor: str, **body: str) -> None:
     """Write what happened to a question into the ledger; its token is not part of it."""
     ledger.append(
         f"question.{what}", actor=actor, case_id=question.case_id,
-        subject=f"{question.recipient}: was it {question.about}?",
+        subject=f"{question.recipient}: {question.words}",
         body={
             "question": question.id, "expires_at": question.expires_at, "way": question.way,
             "link_seen_by": question.seen_by, **body,

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from playbooks import availability, planner, response
 from playbooks.adoption import autonomy
 from playbooks.adoption.versions import playbook_of
+from playbooks.cases import subjects
 from playbooks.errors import ConditionError, PlaybookError
 from playbooks.investigating import facts as case_facts
 from playbooks.models import Approval, Plan, Step, Tier
@@ -99,7 +100,10 @@ def replace_if_changed(plan: Plan) -> Plan | None:
     mode = _mode_now(plan)
     if steps - set(NOT_BEGUN) - set(NEVER):
         return _replace_begun(plan, mode)
-    facts = {**case_facts.of_case(plan.case), **_given(plan)}
+    if subjects.is_gone(plan.case, plan.facts):
+        _no_longer_fits(plan, "what it is about is another case's now.")
+        return plan
+    facts = _facts(plan)
     try:
         document = _plan_now(plan, facts, mode)
     except (PlaybookError, ConditionError) as error:
@@ -146,7 +150,7 @@ def _plan_rest(plan: Plan, mode: str) -> Plan | None:
     sequence.skip_hopeless(steps, told)
     if not any(step.status in NOT_BEGUN for step in steps):
         return None
-    facts = {**case_facts.of_case(plan.case), **_given(plan)}
+    facts = _facts(plan)
     try:
         document = _plan_now(plan, facts, mode)
     except (PlaybookError, ConditionError) as error:
@@ -158,7 +162,7 @@ def _plan_rest(plan: Plan, mode: str) -> Plan | None:
     return _adopt(plan, rest, facts, mode, _LOWERED, "its playbook was lowered")
 
 
-def _no_longer_fits(plan: Plan, error: Exception) -> None:
+def _no_longer_fits(plan: Plan, error: Exception | str) -> None:
     giving_way.give_way(plan, why=f"It can't be planned any more: {error}")
     response.needs_technician(plan.case, f"The plan no longer fits what is known: {error}")
 
@@ -168,7 +172,7 @@ def _drop_what_changed(plan: Plan) -> None:
 
     What is automatic goes on: the steps before it may be what has changed its facts.
     """
-    facts = {**case_facts.of_case(plan.case), **_given(plan)}
+    facts = _facts(plan)
     try:
         planned = {what(step) for step in _plan_now(plan, facts, plan.mode)["steps"]}
     except (PlaybookError, ConditionError):
@@ -192,7 +196,7 @@ def ask_again(plan_id: uuid.UUID, *, actor: str) -> Plan:
     case = plan.case = Case.objects.select_for_update(of=("self",)).get(id=plan.case_id)
     if not may_be_asked_again(plan):
         raise PlaybookError(["This plan can't be asked for again: open the case and look."])
-    facts = {**case_facts.of_case(case), **_given(plan)}
+    facts = _facts(plan)
     try:
         document = _of_rest(
             plan, planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), "technician")
@@ -242,15 +246,21 @@ def _was_not_done(plan: Plan) -> bool:
     return any(witness.was_told_not_done(step) for step in Step.objects.filter(run__plan=plan))
 
 
+def _facts(plan: Plan) -> dict[str, Any]:
+    """Return what is known now of what a plan is for, of those that its case is about."""
+    about = subjects.of_facts(plan.case, plan.facts)
+    return {**case_facts.of_case(plan.case, about), **_given(plan)}
+
+
 def _given(plan: Plan) -> dict[str, Any]:
     """Return what a person entered: it stays as it was."""
     return {"inputs": plan.facts["inputs"]} if "inputs" in plan.facts else {}
 
 
 def _plan_now(plan: Plan, facts: Mapping[str, Any], mode: str) -> dict[str, Any]:
-    case = plan.case
-    is_routine = case.kind == Case.Kind.ROUTINE
-    at_least = response.least_tier(mode, case.verdict, is_routine=is_routine)
+    is_routine = plan.case.kind == Case.Kind.ROUTINE
+    verdict = facts.get("verdict", {}).get("value", "")
+    at_least = response.least_tier(mode, verdict, is_routine=is_routine)
     return _of_rest(
         plan, planner.plan(playbook_of(plan.playbook), facts, rules.in_force(), at_least)
     )

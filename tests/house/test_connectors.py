@@ -176,3 +176,11 @@ def test_the_readme_shows_the_matrix() -> None:
     found = re.search(r"<!-- connectors -->\n(.*?)\n<!-- /connectors -->", readme, re.DOTALL)
     assert found, "the README has no table of connectors"
     assert found[1] == table(quality.matrix()), "copy what manage.py connectors --markdown prints"
+
+
+def test_choices_are_of_settings_that_there_are() -> None:
+    for manifest in registry.CONNECTORS.values():
+        assert set(manifest.choices) <= set(manifest.settings), manifest.id
+        for words in manifest.choices.values():
+            # A value is compared without case.
+            assert all(value == value.lower() for value in words), manifest.id

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from integrations.models import IndicatorSource
+from integrations.models import IndicatorSource, WarningList
 from msp.staff import actions
 from msp.staff.models import Role, Technician
 from tests.conftest import new_tenant
@@ -59,6 +59,13 @@ def _own(row: str, route: str) -> Callable[[Rows], str]:
 
 def _slug(route: str) -> Callable[[Rows], str]:
     return lambda rows: route.format(rows.tenant.slug)
+
+
+def _warning_list() -> WarningList:
+    made, _ = WarningList.objects.get_or_create(
+        name="list", defaults={"kind": WarningList.Kind.STRING, "entries": 0, "author": "test"}
+    )
+    return made
 
 
 def _source() -> IndicatorSource:
@@ -112,6 +119,12 @@ RULES: dict[str, Rule] = {
     "console:source_change": Rule(
         FROM_ADMIN,
         lambda _rows: f"/admin/intelligence/sources/{_source().id}/change/",
+        "post",
+    ),
+    "console:warning_list_add": Rule(FROM_ADMIN, "/admin/intelligence/warnings/add/", "post"),
+    "console:warning_list_remove": Rule(
+        FROM_ADMIN,
+        lambda _rows: f"/admin/intelligence/warnings/{_warning_list().id}/remove/",
         "post",
     ),
     "console:threats": Rule(READ, _slug("/admin/clients/{}/threats/"), of_client=True),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from integrations.indicator_models import Indicator
 from playbooks import triage
-from playbooks.cases import risk, risk_table
+from playbooks.cases import risk, risk_table, scoring
 from playbooks.errors import PlaybookError
 from tenants import intake, scope, work
 from tenants.models import Account, Case, Finding, LedgerEntry, Person, Tenant, Work
@@ -24,7 +24,7 @@ from tenants.records import SourceRecord
 from tests.playbooks.cases import make_account
 
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
-ANN = "account:ann@acme.example"
+ANN, BOB = "account:ann@acme.example", "account:bob@acme.example"
 
 
 def _alert(uid: str, hours: float = 0, *entities: str, **told: Any) -> NormalisedFinding:
@@ -449,3 +449,13 @@ def _take_in(tenant: Tenant, number: int) -> None:
             connector="test", feed="alerts", records=[SourceRecord({"id": uid}) for uid in alerts],
             normalise=lambda record: alerts[record.body["id"]],
         )  # fmt: skip
+
+
+def test_a_case_without_alerts_stays_as_it_is_beside_others(in_tenant) -> None:
+    _arrive(_alert("a"), _alert("b", 0, BOB))
+    one, other = Case.objects.order_by("number")
+    Finding.objects.filter(case=one).update(case=other)
+    before = Case.objects.filter(id=one.id).values().get()
+    triage.assess([one, other])
+    scoring.rescore([one.id, other.id])
+    assert Case.objects.filter(id=one.id).values().get() == before

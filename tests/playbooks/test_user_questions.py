@@ -218,3 +218,14 @@ def test_who_else_answers_by_a_link_is_told_in_the_evidence(case, name, told) ->
     assert summary.startswith(f"{name} says: not sure")
     assert ("by the link" in summary) == bool(told)
     assert told in summary
+
+
+def test_of_an_account_that_a_program_uses_it_is_asked_whether_it_was_expected(case) -> None:
+    with scope.tenant(case.tenant_id):
+        Account.objects.filter(id=case.account_id).update(kind=Account.Kind.SERVICE)
+        question = _ask(Case.objects.get(id=case.id), "Olive Owner")
+        name = question.about
+        assert question.words == f"Was this expected of the program that uses {name}?"
+    _answer(question, "yes", "Olive Owner")
+    with scope.tenant(case.tenant_id):
+        assert Evidence.objects.get(gatherer=user_questions.ASKS).question == question.words

@@ -22,7 +22,8 @@ class Vendor:
     """Remembers what was done to whom; `on_call`, `on_read` and `on_ask` may raise or wait first.
 
     `loses` names actions whose answer and effect are both lost, `hides` those whose effect is had
-    and never shown. `answers` is what it tells when asked, by question.
+    and never shown. `answers` is what it tells when asked, by question, `answers_about` what it
+    tells about one target.
     """
 
     name: str
@@ -34,7 +35,9 @@ class Vendor:
     on_ask: Callable[[str], None] | None = None
     hides: set[str] = field(default_factory=set)
     answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    answers_about: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    asked_about: list[tuple[str, str]] = field(default_factory=list)
     given: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -94,9 +97,10 @@ class _Gatherer:
         client.asked.append((self.name, inputs))
         if client.on_ask:
             client.on_ask(self.name)
+        client.asked_about.append((self.name, target.external_id))
         if self.name not in client.answers:
             raise Rejected(f"{client.name} can't tell")
-        return client.answers[self.name]
+        return client.answers_about.get((self.name, target.external_id), client.answers[self.name])
 
 
 def _manifest(vendor: Vendor) -> Manifest:

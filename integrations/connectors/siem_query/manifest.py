@@ -20,8 +20,8 @@ MANIFEST = Manifest(
     settings={
         "endpoint": "The address that answers searches: https://elastic.example.com:9200 of "
         "Elasticsearch or OpenSearch, https://splunk.example.com:8089 of Splunk.",
-        "product": "Optional: elasticsearch, opensearch or splunk; then no query has to be entered."
-        " Empty: the queries below describe your SIEM.",
+        "product": "Optional: with a known product no query has to be entered. Without, the "
+        "queries below describe your SIEM.",
         "kibana": "Optional, of Elasticsearch: Kibana’s address, for its detection rules, such as "
         "https://kibana.example.com:5601.",
         "space": "Optional, of Elasticsearch: Kibana’s space; default where it is empty.",
@@ -33,9 +33,9 @@ MANIFEST = Manifest(
         "from there.",
         "expected": "Optional: which other log sources should arrive, with the hours after which "
         "they are late, such as wineventlog=3, o365=12.",
-        "language": "Optional: kql, opensearch or ecs, to run our rules there as queries; a product"
-        " has its own.",
-        "method": f"{_DESCRIBED} GET or POST; POST where it is empty.",
+        "language": "Optional: in which language our rules run there as queries; a product has its "
+        "own.",
+        "method": f"{_DESCRIBED} how it is asked; POST where it is empty.",
         "body": f"{_DESCRIBED} what is asked, as a JSON object with {{query}}, and {{since}} and "
         '{until} where the SIEM wants times, such as {"search": "{query}", "from": "{since}"}. '
         "For GET: the parameters.",
@@ -50,6 +50,14 @@ MANIFEST = Manifest(
         "rules_fields": f"{_DESCRIBED} its columns, of id, title, enabled, query, source, changed, "
         "alerts and failure, such as title=name enabled=is_on.",
         "event_id": f"{_DESCRIBED} where a row has the vendor’s id of the event.",
+    },
+    choices={
+        "product": {
+            "elasticsearch": "Elasticsearch with Kibana", "opensearch": "OpenSearch",
+            "splunk": "Splunk",
+        },
+        "language": {"kql": "KQL", "opensearch": "OpenSearch", "ecs": "Elasticsearch with ECS"},
+        "method": {"get": "GET", "post": "POST"},
     },
     secrets={
         "key": "What the SIEM wants to see: an API key (encoded) of Elasticsearch, a token of "
@@ -74,8 +82,8 @@ MANIFEST = Manifest(
     ),
     rate_limits=(),
     set_up=(
-        SetUpStep("Enter which product it is: elasticsearch, opensearch or splunk. For any other "
-                  "SIEM leave that empty and enter queries, after trying them there."),
+        SetUpStep("Choose which product it is. For any other SIEM choose none and enter queries, "
+                  "after trying them there."),
         SetUpStep("Elasticsearch: make an API key with the privilege read on the client’s indices "
                   "and on .alerts-security.alerts-*, and in Kibana the feature Security with Read. "
                   "Nothing else.", _ELASTIC),

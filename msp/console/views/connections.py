@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -203,12 +204,22 @@ def _form(
         "connection_change.html",
         f"Change {row.name} of {row.tenant.name}",
         connection=row,
-        settings=[(name, text, settings.get(name, "")) for name, text in manifest.settings.items()],
+        settings=setting_fields(manifest, settings),
         secrets=list(manifest.secrets.items()),
         expires_on=request.POST.get("expires_on")
         or (row.expires_at.date().isoformat() if row.expires_at and row.expiry_by_hand else ""),
         error=error,
     )
+
+
+def setting_fields(
+    manifest: Manifest, given: Mapping[str, str]
+) -> list[tuple[str, str, str, list[tuple[str, str]]]]:
+    """Return a form's settings: name, what to enter, what is entered, and what can be chosen."""
+    return [
+        (name, text, given.get(name, ""), list(manifest.choices.get(name, {}).items()))
+        for name, text in manifest.settings.items()
+    ]
 
 
 def posted(request: HttpRequest, kind: str, names: tuple[str, ...]) -> dict[str, str]:

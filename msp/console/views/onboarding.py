@@ -13,7 +13,7 @@ from integrations.contract import Manifest
 from msp.console import onboarding_actions as actions
 from msp.console import onboarding_page
 from msp.console.sites import page
-from msp.console.views.connections import day_of, posted
+from msp.console.views.connections import day_of, posted, setting_fields
 from msp.onboarding import csv_file, progress, shared
 from msp.onboarding.actions import ClientDetails
 from msp.onboarding.errors import FieldProblem, OnboardingError
@@ -287,7 +287,7 @@ def _connect(
         f"Connect {manifest.title} of {tenant.name}",
         tenant=tenant,
         manifest=manifest,
-        settings=[(name, text, given.get(name, "")) for name, text in manifest.settings.items()],
+        settings=setting_fields(manifest, given),
         secrets=list(manifest.secrets.items()),
         kept=row is not None,
         common=common,

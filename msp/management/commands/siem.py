@@ -1,14 +1,17 @@
 """``manage.py siem``: audit a client's SIEM, and compare its hits of our rules with our own."""
 
 import json
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
 
 from integrations.detection import loading
-from integrations.models import Connection, SiemAudit
-from integrations.siem import auditing
+from integrations.models import Connection, SiemAcceptance, SiemAudit
+from integrations.siem import acceptance, auditing, history
 from integrations.siem.comparing import Comparison
 from msp.product_command import ProductCommand
 from tenants import scope
@@ -16,6 +19,7 @@ from tenants.errors import HoldfastError
 from tenants.selectors import tenant_by_slug
 
 _NOT_ASKED = 1
+Accepted = Mapping[tuple[uuid.UUID, str, str], SiemAcceptance]
 
 
 class Command(ProductCommand):
@@ -65,25 +69,31 @@ class Command(ProductCommand):
 
     def _audit(self, rows: list[Connection], options: dict[str, Any]) -> None:
         made = [auditing.run(row, options["days"]) for row in rows]
+        with scope.reading({row.tenant_id for row in rows}):
+            accepted = acceptance.in_force(rows, timezone.now())
         if options["json"]:
-            self._json([_told(row, one) for row, one in zip(rows, made, strict=True)])
+            self._json([_told(row, one, accepted) for row, one in zip(rows, made, strict=True)])
         else:
             for row, one in zip(rows, made, strict=True):
-                self._print(row, one)
+                self._print(row, one, accepted)
         if any(one.error for one in made):
             raise SystemExit(_NOT_ASKED)
 
-    def _print(self, row: Connection, made: SiemAudit) -> None:
+    def _print(self, row: Connection, made: SiemAudit, accepted: Accepted) -> None:
         if made.error:
             self.stdout.write(f"{row.name}: could not be asked: {made.error}")
             return
+        lived_with = [accepted.get(_key(row, gap)) for gap in made.gaps]
+        number = sum(one is not None for one in lived_with)
+        gaps = f"{len(made.gaps)} gaps" + (f", {number} of them accepted" if number else "")
         self.stdout.write(
-            f"{row.name}: {len(made.gaps)} gaps; {made.rules_enabled} of {made.rules} rules are "
+            f"{row.name}: {gaps}; {made.rules_enabled} of {made.rules} rules are "
             f"on, {made.sources} log sources arrive (last {made.days} days)."
         )
-        for gap in made.gaps:
+        for gap, by in zip(made.gaps, lived_with, strict=True):
             self.stdout.write(f"  {gap['kind']:12} {gap['subject']}: {gap['words']}")
-            self.stdout.write(f"  {'':12} {gap['fix']}")
+            told = f"Accepted until {by.until:%Y-%m-%d}: {by.reason}" if by else gap["fix"]
+            self.stdout.write(f"  {'':12} {told}")
         for one in made.comparisons:
             if not one["same"] and one["there"] is not None:
                 self.stdout.write(
@@ -119,7 +129,18 @@ class Command(ProductCommand):
         self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
 
 
-def _told(row: Connection, made: SiemAudit) -> dict[str, Any]:
+def _key(row: Connection, gap: Mapping[str, Any]) -> tuple[uuid.UUID, str, str]:
+    return row.id, *history.key(gap)
+
+
+def _marked(row: Connection, gap: Mapping[str, Any], accepted: Accepted) -> dict[str, Any]:
+    """Return a gap with who accepted it, why and until when; null where nobody did."""
+    by = accepted.get(_key(row, gap))
+    told = by and {"by": by.actor, "reason": by.reason, "until": by.until.isoformat()}
+    return {**gap, "accepted": told}
+
+
+def _told(row: Connection, made: SiemAudit, accepted: Accepted) -> dict[str, Any]:
     return {
         "siem": row.name,
         "connector": row.connector,
@@ -129,6 +150,6 @@ def _told(row: Connection, made: SiemAudit) -> dict[str, Any]:
         "rules": made.rules,
         "rules_enabled": made.rules_enabled,
         "sources": made.sources,
-        "gaps": made.gaps,
+        "gaps": [_marked(row, gap, accepted) for gap in made.gaps],
         "comparisons": made.comparisons,
     }

@@ -314,3 +314,19 @@ def test_who_has_no_siem_is_told(tenant) -> None:
         siem("audit", tenant.slug)
     with pytest.raises(CommandError, match="There is no client"):
         siem("audit", "nobody")
+
+
+def test_the_command_marks_gaps_that_are_accepted(row) -> None:
+    gap = auditing.run(row).gaps[0]
+    until = timezone.now().date() + dt.timedelta(days=30)
+    with scope.tenant(row.tenant_id):
+        acceptance.accept(
+            row, gap["kind"], gap["subject"], reason="Known.", until=until, actor="t:m"
+        )
+    told, _ = siem("audit", row.tenant.slug)
+    assert ", 1 of them accepted" in told
+    assert told.count(f"Accepted until {until}: Known.") == 1
+    [one] = json.loads(siem("audit", row.tenant.slug, "--json")[0])
+    marked = [each for each in one["gaps"] if each["accepted"]]
+    assert [(each["kind"], each["subject"]) for each in marked] == [(gap["kind"], gap["subject"])]
+    assert marked[0]["accepted"] == {"by": "t:m", "reason": "Known.", "until": until.isoformat()}

@@ -174,3 +174,20 @@ def test_removing_says_first_what_stops_and_needs_a_reason(browser, rows: Rows) 
         assert not Connection.objects.exists()
         assert LedgerEntry.objects.get(kind="connection.removed").body["reason"] == "They moved."
         assert "microsoft365" not in Onboarding.objects.get().connectors
+
+
+def test_a_setting_with_choices_is_chosen_and_nothing_else_is_taken(browser, rows: Rows) -> None:
+    settings = {"endpoint": "https://siem.example:9200", "product": "opensearch"}
+    with scope.tenant(rows.tenant.id):
+        row = Connection.objects.create(
+            tenant_id=rows.tenant.id, connector="siem_query", name="SIEM", settings=settings,
+            secret=vault.put("siem_query SIEM", {"key": "a:b"}),
+        )  # fmt: skip
+    client, address = browser(Role.ADMIN, "ada"), f"/admin/health/{row.id}/change/"
+    page = client.get(address).content.decode()
+    assert '<select id="setting-product"' in page
+    assert '<option value="opensearch" selected>OpenSearch</option>' in page
+    form = {f"setting-{name}": value for name, value in settings.items()}
+    answer = client.post(address, {**form, "setting-product": "qradar"}).content.decode()
+    assert "product can&#x27;t be &#x27;qradar&#x27;" in answer
+    assert "splunk (Splunk)" in answer

@@ -1,13 +1,15 @@
 """What the pages about intelligence and threats show."""
 
 import datetime as dt
+import json
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from integrations.intelligence import sightings, sources, store, warnings
 from integrations.intelligence.found import Found
-from integrations.models import IndicatorSource, SourceQuality
+from integrations.models import Indicator, IndicatorSource, SourceQuality, WarningList
 from msp.staff.models import Role
 from tenants import scope
 from tenants.models import Case
@@ -115,3 +117,22 @@ def test_who_does_not_see_every_client_changes_no_source(browser, rows: Rows) ->
     page = web.post("/admin/intelligence/sources/add/", told).content.decode()
     assert "every client" in page
     assert not IndicatorSource.objects.exists()
+
+
+def test_an_administrator_takes_a_warning_list_in_and_forgets_it(browser, rows: Rows) -> None:
+    _keep(BAD)
+    told = {"name": "Exit nodes", "type": "cidr", "version": 3, "list": ["185.220.101.0/24", "?"]}
+    web, address = browser(Role.ADMIN), "/admin/intelligence/warnings/add/"
+    file = SimpleUploadedFile("list.json", json.dumps(told).encode())
+    page = web.post(address, {"file": file}, follow=True).content.decode()
+    assert "Exit nodes: 1 entry is never looked for" in page
+    assert "these can’t be used: ?" in page
+    assert WarningList.objects.get().author.startswith("technician:admin")
+    assert "Exit nodes" in Indicator.objects.get().not_matched
+    bad = SimpleUploadedFile("list.json", b"[]")
+    assert (
+        "no warning list in MISP" in web.post(address, {"file": bad}, follow=True).content.decode()
+    )
+    gone = f"/admin/intelligence/warnings/{WarningList.objects.get().id}/remove/"
+    assert "is looked for again" in web.post(gone, follow=True).content.decode()
+    assert Indicator.objects.get().not_matched == ""

@@ -132,3 +132,20 @@ def test_a_suspicion_asks_too(browser, rows: Rows) -> None:
     page = browser(Role.VIEWER).get(f"/admin/cases/{rows.case.id}/").content.decode()
     assert "What to ask now" in page
     assert "Was it them?" in page
+
+
+def test_what_else_a_case_is_about_is_shown_with_what_was_found(browser, rows: Rows) -> None:
+    found = {
+        "about": "device:2", "name": "pc-2", "playbook": "investigate-malware", "title": "Malware",
+        "verdict": "suspicious", "confidence": "low", "because": "A strange program runs.",
+    }  # fmt: skip
+    left = {**dict.fromkeys(found, ""), "about": "account:3", "name": "svc-print"}
+    with scope.tenant(rows.case.tenant_id):
+        case = Case.objects.get(id=rows.case.id)
+        case.verdict_detail["others"] = [found, left]
+        case.save(update_fields=["verdict_detail"])
+    page = browser(Role.VIEWER).get(f"/admin/cases/{rows.case.id}/").content.decode()
+    told = page[page.index("What else the case is about") :]
+    assert "pc-2" in told
+    assert found["because"] in told
+    assert "Not looked into" in told[: told.index("svc-print")]
