@@ -17,6 +17,7 @@ from integrations.intelligence.naming import host_of, with_parents
 
 _FILE = Path(__file__).with_name("warning_lists.json")
 _FREE_MAIL = ("gmail.com", "outlook.com", "live.com", "icloud.com", "yahoo.com")
+_SHARED = "it is a name below which strangers have their own"
 _RESERVED = "it is an address of a private or reserved network"
 
 
@@ -49,7 +50,18 @@ def why_not(entity: str) -> str:
         return _RESERVED if _is_reserved(host_of(value)) else _listed(entity)
     if kind == "url" or is_free_mail(entity):
         return ""
+    if kind == "domain" and _is_below_shared(value):
+        return _SHARED if value in told()["shared"] else ""
     return _listed(entity)
+
+
+def _is_below_shared(name: str) -> bool:
+    """Whether a name is one below which anybody may have their own, or is such a one of somebody.
+
+    As an indicator the first would point at all of them, and the second is where phishing stands.
+    """
+    parts = name.split(".")
+    return any(".".join(parts[at:]) in told()["shared"] for at in range(len(parts)))
 
 
 def is_hosted(url: str) -> bool:

@@ -170,6 +170,9 @@ def test_no_pattern_breaks_the_reader(pattern: str) -> None:
     [
         ("ip:10.1.2.3", True), ("ip:8.8.8.8", True), ("ip:185.220.101.5", False),
         ("ip:fe80::1", True), ("domain:login.microsoftonline.com", True),
+        ("domain:sharepoint.com", True), ("domain:acme.sharepoint.com", False),
+        ("domain:hotmail.com", True), ("domain:co.uk", True), ("domain:bad.co.uk", False),
+        ("domain:phish.blob.core.windows.net", False), ("domain:core.windows.net", True),
         ("domain:evilmicrosoft.com", False), ("url:https://drive.google.com/", True),
         ("url:https://drive.google.com/file/d/evil", False), ("url:https://www.bing.com/x", True),
         ("url:http://10.0.0.1/x", True), ("sender:someone@gmail.com", False),
