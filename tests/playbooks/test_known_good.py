@@ -355,8 +355,9 @@ def looked_into(case, monkeypatch) -> Iterator[Callable[[], Case]]:
     monkeypatch.setattr(activation, "choose_investigation", lambda told: playbook)
     with vendors(monkeypatch, "microsoft365") as made:
         connect("microsoft365")
+        told = facts()["evidence"]
         for step in playbook.steps:
-            answer = dict(facts()["evidence"][step.id])
+            answer = dict(told[step.id])
             answer.pop("available")
             made["microsoft365"].answers[step.uses] = answer
         asked = made["microsoft365"].answers

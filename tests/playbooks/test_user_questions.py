@@ -31,8 +31,9 @@ def cloud(monkeypatch) -> Iterator[Vendor]:
     monkeypatch.setattr(activation, "choose_investigation", lambda told: TAKEOVER)
     with vendors(monkeypatch, "microsoft365") as made:
         asked = made["microsoft365"].answers
+        told = facts()["evidence"]
         for step in TAKEOVER.steps:
-            asked[step.uses] = dict(facts()["evidence"][step.id])
+            asked[step.uses] = dict(told[step.id])
         asked["identity.list_sign_ins"] = {
             "suspicious_successes": 0, "unusual_countries": ["NG"], "count": 9,
         }  # fmt: skip
