@@ -47,9 +47,8 @@ def create(
     """
     manifest = registry.connector(connector)
     _check(manifest.settings, settings, "setting")
-    setting_choices.check(manifest, settings)
     _check(manifest.secrets, secrets, "secret")
-    _check_feed(manifest, settings)
+    _check_values(manifest, settings)
     organisations.check_free(manifest, settings)
     pushed = manifest.pushed_feed(settings)
     if pushed is not None:
@@ -80,7 +79,8 @@ def create(
     return connection
 
 
-def _check_feed(manifest: Manifest, settings: Mapping[str, str]) -> None:
+def _check_values(manifest: Manifest, settings: Mapping[str, str]) -> None:
+    setting_choices.check(manifest, settings)
     pushed = [feed.name for feed in manifest.feeds if feed.is_pushed]
     if len(pushed) > 1 and settings.get("feed") not in pushed:
         raise ConnectionMisconfigured(f"feed must be one of: {', '.join(pushed)}.")
@@ -106,8 +106,7 @@ def change(
     manifest = registry.connector(connection.connector)
     given = {name: value for name, value in secrets.items() if value}
     _check(manifest.settings, settings, "setting")
-    setting_choices.check(manifest, settings)
-    _check_feed(manifest, settings)
+    _check_values(manifest, settings)
     merged = {**_opened(connection), **given}
     _check(manifest.secrets, merged, "secret")
     try_settings(manifest, settings, merged)
