@@ -55,9 +55,13 @@ def defined(item: Mapping[str, Any]) -> str:
 
 
 def _level(told: str) -> str:
-    word = told.strip().lower().removeprefix("tlp").lstrip(":- ")
-    word = {"white": "clear", "ambered": "amber", "amber-strict": "amber+strict"}.get(word, word)
-    return word if word in LEVELS else ""
+    text = told.strip().lower()
+    word = text.removeprefix("tlp").strip(":- ")
+    word = {"white": "clear", "ambered": "amber"}.get(word, word)
+    if word.startswith("amber") and "strict" in word:
+        return "amber+strict"
+    # A level that is not known says that there is one: then it is passed on to nobody.
+    return word if word in LEVELS else ("red" if word and text.startswith("tlp") else "")
 
 
 def _listed(value: Any) -> list[Any]:

@@ -151,6 +151,8 @@ def test_what_its_source_calls_benign_is_not_looked_for() -> None:
         ({"definition_type": "tlp", "definition": {"tlp": "amber"}}, "amber"),
         ({"name": "TLP:AMBER+STRICT", "extensions": {"extension-definition--60a3c5c5-0d10-413e-"
           "aab3-9e08dde9e88d": {"tlp_2_0": "amber+strict"}}}, "amber+strict"),
+        ({"name": "TLP:AMBER STRICT"}, "amber+strict"), ({"name": "TLP:RED (US only)"}, "red"),
+        ({"name": "tlp:ex:chr"}, "red"), ({"name": "TLP:WHITE"}, "clear"),
         ({"definition_type": "statement", "definition": {"statement": "(c)"}}, ""),
     ],
 )  # fmt: skip
