@@ -6,7 +6,7 @@ run; and it covers a client only where its log source comes.
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from integrations.alerting.rows import Stage
 from integrations.alerting.rulebook import OWN_CORRELATIONS, Entry, Rulebook
 from integrations.alerting.sources import Reach
 from integrations.detection import loading
+from integrations.models import Connection
 from integrations.techniques import name_of
 
 _PROOFS_SHOWN: Final = 3
@@ -39,7 +40,8 @@ class Covering:
 @dataclass(frozen=True, slots=True)
 class Technique:
     """One technique. `covered`: at how many clients a live rule sees it; `blind`: at how many
-    there is a running rule for it, but no log source."""
+    there is a running rule for it, but no log source. `missing`: feeds that would bring one, those
+    of products that are connected first."""
 
     id: str
     tactics: tuple[str, ...]
@@ -114,13 +116,15 @@ def of_tenants(tenant_ids: Sequence[uuid.UUID]) -> list[Technique]:
         }
         for technique in entry.techniques:
             by_technique.setdefault(technique, []).append((entry, at))
-    return [_technique(book, one, by_technique[one], tenant_ids) for one in sorted(by_technique)]
+    connected = Connection.in_scope().filter(tenant_id__in=tenant_ids, removed_at=None)
+    used = set(connected.values_list("connector", flat=True))
+    return [_technique(book, one, by_technique[one], used) for one in sorted(by_technique)]
 
 
 def _technique(
     book: Rulebook, technique: str,
     rules: Sequence[tuple[Entry, Mapping[uuid.UUID, tuple[Stage, Reach]]]],
-    tenant_ids: Sequence[uuid.UUID],
+    used: Collection[str],
 ) -> Technique:  # fmt: skip
     covered, watched, blind = set(), set(), set()
     for _, at in rules:
@@ -134,13 +138,15 @@ def _technique(
             else:
                 watched.add(tenant_id)
     lacking = blind - covered - watched
+    # First what a product that is there already can bring.
     missing = sorted(
         {
             feed
             for entry, at in rules
             if any(tenant_id in lacking for tenant_id in at)
             for feed in sources.feeds_for(book.sources_of(entry))
-        }
+        },
+        key=lambda feed: (feed.partition(" ")[0] not in used, feed),
     )
     return Technique(
         technique,

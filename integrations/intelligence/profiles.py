@@ -162,11 +162,12 @@ def _ranked(
         for rule in one.rules
         if state == "blind" or _does(rule, state)
     }
-    missing = {feed for one in known for feed in one.missing_titles} if state == "blind" else ()
+    missing = [feed for one in known for feed in one.missing_titles if state == "blind"]
     words = told()["techniques"].get(name, {})
     return Ranked(
         name, weight, tuple(why), state,
-        tuple(sorted(rules.values(), key=lambda one: one.entry.title)), tuple(sorted(missing)),
+        tuple(sorted(rules.values(), key=lambda one: one.entry.title)),
+        tuple(dict.fromkeys(missing)),
         words.get("plain", ""), words.get("helps", ""),
     )  # fmt: skip
 

@@ -175,6 +175,16 @@ def test_coverage_follows_stages_and_feeds(tenant, other_tenant) -> None:
     assert (technique().covered, technique().watched) == (0, 1)
 
 
+def test_what_to_connect_begins_with_products_that_are_there(tenant) -> None:
+    _feed(tenant, "users")
+    with scope.reading([tenant.id]):
+        found = coverage.of_tenants([tenant.id])
+    products = [[feed.partition(" ")[0] for feed in one.missing] for one in found]
+    both = [one for one in products if "microsoft365" in one and min(one) < "microsoft365"]
+    assert both
+    assert {one[0] for one in both} == {"microsoft365"}
+
+
 def test_a_webhook_covers_what_its_sender_sent_and_nothing_else(tenant) -> None:
     install(rule("a"), rule("b", logsource={"product": "azure", "service": "signinlogs"}))
     with scope.tenant(tenant.id):
