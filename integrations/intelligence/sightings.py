@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
-from integrations.intelligence import matching, quality, store
+from integrations.intelligence import matching, quality, sent_on, store
 from integrations.intelligence.slices import slices
 from integrations.models import Sighting, SightingLook
 from tenants import scope, work
@@ -208,8 +208,11 @@ def _events(after: dt.datetime, until: dt.datetime) -> Iterator[tuple[list[str],
 
 def _cases() -> Iterator[tuple[list[str], _Met]]:
     rows = Case.in_scope().filter(last_activity_at__gte=timezone.now() - WINDOW, merged_into=None)
-    for entities, at in rows.values_list("entities", "last_activity_at").iterator():
-        yield entities, _Met(1, at, at)
+    told = rows.values_list("id", "entities", "last_activity_at").iterator()
+    for some in slices(told, _CASES_AT_ONCE):
+        sent_on_to = sent_on.of_cases([case_id for case_id, *_ in some])
+        for case_id, entities, at in some:
+            yield [*entities, *sent_on_to.get(case_id, ())], _Met(1, at, at)
 
 
 def _known(told: Sequence[tuple[list[str], _Met]]) -> Mapping[uuid.UUID, _Met]:

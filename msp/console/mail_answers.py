@@ -55,7 +55,7 @@ def _message(facts: Facts) -> str:
         f"from {message['sender']}" if message.get("sender") else "",
         "its sender is not proven" if message.get("passes_authentication") is False else "",
         *harm,
-        "" if harm else "nothing harmful is known of it",
+        "" if harm else "no harmful link, harmful file or imitated sender was found",
     )
 
 

@@ -115,7 +115,9 @@ def gather(
         waits = [answer.ask_again_in for answer in answers if answer.ask_again_in]
         goes_on = bool(waits) and left > 0
         kept = [answer for answer in answers if not (goes_on and answer.ask_again_in)]
-        evidence.keep([_evidence(case, answer, about) for answer in kept])
+        evidence.keep([_evidence(case, one, about) for one in kept if not _comes_last(one)])
+        last = [_anew(one, case) for one in kept if _comes_last(one)]
+        evidence.keep([_evidence(case, one, about) for one in last])
         _note_asking(case, since if goes_on else None)
         if goes_on:
             work.schedule(retry, case_id, delay=min(max(waits), left))
@@ -233,6 +235,16 @@ def _own(question: _Question, case: Case) -> _Question:
             return question
         return replace(question, asks=(), why_not=str(error))
     return replace(question, asks=(), own=jsonable(told))
+
+
+def _comes_last(answer: _Answer) -> bool:
+    asked = answer.question
+    return asked.own is not None and own_answers.comes_last(asked.step.uses)
+
+
+def _anew(answer: _Answer, case: Case) -> _Answer:
+    """Return an answer of Holdfast's own with what others have told by now."""
+    return replace(answer, facts=_own(answer.question, case).own or answer.facts)
 
 
 def _everybody(target: Target, accounts: Sequence[Account]) -> list[Target]:

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from integrations import registry
 from integrations.errors import Throttled
+from integrations.intelligence import store
+from integrations.intelligence.found import Found
 from integrations.models import Connection
 from playbooks import investigation, library, routines
 from playbooks.adoption import activation
@@ -291,3 +293,23 @@ def test_own_rows_are_looked_through_around_the_case_however_late(case, cloud, m
     _look(case)
     since = (case.first_activity_at - dt.timedelta(hours=48)).isoformat()
     assert told[step.uses] == {**step.inputs(facts()), "since": since}
+
+
+def test_what_is_known_is_asked_with_what_the_mailbox_tells_in_the_same_look(case, cloud) -> None:
+    cloud.on_ask = None
+    bad = "domain:collector.test"
+    store.keep("feed", [Found(external_id="1", told=bad, entity=bad)])
+    del cloud.answers["indicator.list_matches"]
+    can_answer = registry.can_answer
+    cloud.answers["mailbox.get_forwarding"] = {
+        "forwarding": {"smtp_address": "a@collector.test", "recipient": None, "keeps_copy": True},
+        "is_forwarding": True, "forwards_outside": True,
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            registry, "can_answer",
+            lambda one, uses: uses != "indicator.list_matches" and can_answer(one, uses),
+        )  # fmt: skip
+        _look(case)
+    told = Evidence.objects.get(gatherer="indicator.list_matches").answer["facts"]
+    assert [one["name"] for one in told["matches"]] == [bad]

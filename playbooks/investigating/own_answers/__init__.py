@@ -21,7 +21,7 @@ from playbooks.investigating.own_answers import (
 from playbooks.investigating.own_answers.asked import NotTold
 from tenants.models import Case
 
-__all__ = ["ANSWERS", "ASKED_OF", "NotTold", "can_tell", "comes_first", "tell"]
+__all__ = ["ANSWERS", "ASKED_OF", "NotTold", "can_tell", "comes_first", "comes_last", "tell"]
 
 Answer = Callable[[Case, Json], Json]
 
@@ -45,11 +45,18 @@ ANSWERS: Mapping[str, Answer] = MappingProxyType(
 
 # What people said of employment counts before what a vendor was told.
 _FIRST = frozenset({"hr.get_employment"})
+# What is known of an address that a vendor has only now told.
+_LAST = frozenset({"indicator.list_matches"})
 
 
 def comes_first(question: str) -> bool:
     """Whether Holdfast's own rows are asked before a vendor that can tell as well."""
     return question in _FIRST
+
+
+def comes_last(question: str) -> bool:
+    """Whether Holdfast's own answer also reads what vendors are asked at the same time."""
+    return question in _LAST
 
 
 def can_tell(question: str) -> bool:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Collection
 
 from integrations.contract import Json
-from integrations.intelligence import markings, matching
+from integrations.intelligence import markings, matching, sent_on
 from integrations.intelligence.naming import with_parents
 from tenants.models import Case, Event
 
@@ -16,10 +16,12 @@ _MOST_EVENTS, _MOST = 5000, 50
 def matches(case: Case, _inputs: Json) -> Json:
     """Return the indicators in force that the case's alerts name, or events of the same time do.
 
+    So does what its evidence tells of where mail is sent on to, also of cases merged into it.
+
     `highest_confidence` is 0 where there are none.
     """
     told = with_parents(case.entities)
-    found = matching.known({*case.entities, *_around(case)})
+    found = matching.known({*case.entities, *_around(case), *_sent_on(case)})
     return {
         "matches": [_match(one, told) for one in found[:_MOST]],
         "count": len(found),
@@ -35,6 +37,11 @@ def _match(known: matching.Known, told: Collection[str]) -> Json:
         "tlp": one.tlp, "for_own_eyes": one.tlp in markings.OWN_EYES,
         "in_alert": one.entity in told,
     }  # fmt: skip
+
+
+def _sent_on(case: Case) -> set[str]:
+    merged = Case.in_scope().filter(merged_into=case).values_list("id", flat=True)
+    return set().union(*sent_on.of_cases([case.id, *merged]).values())
 
 
 def _around(case: Case) -> set[str]:

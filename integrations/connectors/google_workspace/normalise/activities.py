@@ -119,6 +119,7 @@ def _entities(told: Activity) -> tuple[str, ...]:
         entity("app", parameters.text("client_id")),
         device_entity("google_workspace", parameters.text("DEVICE_ID")),
         entity("file", parameters.text("doc_id")),
+        entity("sender", parameters.text("email_forwarding_destination_address")),
     )
 
 

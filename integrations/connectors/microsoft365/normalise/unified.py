@@ -8,6 +8,7 @@ the rows of Defender's advanced hunting tables.
 
 from integrations import ocsf, traces
 from integrations.connectors.microsoft365.normalise import alerts, audit
+from integrations.connectors.microsoft365.normalise.mail import addresses_in
 from integrations.connectors.microsoft365.normalise.places import country_of, place_of
 from integrations.connectors.microsoft365.normalise.sign_ins import sign_in
 from integrations.values import (
@@ -28,6 +29,12 @@ _IP = (
 )  # fmt: skip
 _READ_VERBS = ("get", "search", "view", "mailitemsaccessed", "fileaccessed", "filedownloaded",
                "filepreviewed", "messagebind", "ldapsearch", "userloggedin")  # fmt: skip
+# Parameters of New-InboxRule, Set-InboxRule and Set-Mailbox; RuleActions is what Outlook writes.
+_SENDING_ON = (
+    "ForwardTo", "ForwardAsAttachmentTo", "RedirectTo", "ForwardingSmtpAddress",
+    "ForwardingAddress", "RuleActions",
+)  # fmt: skip
+_MOST_RECIPIENTS = 50
 _VERBS = (
     (("new", "add", "create", "fileuploaded"), 1, "Create"),
     (_READ_VERBS, 2, "Read"),
@@ -78,6 +85,7 @@ def unified_audit(record: Fields) -> Event:
             entity("account", target if "@" in target else ""),
             entity("ip", ip),
             entity("app", app_id),
+            *_sent_on(parameters),
             *(entity("message", found) for found in _message_ids(record)),
         ),
         ocsf=ocsf.event(
@@ -114,6 +122,13 @@ def parameters_of(record: Fields) -> dict[str, str]:
         if name:
             found[name] = item.text("Value")
     return found
+
+
+def _sent_on(parameters: dict[str, str]) -> list[str]:
+    """Where a rule or a mailbox is made to send mail on to, as entities."""
+    named = Fields(parameters)
+    told = (found for name in _SENDING_ON for found in addresses_in(named.text(name).lower()))
+    return [entity("sender", one.removeprefix("smtp:")) for one in told][:_MOST_RECIPIENTS]
 
 
 def _target(record: Fields, operation: str, parameters: dict[str, str], actor: str) -> str:
@@ -236,6 +251,7 @@ def hunting_row(record: Fields) -> Event:
             entity("mailbox", raw.text("MailboxOwnerUPN")),
             entity("ip", ip),
             entity("app", record.text("OAuthAppId") or raw.text("ClientAppId")),
+            *_sent_on(parameters_of(raw)),
             *traces.files(*(record.text(f"{of}{name}") for of in ("", "InitiatingProcess")
                             for name in ("SHA256", "SHA1", "MD5"))),
         ),
