@@ -62,6 +62,8 @@ def test_what_a_merged_cases_mailbox_sent_on_is_told_of_the_case_that_stays(in_t
     _known()
     stays, gone = make_case(make_account()), make_case(make_account("other"))
     _told(gone, *FORWARDING)
-    Case.objects.filter(id=gone.id).update(merged_into=stays)
+    Case.objects.filter(id=gone.id).update(
+        merged_into=stays, status=Case.Status.CLOSED, closed_at=timezone.now()
+    )
     answer = own_answers.tell("indicator.list_matches", stays, {})
     assert [one["name"] for one in answer["matches"]] == ["domain:collector.test"]
