@@ -468,7 +468,7 @@ def test_what_is_asked_of_the_clients_people_needs_them(tenant) -> None:
         )  # fmt: skip
     text = text_of_report(tenant)
     assert "One question of ours is not answered yet" in text
-    assert "James Whitfield: “Was this Priya Shah?” Please answer by 17:00" in text
+    assert "James Whitfield: “Was this Priya Shah?” Please answer by 16:00 on 1 April." in text
     assert "Nothing needs you" not in text
     assert "Looked into: Account takeover" in text
     with scope.tenant(tenant.id):
