@@ -167,9 +167,14 @@ def _roles(facts: Mapping[str, Any]) -> list[str]:
     return list(account.get("roles", ())) if account.get("is_privileged") else []
 
 
+def _told(result: Result) -> str:
+    """Return a verdict as a timeline says it: ``insufficient data (low confidence)``."""
+    return f"{Verdict(result.verdict).label} ({result.confidence} confidence)"
+
+
 def _keep_decision(case: Case, result: Result, detail: Mapping[str, Any]) -> None:
     now = timezone.now()
-    told = f"{result.verdict} ({result.confidence})"
+    told = _told(result)
     kind = "case.verdict"
     sure_since = unread.sure_since(case) or now
     if _still_holds(case, result):
@@ -327,7 +332,7 @@ def _keep_verdict(case: Case, result: Result, detail: Mapping[str, Any]) -> None
         "case.verdict_stands",
         actor="engine",
         case_id=case.id,
-        subject=f"the later look says {result.verdict} ({result.confidence})",
+        subject=f"the later look says {_told(result)}",
         body=detail,
     )
     if others:

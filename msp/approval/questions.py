@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from msp.approval.views import answered, msp, refused
+from msp.reports import words
 from msp.staff.models import Technician
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.investigating import facts as case_facts
@@ -71,4 +72,5 @@ def _form(request: HttpRequest, question: UserQuestion, error: str = "") -> Http
 def _places(case: Case) -> list[str]:
     """Return the countries that were unusual, as the evidence tells them."""
     told = case_facts.of_case(case)["evidence"].values()
-    return sorted({str(one) for answer in told for one in answer.get("unusual_countries") or ()})
+    codes = {str(one) for answer in told for one in answer.get("unusual_countries") or ()}
+    return sorted(map(words.country, codes))

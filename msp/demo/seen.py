@@ -3,8 +3,9 @@
 from integrations.alerting.rows import RuleHit, Stage
 from integrations.models import SiemAudit, Sighting
 from msp.onboarding.models import Onboarding
-from playbooks.models import CaseQuality, KnownGoodUse, UserQuestion
+from playbooks.models import KnownGoodUse, UserQuestion
 from playbooks.patterns import known_good, known_good_practice
+from playbooks.quality import case_quality
 from tenants.models import Case, CaseChange, Verdict
 
 # By the name that it has in the summary; none of these may be 0.
@@ -39,5 +40,5 @@ def counted() -> dict[str, int]:
         "shadow_hits": RuleHit.objects.filter(stage=Stage.SHADOW).count(),
         "sightings": Sighting.objects.filter(is_draft=False).count(),
         "siem_gaps": sum(len(one.gaps) for one in SiemAudit.objects.all()),
-        "second_looks": CaseQuality.objects.filter(is_sampled=True, reviewed_at=None).count(),
+        "second_looks": case_quality.second_looks(),
     }

@@ -3,7 +3,7 @@
 from msp.reports import words
 from msp.reports.content import Numbers, Span
 from msp.reports.incidents import person_of
-from playbooks.models import Approval
+from playbooks.models import Approval, UserQuestion
 from tenants.models import Case, Verdict
 
 
@@ -91,4 +91,13 @@ def waiting(approval: Approval, span: Span) -> str:
         f"What we want to do about “{case.title}”"
         + (f" ({who})" if who else "")
         + f": please answer by {until:%H:%M} on {until.day} {until:%B}."
+    )
+
+
+def question(asked: UserQuestion, span: Span) -> str:
+    """Return who of the client is asked what, and until when."""
+    until = asked.expires_at.astimezone(span.zone)
+    return (
+        f"{words.printable(asked.name)}: “{words.printable(asked.words)}” "
+        f"Please answer by {until:%H:%M} on {until.day} {until:%B}."
     )

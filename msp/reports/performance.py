@@ -28,10 +28,16 @@ def of(measured: Measures) -> Performance:
         second_opinions=Share(measured.opinions.agreed, measured.opinions.given),
         minutes_saved=measured.minutes_saved,
         work=tuple(
-            Work(baselines.title_of(one.playbook), one.times, one.minutes)
+            Work(_title(one.playbook), one.times, one.minutes)
             for one in measured.saved
         ),
     )  # fmt: skip
+
+
+def _title(playbook: str) -> str:
+    # What was looked into is not yet what happened: four looks may be at one attack, or at none.
+    title = baselines.title_of(playbook)
+    return f"Looked into: {title}" if baselines.is_investigation(playbook) else title
 
 
 def length(seconds: float | None) -> dt.timedelta | None:

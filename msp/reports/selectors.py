@@ -28,7 +28,7 @@ from msp.reports.factors import second_factors
 from msp.reports.incidents import incidents, person_of
 from msp.reports.measures import Measured
 from msp.reports.models import Report
-from playbooks.models import Approval, Step, Tier
+from playbooks.models import Approval, Step, Tier, UserQuestion
 from playbooks.quality import measures
 from tenants import ledger
 from tenants.models import (
@@ -208,10 +208,33 @@ def _needs(span: Span, stories: Sequence[Incident]) -> tuple[Need, ...]:
                 items,
             )
         )
+    needs += _questions(span)
     needs += _blocked_people(stories)
     needs += _without_second_factor()
     needs += coverage.connections_needed()
     return tuple(needs)
+
+
+def _questions(span: Span) -> list[Need]:
+    """Return the questions to the client's people that can still be answered.
+
+    Those of closed cases are among them: an answer is weighed there too.
+    """
+    waiting = list(
+        UserQuestion.objects.filter(
+            answered_at=None, created_at__lt=span.until, expires_at__gt=span.made_at
+        ).select_related("case__account")
+    )
+    if not waiting:
+        return []
+    return [
+        Need(
+            f"{words.sentence(words.count(len(waiting), 'question'))} of ours "
+            f"{'is' if len(waiting) == 1 else 'are'} not answered yet",
+            "The answer helps us to tell an attack from everyday work.",
+            tuple(narrative.question(one, span) for one in waiting[:_NAMED]),
+        )
+    ]
 
 
 def _blocked_people(stories: Sequence[Incident]) -> list[Need]:

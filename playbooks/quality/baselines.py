@@ -97,6 +97,14 @@ def title_of(playbook: str) -> str:
     return known.title if known else _own_titles(playbook_id=playbook).get(playbook, playbook)
 
 
+def is_investigation(playbook: str) -> bool:
+    """Whether a playbook finds out what happened: its title is then no more than a suspicion."""
+    known = library.playbooks().get(playbook)
+    if known is not None:
+        return known.kind == "investigation"
+    return PlaybookVersion.objects.filter(playbook_id=playbook, kind="investigation").exists()
+
+
 def load(text: str, known: Collection[str]) -> dict[str, int]:
     """Return the minutes of each `known` playbook; PlaybookError names each line that is wrong."""
     try:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from playbooks.errors import PlaybookError
@@ -195,9 +196,21 @@ def review(quality_id: uuid.UUID, verdict: str, note: str, *, actor: str, userna
     )  # fmt: skip
 
 
+def latest() -> QuerySet[CaseQuality]:
+    """Return the check of each case's latest closing: one that was reopened stands once."""
+    rows = CaseQuality.in_scope()
+    newest = rows.filter(case_id=OuterRef("case_id")).order_by("-closed_at", "-id")
+    return rows.filter(id=Subquery(newest.values("id")[:1]))
+
+
+def waiting(rows: QuerySet[CaseQuality]) -> QuerySet[CaseQuality]:
+    """Return those of the sample that nobody has looked at a second time yet."""
+    return rows.filter(is_sampled=True, reviewed_at=None)
+
+
 def second_looks() -> int:
     """Return how many closed cases of the sample nobody has looked at a second time yet."""
-    return CaseQuality.in_scope().filter(is_sampled=True, reviewed_at=None).count()
+    return waiting(latest()).count()
 
 
 def _took_part(case: Case, actor: str) -> bool:

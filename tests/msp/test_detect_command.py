@@ -34,6 +34,29 @@ def test_records_of_no_known_kind_are_told_of(tmp_path) -> None:
     assert "1 of 2 records are neither of the feed sign_ins" in said
 
 
+def test_records_that_no_rule_is_for_are_told_of(tmp_path) -> None:
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps([{
+        "id": "s1", "createdDateTime": "2026-11-20T09:00:00Z", "ipAddress": "203.0.113.9",
+        "userPrincipalName": "priya@acme.example", "isInteractive": True,
+        "appDisplayName": "Outlook",
+    }]))  # fmt: skip
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "one.yml").write_text(
+        "title: Anybody signed in\nid: 7d0c5b0e-5a5b-4f0f-9c59-0c8d1c1d2a11\nlevel: low\n"
+        "logsource: {product: azure, service: signinlogs}\n"
+        "detection: {a: {UserPrincipalName: '*'}, condition: a}\n"
+    )
+    err, out = StringIO(), StringIO()
+    call_command(
+        "detect", str(path), "--connector", "microsoft365", "--feed", "sign_ins",
+        "--rules", str(rules), stdout=out, stderr=err,
+    )  # fmt: skip
+    assert "1 events, 0 matches of 0 rules. 1 rules were run" in out.getvalue()
+    assert "1 of 1 records are known, but of no log source" in err.getvalue()
+
+
 def test_a_file_of_which_nothing_is_a_record_is_an_error(tmp_path) -> None:
     path = tmp_path / "picture.json"
     path.write_bytes(b"\x89PNG\r\n\x1a\n")

@@ -167,6 +167,7 @@ def test_a_cleaned_mailbox_weakens_no_verdict(attack, cloud) -> None:  # noqa: F
     with scope.tenant(attack.tenant_id):
         entry = LedgerEntry.objects.get(kind="case.verdict_stands")
     assert entry.body["rule"] == "takeover-by-risk"
+    assert entry.subject.endswith("the later look says true positive (medium confidence)")
 
 
 def test_a_later_look_makes_a_verdict_stronger(attack, cloud) -> None:  # noqa: F811

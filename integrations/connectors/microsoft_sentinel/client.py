@@ -179,4 +179,5 @@ def canary(client: SentinelClient) -> str:
     """Ask for one number through the whole path; say in a sentence what was seen."""
     rows = client.query("SecurityAlert\n| where TimeGenerated > ago(1d)\n| summarize Hits=count()")
     number = rows[0].get("Hits") if rows else 0
-    return f"Connected to Microsoft Sentinel, which has {number} alerts of the last day."
+    alerts = "1 alert" if number == 1 else f"{number} alerts"
+    return f"Connected to Microsoft Sentinel, which has {alerts} of the last day."

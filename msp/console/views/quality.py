@@ -34,8 +34,10 @@ def quality(request: HttpRequest) -> HttpResponse:
     technician = technician_of(request)
     client = tenants_of(technician).filter(slug=request.GET.get("client", "")[:63]).first()
     rows = CaseQuality.in_scope().select_related("case", "tenant")
-    rows = rows.filter(tenant=client) if client else rows
-    failed = Paginator(rows.filter(is_passed=False), _PAGE).get_page(request.GET.get("page"))
+    latest = case_quality.latest().select_related("case", "tenant")
+    if client is not None:
+        rows, latest = rows.filter(tenant=client), latest.filter(tenant=client)
+    failed = Paginator(latest.filter(is_passed=False), _PAGE).get_page(request.GET.get("page"))
     asked = []
     if client is not None:
         with writing(technician, client.id):
@@ -43,7 +45,7 @@ def quality(request: HttpRequest) -> HttpResponse:
         asked = [(name, title, getattr(process, name)) for name, title in _ASKED]
     return page(
         request, "quality.html", "Quality", client=client, pages=failed, asked=asked,
-        waiting=rows.filter(is_sampled=True, reviewed_at=None)[:_PAGE],
+        waiting=case_quality.waiting(latest)[:_PAGE],
         reviewed=rows.exclude(reviewed_at=None)[:_PAGE], agreement=case_quality.agreement(),
         clients=tenants_of(technician), verdicts=Verdict.choices,
         query=f"client={client.slug}&" if client else "",

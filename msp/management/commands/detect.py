@@ -73,6 +73,12 @@ class Command(ProductCommand):
                 f"{seen['strange']} of {total} records are neither of the feed {options['feed']} "
                 "nor of any other known kind: no rule is for them. Check --connector and --feed."
             )
+        if seen["without_rule"]:
+            self.stderr.write(
+                f"{seen['without_rule']} of {total} records are known, but of no log source that "
+                "one of the rules reads, as they come here: no rule was tried on them. Export "
+                "them with all their fields, or add rules for them."
+            )
         if total and unread == total:
             raise CommandError(
                 f"Nothing in {options['file']} can be read as records.", returncode=2
@@ -145,7 +151,7 @@ def _events(
     """Each record's number from 1, its matches, and why it can't be read if it can't.
 
     Of a labelled test case (``expected_match`` beside ``log``) the record under ``log`` is taken.
-    `seen` counts how many were known, strange or unreadable.
+    `seen` counts how many were known, known but without a rule, strange or unreadable.
     """
     for number, record in enumerate(files.read(path, connector.explode, feed.read), start=1):
         if isinstance(record, Unreadable):
@@ -153,8 +159,14 @@ def _events(
             yield _Event(number, [], record.reason, is_read=False)
             continue
         body, normalised = _read(feed, record)
-        seen["strange" if recognised(body, normalised) is None else "known"] += 1
+        seen[_sort(engine, body, normalised)] += 1
         yield _Event(number, engine.detect(body, normalised), doubled.words(record.context))
+
+
+def _sort(engine: Engine, body: Mapping[str, Any], normalised: Mapping[str, Any] | None) -> str:
+    if recognised(body, normalised) is None:
+        return "strange"
+    return "known" if engine.rules_for(body, normalised) else "without_rule"
 
 
 def _read(feed: Feed, record: SourceRecord) -> tuple[Mapping[str, Any], dict[str, Any] | None]:

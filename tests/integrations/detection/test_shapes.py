@@ -35,6 +35,12 @@ SHAPES = [
                 "status": {"errorCode": 50053},
             },
             {
+                "createdDateTime": "2026-01-01T00:00:00Z",
+                "appDisplayName": "Office",
+                "userPrincipalName": "a@b.example",
+                "status": {"errorCode": 50053},
+            },
+            {
                 "Category": "SignInLogs",
                 "ResultType": "50053",
                 "UserPrincipalName": "a@b.example",

@@ -106,6 +106,16 @@ def test_opening_it_answers_nothing_and_an_answer_is_hashed_evidence(question) -
         assert Case.objects.get().verdict == "suspicious"
 
 
+def test_countries_are_named_in_words(case, question) -> None:
+    with scope.tenant(case.tenant_id):
+        evidence.record(
+            case, gatherer="identity.list_sign_ins", question="", asked_of="Microsoft 365",
+            asked_at=timezone.now(), is_available=True,
+            answer={"step": "sign_ins", "facts": {"unusual_countries": ["PT"]}, "reason": ""},
+        )  # fmt: skip
+    assert "From: <b>Portugal</b>" in Client().get(path_of(question)).content.decode()
+
+
 @pytest.mark.parametrize(
     ("change", "state"),
     [

@@ -1,5 +1,8 @@
 """The list of cases that did not keep to their process, reviews, and what a client asks."""
 
+import datetime as dt
+import uuid
+
 import pytest
 
 from msp.staff.models import Role
@@ -21,6 +24,20 @@ def test_the_list_says_what_failed_and_what_waits(browser, rows: Rows) -> None:
     case = web.get(f"/admin/cases/{rows.quality.case_id}/").content.decode()
     assert "Not in all" in case
     assert "It waits for a second technician." in case
+
+
+def test_a_case_that_was_closed_twice_stands_once(browser, rows: Rows) -> None:
+    with scope.tenant(rows.tenant.id):
+        again = CaseQuality.objects.get(id=rows.quality.id)
+        again.pk, again._state.adding = uuid.uuid4(), True
+        again.closed_at += dt.timedelta(hours=1)
+        again.save()
+    web = browser(Role.TECHNICIAN)
+    page = web.get("/admin/quality/").content.decode()
+    assert page.count("Your verdict") == 1
+    assert f"/admin/quality/{again.id}/review/" in page
+    assert page.count("<details><summary><b") == 1
+    assert "<b>1 closed case waits for a second look" in web.get("/admin/queue/").content.decode()
 
 
 def test_a_review_is_kept(browser, rows: Rows) -> None:

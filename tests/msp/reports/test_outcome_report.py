@@ -22,6 +22,7 @@ from msp.reports import actions, selectors
 from msp.reports.actions import make_outcome_report
 from msp.reports.models import Report
 from playbooks.investigating import own_answers
+from playbooks.models import UserQuestion
 from tenants import evidence, ledger, scope
 from tenants.models import Account, Case, Installation, LedgerEntry, Tenant, Verdict
 from tests.conftest import new_tenant
@@ -452,3 +453,24 @@ def test_an_owner_reads_what_attackers_likely_try_and_no_secret_of_a_source(clin
     for hidden in ("Hush", "secret-campaign", "trust circle"):
         assert hidden not in said, hidden
     assert "T1486" not in said
+
+
+def test_what_is_asked_of_the_clients_people_needs_them(tenant) -> None:
+    """And what was looked into is not told as if it had happened."""
+    with scope.tenant(tenant.id):
+        case = world.case(
+            3, "Unusual sign-in", at(9), account=world.account("Priya Shah"),
+            verdict=Verdict.SUSPICIOUS, verdict_detail={"playbook": "investigate-account-takeover"},
+        )  # fmt: skip
+        asked = UserQuestion.objects.create(
+            case=case, recipient="james@acme.example", name="James Whitfield", about="Priya Shah",
+            created_by="engine", created_at=at(31, 17), expires_at=at(1, 17, month=4),
+        )  # fmt: skip
+    text = text_of_report(tenant)
+    assert "One question of ours is not answered yet" in text
+    assert "James Whitfield: “Was this Priya Shah?” Please answer by 16:00 on 1 April." in text
+    assert "Nothing needs you" not in text
+    assert "Looked into: Account takeover" in text
+    with scope.tenant(tenant.id):
+        UserQuestion.objects.filter(id=asked.id).update(answered_at=at(31, 18), answer="yes")
+    assert "James Whitfield" not in text_of_report(tenant)
