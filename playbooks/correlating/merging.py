@@ -166,8 +166,7 @@ def _adopt(case: Case, other: Case, leads: Case, follows: Case) -> None:
     detail = dict(leads.verdict_detail)
     if left:
         detail["left_before"] = list(dict.fromkeys(left))
-    told = dict.fromkeys(needs.besides_deciding(one.needs) for one in (leads, follows))
-    case.needs = " ".join(filter(None, told))
+    case.needs = needs.together(*(needs.besides_deciding(one.needs) for one in (leads, follows)))
     case.status = min((case.status, other.status), key=lambda one: _STATES.index(Case.Status(one)))
     case.contained_at = _contained_at(leads, follows)
     case.verdict, case.decided_at = leads.verdict, leads.decided_at

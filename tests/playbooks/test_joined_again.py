@@ -3,6 +3,7 @@
 import pytest
 
 from playbooks import approvals, regrouping
+from playbooks.cases import needs
 from playbooks.models import Approval, Plan
 from playbooks.plans.standing import OPEN_PLANS
 from tenants import scope
@@ -64,4 +65,4 @@ def test_a_split_undone_asks_for_nothing_twice(case, cloud, contained) -> None: 
     with scope.tenant(case.tenant_id):
         attacked.refresh_from_db()
         assert _open(attacked) == before
-        assert attacked.needs == f"Approve or reject {len(before)} plan{'s' if len(before) > 1 else ''}."
+        assert attacked.needs == needs.to_decide(len(before))
