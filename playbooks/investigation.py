@@ -261,13 +261,23 @@ def _stands(case: Case, playbook: Playbook, result: Result) -> bool:
 
     What was contained is to be seen no more, and an attack stays one; and another investigation
     knows nothing of what the first one suspected. That nothing is to be seen where Holdfast has
-    cleaned up contradicts no suspicion; that it was expected does.
+    cleaned up contradicts no suspicion; that it was expected does. What was suspected only because
+    nobody was named gives way to a look at whom the case is about, where that calls a person too.
     """
     if not case.verdict or reaching.gravity(result.verdict) >= reaching.gravity(case.verdict):
         return False
     is_another = playbook.id != case.verdict_detail.get("playbook")
+    if is_another and _names_nobody(case) and result.verdict not in HARMLESS:
+        return False
     is_cleaned = result.verdict != Verdict.BENIGN and _was_changed(case)
     return case.verdict == Verdict.TRUE_POSITIVE or is_another or is_cleaned
+
+
+def _names_nobody(case: Case) -> bool:
+    """Whether the case's verdict is that of alerts which name nobody, on nothing known of them."""
+    look = looks.leading(case)
+    is_unsure = look.verdict != Verdict.TRUE_POSITIVE and look.confidence == CONFIDENCES[-1]
+    return look.playbook == library.OF_NOBODY and is_unsure
 
 
 def _still_holds(case: Case, result: Result) -> bool:

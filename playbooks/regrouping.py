@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from playbooks import response, triage
-from playbooks.cases import unread
+from playbooks.cases import needs, unread
 from playbooks.cases.case_numbers import next_number
 from playbooks.correlating import case_entities, joining, merging
 from playbooks.correlation import span
@@ -25,6 +25,7 @@ from tenants import ledger, scope, work
 from tenants.models import Case, CaseChange, Finding
 
 _LONGEST_REASON = 1000
+_JOINED = "The alerts that it was made for are part of the case again, which deals with them."
 # How a case stands, whatever alerts it has.
 _STANDS = (
     "status", "needs", "verdict", "verdict_detail", "decided_at", "contained_at", "account_id",
@@ -159,12 +160,33 @@ def _unsplit(change: CaseChange, case: Case, other: Case, reason: str) -> None:
         and not case.findings.filter(received_at__gt=change.at).exists()
         and merging.decided(case) == change.before["left"]
     )
-    merging.absorb(case, other, reason)
+    _, _, plans = merging.absorb(case, other, reason)
     if is_untouched:
         _restore(case, change.before["case"])
         _go_on(case)
-    else:
-        triage.assess([case])
+        return
+    _ask_for_nothing_twice(case, plans)
+    triage.assess([case])
+
+
+def _ask_for_nothing_twice(case: Case, joined: Collection[uuid.UUID]) -> None:
+    """Withdraw what was planned while alerts were split off, where the case has all of it anyhow.
+
+    What a person asked for, and the undoing of what was done, is still theirs to decide.
+    """
+    rows = Plan.objects.filter(id__in=joined, status__in=OPEN_PLANS, requested_by=joining.ENGINE)
+    rows = rows.filter(document__reverses__isnull=True).select_related("case")
+    withdrawn = [
+        giving_way.give_way(plan, why=f"#{case.number} asks for it or has done it", reason=_JOINED)
+        for plan in rows.order_by("created_at")
+        if standing.is_covered(plan)
+    ]
+    if any(withdrawn) and case.status in (Case.Status.AWAITING_APPROVAL, Case.Status.RESPONDING):
+        response.set_status(case)
+        work.schedule("close", case.id)
+    elif any(withdrawn):
+        case.needs = needs.counted_anew(case.needs, merging.waiting(case))
+        case.save(update_fields=["needs"])
 
 
 def _look_again(case: Case) -> None:

@@ -11,6 +11,7 @@ CLOSES = "The case closes by itself when all is done and proven."
 _DECIDE = re.compile(r" ?Approve or reject (\d+ plans?|the undoing)\.")
 _PLANS = re.compile(r"Approve or reject \d+ plans?\.")
 _OTHERS = re.compile(r" ?\d+ more are not proven either: see the plans\.")
+_SENTENCES = re.compile(r"(?<=\.) ")
 _SPACES = re.compile(r" {2,}")
 
 
@@ -27,6 +28,12 @@ def closes_by_itself(needs: str) -> bool:
 def besides_deciding(needs: str) -> str:
     """Return what a person has to do besides deciding on plans."""
     return _DECIDE.sub("", needs).strip()
+
+
+def together(needs: str, others: str) -> str:
+    """Return what two cases need of a person as one: what both say stands once."""
+    said = set(_SENTENCES.split(needs))
+    return " ".join([needs, *(one for one in _SENTENCES.split(others) if one not in said)]).strip()
 
 
 def to_decide(plans: int) -> str:

@@ -111,6 +111,11 @@ def record(kind: str, change: CaseChange, subject: str, actor: str, reason: str)
         )  # fmt: skip
 
 
+def waiting(case: Case) -> int:
+    """Return how many plans of a case wait for a decision."""
+    return Plan.objects.filter(case=case, approvals__decision="pending").distinct().count()
+
+
 def kept_apart(cases: Collection[Case]) -> set[frozenset[uuid.UUID]]:
     """Return which of the cases a person has separated, in pairs of ids."""
     ids = {case.id for case in cases}
@@ -161,8 +166,7 @@ def _adopt(case: Case, other: Case, leads: Case, follows: Case) -> None:
     detail = dict(leads.verdict_detail)
     if left:
         detail["left_before"] = list(dict.fromkeys(left))
-    told = dict.fromkeys(needs.besides_deciding(one.needs) for one in (leads, follows))
-    case.needs = " ".join(filter(None, told))
+    case.needs = needs.together(*(needs.besides_deciding(one.needs) for one in (leads, follows)))
     case.status = min((case.status, other.status), key=lambda one: _STATES.index(Case.Status(one)))
     case.contained_at = _contained_at(leads, follows)
     case.verdict, case.decided_at = leads.verdict, leads.decided_at
@@ -175,8 +179,8 @@ def _adopt(case: Case, other: Case, leads: Case, follows: Case) -> None:
     case.first_activity_at = min(case.first_activity_at, other.first_activity_at)
     case.last_activity_at = max(case.last_activity_at, other.last_activity_at)
     case.reopened_count += other.reopened_count
-    if waiting := _waiting(case):
-        case.needs = needs.counted_anew(case.needs, waiting)
+    if plans := waiting(case):
+        case.needs = needs.counted_anew(case.needs, plans)
 
 
 def _contained_at(leads: Case, follows: Case) -> dt.datetime | None:
@@ -186,11 +190,6 @@ def _contained_at(leads: Case, follows: Case) -> dt.datetime | None:
     if leads.contained_at is None or follows.contained_at is None:
         return leads.contained_at
     return max(leads.contained_at, follows.contained_at)
-
-
-def _waiting(case: Case) -> int:
-    """Return how many plans of a case wait for a decision."""
-    return Plan.objects.filter(case=case, approvals__decision="pending").distinct().count()
 
 
 def _how_far(case: Case) -> tuple[int, bool, bool]:

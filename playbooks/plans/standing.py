@@ -92,16 +92,36 @@ def done(case: Case, document: Mapping[str, Any]) -> Plan | None:
 
     What was done before the last that the alerts tell of may have to be done again.
     """
-    happened = case_alerts.happened_until(case)
-    steps = Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED)
-    if happened:
-        steps = steps.filter(intended_at__gt=happened)
-    holding: dict[What, Plan] = {}
-    for step in steps.select_related("run__plan").order_by("intended_at"):
-        told = {one["id"]: one for one in step.run.plan.document["steps"]}
-        if step.holds:
-            holding[what(told[step.key])] = step.run.plan
+    holding = _holding(case)
     wanted = [what(step) for step in document["steps"]]
     if not all(step in holding for step in wanted):
         return None
     return max((holding[step] for step in wanted), key=lambda plan: plan.created_at)
+
+
+def is_covered(plan: Plan) -> bool:
+    """Whether its case's other plans ask for, or have done, all that an open plan would do.
+
+    What was done counts as `done` says.
+    """
+    case = plan.case
+    rows = Plan.objects.filter(case=case, status__in=OPEN_PLANS).exclude(id=plan.id)
+    beside_it = Step.objects.filter(run__plan__in=rows).exclude(status__in=NEVER)
+    asked = {_what_of(step) for step in beside_it.select_related("run__plan")}
+    covered = asked.union(_holding(case))
+    return all(what(step) in covered for step in plan.document["steps"])
+
+
+def _holding(case: Case) -> dict[What, Plan]:
+    """Return what was done since the last that the alerts tell of and still holds."""
+    happened = case_alerts.happened_until(case)
+    steps = Step.objects.filter(run__plan__case=case, status=Step.Status.VERIFIED)
+    if happened:
+        steps = steps.filter(intended_at__gt=happened)
+    rows = steps.select_related("run__plan").order_by("intended_at")
+    return {_what_of(step): step.run.plan for step in rows if step.holds}
+
+
+def _what_of(step: Step) -> What:
+    told = {one["id"]: one for one in step.run.plan.document["steps"]}
+    return what(told[step.key])

@@ -116,6 +116,15 @@ def test_the_case_that_stays_stands_as_the_one_that_is_further(in_tenant) -> Non
     assert Work.objects.filter(kind="investigate", subject=one.id).exists()
 
 
+def test_what_both_cases_need_is_said_once(in_tenant) -> None:
+    one, other = _two()
+    Case.objects.filter(id=one.id).update(needs="Ask Ann. Look at pc-1.")
+    Case.objects.filter(id=other.id).update(needs="Look at pc-1. Ask Bob.")
+    _bridge()
+    one.refresh_from_db()
+    assert one.needs == "Ask Ann. Look at pc-1. Ask Bob."
+
+
 def test_a_graver_verdict_stands_before_one_that_is_acted_upon(in_tenant) -> None:
     one, other = _two()
     begun = make_plan(_decided(one))
