@@ -5,6 +5,7 @@ one alert is about by itself would have been looked into had it come alone, so i
 contained in the case as well, with what the alerts that name it tell.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,6 +96,32 @@ def further(case: Case) -> list[Subject]:
         alerts = frozenset(each.uid for each in told if key in dict(each.keys))
         found[key] = Subject(key, name, one.account, one.device, one.message, alerts)
     return list(found.values())
+
+
+def narrowed(case: Case, subject: Subject | None) -> Case:
+    """Return the case as if only what is about a subject had come, to read of; it is never saved.
+
+    None is what the case is about first: what is about another, such as a second mail of the same
+    mailbox, is left out. What one of them is known for says nothing of the others.
+    """
+    others = {one.key for one in further(case)}
+    if not others:
+        return case
+    about = subject or first(case)
+    told = _told(case)
+    mine = about.alerts if about else frozenset(one.uid for one in told)
+    if subject is None:
+        mine -= {one.uid for one in told if one.keys and one.keys[0][0] in others}
+    entities = {
+        entity
+        for finding in case_alerts.of_case(case)
+        if finding.uid in mine
+        for entity in finding.entities
+    }
+    view = copy.copy(case)
+    view.account = about.account if about else case.account
+    view.entities = sorted(entities)
+    return view
 
 
 def _lead(case: Case, groups: list[list[_Told]]) -> list[_Told]:

@@ -17,7 +17,7 @@ from integrations import catalog, connections, registry
 from integrations.contract import Client, Json, Target
 from integrations.errors import Throttled, UnknownAction, VendorError
 from integrations.models import Connection
-from playbooks.cases.subjects import Subject
+from playbooks.cases import subjects
 from playbooks.errors import ConditionError
 from playbooks.investigating import evidence_about, own_answers
 from playbooks.investigating import facts as case_facts
@@ -83,7 +83,7 @@ def gather(
     steps: Sequence[PlaybookStep],
     *,
     retry: str,
-    subject: Subject | None = None,
+    subject: subjects.Subject | None = None,
 ) -> bool:
     """Put the steps' questions and keep each answer as evidence of the case.
 
@@ -96,13 +96,14 @@ def gather(
     began = timezone.now()
     with scope.tenant(tenant_id):
         case = _read(case_id)
+        mine = subjects.narrowed(case, subject)
         facts = case_facts.of_case(case, subject)
         about = evidence_about.of_facts(facts)
         accounts = _accounts(subject.account if subject else case.account)
         connected = connections.by_connector()
         answered = _answered(case, about)
         questions = [
-            _reaching_back(_own(_question(step, facts, connected, accounts), case), case)
+            _reaching_back(_own(_question(step, facts, connected, accounts), mine), case)
             for step in steps
             if (step.id, step.uses) not in answered
         ]
@@ -116,7 +117,8 @@ def gather(
         goes_on = bool(waits) and left > 0
         kept = [answer for answer in answers if not (goes_on and answer.ask_again_in)]
         evidence.keep([_evidence(case, one, about) for one in kept if not _comes_last(one)])
-        last = [_anew(one, case) for one in kept if _comes_last(one)]
+        mine = subjects.narrowed(case, subject)
+        last = [_anew(one, mine) for one in kept if _comes_last(one)]
         evidence.keep([_evidence(case, one, about) for one in last])
         _note_asking(case, since if goes_on else None)
         if goes_on:

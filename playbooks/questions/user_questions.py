@@ -18,7 +18,7 @@ from django.utils import timezone
 from playbooks import triage
 from playbooks.adoption import activation
 from playbooks.authoring.playbook import Playbook
-from playbooks.cases import case_devices, involved, unread
+from playbooks.cases import case_devices, involved, subjects, unread
 from playbooks.errors import LinkError, PlaybookError
 from playbooks.models import UserQuestion
 from playbooks.people import named
@@ -255,9 +255,12 @@ def word(case: Case) -> dict[str, object]:
     """Return what people said of a case: one “no” outweighs any “yes”, and all is told.
 
     `answer` is yes, no, not_sure, or: unconfirmed (only by a link that a technician saw, or denied
-    by one), waiting, no_answer (the time is over), not_asked.
+    by one), waiting, no_answer (the time is over), not_asked. Where a case is about several, what
+    was asked about another of them does not count.
     """
     asked = UserQuestion.objects.filter(Q(case=case) | Q(case__merged_into=case))
+    if asked.exists() and subjects.further(case):
+        asked = asked.filter(about=about(case)[:320])
     rows = list(asked.order_by("created_at"))
     said = [one for one in rows if one.answer]
     return {

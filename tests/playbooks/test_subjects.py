@@ -4,11 +4,15 @@ from typing import Any
 
 import pytest
 
+from integrations.intelligence import store
+from integrations.intelligence.found import Found
 from playbooks import library, regrouping
 from playbooks.cases import looks, subjects
 from playbooks.investigating import facts as case_facts
-from playbooks.models import Plan, Step
+from playbooks.investigating import own_answers
+from playbooks.models import Plan, Step, UserQuestion
 from playbooks.policy import rules
+from playbooks.questions import user_questions
 from tenants import scope
 from tenants.models import Case, Device
 from tests.pipeline import drain
@@ -155,3 +159,50 @@ def test_what_no_investigation_is_for_is_for_a_technician(case, cloud) -> None: 
         merged = Case.objects.get(id=one.id)
         assert merged.status == Case.Status.NEEDS_TECHNICIAN
         assert ann.username in merged.needs
+
+
+def test_what_one_of_them_is_known_for_says_nothing_of_the_others(case, cloud) -> None:  # noqa: F811
+    """Whose employment, whose word and whose known address it is decides on nobody else."""
+    set_rules(case.tenant_id, default="technician")
+    _answer(cloud, "investigate-account-takeover")
+    with scope.tenant(case.tenant_id):
+        for one in ("ann", "bob"):
+            make_account(f"{one}@acme.example")
+        told = {"techniques": ("T1564.008",), "title": "Suspicious inbox rule"}
+        _arrive(_alert("a", 0, "account:ann@acme.example", "ip:185.220.101.5", **told))
+        _arrive(_alert("b", 0, "account:bob@acme.example", "ip:185.220.101.6", **told))
+    merged = _merged(case.tenant_id)
+    with scope.tenant(case.tenant_id):
+        (bob,) = subjects.further(merged)
+        of_ann, of_bob = (subjects.narrowed(merged, one) for one in (None, bob))
+        assert [one.account.username for one in (of_ann, of_bob)] == [
+            "ann@acme.example", "bob@acme.example",
+        ]  # fmt: skip
+        assert "ip:185.220.101.5" in of_ann.entities
+        assert not {"ip:185.220.101.5", "account:ann@acme.example"} & set(of_bob.entities)
+        UserQuestion.objects.create(
+            tenant_id=merged.tenant_id, case=merged, recipient="x@acme.example", name="X",
+            about=user_questions.about(of_ann), created_by="t", created_at=merged.opened_at,
+            expires_at=merged.opened_at, answer=UserQuestion.Answer.YES,
+        )  # fmt: skip
+        words = [user_questions.word(one)["answer"] for one in (of_ann, of_bob)]
+        assert words == ["yes", "not_asked"]
+        seen = own_answers.tell("case.count_elsewhere", of_bob, {})["indicators"]
+        assert seen == ["ip:185.220.101.6"]
+
+
+def test_a_known_address_of_one_mail_makes_the_other_no_attack(case, cloud) -> None:  # noqa: F811
+    set_rules(case.tenant_id, default="technician")
+    _two_mails(cloud)
+    bad = "domain:collector.example"
+    with scope.tenant(case.tenant_id):
+        store.keep("feed", [Found(bad, bad, bad, confidence=95)])
+        _arrive(_alert("a", 0, "message:m-1", "ip:203.0.113.9", **PHISHING))
+        _arrive(_alert("b", 0, "message:m-2", "ip:203.0.113.9", bad, **PHISHING))
+    merged = _merged(case.tenant_id)
+    with scope.tenant(case.tenant_id):
+        told = [
+            own_answers.tell("indicator.list_matches", subjects.narrowed(merged, one), {})["count"]
+            for one in (None, *subjects.further(merged))
+        ]
+        assert told == [0, 1]

@@ -41,7 +41,8 @@ def _match(known: matching.Known, told: Collection[str]) -> Json:
 
 def _sent_on(case: Case) -> set[str]:
     merged = Case.in_scope().filter(merged_into=case).values_list("id", flat=True)
-    return set().union(*sent_on.of_cases([case.id, *merged]).values())
+    account = case.account.external_id if case.account else ""
+    return set().union(*sent_on.of_cases([case.id, *merged], account).values())
 
 
 def _around(case: Case) -> set[str]:
