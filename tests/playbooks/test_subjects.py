@@ -1,5 +1,6 @@
 """A case with two mails, two computers or two accounts: each is looked into and dealt with."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from playbooks.investigating import facts as case_facts
 from playbooks.investigating import own_answers
 from playbooks.models import Plan, Step, UserQuestion
 from playbooks.policy import rules
-from playbooks.questions import user_questions
+from playbooks.questions import absences, user_questions
 from tenants import scope
-from tenants.models import Case, Device
+from tenants.models import Case, Device, Evidence, Finding
 from tests.pipeline import drain
 from tests.playbooks.cases import make_account
 from tests.playbooks.test_regrouping import WHO
@@ -206,3 +207,24 @@ def test_a_known_address_of_one_mail_makes_the_other_no_attack(case, cloud) -> N
             for one in (None, *subjects.further(merged))
         ]
         assert told == [0, 1]
+
+
+def test_nobody_is_a_leaver_since_another_of_the_case_is(case, cloud) -> None:  # noqa: F811
+    set_rules(case.tenant_id, default="technician")
+    _answer(cloud, "investigate-dormant-account")
+    cloud.answers["hr.get_employment"] = {"status": "active", "last_day": "", "until": ""}
+    told = {"techniques": ("T1078.004",), "title": "Dormant account in use"}
+    with scope.tenant(case.tenant_id):
+        ids = [make_account(f"{one}@acme.example").external_id for one in ("ann", "bob")]
+        absences.note("ann@acme.example", "leaver", dt.date(2020, 1, 1), actor="technician:x")
+        _arrive(_alert("a", 0, "account:ann@acme.example", "ip:203.0.113.9", **told))
+        _arrive(_alert("b", 0, "account:bob@acme.example", "ip:203.0.113.9", **told))
+        # Joined before anybody looked: one look answers for both.
+        found = {one.case_id: one.case for one in Finding.objects.exclude(case=None)}
+        if len(found) > 1:
+            regrouping.merge(*sorted(found), **WHO)
+    drain(STAGES)
+    with scope.tenant(case.tenant_id):
+        rows = Evidence.objects.filter(gatherer="hr.get_employment").order_by("answered_at")
+        status = {one.answer["about"]["account"]: one.answer["facts"]["status"] for one in rows}
+        assert status == dict(zip(ids, ("leaver", "active"), strict=True))
